@@ -1,0 +1,1 @@
+"""The HTTP process: authenticate, translate dialects, stream."""

@@ -1,0 +1,1 @@
+"""Pure translations between client APIs and the neutral request and events."""

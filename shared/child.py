@@ -1,0 +1,73 @@
+"""How a process that the supervisor spawned learns who it is, and dies with its parent.
+
+Three guards, because each has a hole: the kernel's parent-death signal (lost if the parent died
+before it was armed, hence the comparison of the parent pid), end of file on stdin (needs a running
+thread), and the supervisor's killpg on an orderly stop.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from . import exits
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """The one line of JSON on a child's stdin; stdin then stays open for the parent's life."""
+
+    generation: int
+    # Proves in `Hello` that this process is the one that was spawned. Used once.
+    secret: str
+    parent: int
+    # ZeroMQ addresses; the data plane is bound by the gateway, which alone gets its address here.
+    control: str
+    data: str | None = None
+    # The API's listening socket, inherited; the gateway's only.
+    listen_fd: int | None = None
+
+    def line(self) -> bytes:
+        """What the parent writes."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+
+def read_birth() -> Birth:
+    """Read our line; exits with a word of explanation when a person started us by hand."""
+    # Unbuffered, so that the thread that waits for end of file can read the same descriptor.
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = os.read(0, 1)
+        if not byte:
+            print("this process is started by `kronk server start`, not by hand", file=sys.stderr)
+            raise SystemExit(exits.USAGE)
+        line += byte
+    return Birth(**json.loads(line))
+
+
+def die_with_parent(parent: int, with_signal: signal.Signals) -> None:
+    """Ask the kernel to send `with_signal` when the parent dies; exit if it already has."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(with_signal), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent:
+        os._exit(exits.ORPHANED)
+
+
+def on_parent_gone(act: Callable[[], None]) -> None:
+    """Call `act` from a thread of its own when stdin ends, which is when the parent is gone."""
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        act()
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()

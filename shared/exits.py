@@ -1,0 +1,25 @@
+"""What the exit codes of Kronk's processes mean."""
+
+from __future__ import annotations
+
+OK = 0
+# 1 is an uncaught Python exception.
+USAGE = 2
+BAD_MODEL = 3
+NO_MEMORY = 4
+ORPHANED = 5
+PROTOCOL = 6
+ADDRESS_IN_USE = 7
+ALREADY_RUNNING = 8
+
+MEANING = {
+    OK: "ended normally",
+    1: "uncaught exception",
+    USAGE: "bad arguments or settings",
+    BAD_MODEL: "the model cannot be loaded",
+    NO_MEMORY: "not enough memory",
+    ORPHANED: "its supervisor was gone",
+    PROTOCOL: "its supervisor speaks another protocol",
+    ADDRESS_IN_USE: "the address is in use",
+    ALREADY_RUNNING: "a server already runs on this base path",
+}

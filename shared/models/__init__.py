@@ -1,0 +1,1 @@
+"""Models on disk: the index, the catalog and where models come from."""

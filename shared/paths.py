@@ -1,0 +1,95 @@
+"""Where Kronk keeps things under its base path."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import InvalidArgument
+
+# sockaddr_un holds 108 bytes with the closing NUL; the longest socket name we add is 16.
+_LONGEST_SOCKET_FOLDER = 90
+
+
+@dataclass(frozen=True, slots=True)
+class BasePath:
+    """The layout below one base path; nothing is created before `prepare`."""
+
+    root: Path
+
+    @property
+    def models(self) -> Path:
+        """`models/<org>/<family>/<file>.gguf`, with `.index.yaml` beside."""
+        return self.root / "models"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def log_file(self) -> Path:
+        return self.logs / "kronk.log"
+
+    @property
+    def run(self) -> Path:
+        """Process id and address of the running server; its sockets too, where names fit."""
+        return self.root / "run"
+
+    @property
+    def pid_file(self) -> Path:
+        """Locked with flock for as long as the server lives."""
+        return self.run / "kronk.pid"
+
+    @property
+    def server_file(self) -> Path:
+        """JSON: pid and addresses of the running server."""
+        return self.run / "server.json"
+
+    @property
+    def downloads(self) -> Path:
+        """Partial downloads: on the models' own file system, so that the last step is a rename."""
+        return self.models / ".downloads"
+
+    @property
+    def sockets(self) -> Path:
+        """`run/`, or a private folder of the temporary directory where `run/` is too long a name
+        for a Unix socket (about 100 bytes)."""
+        if len(os.fsencode(self.run)) <= _LONGEST_SOCKET_FOLDER:
+            return self.run
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"kronk-{os.getuid()}-{digest}"
+
+    def prepare(self) -> None:
+        """Create what a server needs; raises `InvalidArgument` naming a folder that is unusable."""
+        for folder in (self.root, self.models, self.logs):
+            _make(folder, 0o755)
+        for folder in {self.run, self.sockets}:
+            _make_private(folder)
+
+
+def _make(folder: Path, mode: int) -> None:
+    try:
+        folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidArgument(
+            f"base path: cannot create {folder}: {error.strerror}", param="base_path"
+        ) from error
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise InvalidArgument(
+            f"base path: {folder} is not readable and writable for this user", param="base_path"
+        )
+
+
+def _make_private(folder: Path) -> None:
+    _make(folder, 0o700)
+    facts = folder.lstat()
+    # Someone else's folder of that name under /tmp would hand them our sockets.
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid():
+        raise InvalidArgument(
+            f"base path: {folder} must be a folder owned by this user", param="base_path"
+        )
+    folder.chmod(0o700)

@@ -1,0 +1,301 @@
+"""The server's settings as one table.
+
+CLI flags, environment variables, defaults, validation and help texts are all derived from
+`SETTINGS`; adding a row is all it takes to add a setting. A value comes from the flag, else the
+environment, else the default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import InvalidArgument
+from .units import Address, parse_address, parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row. `name` is the field of `Settings`, and with hyphens the flag."""
+
+    name: str
+    env: str
+    default: str
+    parse: Callable[[str], Any]
+    help: str
+    # How the value is written in help texts: `host:port`, `duration`, ...
+    metavar: str
+    # Older or alternative environment names the manual also gives; `env` wins.
+    also: tuple[str, ...] = ()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Written without a value on the command line."""
+        return self.parse is _switch
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("expected true or false")
+
+
+def _count(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ValueError(f"expected a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("expected a path")
+    return Path(text).expanduser().absolute()
+
+
+def _optional_path(text: str) -> Path | None:
+    return _path(text) if text else None
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip() for part in text.split(",") if part.strip())
+    for origin in origins:
+        if origin != "*" and not origin.startswith(("http://", "https://")):
+            raise ValueError(f"expected origins such as http://localhost:3000, got {origin!r}")
+    return origins
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "api_host",
+        "KRONK_WEB_API_HOST",
+        "127.0.0.1:8080",
+        parse_address,
+        "Address the API listens on; 0.0.0.0:8080 for all interfaces.",
+        "host:port",
+    ),
+    Setting(
+        "base_path",
+        "KRONK_BASE_PATH",
+        "~/.kronk",
+        _path,
+        "Folder for models, logs and everything else Kronk keeps.",
+        "path",
+    ),
+    Setting(
+        "models_in_cache",
+        "KRONK_MODELS_IN_CACHE",
+        "3",
+        _count(1, 256),
+        "Models kept loaded at most; the least recently used idle one makes room.",
+        "count",
+    ),
+    Setting(
+        "cache_ttl",
+        "KRONK_CACHE_TTL",
+        "5m",
+        parse_duration,
+        "How long an unused model stays loaded; 0 is for ever.",
+        "duration",
+    ),
+    Setting(
+        "model_config_file",
+        "KRONK_CATALOG_MODEL_CONFIG_FILE",
+        "",
+        _optional_path,
+        "YAML file with settings per model.",
+        "path",
+    ),
+    Setting(
+        "write_timeout",
+        "KRONK_WEB_WRITE_TIMEOUT",
+        "15m",
+        parse_duration,
+        "Longest time one answer may take, waiting included; 0 is no limit.",
+        "duration",
+        also=("KRONK_WRITE_TIMEOUT",),
+    ),
+    Setting(
+        "idle_timeout",
+        "KRONK_WEB_IDLE_TIMEOUT",
+        "1m",
+        parse_duration,
+        "How long an unused keep-alive connection stays open.",
+        "duration",
+        also=("KRONK_IDLE_TIMEOUT",),
+    ),
+    Setting(
+        "shutdown_timeout",
+        "KRONK_WEB_SHUTDOWN_TIMEOUT",
+        "1m",
+        parse_duration,
+        "How long running answers may go on after a stop is asked for.",
+        "duration",
+        also=("KRONK_SHUTDOWN_TIMEOUT",),
+    ),
+    Setting(
+        "cors_allowed_origins",
+        "KRONK_WEB_CORS_ALLOWED_ORIGINS",
+        "",
+        _origins,
+        "Origins whose pages may call the API, separated by commas; * is any.",
+        "origins",
+        also=("KRONK_CORS_ALLOWED_ORIGINS",),
+    ),
+    Setting(
+        "spare",
+        "KRONK_SPARE",
+        "true",
+        _switch,
+        "Keep one started worker without a model, so that a load need not start Python first.",
+        "true|false",
+    ),
+    Setting(
+        "llama_log",
+        "KRONK_LLAMA_LOG",
+        "0",
+        _switch,
+        "Write llama.cpp's own messages to the log.",
+        "0|1",
+    ),
+    Setting(
+        "log_level",
+        "KRONK_LOG_LEVEL",
+        "info",
+        _one_of("debug", "info", "warning", "error"),
+        "Least severe level that is logged.",
+        "level",
+    ),
+)
+
+# Settings of the manual that this version does not have. Setting one must not look as if it
+# worked: a server with KRONK_AUTH_ENABLED=true that authenticates nobody is worse than none.
+NOT_IN_THIS_VERSION: tuple[str, ...] = (
+    "KRONK_ARCH",
+    "KRONK_AUTH_ENABLED",
+    "KRONK_AUTH_HOST",
+    "KRONK_CATALOG_GITHUB_REPO",
+    "KRONK_DEBUG_HOST",
+    "KRONK_WEB_DEBUG_HOST",
+    "KRONK_HF_TOKEN",
+    "KRONK_IGNORE_INTEGRITY_CHECK",
+    "KRONK_INSECURE_LOGGING",
+    "KRONK_LIB_PATH",
+    "KRONK_LIB_VERSION",
+    "KRONK_OS",
+    "KRONK_PROCESSOR",
+    "KRONK_READ_TIMEOUT",
+    "KRONK_WEB_READ_TIMEOUT",
+    "KRONK_TEMPLATES_GITHUB_REPO",
+    "KRONK_TEMPO_HOST",
+    "KRONK_TEMPO_PROBABILITY",
+    "KRONK_TEMPO_SERVICE_NAME",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The table's values, parsed. Durations are seconds; a zero TTL or timeout is "no limit"."""
+
+    api_host: Address
+    base_path: Path
+    models_in_cache: int
+    cache_ttl: float
+    model_config_file: Path | None
+    write_timeout: float
+    idle_timeout: float
+    shutdown_timeout: float
+    cors_allowed_origins: tuple[str, ...]
+    spare: bool
+    llama_log: bool
+    log_level: str
+
+
+def resolve(flags: Mapping[str, str | None], env: Mapping[str, str]) -> Settings:
+    """The settings in force; `InvalidArgument` names the flag or variable with a bad value."""
+    for name in NOT_IN_THIS_VERSION:
+        if env.get(name):
+            raise InvalidArgument(f"{name} is set, but this version of Kronk does not have it yet")
+    values = {}
+    for setting in SETTINGS:
+        origin, text = _lookup(setting, flags, env)
+        try:
+            values[setting.name] = setting.parse(text)
+        except ValueError as error:
+            raise InvalidArgument(f"{origin}: {error}, got {text!r}", param=setting.name) from error
+    return Settings(**values)
+
+
+def _lookup(
+    setting: Setting, flags: Mapping[str, str | None], env: Mapping[str, str]
+) -> tuple[str, str]:
+    flag = flags.get(setting.name)
+    if flag is not None:
+        return setting.flag, flag
+    for name in (setting.env, *setting.also):
+        if name in env:
+            return name, env[name]
+    return f"default of {setting.flag}", setting.default
+
+
+def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str | None]]:
+    """`KRONK_` variables that no setting reads, each with the name it may have meant."""
+    known = {name for setting in SETTINGS for name in (setting.env, *setting.also)}
+    known |= CLIENT_VARIABLES
+    unknown = sorted(name for name in env if name.startswith("KRONK_") and name not in known)
+    return [(name, next(iter(difflib.get_close_matches(name, known, 1)), None)) for name in unknown]
+
+
+# Read by other commands than `server start`.
+CLIENT_VARIABLES = frozenset({"KRONK_TOKEN"})
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """What makes a child process `resolve` the same settings."""
+    return {setting.env: _text(getattr(settings, setting.name)) for setting in SETTINGS}
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{round(value * 1000)}ms"
+        case tuple():
+            return ",".join(value)
+        case _:
+            return str(value)
+
+
+def from_environment() -> Settings:
+    """For processes Kronk starts itself, which get all settings this way."""
+    return resolve({}, os.environ)
+
+
+assert tuple(setting.name for setting in SETTINGS) == tuple(
+    field.name for field in dataclasses.fields(Settings)
+), "SETTINGS and Settings must list the same names in the same order"

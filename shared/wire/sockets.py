@@ -1,0 +1,142 @@
+"""ZeroMQ sockets, wrapped once: options, framing, and an asyncio reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+
+from kronk.shared.errors import KronkError, WireError
+
+from .codec import MAX_FRAME_BYTES, Family, Message, encode
+
+# Messages queued in one direction before a send is refused. Leases and credit keep real traffic
+# far below; only a peer that stopped reading gets here.
+HIGH_WATER_MARK = 10_000
+# How long a closing process waits for its last frames to leave.
+LINGER_MS = 200
+# Frames handled before other tasks of the loop get their turn, so that a flood cannot starve them.
+FRAMES_PER_TURN = 64
+
+
+class PeerGone(KronkError):
+    """The peer is not connected, or has stopped reading until its queue was full."""
+
+    code = "peer_gone"
+
+
+def bind_router(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
+    """A ROUTER that refuses to drop: sending to an absent peer raises instead."""
+    socket = _socket(context, zmq.ROUTER)
+    socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    # A peer that reconnects may arrive before its old connection is noticed to be gone.
+    socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
+    socket.bind(address)
+    return socket
+
+
+def connect_dealer(context: zmq.Context[Any], address: str, identity: bytes) -> zmq.Socket[bytes]:
+    """A DEALER known to its peer as `identity`; reconnects by itself."""
+    socket = _socket(context, zmq.DEALER)
+    socket.setsockopt(zmq.ROUTING_ID, identity)
+    # Nothing is queued for a peer that is not there: what a dead gateway asked for must not
+    # reach its successor.
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.RECONNECT_IVL, 20)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+    socket.connect(address)
+    return socket
+
+
+def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = context.socket(kind)
+    socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
+    socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+    socket.setsockopt(zmq.LINGER, LINGER_MS)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+    return socket
+
+
+def worker_identity(generation: int) -> bytes:
+    """The identity of a worker on both planes."""
+    return b"worker-%d" % generation
+
+
+def heartbeat_identity(generation: int) -> bytes:
+    """The identity of a worker's heartbeat thread, which has a socket of its own."""
+    return b"heartbeat-%d" % generation
+
+
+GATEWAY_IDENTITY = b"gateway"
+
+
+class Channel:
+    """A socket read by the running asyncio loop.
+
+    `on_message(peer, generation, message)` is called for each message, on the loop; it must not
+    block. `peer` is empty on a DEALER. A frame that cannot be read is counted, handed to
+    `on_bad_frame(peer, error)` and dropped: the connection stays.
+    """
+
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        generation: int,
+        accepts: Family,
+        on_message: Callable[[bytes, int, Message], None],
+        on_bad_frame: Callable[[bytes, WireError], None],
+    ) -> None:
+        self.bad_frames = 0
+        self._socket = socket
+        self._generation = generation
+        self._accepts = accepts
+        self._on_message = on_message
+        self._on_bad_frame = on_bad_frame
+        self._is_router = socket.getsockopt(zmq.TYPE) == zmq.ROUTER
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(socket.fileno(), self.drain)
+        # The descriptor is edge-triggered: what arrived before add_reader announces itself never.
+        self._loop.call_soon(self.drain)
+
+    def send(self, *messages: Message, to: bytes = b"") -> None:
+        """Queue one frame; `PeerGone` when the peer is absent or its queue is full."""
+        frame = encode(self._generation, messages)
+        try:
+            self._socket.send_multipart([to, frame] if self._is_router else [frame], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+                raise
+            raise PeerGone(f"{to.decode(errors='replace') or 'peer'}: {error.strerror}") from error
+        # A send can swallow the edge that announces a received frame.
+        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            self._loop.call_soon(self.drain)
+
+    def drain(self) -> None:
+        """Handle what has arrived; again on the next turn of the loop when there is more."""
+        for _ in range(FRAMES_PER_TURN):
+            if self._socket.closed:
+                return
+            try:
+                *route, frame = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._deliver(route[0] if route else b"", frame)
+        self._loop.call_soon(self.drain)
+
+    def _deliver(self, peer: bytes, frame: bytes) -> None:
+        try:
+            generation, messages = self._accepts.decode(frame)
+        except WireError as error:
+            self.bad_frames += 1
+            self._on_bad_frame(peer, error)
+            return
+        for message in messages:
+            self._on_message(peer, generation, message)
+
+    def close(self) -> None:
+        """Stop reading; frames already sent leave within the linger time. Idempotent."""
+        if not self._socket.closed:
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()

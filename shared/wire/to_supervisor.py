@@ -1,0 +1,94 @@
+"""Control messages the supervisor receives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .codec import Family
+from .values import Fitted, WorkerStats
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message of a process: proves with the one-time secret that we spawned it."""
+
+    role: Literal["gateway", "worker"]
+    secret: str
+    pid: int
+    protocol: int
+    version: str
+
+
+# From a worker.
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """How far a load is; `fraction` of the phase, 0 to 1. `first_decode` is the canary decode."""
+
+    phase: Literal["weights", "context", "first_decode"]
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The model is loaded and has decoded; the worker is dialling the data plane."""
+
+    fitted: Fitted
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """The model cannot be loaded, for a reason the worker could name; it exits next."""
+
+    code: str
+    message: str
+    param: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """From a thread of its own. `progress` only grows: load steps, prefill chunks and tokens."""
+
+    progress: int
+    busy: bool
+    stats: WorkerStats | None
+
+
+# From the gateway.
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRequest:
+    """May I send one request to `model`? Answered by `Granted` or `Refused`."""
+
+    lease: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReturn:
+    """The request ended, or nobody waits for the lease any more. Idempotent."""
+
+    lease: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRequest:
+    """Answered by `Status` with the same `ask`."""
+
+    ask: int
+
+
+CONTROL = Family(
+    "control plane of the supervisor",
+    Hello,
+    LoadProgress,
+    Ready,
+    LoadFailed,
+    Heartbeat,
+    LeaseRequest,
+    LeaseReturn,
+    StatusRequest,
+)

@@ -1,0 +1,1 @@
+"""The pages the gateway serves to a browser."""
