@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from kronk.shared.errors import KronkError, WireError
 
@@ -19,6 +20,9 @@ HIGH_WATER_MARK = 10_000
 LINGER_MS = 200
 # Frames handled before other tasks of the loop get their turn, so that a flood cannot starve them.
 FRAMES_PER_TURN = 64
+
+# A connection over ipc stands within a millisecond.
+_CONNECT_POLL = 0.002
 
 
 class PeerGone(KronkError):
@@ -37,8 +41,13 @@ def bind_router(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
     return socket
 
 
-def connect_dealer(context: zmq.Context[Any], address: str, identity: bytes) -> zmq.Socket[bytes]:
-    """A DEALER known to its peer as `identity`; reconnects by itself."""
+def connect_dealer(
+    context: zmq.Context[Any], address: str, identity: bytes, *, connect: bool = True
+) -> zmq.Socket[bytes]:
+    """A DEALER known to its peer as `identity`; reconnects by itself.
+
+    With `connect` False the caller connects it, after `watch_connection` for example.
+    """
     socket = _socket(context, zmq.DEALER)
     socket.setsockopt(zmq.ROUTING_ID, identity)
     # Nothing is queued for a peer that is not there: what a dead gateway asked for must not
@@ -46,8 +55,26 @@ def connect_dealer(context: zmq.Context[Any], address: str, identity: bytes) -> 
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.RECONNECT_IVL, 20)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
-    socket.connect(address)
+    if connect:
+        socket.connect(address)
     return socket
+
+
+def watch_connection(
+    socket: zmq.Socket[bytes], on_connected: Callable[[], None], on_lost: Callable[[], None]
+) -> None:
+    """Call back on the running loop each time the socket's peer comes and goes."""
+    events = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+    monitor = socket.get_monitor_socket(events)
+    loop = asyncio.get_running_loop()
+
+    def drain() -> None:
+        while not monitor.closed and monitor.poll(0):
+            event = recv_monitor_message(monitor)["event"]
+            (on_connected if event == zmq.EVENT_HANDSHAKE_SUCCEEDED else on_lost)()
+
+    loop.add_reader(monitor.fileno(), drain)
+    loop.call_soon(drain)
 
 
 def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:
@@ -112,6 +139,14 @@ class Channel:
         # A send can swallow the edge that announces a received frame.
         if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             self._loop.call_soon(self.drain)
+
+    async def send_when_connected(self, *messages: Message) -> None:
+        """For a DEALER's first message: wait until the connection stands."""
+        while True:
+            try:
+                return self.send(*messages)
+            except PeerGone:
+                await asyncio.sleep(_CONNECT_POLL)
 
     def drain(self) -> None:
         """Handle what has arrived; again on the next turn of the loop when there is more."""

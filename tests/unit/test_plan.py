@@ -1,0 +1,93 @@
+"""Which rows go into the next decode."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kronk.worker.engine.plan import LEAST_PREFILL, Chunk, Plan, SlotView, make_plan, prefill_cap
+
+
+def generating(slot: int) -> SlotView:
+    return SlotView(slot, 0, may_generate=True)
+
+
+def waiting_for_client(slot: int) -> SlotView:
+    return SlotView(slot, 0, may_generate=False)
+
+
+def prefilling(slot: int, left: int) -> SlotView:
+    return SlotView(slot, left, may_generate=True)
+
+
+@pytest.mark.parametrize(
+    ("slots", "plan"),
+    [
+        ([], Plan((), ())),
+        ([waiting_for_client(0)], Plan((), ())),
+        ([generating(0), generating(2)], Plan((0, 2), ())),
+        # Alone, a prompt gets every row.
+        ([prefilling(1, 1000)], Plan((), (Chunk(1, 512, last=False),))),
+        ([prefilling(1, 512)], Plan((), (Chunk(1, 512, last=True),))),
+        # Beside a running stream it is capped, and the stream comes first.
+        ([prefilling(1, 1000), generating(0)], Plan((0,), (Chunk(1, 64, last=False),))),
+        # A stream that waits for its client does not cap anybody.
+        ([waiting_for_client(0), prefilling(1, 300)], Plan((), (Chunk(1, 300, last=True),))),
+        # Short prompts share a step in order of arrival.
+        (
+            [prefilling(3, 40), prefilling(1, 500), prefilling(0, 7)],
+            Plan((), (Chunk(3, 40, last=True), Chunk(1, 472, last=False))),
+        ),
+        (
+            [generating(2), prefilling(3, 40), prefilling(1, 500)],
+            Plan((2,), (Chunk(3, 40, last=True), Chunk(1, 24, last=False))),
+        ),
+    ],
+)
+def test_plan(slots: list[SlotView], plan: Plan) -> None:
+    assert make_plan(slots, capacity=512, prefill_cap=64) == plan
+
+
+views = st.lists(
+    st.builds(SlotView, st.integers(0, 63), st.integers(0, 2000), st.booleans()),
+    unique_by=lambda view: view.slot,
+    max_size=32,
+)
+
+
+@given(slots=views, capacity=st.integers(1, 600), cap=st.integers(1, 600))
+def test_every_plan_fits_and_serves_every_stream_it_can(
+    slots: list[SlotView], capacity: int, cap: int
+) -> None:
+    plan = make_plan(slots, capacity, cap)
+    ready = [s.slot for s in slots if not s.prompt_left and s.may_generate]
+    left = {s.slot: s.prompt_left for s in slots}
+
+    assert len(plan.generate) + plan.prefill_rows <= capacity
+    assert list(plan.generate) == ready[:capacity]
+    assert len(set(plan.slots)) == len(plan.slots)
+    for chunk in plan.prefill:
+        assert 1 <= chunk.count <= left[chunk.slot]
+        assert chunk.last == (chunk.count == left[chunk.slot])
+    assert plan.prefill_rows <= cap or not plan.generate
+    # Work is never left undone while there is room for it.
+    assert not plan.is_empty or not (ready or any(left.values()))
+
+
+@pytest.mark.parametrize(
+    ("decode_seconds", "rate", "rows"),
+    [
+        (None, None, 64),
+        (0.010, None, 64),
+        # Twice the step's own time at 1000 rows a second is 20 rows: one tile of 16.
+        (0.010, 1000.0, 16),
+        (0.050, 1000.0, 96),
+        (0.001, 100.0, LEAST_PREFILL),
+        (1.0, 100_000.0, 512),
+    ],
+)
+def test_prefill_beside_running_streams_is_capped_by_time(
+    decode_seconds: float | None, rate: float | None, rows: int
+) -> None:
+    assert prefill_cap(decode_seconds, rate, capacity=512) == rows

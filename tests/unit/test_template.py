@@ -1,0 +1,68 @@
+"""The model's own template, or ChatML with the reason; a template never takes the worker down."""
+
+from __future__ import annotations
+
+import pytest
+
+from kronk.shared.errors import InvalidArgument
+from kronk.worker.template import choose, render
+
+HELLO = [{"role": "user", "content": "Hi"}]
+
+
+def test_the_models_own_template_is_used() -> None:
+    chosen = choose("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}")
+    assert (chosen.origin, chosen.reason) == ("model", None)
+    assert render(chosen, HELLO, {}) == "[user]Hi"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (None, "the GGUF has no chat template"),
+        ("  ", "the GGUF has no chat template"),
+        ("{{ if .System }}{{ .System }}{{ end }}", "is a Go template"),
+        ("{% for m in messages %}{{ m.role }", "is not valid Jinja"),
+    ],
+)
+def test_without_a_usable_template_chatml_is_used_and_the_reason_is_known(
+    source: str | None, reason: str
+) -> None:
+    chosen = choose(source)
+    assert chosen.origin == "chatml"
+    assert chosen.reason is not None
+    assert reason in chosen.reason
+    assert render(chosen, HELLO, {}) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_text_parts_are_joined_and_developer_is_system() -> None:
+    chosen = choose("{% for m in messages %}{{ m.role }}={{ m.content }};{% endfor %}")
+    messages = [
+        {"role": "developer", "content": "Be brief"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {"role": "assistant", "content": None},
+    ]
+    assert render(chosen, messages, {}) == "system=Be brief;user=ab;assistant=;"
+
+
+def test_tojson_writes_json_for_a_model_not_for_html() -> None:
+    chosen = choose("{{ messages[0].content | tojson }}")
+    assert render(chosen, [{"role": "user", "content": "<é>"}], {}) == '"<é>"'
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+        ("{{ messages[0].content + 1 }}", "TypeError"),
+        ("{{ messages[9].content.x.y }}", "has no"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("{{ messages.append(1) }}", "is unsafe"),
+        ("{% for i in range(10**9) %}{% endfor %}", "too big"),
+        ("{{ 1 // 0 }}", "ZeroDivisionError"),
+    ],
+)
+def test_a_template_that_fails_is_the_requests_error(source: str, says: str) -> None:
+    with pytest.raises(InvalidArgument, match=says) as caught:
+        render(choose(source), HELLO, {})
+    assert caught.value.param == "messages"

@@ -1,0 +1,172 @@
+"""A llama.cpp context and the batch it decodes. Owned by one thread, except `abort`.
+
+Everything that would abort the process (LLAMA_MAX_SEQ, too many rows, rows without an output) is
+checked here before the call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+import numpy.typing as npt
+
+from kronk.shared.errors import ModelFailed
+
+from .library import LlamaLog
+from .model import Model
+
+# ggml's type numbers; the binding names only some of them.
+_CACHE_TYPES = {
+    "f32": 0,
+    "f16": 1,
+    "q4_0": 2,
+    "q4_1": 3,
+    "q5_0": 6,
+    "q5_1": 7,
+    "q8_0": 8,
+    "bf16": 30,
+}
+_FLASH_ATTENTION = {"auto": -1, "disabled": 0, "enabled": 1}
+
+
+class DecodeResult(enum.Enum):
+    """What became of one batch. NO_SPACE changed nothing; after ABORTED and FAILED some of the
+    rows may be in the memory and the caller removes them."""
+
+    OK = 0
+    NO_SPACE = 1
+    ABORTED = 2
+    FAILED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ContextShape:
+    """What a context is sized by; `n_ctx` is the cells of all sequences together."""
+
+    n_ctx: int
+    n_batch: int
+    n_ubatch: int
+    n_seq_max: int
+    n_threads: int
+    cache_type_k: str
+    cache_type_v: str
+    flash_attention: str
+
+
+class Batch:
+    """Rows for one decode: numpy arrays that llama.cpp reads in place."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.size = 0
+        self._token = np.zeros(capacity, np.int32)
+        self._pos = np.zeros(capacity, np.int32)
+        self._count = np.ones(capacity, np.int32)
+        self._seq = np.zeros(capacity, np.int32)
+        self._seq_at = self._seq.ctypes.data + 4 * np.arange(capacity, dtype=np.uint64)
+        self._output = np.zeros(capacity, np.int8)
+        int32 = ctypes.POINTER(ctypes.c_int32)
+        self._struct = lib.llama_batch(
+            n_tokens=0,
+            token=self._token.ctypes.data_as(int32),
+            embd=None,
+            pos=self._pos.ctypes.data_as(int32),
+            n_seq_id=self._count.ctypes.data_as(int32),
+            seq_id=self._seq_at.ctypes.data_as(ctypes.POINTER(int32)),
+            logits=self._output.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+
+    def clear(self) -> None:
+        """Start a new batch."""
+        self.size = 0
+
+    def add(self, sequence: int, start: int, tokens: Sequence[int], output_last: bool) -> int:
+        """Append rows of one sequence at positions from `start`; the index of the last row."""
+        end = self.size + len(tokens)
+        assert self.size < end <= self.capacity, "a batch over its capacity aborts the process"
+        rows = slice(self.size, end)
+        self._token[rows] = tokens
+        self._pos[rows] = np.arange(start, start + len(tokens))
+        self._seq[rows] = sequence
+        self._output[rows] = 0
+        self._output[end - 1] = output_last
+        self.size = end
+        return end - 1
+
+    def struct(self) -> lib.llama_batch:
+        """For llama_decode; valid until the next change."""
+        self._struct.n_tokens = self.size
+        return self._struct
+
+
+class Context:
+    """One llama.cpp context with a unified KV cache shared by all sequences."""
+
+    def __init__(self, model: Model, shape: ContextShape, log: LlamaLog) -> None:
+        params = lib.llama_context_default_params()
+        params.n_ctx = shape.n_ctx
+        params.n_batch = shape.n_batch
+        params.n_ubatch = shape.n_ubatch
+        params.n_seq_max = shape.n_seq_max
+        # One output row per sequence: the default sizes the compute buffer for n_batch rows of
+        # logits, which is half a gigabyte for a vocabulary of 262,144.
+        params.n_outputs_max = shape.n_seq_max
+        params.n_threads = params.n_threads_batch = shape.n_threads
+        params.type_k = _CACHE_TYPES[shape.cache_type_k]
+        params.type_v = _CACHE_TYPES[shape.cache_type_v]
+        params.flash_attn_type = _FLASH_ATTENTION[shape.flash_attention]
+        params.kv_unified = True
+        params.no_perf = True
+        handle = lib.llama_init_from_model(model.handle, params)
+        if not handle:
+            raise ModelFailed(
+                f"llama.cpp cannot create a context of {shape.n_ctx} tokens in all"
+                f" ({shape.n_seq_max} slots): {log.explain()}. Reduce context_window or n_seq_max,"
+                " or set cache_type_k and cache_type_v to q8_0"
+            )
+        self.handle = handle
+        self.n_ctx: int = lib.llama_n_ctx(handle)
+        self._memory = lib.llama_get_memory(handle)
+        self._n_vocab = model.n_vocab
+        self._abort = ctypes.create_string_buffer(2)
+        self._arm_abort()
+
+    def _arm_abort(self) -> None:
+        # strlen as the callback: it is zero until a byte is set, and no Python runs in decode.
+        strlen = ctypes.CDLL(None).strlen
+        self._abort_callback = ctypes.cast(strlen, lib.ggml_abort_callback)
+        lib.llama_set_abort_callback(
+            self.handle, self._abort_callback, ctypes.cast(self._abort, ctypes.c_void_p)
+        )
+
+    def abort(self) -> None:
+        """End the decode that runs now. From any thread; stays set until `rearm`."""
+        self._abort[0] = b"\x01"
+
+    def rearm(self) -> None:
+        """Allow decodes again."""
+        self._abort[0] = b"\x00"
+
+    def decode(self, batch: Batch) -> DecodeResult:
+        """Run the batch; logits of its output rows are valid until the next call."""
+        code: int = lib.llama_decode(self.handle, batch.struct())
+        if code == 0:
+            return DecodeResult.OK
+        if code in (1, 2):
+            return DecodeResult(code)
+        return DecodeResult.FAILED
+
+    def logits(self, row: int) -> npt.NDArray[np.float32]:
+        """A view of one output row of the last decode; do not keep it over the next."""
+        pointer = lib.llama_get_logits_ith(self.handle, row)
+        assert pointer, "logits of a row that was not marked as output"
+        return np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
+
+    def forget(self, sequence: int, start: int = 0) -> None:
+        """Remove a sequence's positions from `start` on; recurrent memory only as a whole."""
+        lib.llama_memory_seq_rm(self._memory, sequence, start or -1, -1)

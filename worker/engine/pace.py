@@ -1,0 +1,36 @@
+"""How fast this model decodes and prefills on this machine, as it turns out while serving."""
+
+from __future__ import annotations
+
+from .plan import LEAST_PREFILL, Plan, prefill_cap
+
+# Weight of the newest step in the running averages: about the last ten count.
+_NEWEST = 0.1
+
+
+class Pace:
+    """Running averages that bound the prefill rows beside running streams."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._decode_seconds: float | None = None
+        self._prefill_rate: float | None = None
+
+    def observe(self, plan: Plan, seconds: float) -> None:
+        """Learn from one decode that took `seconds`."""
+        if not plan.prefill_rows:
+            self._decode_seconds = _average(self._decode_seconds, seconds)
+        elif plan.prefill_rows >= LEAST_PREFILL:
+            decode = (self._decode_seconds or 0.0) if plan.generate else 0.0
+            # The decode part is an average and may exceed this very step.
+            spent = max(seconds - decode, 0.1 * seconds)
+            self._prefill_rate = _average(self._prefill_rate, plan.prefill_rows / spent)
+
+    @property
+    def prefill_cap(self) -> int:
+        """Prefill rows for a step that running streams share."""
+        return prefill_cap(self._decode_seconds, self._prefill_rate, self._capacity)
+
+
+def _average(so_far: float | None, newest: float) -> float:
+    return newest if so_far is None else so_far + _NEWEST * (newest - so_far)

@@ -1,0 +1,88 @@
+"""Which rows go into the next decode: pure, from a snapshot of the slots.
+
+Generation rows come first, so that a long prompt never stalls a running stream; prefill takes what
+room is left, in order of arrival. While streams are running, prefill is also capped in time: the
+step it shares with them may take only a few times as long as it would without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# A step that carries prefill beside running streams may take this much longer for it.
+PREFILL_SHARE = 2.0
+# Fewer rows than this cost as much as this many: kernels work in tiles.
+LEAST_PREFILL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """What planning needs to know of one busy slot."""
+
+    slot: int
+    # Prompt tokens not yet in the cache; 0 once the slot generates.
+    prompt_left: int
+    # False while the client's credit is used up.
+    may_generate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next `count` prompt tokens of a slot; `last` makes it sample."""
+
+    slot: int
+    count: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One decode. Empty when every slot waits for its client."""
+
+    generate: tuple[int, ...]
+    prefill: tuple[Chunk, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.generate and not self.prefill
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """All slots with rows in this decode."""
+        return (*self.generate, *(chunk.slot for chunk in self.prefill))
+
+    @property
+    def prefill_rows(self) -> int:
+        return sum(chunk.count for chunk in self.prefill)
+
+
+def make_plan(slots: Sequence[SlotView], capacity: int, prefill_cap: int) -> Plan:
+    """The next decode for `slots`, given in order of arrival.
+
+    `capacity` bounds all rows; `prefill_cap` bounds prefill rows while any slot generates.
+    """
+    generate = tuple(s.slot for s in slots if not s.prompt_left and s.may_generate)[:capacity]
+    room = capacity - len(generate)
+    if generate:
+        room = min(room, prefill_cap)
+    chunks = []
+    for slot in slots:
+        if slot.prompt_left and room:
+            count = min(slot.prompt_left, room)
+            chunks.append(Chunk(slot.slot, count, last=count == slot.prompt_left))
+            room -= count
+    return Plan(generate, tuple(chunks))
+
+
+def prefill_cap(decode_seconds: float | None, prefill_rate: float | None, capacity: int) -> int:
+    """Prefill rows that fit beside running streams.
+
+    `decode_seconds` is what a step without prefill takes, `prefill_rate` rows per second; either
+    is None before it was measured. The result is a multiple of `LEAST_PREFILL`, so that chunks
+    keep to few shapes.
+    """
+    if decode_seconds is None or prefill_rate is None:
+        return min(capacity, 4 * LEAST_PREFILL)
+    rows = int(PREFILL_SHARE * decode_seconds * prefill_rate)
+    return min(capacity, max(LEAST_PREFILL, rows - rows % LEAST_PREFILL))

@@ -1,0 +1,147 @@
+"""From a resolved configuration to an engine that has decoded once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from kronk.shared import gguf
+from kronk.shared.errors import InvalidArgument, ModelFailed
+from kronk.shared.wire.to_supervisor import LoadProgress
+from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
+
+from . import template
+from .context import Batch, Context, ContextShape, DecodeResult
+from .engine import sampling
+from .engine.engine import Engine
+from .library import LlamaLog
+from .model import Model
+
+log = structlog.get_logger()
+
+# The manual's default (3.1): enough for chat, and memory people have.
+DEFAULT_CONTEXT = 8192
+# llama.cpp rounds a context up to this anyway.
+_CONTEXT_STEP = 256
+# The manual's queue (4.4): twice the slots.
+_QUEUE_PER_SLOT = 2
+# Rows of the first decode: enough to reach the matrix kernels that single rows never use, which
+# are the ones a miscompiled build dies in.
+_CANARY_ROWS = 32
+# A token that fits every vocabulary; what it means does not matter.
+_CANARY_TOKEN = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that is ready to serve."""
+
+    model: Model
+    engine: Engine
+    template: template.Choice
+    # Of the model's configuration and of its GGUF, in that order.
+    sampling: tuple[Sampling, Sampling]
+    fitted: Fitted
+
+
+def load(
+    spec: LoadSpec,
+    *,
+    log_lines: LlamaLog,
+    report: Callable[[LoadProgress], None],
+    emit: Callable[[list[Any]], None],
+) -> Loaded:
+    """Blocks for as long as the load takes; the calling thread then runs the engine.
+
+    Raises `InvalidArgument` for a file that is no usable model and `ModelFailed` when llama.cpp
+    refuses it.
+    """
+    path = Path(spec.path)
+    gguf.check(path)
+    model = Model(
+        path,
+        n_gpu_layers=spec.n_gpu_layers,
+        extra_buffers=spec.extra_buffers,
+        log=log_lines,
+        on_progress=lambda fraction: report(LoadProgress("weights", fraction)),
+    )
+    _require_generation(model, spec)
+    report(LoadProgress("context", 0.0))
+    n_ctx = context_per_slot(spec.context_window, model.n_ctx_train)
+    n_ubatch = min(spec.n_ubatch, n_ctx)
+    n_threads = spec.n_threads or default_threads()
+    context = Context(
+        model,
+        ContextShape(
+            n_ctx=n_ctx * spec.n_seq_max,
+            n_batch=max(n_ubatch, min(spec.n_batch, n_ctx)),
+            n_ubatch=n_ubatch,
+            n_seq_max=spec.n_seq_max,
+            n_threads=n_threads,
+            cache_type_k=spec.cache_type_k,
+            cache_type_v=spec.cache_type_v,
+            flash_attention=spec.flash_attention,
+        ),
+        log_lines,
+    )
+    report(LoadProgress("first_decode", 0.0))
+    first_decode(context, min(_CANARY_ROWS, n_ubatch))
+    chosen = template.choose(model.chat_template())
+    if chosen.reason is not None:
+        log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
+    queue = _QUEUE_PER_SLOT * spec.n_seq_max
+    engine = Engine(context, model, slots=spec.n_seq_max, queue=queue, n_ubatch=n_ubatch, emit=emit)
+    fitted = Fitted(
+        n_ctx=n_ctx,
+        slots=spec.n_seq_max,
+        queue=queue,
+        n_threads=n_threads,
+        parameters=model.parameters,
+        weights_bytes=model.weights_bytes,
+        architecture=model.metadata("general.architecture") or "unknown",
+        template=chosen.origin,
+    )
+    return Loaded(
+        model, engine, chosen, (spec.sampling, sampling.recommended(model.metadata)), fitted
+    )
+
+
+def _require_generation(model: Model, spec: LoadSpec) -> None:
+    architecture = model.metadata("general.architecture")
+    is_causal = model.metadata(f"{architecture}.attention.causal") != "false"
+    if not is_causal or model.has_encoder:
+        raise InvalidArgument(
+            f"{spec.model} ({architecture}) does not generate text: this version of Kronk serves"
+            " text generation only",
+            param="model",
+        )
+
+
+def context_per_slot(wanted: int | None, trained: int) -> int:
+    """Tokens of one slot: as configured, else what the model was trained for, up to 8192."""
+    tokens = wanted if wanted is not None else min(trained or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+    return -(-tokens // _CONTEXT_STEP) * _CONTEXT_STEP
+
+
+def default_threads() -> int:
+    """The cores we may use; from five on, one is left to the gateway and the clients."""
+    cores = len(os.sched_getaffinity(0))
+    return cores - 1 if cores > 4 else cores
+
+
+def first_decode(context: Context, rows: int) -> None:
+    """Decode a few rows and forget them: a build that does not fit this CPU dies here."""
+    batch = Batch(rows)
+    for count in (rows, 1):
+        batch.clear()
+        batch.add(0, 0, [_CANARY_TOKEN] * count, output_last=True)
+        result = context.decode(batch)
+        if result is not DecodeResult.OK:
+            raise ModelFailed(f"the first decode of {count} tokens failed: {result.name}")
+        context.logits(count - 1)
+        context.forget(0)

@@ -1,0 +1,59 @@
+"""A worker process: `python -m kronk.worker.main`, started by the supervisor only."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import signal
+import sys
+
+from kronk.shared import exits
+from kronk.shared.child import Birth, die_with_parent, on_parent_gone, read_birth
+
+# Set before llama.cpp loads its libraries. Threads of a decode meet about 250 times a token.
+# Sleeping at each meeting costs three times the token's own time; spinning without bound costs
+# twenty times when something else needs the core. A short spin costs little in both cases.
+_ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "1000",
+    # Otherwise an assert in ggml forks a debugger and takes seconds to die.
+    "GGML_NO_BACKTRACE": "1",
+}
+# How long Python code may hold the GIL against a decode that has finished. The default of 5 ms
+# is half a token.
+_SWITCH_INTERVAL = 0.0005
+
+
+def main() -> None:
+    birth = read_birth()
+    die_with_parent(birth.parent, signal.SIGKILL)
+    on_parent_gone(lambda: os._exit(exits.ORPHANED))
+    faulthandler.enable()
+    # Ctrl-C is the supervisor's to interpret.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare_environment()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    asyncio.run(_live(birth))
+
+
+def prepare_environment() -> None:
+    """What llama.cpp's libraries read when they are loaded; the operator's own values stand."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+async def _live(birth: Birth) -> None:
+    # Imported here, after the environment is set: this loads llama.cpp.
+    from kronk.shared import log
+
+    from .service import Worker
+
+    log.configure("worker", os.environ.get("KRONK_LOG_LEVEL", "info"))
+    worker = Worker(birth)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+    await worker.live()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""A GGUF model's weights and vocabulary, through llama.cpp."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+
+import llama_cpp.llama_cpp as lib
+
+from kronk.shared.errors import ModelFailed
+
+from .library import LlamaLog
+
+# Kronk's convention (the manual's) to llama.cpp's: there 0 is none and a negative number is all.
+_ALL_LAYERS = -1
+
+
+class Model:
+    """Weights and vocabulary. Methods may be called from any thread; nothing here decodes."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        n_gpu_layers: int,
+        extra_buffers: bool,
+        log: LlamaLog,
+        on_progress: Callable[[float], None],
+    ) -> None:
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = {0: _ALL_LAYERS, -1: 0}.get(n_gpu_layers, n_gpu_layers)
+        params.use_extra_bufts = extra_buffers
+
+        def report(fraction: float, _: object) -> bool:
+            on_progress(fraction)
+            return True
+
+        progress = lib.llama_progress_callback(report)
+        params.progress_callback = progress
+        handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        # A NULL pointer is falsy but not None.
+        if not handle:
+            raise ModelFailed(f"llama.cpp cannot load {path.name}: {log.explain()}")
+        self.handle = handle
+        self.vocab = lib.llama_model_get_vocab(handle)
+        self.n_vocab: int = lib.llama_vocab_n_tokens(self.vocab)
+        self.n_ctx_train: int = lib.llama_model_n_ctx_train(handle)
+        self.parameters: int = lib.llama_model_n_params(handle)
+        self.weights_bytes: int = lib.llama_model_size(handle)
+        # Their memory cannot be trimmed at a position, only cleared.
+        self.is_recurrent: bool = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(
+            handle
+        )
+        self.has_decoder: bool = lib.llama_model_has_decoder(handle)
+        self.has_encoder: bool = lib.llama_model_has_encoder(handle)
+        self._adds_bos: bool = lib.llama_vocab_get_add_bos(self.vocab)
+        self._pieces: dict[int, bytes] = {}
+
+    def metadata(self, key: str) -> str | None:
+        """A scalar of the GGUF's metadata as text; None when absent."""
+        size = lib.llama_model_meta_val_str(self.handle, key.encode(), None, 0)
+        if size < 0:
+            return None
+        buffer = ctypes.create_string_buffer(size + 1)
+        lib.llama_model_meta_val_str(self.handle, key.encode(), buffer, size + 1)
+        return buffer.value.decode("utf-8", "replace")
+
+    def chat_template(self) -> str | None:
+        """The GGUF's default chat template, whatever language it is in."""
+        text = lib.llama_model_chat_template(self.handle, None)
+        return text.decode("utf-8", "replace") if text else None
+
+    def token_text(self, which: str) -> str:
+        """The text of a special token (`bos`, `eos`), empty when the vocabulary has none."""
+        token: int = getattr(lib, f"llama_vocab_{which}")(self.vocab)
+        if token < 0:
+            return ""
+        text: bytes = lib.llama_vocab_get_text(self.vocab, token)
+        return text.decode("utf-8", "replace")
+
+    def tokenize(self, text: str) -> list[int]:
+        """A rendered prompt as tokens; special tokens are recognised, BOS added where wanted."""
+        bos = self.token_text("bos") if self._adds_bos else ""
+        # Templates that write BOS themselves would otherwise get it twice.
+        data = text.removeprefix(bos).encode() if bos else text.encode()
+        room = len(data) + 8
+        while True:
+            tokens = (lib.llama_token * room)()
+            count: int = lib.llama_tokenize(
+                self.vocab, data, len(data), tokens, room, self._adds_bos, True
+            )
+            if count >= 0:
+                return list(tokens[:count])
+            room = -count
+
+    def piece(self, token: int) -> bytes:
+        """The bytes a token stands for; control tokens stand for none."""
+        known = self._pieces.get(token)
+        if known is None:
+            known = self._pieces[token] = self._read_piece(token)
+        return known
+
+    def _read_piece(self, token: int) -> bytes:
+        room = 64
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            size: int = lib.llama_token_to_piece(self.vocab, token, buffer, room, 0, False)
+            if size >= 0:
+                return buffer.raw[:size]
+            room = -size
+
+    def ends_generation(self, token: int) -> bool:
+        """End of sequence, end of turn, and whatever else the GGUF marks as such."""
+        ends: bool = lib.llama_vocab_is_eog(self.vocab, token)
+        return ends

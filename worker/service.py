@@ -1,0 +1,218 @@
+"""The worker's conversations: with the supervisor about its life, with the gateway about requests.
+
+Threads: this asyncio loop (sockets), the engine's (load, then decode), one that renders and
+tokenises, the heartbeat, and the one that waits for the parent's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+import zmq
+
+from kronk import __version__
+from kronk.shared import exits
+from kronk.shared.child import Birth
+from kronk.shared.errors import KronkError, ModelFailed, WireError
+from kronk.shared.wire import to_worker
+from kronk.shared.wire.codec import Message
+from kronk.shared.wire.sockets import (
+    Channel,
+    PeerGone,
+    connect_dealer,
+    watch_connection,
+    worker_identity,
+)
+from kronk.shared.wire.to_gateway import Accepted, Attach, Failed
+from kronk.shared.wire.to_supervisor import Hello, LoadFailed, LoadProgress, Ready
+from kronk.shared.wire.to_worker import Cancel, Credit, Load, Stop, Submit
+from kronk.shared.wire.values import PROTOCOL
+
+from . import heartbeat
+from .engine import engine as engine_commands
+from .library import LlamaLog
+from .loader import Loaded, load
+from .prepare import prepare
+from .threads import name_thread
+
+log = structlog.get_logger()
+
+# llama.cpp reports every tensor; the supervisor needs to see movement, not each step.
+_PROGRESS_STEP = 0.02
+
+
+class Worker:
+    """One worker's life, from Hello to Stop. Ends by leaving the process."""
+
+    def __init__(self, birth: Birth) -> None:
+        self._birth = birth
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._loop = asyncio.get_running_loop()
+        self._pulse = heartbeat.Pulse()
+        self._prepare_pool = ThreadPoolExecutor(1, "prepare", lambda: name_thread("prepare"))
+        self._preparing: dict[int, asyncio.Task[None]] = {}
+        self._loaded: Loaded | None = None
+        self._data: Channel | None = None
+        self._reported = 0.0
+        self._ended = asyncio.Event()
+        self._control = self._channel(
+            connect_dealer(self._context, birth.control, worker_identity(birth.generation)),
+            to_worker.CONTROL,
+            self._on_control,
+        )
+
+    def _channel(self, socket: zmq.Socket[bytes], family: Any, handler: Any) -> Channel:
+        return Channel(socket, self._birth.generation, family, handler, self._on_bad_frame)
+
+    # Life.
+
+    async def live(self) -> None:
+        """Introduce ourselves, then do as told until `Stop`."""
+        hello = Hello("worker", self._birth.secret, os.getpid(), PROTOCOL, __version__)
+        await self._control.send_when_connected(hello)
+        heartbeat.start(self._context, self._birth.control, self._birth.generation, self._pulse)
+        await self._ended.wait()
+
+    def stop(self) -> None:
+        """Leave now: nothing below needs an orderly end, and C++ destructors only cost time."""
+        self._ended.set()
+        self._control.close()
+        if self._data is not None:
+            self._data.close()
+        self._context.term()
+        os._exit(exits.OK)
+
+    def _on_control(self, _: bytes, __: int, message: Message) -> None:
+        match message:
+            case Load():
+                self._pulse.loading = True
+                threading.Thread(
+                    target=self._engine_thread, args=(message,), name="engine", daemon=True
+                ).start()
+            case Stop():
+                self.stop()
+
+    def _on_bad_frame(self, _: bytes, error: WireError) -> None:
+        log.error("dropped a frame", reason=error.message)
+
+    # Loading, on the engine's thread.
+
+    def _engine_thread(self, order: Load) -> None:
+        name_thread("engine")
+        # llama.cpp's log callback must outlive everything that logs.
+        lines = LlamaLog(_log_llama if order.spec.llama_log else None)
+        try:
+            loaded = load(order.spec, log_lines=lines, report=self._report_load, emit=self._emit)
+        except KronkError as error:
+            self._loop.call_soon_threadsafe(self._load_failed, error)
+            return
+        except MemoryError:
+            failure = ModelFailed("not enough memory to load the model")
+            self._loop.call_soon_threadsafe(self._load_failed, failure)
+            return
+        self._loop.call_soon_threadsafe(self._ready, loaded, order.data_address)
+        loaded.engine.run()
+
+    def _report_load(self, progress: LoadProgress) -> None:
+        self._pulse.load_steps += 1
+        # The phase `first_decode` must reach the supervisor before it can kill us.
+        if progress.phase == "weights" and 0 < progress.fraction - self._reported < _PROGRESS_STEP:
+            return
+        self._reported = progress.fraction
+        sent = threading.Event()
+        self._loop.call_soon_threadsafe(self._send_progress, progress, sent)
+        if progress.phase == "first_decode":
+            sent.wait()
+
+    def _send_progress(self, progress: LoadProgress, sent: threading.Event) -> None:
+        self._tell_supervisor(progress)
+        sent.set()
+
+    def _load_failed(self, error: KronkError) -> None:
+        log.error("load failed", code=error.code, reason=error.message)
+        self._tell_supervisor(LoadFailed(error.code, error.message, error.param))
+        self._control.close()
+        self._context.destroy(linger=200)
+        os._exit(exits.BAD_MODEL)
+
+    def _ready(self, loaded: Loaded, data_address: str) -> None:
+        self._loaded = loaded
+        self._pulse.serve(loaded.engine)
+        self._tell_supervisor(Ready(loaded.fitted))
+        socket = connect_dealer(
+            self._context, data_address, worker_identity(self._birth.generation), connect=False
+        )
+        watch_connection(socket, self._attached, self._detached)
+        self._data = self._channel(socket, to_worker.DATA, self._on_data)
+        socket.connect(data_address)
+
+    def _tell_supervisor(self, message: Message) -> None:
+        try:
+            self._control.send(message)
+        except PeerGone:
+            log.warning("the supervisor cannot be reached", message=type(message).__name__)
+
+    # Requests.
+
+    def _attached(self) -> None:
+        self._tell_gateway(Attach())
+
+    def _detached(self) -> None:
+        """The gateway died: nobody reads any of our requests any more."""
+        for task in self._preparing.values():
+            task.cancel()
+        self._preparing.clear()
+        assert self._loaded is not None
+        self._loaded.engine.tell(engine_commands.CancelAll())
+
+    def _on_data(self, _: bytes, __: int, message: Message) -> None:
+        assert self._loaded is not None
+        engine = self._loaded.engine
+        match message:
+            case Submit(request=request):
+                task = self._loop.create_task(self._begin(message, self._loaded))
+                self._preparing[request] = task
+            case Cancel(request):
+                task_or_none = self._preparing.pop(request, None)
+                if task_or_none is not None:
+                    task_or_none.cancel()
+                engine.tell(engine_commands.Cancel(request))
+            case Credit(request, events):
+                engine.tell(engine_commands.Credit(request, events))
+
+    async def _begin(self, submit: Submit, loaded: Loaded) -> None:
+        try:
+            job = await self._loop.run_in_executor(self._prepare_pool, prepare, submit, loaded)
+        except KronkError as error:
+            self._tell_gateway(Failed(submit.request, error.code, error.message, error.param))
+            return
+        except Exception:
+            # A bug of ours must end the request too, and only this one.
+            log.exception("cannot prepare a request", request=submit.name)
+            self._tell_gateway(Failed(submit.request, "internal", "internal error", None))
+            return
+        finally:
+            self._preparing.pop(submit.request, None)
+        self._tell_gateway(Accepted(submit.request, len(job.prompt)))
+        loaded.engine.tell(engine_commands.Begin(job))
+
+    def _emit(self, events: list[Any]) -> None:
+        """One step's events, from the engine's thread."""
+        self._loop.call_soon_threadsafe(self._tell_gateway, *events)
+
+    def _tell_gateway(self, *events: Message) -> None:
+        assert self._data is not None
+        try:
+            self._data.send(*events)
+        except PeerGone:
+            # `_detached` cancels what these belong to.
+            log.info("the gateway is gone; dropped its events", count=len(events))
+
+
+def _log_llama(level: str, line: str) -> None:
+    log.log({"info": 20, "warning": 30}[level], line, source="llama.cpp")

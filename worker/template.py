@@ -1,0 +1,112 @@
+"""The model's chat template: its own Jinja in a sandbox, or ChatML with the reason why.
+
+Templates come out of GGUF files, so they run in Jinja's immutable sandbox, in this model's own
+process, and a template that raises is the request's error, not ours.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from kronk.shared.errors import InvalidArgument
+
+CHATML = """\
+{%- for message in messages -%}
+{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A compiled template, and why it is not the model's own where it is not."""
+
+    template: jinja2.Template
+    # "model" or "chatml".
+    origin: str
+    # None when the model's own is used.
+    reason: str | None
+
+
+def choose(source: str | None) -> Choice:
+    """The model's template, or ChatML when it has none or one that is not Jinja."""
+    environment = _environment()
+    reason = "the GGUF has no chat template"
+    if source is not None and source.strip():
+        try:
+            return Choice(environment.from_string(source), "model", None)
+        except jinja2.TemplateSyntaxError as error:
+            what = "is a Go template" if looks_like_go(source) else "is not valid Jinja"
+            reason = f"the GGUF's chat template {what} (line {error.lineno}: {error.message})"
+    return Choice(environment.from_string(CHATML), "chatml", reason)
+
+
+def looks_like_go(source: str) -> bool:
+    """Ollama's templates are Go's text/template: fields begin with a dot, blocks end in `end`."""
+    return any(mark in source for mark in ("{{ .", "{{- .", "{{.", "{{ end }}", "{{- end }}"))
+
+
+def render(choice: Choice, messages: Sequence[Any], variables: dict[str, Any]) -> str:
+    """The prompt for `messages`; `InvalidArgument` when the template refuses them."""
+    try:
+        return choice.template.render(
+            messages=[_plain(message) for message in messages],
+            add_generation_prompt=True,
+            **variables,
+        )
+    except jinja2.TemplateError as error:
+        # `raise_exception` in a template, an undefined variable it insists on, the sandbox.
+        raise InvalidArgument(
+            f"the model's chat template refuses these messages: {error}", param="messages"
+        ) from error
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError) as e:
+        # Template code meeting a shape it was not written for.
+        raise InvalidArgument(
+            f"the model's chat template fails on these messages: {type(e).__name__}: {e}",
+            param="messages",
+        ) from e
+
+
+def _plain(message: dict[str, Any]) -> dict[str, Any]:
+    """What every template understands: text as one string, and no `developer` role."""
+    plain = dict(message)
+    if plain.get("role") == "developer":
+        plain["role"] = "system"
+    content = plain.get("content")
+    if isinstance(content, list):
+        plain["content"] = "".join(part["text"] for part in content)
+    elif content is None:
+        plain["content"] = ""
+    return plain
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    # The settings and helpers Hugging Face's templates are written against.
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = _to_json
+    environment.globals["raise_exception"] = _raise
+    environment.globals["strftime_now"] = _strftime_now
+    return environment
+
+
+def _to_json(value: Any, indent: int | None = None, ensure_ascii: bool = False) -> str:
+    # Jinja's own escapes <, > and & for HTML, which a model was never trained on.
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+
+def _raise(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)
+
+
+def _strftime_now(form: str) -> str:
+    return datetime.datetime.now().strftime(form)
