@@ -62,6 +62,7 @@ def _decode(path: Path, *, extra_buffers: bool) -> dict[str, object]:
         log=log,
         on_progress=lambda fraction: None,
     )
+    model.require_generation()
     shape = ContextShape(256, 256, 256, 1, default_threads(), "f16", "f16", "enabled")
     first_decode(Context(model, shape, log), _ROWS)
     return {

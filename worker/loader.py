@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from kronk.shared import gguf
-from kronk.shared.errors import InvalidArgument, ModelFailed
+from kronk.shared.errors import ModelFailed
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 
@@ -70,7 +70,7 @@ def load(
         log=log_lines,
         on_progress=lambda fraction: report(LoadProgress("weights", fraction)),
     )
-    _require_generation(model, spec)
+    model.require_generation()
     report(LoadProgress("context", 0.0))
     n_ctx = context_per_slot(spec.context_window, model.n_ctx_train)
     n_ubatch = min(spec.n_ubatch, n_ctx)
@@ -103,23 +103,12 @@ def load(
         n_threads=n_threads,
         parameters=model.parameters,
         weights_bytes=model.weights_bytes,
-        architecture=model.metadata("general.architecture") or "unknown",
+        architecture=model.architecture,
         template=chosen.origin,
     )
     return Loaded(
         model, engine, chosen, (spec.sampling, sampling.recommended(model.metadata)), fitted
     )
-
-
-def _require_generation(model: Model, spec: LoadSpec) -> None:
-    architecture = model.metadata("general.architecture")
-    is_causal = model.metadata(f"{architecture}.attention.causal") != "false"
-    if not is_causal or model.has_encoder:
-        raise InvalidArgument(
-            f"{spec.model} ({architecture}) does not generate text: this version of Kronk serves"
-            " text generation only",
-            param="model",
-        )
 
 
 def context_per_slot(wanted: int | None, trained: int) -> int:

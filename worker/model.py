@@ -8,7 +8,7 @@ from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
 
-from kronk.shared.errors import ModelFailed
+from kronk.shared.errors import InvalidArgument, ModelFailed
 
 from .library import LlamaLog
 
@@ -52,10 +52,23 @@ class Model:
         self.is_recurrent: bool = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(
             handle
         )
-        self.has_decoder: bool = lib.llama_model_has_decoder(handle)
-        self.has_encoder: bool = lib.llama_model_has_encoder(handle)
         self._adds_bos: bool = lib.llama_vocab_get_add_bos(self.vocab)
         self._pieces: dict[int, bytes] = {}
+
+    @property
+    def architecture(self) -> str:
+        return self.metadata("general.architecture") or "unknown"
+
+    def require_generation(self) -> None:
+        """Raise unless this model generates text: decoding an embedding model as if it did aborts
+        the process."""
+        is_causal = self.metadata(f"{self.architecture}.attention.causal") != "false"
+        if not is_causal or lib.llama_model_has_encoder(self.handle):
+            raise InvalidArgument(
+                f"this model ({self.architecture}) makes embeddings or scores and does not generate"
+                " text; this version of Kronk serves text generation only",
+                param="model",
+            )
 
     def metadata(self, key: str) -> str | None:
         """A scalar of the GGUF's metadata as text; None when absent."""
