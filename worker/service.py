@@ -44,6 +44,8 @@ log = structlog.get_logger()
 
 # llama.cpp reports every tensor; the supervisor needs to see movement, not each step.
 _PROGRESS_STEP = 0.02
+# How long a worker whose load failed waits to be told to stop.
+_STOP_WITHIN = 2.0
 
 
 class Worker:
@@ -59,7 +61,7 @@ class Worker:
         self._loaded: Loaded | None = None
         self._data: Channel | None = None
         self._reported = 0.0
-        self._ended = asyncio.Event()
+        self._exit_code = exits.OK
         self._control = self._channel(
             connect_dealer(self._context, birth.control, worker_identity(birth.generation)),
             to_worker.CONTROL,
@@ -76,16 +78,11 @@ class Worker:
         hello = Hello("worker", self._birth.secret, os.getpid(), PROTOCOL, __version__)
         await self._control.send_when_connected(hello)
         heartbeat.start(self._context, self._birth.control, self._birth.generation, self._pulse)
-        await self._ended.wait()
+        await self._loop.create_future()
 
     def stop(self) -> None:
         """Leave now: nothing below needs an orderly end, and C++ destructors only cost time."""
-        self._ended.set()
-        self._control.close()
-        if self._data is not None:
-            self._data.close()
-        self._context.term()
-        os._exit(exits.OK)
+        os._exit(self._exit_code)
 
     def _on_control(self, _: bytes, __: int, message: Message) -> None:
         match message:
@@ -135,10 +132,10 @@ class Worker:
 
     def _load_failed(self, error: KronkError) -> None:
         log.error("load failed", code=error.code, reason=error.message)
+        self._exit_code = exits.BAD_MODEL
         self._tell_supervisor(LoadFailed(error.code, error.message, error.param))
-        self._control.close()
-        self._context.destroy(linger=200)
-        os._exit(exits.BAD_MODEL)
+        # The supervisor answers with Stop, which proves that it has heard the reason.
+        self._loop.call_later(_STOP_WITHIN, self.stop)
 
     def _ready(self, loaded: Loaded, data_address: str) -> None:
         self._loaded = loaded

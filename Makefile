@@ -1,0 +1,51 @@
+# `make run` and `make test` are all one needs; both install what they need into .venv.
+PY := .venv/bin/python
+KRONK := .venv/bin/kronk
+export PYTHON
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run stop test check bench doctor reinstall-llama clean install install-check install-test
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+run: install ## Install, fetch the starter model, start the server, stream one answer
+	@deploy/first_answer.sh
+
+stop: ## Stop the server
+	@if [ -x $(KRONK) ]; then $(KRONK) server stop; else echo "Kronk is not installed here"; fi
+
+test: install-test ## Run every check and test; ARGS goes to pytest
+	@$(MAKE) --no-print-directory check
+	@$(PY) -m pytest $(ARGS)
+
+check: install-check ## Lint, formatting, types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@PYTHON=$(CURDIR)/$(PY) deploy/types.sh
+
+bench: install ## Measure against a bare llama_decode loop
+	@$(PY) bench/serving.py $(ARGS)
+
+doctor: install ## Check this machine and say what to do
+	@$(KRONK) doctor
+
+reinstall-llama: ## Compile llama.cpp anew, with flags chosen for this machine
+	@deploy/venv.sh
+	@$(PY) deploy/install.py --rebuild-llama
+
+clean: ## Remove .venv and everything built; models stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+install:
+	@deploy/venv.sh
+	@$(PY) deploy/install.py
+
+install-check:
+	@deploy/venv.sh
+	@$(PY) deploy/install.py check
+
+install-test:
+	@deploy/venv.sh
+	@$(PY) deploy/install.py check test

@@ -1,0 +1,147 @@
+"""How a command finds the running server and asks it something."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from kronk.shared.errors import Internal, InvalidArgument, KronkError, ServerError, from_code
+from kronk.shared.paths import BasePath
+from kronk.shared.settings import SETTINGS
+from kronk.shared.units import parse_address
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_LOOPBACK = ("127.", "localhost", "::1")
+
+
+class NoServer(ServerError):
+    """Nothing answers at the address; the user starts a server or names another address."""
+
+    code = "no_server"
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"no server answers at {url}; start one with `kronk server start`")
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """A client of one server, at a URL without a path."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+
+    def get(self, path: str, timeout: float = 10.0) -> Any:
+        """The JSON of an answer; the server's own error, as its class, when it refuses."""
+        with self._client(timeout) as client, self._errors():
+            return _json(client.get(path), self.url)
+
+    def post(self, path: str, body: object, timeout: float | None = None) -> Any:
+        """Like `get`; without a timeout the wait is as long as the server lets it be."""
+        with self._client(timeout) as client, self._errors():
+            return _json(client.post(path, json=body), self.url)
+
+    @contextmanager
+    def stream(self, path: str, body: object) -> Iterator[Iterator[str]]:
+        """The lines of a streamed answer, as they come; leaving the block ends the request."""
+        with (
+            self._client(None) as client,
+            self._errors(),
+            client.stream("POST", path, json=body) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise _refusal(response, self.url)
+            yield response.iter_lines()
+
+    def _client(self, timeout: float | None) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        host = urlsplit(self.url).hostname or ""
+        return httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            # A model may take minutes to load before the first byte; connecting may not.
+            timeout=httpx.Timeout(timeout, connect=5.0),
+            # A proxy in the environment cannot reach our own loopback.
+            trust_env=not host.startswith(_LOOPBACK),
+        )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NoServer(self.url) from error
+        except httpx.TimeoutException as error:
+            raise ServerError(f"the server at {self.url} did not answer in time") from error
+        except httpx.HTTPError as error:
+            raise ServerError(f"the connection to {self.url} broke: {error}") from error
+
+
+def find_server(api_host: str | None = None, base_path: str | None = None) -> Admin:
+    """The server a command talks to: the flag, `KRONK_WEB_API_HOST`, the address that the server
+    of this base path wrote down, or the default address; the first that is there."""
+    setting = _BY_NAME["api_host"]
+    if api_host is not None:
+        return _admin(api_host, setting.flag)
+    if given := os.environ.get(setting.env):
+        return _admin(given, setting.env)
+    facts = server_facts(find_base_path(base_path))
+    return _admin(str(facts["api"]) if "api" in facts else setting.default, setting.name)
+
+
+def find_base_path(base_path: str | None = None) -> BasePath:
+    """The base path of the flag, `KRONK_BASE_PATH` or the default; nothing is created."""
+    setting = _BY_NAME["base_path"]
+    text = base_path if base_path is not None else os.environ.get(setting.env, setting.default)
+    try:
+        root: Path = setting.parse(text)
+    except ValueError as error:
+        origin = setting.flag if base_path is not None else setting.env
+        raise InvalidArgument(f"{origin}: {error}, got {text!r}", param=setting.name) from error
+    return BasePath(root)
+
+
+def server_facts(base: BasePath) -> dict[str, Any]:
+    """What the server of this base path says about itself; empty when none wrote anything."""
+    try:
+        facts = json.loads(base.server_file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _admin(address: str, origin: str) -> Admin:
+    token = os.environ.get("KRONK_TOKEN")
+    if address.startswith("https://"):
+        return Admin(address.rstrip("/"), token)
+    try:
+        return Admin(parse_address(address).url, token)
+    except ValueError as error:
+        raise InvalidArgument(f"{origin}: {error}, got {address!r}", param="api_host") from error
+
+
+def _json(response: httpx.Response, url: str) -> Any:
+    if response.is_error:
+        raise _refusal(response, url)
+    try:
+        return response.json()
+    except ValueError as error:
+        raise Internal(f"{url} answered something that is not JSON; is it Kronk?") from error
+
+
+def _refusal(response: httpx.Response, url: str) -> KronkError:
+    try:
+        error = response.json()["error"]
+        code, message = str(error["code"]), str(error["message"])
+    except (ValueError, LookupError, TypeError):
+        return Internal(f"{url} answered {response.status_code}; is it Kronk?")
+    wait = response.headers.get("retry-after", "")
+    return from_code(code, message, error.get("param"), float(wait) if wait.isdecimal() else None)

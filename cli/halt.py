@@ -1,0 +1,99 @@
+"""Stopping the server of a base path, whoever started it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from kronk.shared.errors import ServerError
+from kronk.shared.paths import BasePath
+
+from .progress import waiting
+
+# After SIGKILL the kernel still has to take the memory of large models apart.
+_KILL_WITHIN = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What the pid file says. `held` is the truth, a pid without it is a leftover."""
+
+    pid: int | None
+    held: bool
+
+
+def read_lock(base: BasePath) -> Lock:
+    """Who holds the lock of this base path, if anybody."""
+    try:
+        handle = os.open(base.pid_file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return Lock(None, False)
+    try:
+        text = os.read(handle, 32).strip()
+        pid = int(text) if text.isdigit() else None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Lock(pid, True)
+        return Lock(pid, False)
+    finally:
+        os.close(handle)
+
+
+def stop(base: BasePath, timeout: float) -> str:
+    """Ask the server to end and wait for it; returns what happened, in words."""
+    lock = read_lock(base)
+    if not lock.held:
+        stale = f" (the pid file of process {lock.pid} is a leftover)" if lock.pid else ""
+        return f"Kronk is not running on {base.root}{stale}"
+    if lock.pid is None:
+        raise ServerError("the server is just starting and has no pid yet; try again")
+    with _pidfd(lock.pid) as process:
+        # The lock is still held, so the pid was not given to another process in between.
+        if process is None or read_lock(base) != lock:
+            return "Kronk ended by itself"
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        started = time.monotonic()
+        if _ended(process, timeout):
+            return f"Kronk stopped after {time.monotonic() - started:.1f} s"
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        if not _wait(process, _KILL_WITHIN):
+            raise ServerError(f"process {lock.pid} does not end even after SIGKILL")
+    return "Kronk did not end by itself and was killed"
+
+
+def _ended(process: int, timeout: float) -> bool:
+    """Whether it ended in time; a second Ctrl-C ends the waiting as well."""
+    deadline = time.monotonic() + timeout
+    with waiting("Stopping Kronk; running answers may end first"):
+        try:
+            return _wait(process, timeout)
+        except KeyboardInterrupt:
+            print("\nStill waiting for running answers; Ctrl-C again kills them.", flush=True)
+        try:
+            return _wait(process, max(0.0, deadline - time.monotonic()))
+        except KeyboardInterrupt:
+            return False
+
+
+def _wait(process: int, timeout: float) -> bool:
+    return bool(select.select([process], [], [], timeout)[0])
+
+
+@contextmanager
+def _pidfd(pid: int) -> Iterator[int | None]:
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        yield None
+        return
+    try:
+        yield handle
+    finally:
+        os.close(handle)

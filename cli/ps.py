@@ -1,0 +1,196 @@
+"""`kronk ps`: the loaded models and the processes behind them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from kronk.shared.errors import Internal, KronkError
+from kronk.shared.units import format_bytes, format_duration
+
+from .client import Admin, find_server
+from .options import ApiHost, BasePathOption
+
+ps_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+# The contract with scripts: these keys, in this order.
+JSON_KEYS = (
+    "model",
+    "pid",
+    "state",
+    "generation",
+    "rss_bytes",
+    "n_ctx",
+    "slots_busy",
+    "slots_total",
+    "queued",
+    "active_streams",
+    "tokens_per_second",
+    "idle_seconds",
+    "expires_in",
+    "restarts",
+    "last_exit",
+)
+# Heading, and whether the column is numbers.
+_COLUMNS = (
+    ("MODEL", False),
+    ("PID", True),
+    ("STATE", False),
+    ("GEN", True),
+    ("RSS", True),
+    ("CONTEXT", True),
+    ("SLOTS", True),
+    ("QUEUE", True),
+    ("STREAMS", True),
+    ("TOK/S", True),
+    ("IDLE", True),
+    ("EXPIRES", True),
+    ("RESTARTS", True),
+    ("LAST EXIT", False),
+)
+_STATE_COLOURS = {"ready": "green", "loading": "yellow", "draining": "yellow", "failed": "red"}
+_NONE = "-"
+_GAP = 2
+_LEAST_CAUSE, _LONGEST_CAUSE = 16, 60
+
+
+@ps_app.command()
+def ps(
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Redraw each second until Ctrl-C.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON list of objects, for scripts.")
+    ] = False,
+    api_host: ApiHost = None,
+    base_path: BasePathOption = None,
+) -> None:
+    """Show the loaded models and their processes."""
+    admin = find_server(api_host, base_path)
+    if watch and as_json:
+        raise typer.BadParameter("--watch and --json exclude each other")
+    if watch:
+        _watch(admin)
+        return
+    answer = _ask(admin)
+    if as_json:
+        print(json.dumps([{key: row.get(key) for key in JSON_KEYS} for row in answer["data"]]))
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A pipe has no width; nothing is shortened there.
+        console = Console(highlight=False, width=1000)
+    console.print(view(answer, console.width))
+
+
+def _watch(admin: Admin) -> None:
+    console = Console(highlight=False)
+    # Ctrl-C is how watching ends, so it is no failure.
+    with (
+        suppress(KeyboardInterrupt),
+        Live(console=console, auto_refresh=False, screen=console.is_terminal) as live,
+    ):
+        while True:
+            live.update(_current(admin, console.width), refresh=True)
+            time.sleep(1.0)
+
+
+def _current(admin: Admin, width: int) -> RenderableType:
+    """A server that is away for a moment is shown, and does not end the watching."""
+    try:
+        return view(_ask(admin), width)
+    except KronkError as error:
+        return Text(error.message, "red")
+
+
+def _ask(admin: Admin) -> dict[str, Any]:
+    answer = admin.get("/v1/kronk/ps")
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        raise Internal(f"{admin.url} answered /v1/kronk/ps in a form this version cannot read")
+    return answer
+
+
+def view(answer: dict[str, Any], width: int) -> RenderableType:
+    """The table and its footer; a paragraph per model where a row is wider than the terminal."""
+    rows = [cells(status) for status in answer["data"]]
+    footer = Text(_footer(answer), "dim", no_wrap=True, overflow="ellipsis")
+    if not rows:
+        return Group(Text("no model is loaded"), footer)
+    headings = [heading for heading, _ in _COLUMNS]
+    *widths, _ = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    # Rich pads the last column too.
+    room = width - sum(widths) - _GAP * len(_COLUMNS)
+    if room < _LEAST_CAUSE:
+        return Group(*_blocks(rows), footer)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
+    for heading, number in _COLUMNS:
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for *row, cause in rows:
+        row.append(_shortened(cause, room))
+        table.add_row(*(_styled(*cell) for cell in zip(_COLUMNS, row, strict=True)))
+    return Group(table, footer)
+
+
+def cells(status: dict[str, Any]) -> tuple[str, ...]:
+    """One model's row as text; what does not apply is a dash."""
+    return (
+        str(status["model"]),
+        _or_dash(status["pid"], str),
+        str(status["state"]),
+        _or_dash(status["generation"], str),
+        _or_dash(status["rss_bytes"], format_bytes),
+        _or_dash(status["n_ctx"], str),
+        f"{status['slots_busy']}/{status['slots_total']}",
+        str(status["queued"]),
+        str(status["active_streams"]),
+        f"{status['tokens_per_second']:.1f}",
+        _or_dash(status["idle_seconds"], format_duration),
+        _or_dash(status["expires_in"], format_duration),
+        str(status["restarts"]),
+        _one_line(status["last_exit"]),
+    )
+
+
+def _or_dash(value: Any, form: Any) -> str:
+    return _NONE if value is None else str(form(value))
+
+
+def _one_line(cause: str | None) -> str:
+    return _shortened(" ".join((cause or _NONE).split()), _LONGEST_CAUSE)
+
+
+def _shortened(words: str, most: int) -> str:
+    return words if len(words) <= most else f"{words[: most - 1]}…"
+
+
+def _styled(column: tuple[str, bool], cell: str) -> Text:
+    return Text(cell, _STATE_COLOURS.get(cell, "") if column[0] == "STATE" else "")
+
+
+def _blocks(rows: list[tuple[str, ...]]) -> Iterator[RenderableType]:
+    """Narrow terminals: a model is a paragraph, so that no cell is cut or wrapped."""
+    for row in rows:
+        model, *rest = row
+        yield Text(model, "bold", overflow="fold")
+        pairs = zip(_COLUMNS[1:], rest, strict=True)
+        facts = [f"{heading.lower()} {cell}" for (heading, _), cell in pairs if cell != _NONE]
+        yield Text("  " + " · ".join(facts), overflow="fold")
+
+
+def _footer(answer: dict[str, Any]) -> str:
+    parts = [
+        f"{process['role']} {process['pid']} ({format_bytes(process['rss_bytes'])})"
+        for process in answer.get("processes", [])
+    ]
+    if answer.get("draining"):
+        parts.append("draining: no new requests")
+    return " · ".join(parts)

@@ -1,0 +1,115 @@
+"""`kronk server start`, `stop` and `logs`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from kronk.shared import exits, model_config, settings
+from kronk.shared.errors import InvalidArgument, NotFound
+from kronk.shared.paths import BasePath
+from kronk.shared.units import parse_duration
+
+from . import halt, launch, loglines
+from .client import find_base_path, server_facts
+from .options import BasePathOption, WithSwitches, with_settings
+
+server_app = typer.Typer(
+    help="Start and stop the server, read its log.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@server_app.command(cls=WithSwitches)
+@with_settings
+def start(
+    flags: dict[str, str | None],
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Run in the background; return when ready.")
+    ] = False,
+    reuse: Annotated[
+        bool, typer.Option("--reuse", help="A server that already runs here is no error.")
+    ] = False,
+) -> None:
+    """Start the server in this terminal, or with -d in the background."""
+    resolved = settings.resolve(flags, os.environ)
+    model_config.load_file(resolved.model_config_file)
+    _warn_of_unknown_variables()
+    base = BasePath(resolved.base_path)
+    lock = halt.read_lock(base)
+    if lock.held:
+        _already_running(base, lock, reuse)
+        return
+    if not detach:
+        launch.in_foreground(resolved)
+    try:
+        admin = launch.detached(resolved)
+    except launch.StartFailed as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        raise typer.Exit(error.exit_code) from error
+    print(f"Kronk Model Server started\nAPI: {admin.url}\nLogs: kronk server logs -f")
+
+
+def _already_running(base: BasePath, lock: halt.Lock, reuse: bool) -> None:
+    address = server_facts(base).get("api", "an address it has not written down yet")
+    said = f"already runs on {base.root}: process {lock.pid}, {address}"
+    if reuse:
+        print(f"Kronk {said}")
+        return
+    print(f"error: a server {said}; `kronk server stop` ends it", file=sys.stderr)
+    raise typer.Exit(exits.ALREADY_RUNNING)
+
+
+def _warn_of_unknown_variables() -> None:
+    for name, meant in settings.unknown_variables(os.environ):
+        hint = f"; did you mean {meant}?" if meant else ""
+        print(f"warning: {name} is not a setting of Kronk{hint}", file=sys.stderr)
+
+
+@server_app.command()
+def stop(
+    base_path: BasePathOption = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="DURATION", help="Kill the server when it takes longer.")
+    ] = "75s",
+) -> None:
+    """Stop the server; running answers may end first. A second Ctrl-C kills it."""
+    try:
+        seconds = parse_duration(timeout)
+    except ValueError as error:
+        raise InvalidArgument(f"--timeout: {error}, got {timeout!r}", param="timeout") from error
+    print(halt.stop(find_base_path(base_path), seconds))
+
+
+@server_app.command()
+def logs(
+    base_path: BasePathOption = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
+    ] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many old lines.")] = 100,
+) -> None:
+    """Show the server's log: readable on a terminal, the raw JSON lines in a pipe."""
+    base = find_base_path(base_path)
+    old, end = loglines.last_lines(base, lines)
+    if not old and not follow and not base.log_file.exists():
+        raise NotFound(f"there is no log yet at {base.log_file}")
+    console = Console(highlight=False, soft_wrap=True)
+    for line in old:
+        _show(console, line)
+    if follow:
+        for line in loglines.follow(base.log_file, end):
+            _show(console, line)
+
+
+def _show(console: Console, line: str) -> None:
+    if console.is_terminal:
+        console.print(loglines.readable(line))
+    else:
+        print(line, flush=True)

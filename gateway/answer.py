@@ -1,0 +1,135 @@
+"""Sends the answer of a run: as server-sent events or whole, errors before and after the start.
+
+Response classes of our own: Starlette's streaming puts a task group and a generator between a
+token and the socket.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from kronk.shared.errors import Internal, KronkError
+from kronk.shared.wire.to_gateway import Done
+
+from . import errors
+from .body import disconnect_watch
+from .exchange import Exchange
+from .job import Job
+from .record import Record, record_of
+from .run import Run
+
+log = structlog.get_logger()
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    # nginx would hold the events back otherwise.
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class Chunks(Protocol):
+    """A dialect's way to write an answer's events as bytes."""
+
+    def opening(self) -> bytes: ...
+    def text(self, text: str) -> bytes: ...
+    def closing(self, done: Done) -> bytes: ...
+
+
+class RunResponse(Response):
+    """Runs a job and answers with it. Nothing is sent before the worker has accepted it."""
+
+    def __init__(self, exchange: Exchange, name: str, job: Job, timeout: float) -> None:
+        super().__init__()
+        self._exchange = exchange
+        self._name = name
+        self._job = job
+        self._timeout = timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        record = record_of(scope)
+        record.model = self._job.model
+        with self._exchange.running(self._name, self._job, self._timeout) as run:
+            async with disconnect_watch(receive, lambda: self._exchange.hang_up(run)):
+                await run.until_accepted()
+                await self._answer(run, record, send)
+
+    @abstractmethod
+    async def _answer(self, run: Run, record: Record, send: Send) -> None: ...
+
+
+class StreamResponse(RunResponse):
+    """The answer as server-sent events."""
+
+    def __init__(
+        self, exchange: Exchange, name: str, job: Job, timeout: float, chunks: Chunks
+    ) -> None:
+        super().__init__(exchange, name, job, timeout)
+        self._chunks = chunks
+
+    async def _answer(self, run: Run, record: Record, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+        try:
+            await _send_body(send, self._chunks.opening(), more=True)
+            await self._send_deltas(run, record, send)
+            done = run.result()
+            record.tokens = done.usage.completion_tokens
+            last = self._chunks.closing(done)
+        except KronkError as error:
+            record.error = error.code
+            last = errors.event(error)
+        except Exception:
+            log.exception("unexpected exception in a stream")
+            record.error = Internal.code
+            last = errors.event(Internal("The server failed; its log says why"))
+        await _send_body(send, last, more=False)
+
+    async def _send_deltas(self, run: Run, record: Record, send: Send) -> None:
+        chunk = self._chunks.text
+        while deltas := await run.take():
+            record.first_token()
+            # One send for all that waited: a slow client gets fewer, larger writes.
+            body = b"".join([chunk(delta.text) for delta in deltas if delta.text])
+            if body:
+                await _send_body(send, body, more=True)
+            self._exchange.repay(run)
+
+
+class WholeResponse(RunResponse):
+    """The answer as one JSON object."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        name: str,
+        job: Job,
+        timeout: float,
+        build: Callable[[str, Done], dict[str, Any]],
+    ) -> None:
+        super().__init__(exchange, name, job, timeout)
+        self._build = build
+
+    async def _answer(self, run: Run, record: Record, send: Send) -> None:
+        texts: list[str] = []
+        while deltas := await run.take():
+            record.first_token()
+            texts += [delta.text for delta in deltas]
+            self._exchange.repay(run)
+        done = run.result()
+        record.tokens = done.usage.completion_tokens
+        body = json.dumps(self._build("".join(texts), done), ensure_ascii=False).encode()
+        length = (b"content-length", b"%d" % len(body))
+        headers = [(b"content-type", b"application/json"), length]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await _send_body(send, body, more=False)
+
+
+async def _send_body(send: Send, body: bytes, *, more: bool) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})

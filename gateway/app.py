@@ -1,0 +1,56 @@
+"""The ASGI application: routes and what is around them."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from kronk import __version__
+from kronk.shared.errors import KronkError
+
+from . import errors
+from .middleware import AccessLog, HeadAsGet, LastCatch
+from .routes import chat, health, kronk, landing, models
+from .services import Services
+
+
+def make_app(services: Services) -> FastAPI:
+    """Everything but the sockets."""
+    app = FastAPI(
+        title="Kronk",
+        version=__version__,
+        # Their pages load scripts from a CDN; /openapi.json stays.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(AccessLog, activity=services.activity),
+            *_cors(services.settings.cors_allowed_origins),
+            Middleware(HeadAsGet),
+            Middleware(LastCatch),
+        ],
+        exception_handlers={
+            KronkError: errors.on_kronk_error,
+            HTTPException: errors.on_http_exception,
+        },
+    )
+    app.state.services = services
+    for part in (chat, models, health, kronk, landing):
+        app.include_router(part.router)
+    return app
+
+
+def _cors(origins: tuple[str, ...]) -> list[Middleware]:
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+        )
+    ]

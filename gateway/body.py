@@ -1,0 +1,60 @@
+"""Reading a request: its body within bounds, and after that the news that the client left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.requests import Request
+from starlette.types import Receive
+
+from kronk.shared.errors import Timeout, TooLarge
+
+from .run import ClientGone
+
+# A chat of a million tokens is about 4 MB; the wire's frames end at 64 MB.
+MAX_BODY_BYTES = 32 * 1024 * 1024
+# How long a client may be silent in the middle of its body.
+SILENCE_SECONDS = 60.0
+
+
+async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body; `TooLarge` as soon as it is known to be over the limit."""
+    too_large = TooLarge(f"The body is larger than the limit of {limit} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise too_large
+    body = bytearray()
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await request.receive()
+        except TimeoutError as error:
+            raise Timeout(
+                f"The body did not arrive: nothing came for {SILENCE_SECONDS:g} s"
+            ) from error
+        if message["type"] == "http.disconnect":
+            raise ClientGone("the client closed the connection in the middle of its request")
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise too_large
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+@asynccontextmanager
+async def disconnect_watch(receive: Receive, act: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `act` if the client goes away while the block runs."""
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        act()
+
+    task = asyncio.create_task(watch(), name="disconnect-watch")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

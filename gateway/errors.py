@@ -1,0 +1,86 @@
+"""From an exception to an HTTP answer, for every route: the one place that does it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kronk.shared.errors import (
+    Internal,
+    InvalidArgument,
+    KronkError,
+    MethodNotAllowed,
+    NotFound,
+    Overloaded,
+)
+
+from .record import record_of
+
+# What a worker cannot know and a client should not guess.
+_OVERLOADED_RETRY_SECONDS = 1.0
+
+
+def envelope(error: KronkError) -> dict[str, Any]:
+    """OpenAI's shape of an error."""
+    return {
+        "error": {
+            "message": error.message,
+            "type": error.type,
+            "code": error.code,
+            "param": error.param,
+        }
+    }
+
+
+def response(error: KronkError, headers: Mapping[str, str] | None = None) -> Response:
+    """The HTTP answer of an error that came before the first byte."""
+    wait = error.retry_after
+    if wait is None and isinstance(error, Overloaded):
+        wait = _OVERLOADED_RETRY_SECONDS
+    extra = dict(headers or {})
+    if wait is not None:
+        extra["Retry-After"] = str(max(0, math.ceil(wait)))
+    return Response(
+        json.dumps(envelope(error)),
+        status_code=error.status,
+        headers=extra,
+        media_type="application/json",
+    )
+
+
+def event(error: KronkError) -> bytes:
+    """The server-sent event of an error that came after the first byte."""
+    return b"data: " + json.dumps(envelope(error)).encode() + b"\n\n"
+
+
+def from_http(error: HTTPException, method: str, path: str) -> KronkError:
+    """Starlette's own refusals: no such route, or not with that method."""
+    match error.status_code:
+        case 404:
+            return NotFound(f"There is no route {method} {path}")
+        case 405:
+            return MethodNotAllowed(f"{path} does not take {method}")
+        case status if status < 500:
+            return InvalidArgument(error.detail)
+    return Internal("The server failed")
+
+
+async def on_kronk_error(request: Request, error: Exception) -> Response:
+    """Registered with the application for the whole family."""
+    assert isinstance(error, KronkError)
+    record_of(request.scope).error = error.code
+    return response(error)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Registered with the application for what its router raises."""
+    assert isinstance(error, HTTPException)
+    mapped = from_http(error, request.method, request.url.path)
+    record_of(request.scope).error = mapped.code
+    return response(mapped, error.headers)

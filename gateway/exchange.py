@@ -1,0 +1,300 @@
+"""The table of live requests: leases from the supervisor, submits to workers, events back.
+
+Every request that enters ends exactly once, and with its end its lease is returned exactly once
+and its worker, if it still works on it, is told to stop. All of that happens in `_finish`; the
+rest of this file only decides when. No socket and no clock of its own: it is given functions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from kronk.shared.errors import (
+    Internal,
+    KronkError,
+    ModelCrashed,
+    Overloaded,
+    Timeout,
+    TooLarge,
+    WireError,
+    from_code,
+)
+from kronk.shared.wire.sockets import PeerGone, worker_identity
+from kronk.shared.wire.to_gateway import (
+    Accepted,
+    Attach,
+    Delta,
+    Done,
+    Failed,
+    Granted,
+    Refused,
+    WorkerLost,
+)
+from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
+from kronk.shared.wire.to_worker import Cancel, Credit, Submit
+
+from .job import Job
+from .run import WINDOW, ClientGone, Run, Timer
+
+# A worker dials the data plane before it reports READY, so a grant is normally late to this.
+ATTACH_SECONDS = 5.0
+# The supervisor's word of a death can overtake the last frames of the dead, which our I/O thread
+# may still be reading.
+LAST_WORDS_SECONDS = 0.005
+# How soon a lease is offered again when the supervisor's queue was full.
+RETURN_AGAIN_SECONDS = 0.25
+
+log = structlog.get_logger()
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+
+
+class Exchange:
+    """All live requests of this gateway. Used on the event loop only."""
+
+    def __init__(
+        self,
+        generation: int,
+        to_supervisor: Callable[[Any], None],
+        to_worker: Callable[[int, Any], None],
+        drain_data: Callable[[], None],
+        call_later: CallLater,
+    ) -> None:
+        self.stale_frames = 0
+        self.late_frames = 0
+        self.draining_started = asyncio.Event()
+        # Set once draining, when no request is live.
+        self.drained = asyncio.Event()
+        self._to_supervisor = to_supervisor
+        self._to_worker = to_worker
+        self._drain_data = drain_data
+        self._call_later = call_later
+        # Unique over the lives of all gateways of one supervisor.
+        self._next_id = generation << 32
+        self._runs: dict[int, Run] = {}
+        self._attached: set[int] = set()
+        # An Attach may still be on its way from a process that is known to be dead.
+        self._lost: deque[int] = deque(maxlen=256)
+        # Leases whose return found the supervisor's queue full; bounded by what was ever leased.
+        self._unreturned: deque[int] = deque()
+
+    @property
+    def draining(self) -> bool:
+        """New requests are refused."""
+        return self.draining_started.is_set()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    # For routes.
+
+    @contextmanager
+    def running(self, name: str, job: Job, timeout: float) -> Iterator[Run]:
+        """A request that runs while the block does; leaving the block early cancels it.
+
+        `timeout` in seconds bounds all of it; 0 is no bound.
+        """
+        run = self._admit(name, job, timeout)
+        try:
+            yield run
+        finally:
+            self._abandon(run, ClientGone("the request was given up"))
+
+    def hang_up(self, run: Run) -> None:
+        """The client is gone: free its slot now, wherever the route is."""
+        self._abandon(run, ClientGone("the client closed the connection"))
+
+    def repay(self, run: Run) -> None:
+        """Give the worker credit for what the client has taken."""
+        events = run.credit()
+        if events and run.id in self._runs and run.worker is not None:
+            self._tell_worker(run.worker, Credit(run.id, events))
+
+    # For the process.
+
+    def drain(self) -> None:
+        """Refuse new requests from now on. Idempotent."""
+        self.draining_started.set()
+        if not self._runs:
+            self.drained.set()
+
+    def end_all(self, why: KronkError) -> None:
+        """End every live request with that error."""
+        for run in list(self._runs.values()):
+            self._abandon(run, why)
+
+    # From the supervisor.
+
+    def on_control(self, message: Granted | Refused | WorkerLost) -> None:
+        """One control message."""
+        match message:
+            case Granted():
+                self._on_granted(message)
+            case Refused():
+                self._on_refused(message)
+            case WorkerLost():
+                self._attached.discard(message.worker)
+                self._lost.append(message.worker)
+                self._drain_data()
+                self._call_later(LAST_WORDS_SECONDS, lambda: self._bury(message))
+
+    def _on_granted(self, message: Granted) -> None:
+        run = self._runs.get(message.lease)
+        if run is None:
+            # Given up meanwhile: its LeaseReturn is on the way behind this grant.
+            return
+        run.worker = message.worker
+        self._submit(run)
+
+    def _on_refused(self, message: Refused) -> None:
+        run = self._runs.get(message.lease)
+        if run is not None:
+            error = from_code(message.code, message.message, message.param, message.retry_after)
+            self._finish(run, error)
+
+    def _bury(self, message: WorkerLost) -> None:
+        self._drain_data()
+        for run in list(self._runs.values()):
+            if run.worker == message.worker:
+                self._finish(
+                    run, ModelCrashed(f"the process of {message.model} died: {message.cause}")
+                )
+
+    # From workers.
+
+    def on_data(self, peer: bytes, generation: int, message: Any) -> None:
+        """One message from the data plane."""
+        if peer != worker_identity(generation) or generation in self._lost_for_good(message):
+            self.stale_frames += 1
+            return
+        if isinstance(message, Attach):
+            self._on_attach(generation)
+            return
+        run = self._runs.get(message.request)
+        if run is None:
+            self.late_frames += 1
+        elif run.worker != generation or not run.submitted:
+            self.stale_frames += 1
+        else:
+            self._on_event(run, message)
+
+    def on_bad_frame(self, peer: bytes) -> None:
+        """A frame of that worker could not be read: what it said, and to whom, is unknown."""
+        for run in list(self._runs.values()):
+            if run.submitted and run.worker is not None and worker_identity(run.worker) == peer:
+                self._abandon(run, Internal("the model's process sent an unreadable frame"))
+
+    def _lost_for_good(self, message: Any) -> deque[int] | tuple[()]:
+        # Last words of the dead still count; a promise of more does not.
+        return self._lost if isinstance(message, Attach) else ()
+
+    def _on_attach(self, worker: int) -> None:
+        again = worker in self._attached
+        self._attached.add(worker)
+        for run in [run for run in self._runs.values() if run.worker == worker]:
+            if not run.submitted:
+                self._submit(run)
+            elif again:
+                # It lost the connection, and with it forgot all it was asked for.
+                self._finish(
+                    run, ModelCrashed("the connection to the model's process was interrupted")
+                )
+
+    def _on_event(self, run: Run, event: Accepted | Delta | Done | Failed) -> None:
+        match event:
+            case Delta():
+                if not run.deliver(event):
+                    log.error("worker sent more than it had credit for", worker=run.worker)
+                    self._abandon(run, Internal("the model's process broke the flow control"))
+            case Accepted():
+                run.accept()
+            case Done():
+                self._finish(run, event)
+            case Failed():
+                self._finish(run, from_code(event.code, event.message, event.param))
+
+    # The life of one request.
+
+    def _admit(self, name: str, job: Job, timeout: float) -> Run:
+        if self.draining:
+            raise Overloaded("the server is shutting down", retry_after=5.0)
+        self._next_id += 1
+        run = Run(self._next_id, name, job)
+        try:
+            self._to_supervisor(LeaseRequest(run.id, job.model))
+        except PeerGone as error:
+            raise Overloaded("the supervisor does not answer", retry_after=1.0) from error
+        self._runs[run.id] = run
+        if timeout:
+            over = Timeout(f"the answer took longer than the server allows ({timeout:g} s)")
+            run.timers.append(self._call_later(timeout, lambda: self._abandon(run, over)))
+        return run
+
+    def _submit(self, run: Run) -> None:
+        assert run.worker is not None
+        if run.worker in self._attached:
+            job = run.job
+            submit = Submit(
+                request=run.id,
+                name=run.name,
+                messages=job.messages,
+                sampling=job.sampling,
+                max_tokens=job.max_tokens,
+                stop=job.stop,
+                window=WINDOW,
+            )
+            try:
+                self._to_worker(run.worker, submit)
+            except PeerGone:
+                self._attached.discard(run.worker)
+            except WireError:
+                self._finish(run, TooLarge("the request is too large for the model's process"))
+                return
+            else:
+                run.submitted = True
+                return
+        late = Timeout(f"the model's process did not attach within {ATTACH_SECONDS:g} s")
+        run.timers.append(self._call_later(ATTACH_SECONDS, lambda: self._unattached(run, late)))
+
+    def _unattached(self, run: Run, late: KronkError) -> None:
+        if not run.submitted:
+            self._abandon(run, late)
+
+    def _abandon(self, run: Run, why: KronkError) -> None:
+        if run.id in self._runs:
+            if run.submitted and run.worker is not None:
+                self._tell_worker(run.worker, Cancel(run.id))
+            self._finish(run, why)
+
+    def _finish(self, run: Run, result: Done | KronkError) -> None:
+        if self._runs.pop(run.id, None) is None:
+            return
+        for timer in run.timers:
+            timer.cancel()
+        self._unreturned.append(run.id)
+        self._return_leases()
+        run.end(result)
+        if self.draining and not self._runs:
+            self.drained.set()
+
+    def _return_leases(self) -> None:
+        while self._unreturned:
+            try:
+                self._to_supervisor(LeaseReturn(self._unreturned[0]))
+            except PeerGone:
+                self._call_later(RETURN_AGAIN_SECONDS, self._return_leases)
+                return
+            self._unreturned.popleft()
+
+    def _tell_worker(self, worker: int, message: Cancel | Credit) -> None:
+        try:
+            self._to_worker(worker, message)
+        except PeerGone:
+            # Dead or cut off: either way it has stopped, and WorkerLost or Attach follows.
+            log.debug("worker is not connected", worker=worker)

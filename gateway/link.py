@@ -1,0 +1,137 @@
+"""The gateway's two sockets and what is said on them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+import zmq
+
+from kronk import __version__
+from kronk.shared.child import Birth
+from kronk.shared.errors import Timeout, WireError
+from kronk.shared.wire import to_gateway
+from kronk.shared.wire.sockets import (
+    GATEWAY_IDENTITY,
+    Channel,
+    PeerGone,
+    bind_router,
+    connect_dealer,
+    worker_identity,
+)
+from kronk.shared.wire.to_gateway import Drain, Status
+from kronk.shared.wire.to_supervisor import Hello, StatusRequest
+from kronk.shared.wire.values import PROTOCOL
+
+from .exchange import Exchange
+
+# The supervisor binds before it spawns us; this is for a machine that is very busy.
+_HELLO_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class Link:
+    """Owns the sockets. Made on the running loop; `close` when done."""
+
+    def __init__(self, birth: Birth, on_drain: Callable[[], None]) -> None:
+        assert birth.data is not None, "the supervisor gives the gateway a data address"
+        self._birth = birth
+        self._on_drain = on_drain
+        self._asks: dict[int, asyncio.Future[Status]] = {}
+        self._next_ask = 0
+        self._context: zmq.Context[Any] = zmq.Context()
+        self.exchange = Exchange(
+            birth.generation,
+            to_supervisor=self._to_supervisor,
+            to_worker=self._to_worker,
+            drain_data=self._drain_data,
+            call_later=asyncio.get_running_loop().call_later,
+        )
+        self._data_socket = bind_router(self._context, birth.data)
+        self._data = Channel(
+            self._data_socket,
+            birth.generation,
+            to_gateway.DATA,
+            self._on_data,
+            self._on_bad_frame,
+        )
+        self._control = Channel(
+            connect_dealer(self._context, birth.control, GATEWAY_IDENTITY),
+            birth.generation,
+            to_gateway.CONTROL,
+            self._on_control,
+            self._on_bad_frame,
+        )
+
+    async def say_hello(self) -> None:
+        """Introduce this process to the supervisor; `Timeout` when it cannot be reached."""
+        hello = Hello("gateway", self._birth.secret, os.getpid(), PROTOCOL, __version__)
+        try:
+            async with asyncio.timeout(_HELLO_SECONDS):
+                await self._control.send_when_connected(hello)
+        except TimeoutError as error:
+            raise Timeout(f"the supervisor at {self._birth.control} does not answer") from error
+
+    async def status(self, seconds: float) -> Status:
+        """What the supervisor knows of models and processes; `Timeout` when it does not answer."""
+        self._next_ask += 1
+        ask = self._next_ask
+        answer: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+        self._asks[ask] = answer
+        try:
+            async with asyncio.timeout(seconds):
+                self._control.send(StatusRequest(ask))
+                return await answer
+        except (TimeoutError, PeerGone) as error:
+            raise Timeout(f"the supervisor did not answer within {seconds:g} s") from error
+        finally:
+            del self._asks[ask]
+
+    def close(self) -> None:
+        """Frames already sent leave within the linger time."""
+        self._control.close()
+        self._data.close()
+        self._context.term()
+
+    def _to_supervisor(self, message: Any) -> None:
+        self._control.send(message)
+
+    def _to_worker(self, worker: int, message: Any) -> None:
+        self._data.send(message, to=worker_identity(worker))
+
+    def _drain_data(self) -> None:
+        while int(self._data_socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            self._data.drain()
+
+    def _on_control(self, _peer: bytes, _generation: int, message: Any) -> None:
+        match message:
+            case Status():
+                answer = self._asks.get(message.ask)
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case Drain():
+                self._on_drain()
+            case _:
+                self._hand_over(message)
+
+    def _on_data(self, peer: bytes, generation: int, message: Any) -> None:
+        try:
+            self.exchange.on_data(peer, generation, message)
+        except Exception:
+            # A bug met with one message must not stop the reading of all others.
+            log.exception("cannot handle a worker's message", message=type(message).__name__)
+
+    def _hand_over(self, message: Any) -> None:
+        try:
+            self.exchange.on_control(message)
+        except Exception:
+            # As above: and here the message may be what a client's odd request came to.
+            log.exception("cannot handle the supervisor's message", message=type(message).__name__)
+
+    def _on_bad_frame(self, peer: bytes, error: WireError) -> None:
+        log.error("unreadable frame", peer=peer.decode(errors="replace"), error=error.message)
+        self.exchange.on_bad_frame(peer)

@@ -1,0 +1,126 @@
+"""The gateway's process: `python -P -m kronk.gateway.main`, started by the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+
+import structlog
+import uvloop
+
+from kronk.shared import child, exits, log, model_config, settings
+from kronk.shared.errors import InvalidArgument, Overloaded
+from kronk.shared.paths import BasePath
+
+from .app import make_app
+from .disk import Disk
+from .link import Link
+from .middleware import Activity
+from .server import Server, make_server
+from .services import Services
+
+# How long open streams get to be told why they end when the supervisor is gone.
+ORPHAN_SECONDS = 1.5
+# The kernel's send buffers take what was written last in the meantime.
+_FLUSH_SECONDS = 0.05
+
+logger = structlog.get_logger()
+
+
+def main() -> None:
+    """Live from birth to drain."""
+    birth = child.read_birth()
+    child.die_with_parent(birth.parent, signal.SIGTERM)
+    config = settings.from_environment()
+    log.configure(process="gateway", level=config.log_level)
+    uvloop.run(Process(birth, config).run())
+
+
+class Process:
+    """Ties the link, the server and the signals together."""
+
+    def __init__(self, birth: child.Birth, config: settings.Settings) -> None:
+        self._birth = birth
+        self._settings = config
+        self._activity = Activity()
+        self._link: Link | None = None
+
+    async def run(self) -> None:
+        """Serve until drained."""
+        loop = asyncio.get_running_loop()
+        assert self._birth.listen_fd is not None, "the supervisor gives us the listening socket"
+        listener = socket.socket(fileno=self._birth.listen_fd)
+        link = self._link = Link(self._birth, self._drain)
+        child.on_parent_gone(lambda: self._orphaned(loop))
+        loop.add_signal_handler(signal.SIGTERM, self._drain)
+        # Ctrl-C reaches the whole terminal; the supervisor decides what it means.
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        server = make_server(make_app(self._services(link)), self._settings.idle_timeout)
+        await link.say_hello()
+        logger.info("gateway started", generation=self._birth.generation)
+        stopper = asyncio.create_task(self._stop_when_drained(link, server), name="stopper")
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            stopper.cancel()
+            link.close()
+        logger.info("gateway stopped")
+
+    def _services(self, link: Link) -> Services:
+        return Services(
+            settings=self._settings,
+            base=BasePath(self._settings.base_path),
+            configs=self._configs(),
+            link=link,
+            activity=self._activity,
+            disk=Disk(),
+        )
+
+    def _configs(self) -> dict[str, model_config.ModelConfig]:
+        try:
+            return model_config.load_file(self._settings.model_config_file)
+        except InvalidArgument as error:
+            # The supervisor read a good file at its start. One that was spoilt since must not
+            # keep a restarted gateway from serving; only variants are missing in its lists.
+            logger.error("cannot read the model configuration", reason=error.message)
+            return {}
+
+    def _drain(self) -> None:
+        if self._link is not None:
+            self._link.exchange.drain()
+
+    async def _stop_when_drained(self, link: Link, server: Server) -> None:
+        exchange = link.exchange
+        await exchange.draining_started.wait()
+        logger.info("draining", running=len(exchange))
+        # Zero is no limit; the supervisor has the last word either way.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.shutdown_timeout or None):
+                await exchange.drained.wait()
+        exchange.end_all(Overloaded("the server was stopped before the answer was complete"))
+        server.should_exit = True
+
+    def _orphaned(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In the watch's thread: whatever state the loop is in, this process ends."""
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        try:
+            loop.call_soon_threadsafe(self._end_all)
+            time.sleep(_FLUSH_SECONDS)
+            while self._activity.count and time.monotonic() < deadline - _FLUSH_SECONDS:
+                time.sleep(0.01)
+            time.sleep(_FLUSH_SECONDS)
+        finally:
+            os._exit(exits.ORPHANED)
+
+    def _end_all(self) -> None:
+        if self._link is not None:
+            self._drain()
+            self._link.exchange.end_all(Overloaded("the server was stopped: its supervisor died"))
+
+
+if __name__ == "__main__":
+    main()

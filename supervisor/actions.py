@@ -1,0 +1,105 @@
+"""What the fleet wants done; the shell does it, in this order, and reports what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kronk.shared.errors import KronkError
+from kronk.shared.wire.values import LoadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Find the file and configuration of this name; report `resolved` or `unresolved`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start a worker process. A failure to do so is reported as its exit."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendLoad:
+    """Tell a worker that has said Hello what to load."""
+
+    generation: int
+    spec: LoadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorker:
+    """Ask a worker to exit."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillWorker:
+    """SIGKILL for its process group."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Tell the gateway: send it there."""
+
+    lease: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Tell the gateway: not possible."""
+
+    lease: int
+    error: KronkError
+
+
+@dataclass(frozen=True, slots=True)
+class TellWorkerLost:
+    """Tell the gateway that nothing more comes from this worker."""
+
+    generation: int
+    model: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    event: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+Action = (
+    Resolve | Spawn | SendLoad | StopWorker | KillWorker | Grant | Refuse | TellWorkerLost | Note
+)
+
+
+class Outbox:
+    """The actions one event leads to, collected while it is worked out."""
+
+    def __init__(self) -> None:
+        self._actions: list[Action] = []
+
+    def put(self, action: Action) -> None:
+        self._actions.append(action)
+
+    def note(
+        self, level: Literal["debug", "info", "warning", "error"], event: str, **fields: Any
+    ) -> None:
+        self._actions.append(Note(level, event, fields))
+
+    def take(self) -> list[Action]:
+        """Everything so far; the box is empty afterwards."""
+        actions, self._actions = self._actions, []
+        return actions

@@ -1,0 +1,390 @@
+"""Decides what becomes of every model and every lease; does nothing itself.
+
+Each method is an event with its time; it returns the actions that follow, in order. The shell
+carries them out and reports what happens as further events. The fleet holds no clock, no socket
+and no process, so a test plays a day of it in a millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from kronk.shared.errors import KronkError, ModelFailed, Overloaded
+from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, WorkerStats
+
+from . import cause, eviction, health
+from .actions import Action, Outbox, SendLoad, TellWorkerLost
+from .cause import Exit
+from .leases import Leases
+from .lifecycle import Event, State
+from .model import LOAD_WITHIN, REJECTION_LASTS, Model
+from .pool import STOP_GRACE, Pool
+from .restart import GiveUp, Retry
+from .verdict import Crashed, Ending, Expected, Facts, Rejected, RetryPlain, Unfit, judge
+from .workers import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings the fleet obeys."""
+
+    models_in_cache: int
+    # Seconds; 0 is for ever.
+    ttl: float
+    spare: bool
+
+
+class Fleet:
+    """All models, all workers and all leases."""
+
+    def __init__(self, policy: Policy, next_generation: Callable[[], int]) -> None:
+        self._policy = policy
+        self._out = Outbox()
+        self._pool = Pool(self._out, next_generation)
+        self._leases = Leases(self._out)
+        self._models: dict[str, Model] = {}
+        self._last_tick: float | None = None
+        self._is_draining = False
+        self._is_stopped = False
+
+    # What the gateway does.
+
+    def lease_requested(self, now: float, lease: int, name: str) -> list[Action]:
+        """A request wants a place at the model of this name."""
+        if lease in self._leases:
+            self._out.note("warning", "lease requested twice", lease=lease)
+        elif self._is_draining:
+            self._leases.refuse(lease, Overloaded("the server is stopping"))
+        elif model := self._known(name, now):
+            self._leases.attach(lease, model, now)
+        else:
+            self._leases.ask(lease, name, now)
+        return self._settle(now)
+
+    def lease_returned(self, now: float, lease: int) -> list[Action]:
+        """A request ended, or nobody waits for it any more."""
+        self._leases.returned(lease, now)
+        return self._settle(now)
+
+    def gateway_lost(self, now: float) -> list[Action]:
+        """The gateway died: every lease is void. Loads go on."""
+        self._leases.void_all(self._models.values(), now)
+        return self._settle(now)
+
+    # What the look-up of a name found.
+
+    def resolved(self, now: float, name: str, spec: LoadSpec) -> list[Action]:
+        """The name means this model."""
+        model = self._models.get(spec.model)
+        if model is None:
+            model = self._models[spec.model] = Model(spec, now)
+        elif model.state is State.ABSENT and not model.waiting:
+            # A worker died in its first decode with the special kernels: not again.
+            extra_buffers = spec.extra_buffers and model.spec.extra_buffers
+            model.spec = replace(spec, extra_buffers=extra_buffers)
+        for lease in self._leases.answered(name, spec):
+            self._leases.attach(lease, model, now)
+        return self._settle(now)
+
+    def unresolved(self, now: float, name: str, error: KronkError) -> list[Action]:
+        """There is no such model, or its name could not be looked up."""
+        for lease in self._leases.answered(name, None):
+            self._leases.refuse(lease, error)
+        return self._settle(now)
+
+    # What workers say.
+
+    def hello(self, now: float, generation: int) -> list[Action]:
+        """A worker process is up and proved who it is."""
+        worker = self._pool.get(generation)
+        if worker is not None and worker.hello_by is not None:
+            worker.hello_by, worker.hello_at = None, now
+            if worker.is_loading:
+                self._send_load(worker, now)
+        return self._settle(now)
+
+    def load_progress(
+        self, now: float, generation: int, phase: str, fraction: float
+    ) -> list[Action]:
+        """A load is this far."""
+        worker = self._loading(generation)
+        if worker is not None:
+            if phase != worker.phase:
+                self._out.note("debug", "load", model=worker.name, phase=phase, done=fraction)
+            worker.phase = phase
+            worker.vitals.moved(now)
+        return self._settle(now)
+
+    def ready(self, now: float, generation: int, fitted: Fitted) -> list[Action]:
+        """A model is loaded and has decoded."""
+        worker = self._loading(generation)
+        if worker is not None and worker.model is not None:
+            model = worker.model
+            self._out.note(
+                "info",
+                "model ready",
+                model=model.id,
+                generation=generation,
+                seconds=round(now - model.since, 3),
+                n_ctx=fitted.n_ctx,
+                slots=fitted.slots,
+            )
+            worker.fitted, worker.ready_at = fitted, now
+            # It has done its work, whatever its last heartbeat said.
+            worker.vitals.busy = False
+            model.enter(Event.READY, now)
+            model.last_used = now
+        return self._settle(now)
+
+    def load_failed(self, now: float, generation: int, error: KronkError) -> list[Action]:
+        """A worker says why its model cannot be loaded. It exits next."""
+        worker = self._loading(generation)
+        if worker is not None and worker.model is not None:
+            self._out.note("error", "load failed", model=worker.name, cause=error.message)
+            self._leases.refuse_waiting(worker.model, error)
+            # What comes before the reap is told the same; `_judge` sets how long it stays so.
+            worker.model.refuse_until(now + STOP_GRACE, error)
+            self._pool.stop(worker, Ending(error.message, error=error), now)
+        return self._settle(now)
+
+    def heartbeat(
+        self, now: float, generation: int, progress: int, busy: bool, stats: WorkerStats | None
+    ) -> None:
+        """A worker's heartbeat thread lives, and this is how its engine does."""
+        worker = self._pool.get(generation)
+        if worker is not None:
+            worker.vitals.beat(now, progress, busy or worker.is_loading)
+            worker.stats = stats
+
+    # What the kernel and the clock say.
+
+    def exited(self, now: float, generation: int, exit: Exit) -> list[Action]:
+        """A worker process was reaped."""
+        worker = self._pool.reaped(generation, exit, now)
+        if worker is not None and worker.model is not None:
+            self._lost(worker, worker.model, exit, now)
+        return self._settle(now)
+
+    def tick(self, now: float) -> list[Action]:
+        """Once a second, and at `deadline`: all that time alone brings about."""
+        if self._last_tick is not None and health.slept(self._last_tick, now):
+            self._postpone(now - self._last_tick, now)
+        self._last_tick = now
+        self._pool.watch(now)
+        for model in self._models.values():
+            if model.state is State.LOADING and _is_over(model, now):
+                assert model.worker is not None
+                words = f"the load took more than {LOAD_WITHIN:.0f} s"
+                self._pool.kill(model.worker, words, now)
+        self._leases.refuse_impatient(self._models.values(), self._no_room(), now)
+        for name in eviction.expired(self._residents(), self._policy.ttl, now):
+            self._unload(self._models[name], "unused for the cache TTL", now)
+        return self._settle(now)
+
+    def deadline(self) -> float | None:
+        """When `tick` next has something to do that should not wait for the second."""
+        times = [worker.deadline() for worker in self._pool]
+        times += [model.next_deadline(self._policy.ttl) for model in self._models.values()]
+        return min((time for time in times if time is not None), default=None)
+
+    # What the operator wants.
+
+    def drain(self, now: float) -> list[Action]:
+        """Take no new requests; those that wait are still served."""
+        self._is_draining = True
+        if self._pool.spare is not None:
+            self._pool.stop(self._pool.spare, _STOPPING, now)
+        return self._settle(now)
+
+    def stop(self, now: float) -> list[Action]:
+        """End every worker."""
+        self._is_draining = self._is_stopped = True
+        for model in self._models.values():
+            self._leases.refuse_waiting(model, Overloaded("the server is stopping"))
+        self._leases.refuse_lookups(Overloaded("the server is stopping"))
+        for worker in self._pool:
+            if worker.ending is None:
+                self._pool.stop(worker, _STOPPING, now)
+        return self._settle(now)
+
+    def status(self, now: float, processes: Mapping[int, tuple[int, int]]) -> list[ModelStatus]:
+        """The lines of `kronk ps`; `processes` is pid and resident bytes by generation."""
+        rows = []
+        for model in sorted(self._models.values(), key=lambda model: model.id):
+            if model.is_worth_a_row:
+                process = processes.get(model.worker.generation) if model.worker else None
+                pid, rss = process or (None, None)
+                rows.append(model.row(now, self._policy.ttl, pid, rss))
+        return rows
+
+    @property
+    def spare(self) -> int | None:
+        """The generation of the spare."""
+        return self._pool.spare.generation if self._pool.spare else None
+
+    # Models.
+
+    def _known(self, name: str, now: float) -> Model | None:
+        """The model of this name, if it can be told without a look at the disk."""
+        model = self._models.get(self._leases.id_of(name))
+        if model is None:
+            return None
+        is_settled = model.state is not State.ABSENT or model.waiting or model.refused(now)
+        return model if is_settled else None
+
+    def _no_room(self) -> str:
+        count = self._policy.models_in_cache
+        return (
+            f"no room: the {count} models that may be loaded at a time are all in use "
+            "(--models-in-cache)"
+        )
+
+    # After every event: whatever has become possible.
+
+    def _settle(self, now: float) -> list[Action]:
+        for model in self._models.values():
+            if model.state is State.BACKOFF and not model.waiting and _is_over(model, now):
+                model.enter(Event.CALMED, now)
+        if not self._is_stopped:
+            self._load_what_fits(now)
+        is_loading = any(model.state is State.LOADING for model in self._models.values())
+        if self._policy.spare and not is_loading and not self._is_draining:
+            self._pool.keep_spare(now)
+        for model in self._models.values():
+            self._leases.grant(model, now)
+        return self._out.take()
+
+    def _load_what_fits(self, now: float) -> None:
+        """Start loads, first wanted first; unload idle models for those that find no room."""
+        wanted = [model for model in self._models.values() if model.may_load(now)]
+        if not wanted:
+            return
+        wanted.sort(key=lambda model: next(iter(model.waiting.values())))
+        resident = sum(1 for model in self._models.values() if model.is_resident)
+        room = max(self._policy.models_in_cache - resident, 0)
+        for model in wanted[:room]:
+            self._load(model, now)
+        blocked = wanted[room:]
+        for model in blocked:
+            if model.room_since is None:
+                model.room_since = now
+        leaving = sum(1 for model in self._models.values() if model.state is State.DRAINING)
+        count = len(blocked) - leaving
+        for name in eviction.least_recently_used(self._residents(), count):
+            self._unload(self._models[name], "made room for another model", now)
+
+    def _residents(self) -> list[eviction.Resident]:
+        ready = [model for model in self._models.values() if model.state is State.READY]
+        return [model.as_resident() for model in ready]
+
+    def _load(self, model: Model, now: float, event: Event = Event.LOAD) -> None:
+        """Give the model a process. From here on it is a job: it ends without any waiter too."""
+        worker = self._pool.take(now)
+        worker.model, model.worker = model, worker
+        model.room_since = None
+        if model.crashed:
+            model.restarts += 1
+            model.crashed = False
+        model.enter(event, now, now + LOAD_WITHIN)
+        self._out.note("info", "load started", model=model.id, generation=worker.generation)
+        if worker.hello_by is None:
+            self._send_load(worker, now)
+
+    def _send_load(self, worker: Worker, now: float) -> None:
+        assert worker.model is not None
+        worker.vitals.start_work(now)
+        self._out.put(SendLoad(worker.generation, worker.model.spec))
+
+    def _loading(self, generation: int) -> Worker | None:
+        worker = self._pool.get(generation)
+        return worker if worker is not None and worker.is_loading else None
+
+    def _unload(self, model: Model, words: str, now: float) -> None:
+        assert model.worker is not None
+        self._out.note("info", "model unloads", model=model.id, reason=words)
+        self._pool.stop(model.worker, Ending(words, expected=True), now)
+
+    def _postpone(self, gap: float, now: float) -> None:
+        """We stood still ourselves, so nobody else is late."""
+        self._out.note("warning", "the supervisor itself stood still", seconds=round(gap, 1))
+        for worker in self._pool:
+            worker.postpone(gap, now)
+        for model in self._models.values():
+            if model.state is State.LOADING and model.deadline is not None:
+                model.deadline += gap
+
+    # The end of a model's process.
+
+    def _lost(self, worker: Worker, model: Model, exit: Exit, now: float) -> None:
+        ending = worker.ending
+        words = ending.words if ending else cause.long(exit)
+        self._leases.void_granted(model)
+        model.worker = None
+        if worker.fitted is not None:
+            self._out.put(TellWorkerLost(worker.generation, model.id, words))
+        extra_buffers = model.spec.extra_buffers
+        verdict = judge(
+            Facts(model.id, worker.fitted is not None, worker.phase, extra_buffers, ending, exit)
+        )
+        if isinstance(verdict, Expected):
+            model.last_exit = None
+            model.enter(Event.EXITED, now)
+            self._out.note("info", "model unloaded", model=model.id, generation=worker.generation)
+            return
+        by_us = f"{words} ({cause.short(exit)})"
+        model.last_exit = by_us if ending else cause.with_last_line(exit)
+        self._pool.note_death(worker, words, exit)
+        match verdict:
+            case Rejected(error):
+                model.enter(Event.EXITED, now)
+                model.refuse_until(now + REJECTION_LASTS, error)
+                self._leases.refuse_waiting(model, error)
+            case RetryPlain():
+                self._retry_plain(model, now)
+            case Unfit(error):
+                self._give_up(model, model.failures.give_up(now), error, now)
+            case Crashed(error):
+                self._crashed(model, error, words, worker.ready_at, now)
+
+    def _retry_plain(self, model: Model, now: float) -> None:
+        self._out.note(
+            "warning",
+            "the worker died in its first decode: loading once more without the special kernels "
+            "for this CPU (REPACK, AMX); `kronk doctor` checks the llama.cpp library",
+            model=model.id,
+        )
+        model.spec = replace(model.spec, extra_buffers=False)
+        model.crashed = True
+        self._load(model, now, Event.REPLACED)
+
+    def _crashed(
+        self, model: Model, error: KronkError | None, words: str, up_since: float | None, now: float
+    ) -> None:
+        model.crashed = True
+        match model.failures.failed(now, up_since):
+            case Retry(at):
+                model.enter(Event.CRASHED, now, at)
+                # Without an error of its own it may well be served after the delay.
+                model.refusal = None
+                if error is not None:
+                    model.refuse_until(at, error)
+                    self._leases.refuse_waiting(model, error)
+            case GiveUp() as give_up:
+                error = error or ModelFailed(f"{model.id} failed too often; last time: {words}")
+                self._give_up(model, give_up, error, now)
+
+    def _give_up(self, model: Model, give_up: GiveUp, error: KronkError, now: float) -> None:
+        model.crashed = True
+        model.enter(Event.GAVE_UP, now, give_up.until)
+        model.refuse_until(give_up.until, error)
+        self._leases.refuse_waiting(model, model.refused(now) or error)
+        hold = round(give_up.until - now)
+        self._out.note("error", "model failed", model=model.id, seconds=hold, cause=error.message)
+
+
+_STOPPING = Ending("the server is stopping", expected=True)
+
+
+def _is_over(model: Model, now: float) -> bool:
+    return model.deadline is not None and now >= model.deadline

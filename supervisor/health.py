@@ -1,0 +1,75 @@
+"""Is a live process frozen or stuck? Whether it is dead is the kernel's to say, not ours.
+
+*Frozen* is no heartbeat from a thread that does nothing else. *Stuck* is an engine that says it
+is busy while its progress counter stands still. A long prefill moves the counter, a held GIL ends
+within seconds, and a slow machine is slow at both: none of them is either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["frozen", "stuck"]
+
+# Heartbeats come once a second. Both limits are generous because the cure is a kill: the slowest
+# single step known is one 512-row prefill chunk of a large model on few cores, some ten seconds.
+FROZEN_AFTER = 60.0
+STUCK_AFTER = 60.0
+# Our own ticks come once a second. After a gap like this we were stopped ourselves (SIGSTOP, a
+# suspended machine), and so, presumably, was everybody else.
+GAP = 5.0
+
+
+def judge(
+    last_heartbeat: float | None, last_progress: float, busy: bool, now: float
+) -> Verdict | None:
+    """What the two clocks say; None is healthy. No heartbeat yet is not a missing one."""
+    if last_heartbeat is not None and now - last_heartbeat > FROZEN_AFTER:
+        return "frozen"
+    if busy and now - last_progress > STUCK_AFTER:
+        return "stuck"
+    return None
+
+
+def slept(last_tick: float | None, now: float) -> bool:
+    """Did our own clock jump, so that no other clock may be judged by it?"""
+    return last_tick is not None and now - last_tick > GAP
+
+
+@dataclass(slots=True)
+class Vitals:
+    """The clocks of one process."""
+
+    # None until the first heartbeat.
+    last_heartbeat: float | None
+    # When the counter last moved, or the process last became busy.
+    last_progress: float
+    progress: int | None = None
+    busy: bool = False
+
+    def beat(self, now: float, progress: int, busy: bool) -> None:
+        """A heartbeat arrived."""
+        self.last_heartbeat = now
+        if progress != self.progress or (busy and not self.busy):
+            self.last_progress = now
+        self.progress = progress
+        self.busy = busy
+
+    def start_work(self, now: float) -> None:
+        """It was given something to do."""
+        self.busy = True
+        self.last_progress = now
+
+    def moved(self, now: float) -> None:
+        """It reported progress by other means than a heartbeat."""
+        self.last_progress = now
+
+    def forgive(self, now: float) -> None:
+        """Start both clocks anew."""
+        if self.last_heartbeat is not None:
+            self.last_heartbeat = now
+        self.last_progress = now
+
+    def judge(self, now: float) -> Verdict | None:
+        return judge(self.last_heartbeat, self.last_progress, self.busy, now)

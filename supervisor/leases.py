@@ -1,0 +1,121 @@
+"""Where every lease is: with a name that is being looked up, waiting at a model, or granted by it.
+
+It is in exactly one of these places until it is returned, refused or void.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kronk.shared.errors import KronkError, Overloaded
+from kronk.shared.wire.values import LoadSpec
+
+from .actions import Grant, Outbox, Refuse, Resolve
+from .lookups import LookUps
+from .model import MOST_WAITING, Model
+
+# Suggested to a caller who found everything taken.
+TRY_AGAIN_IN = 2.0
+
+
+class Leases:
+    """Writes `waiting` and `leases` of the models, and the answers to the gateway."""
+
+    def __init__(self, out: Outbox) -> None:
+        self._out = out
+        self._lookups = LookUps()
+        self._place: dict[int, Model | str] = {}
+
+    def __contains__(self, lease: int) -> bool:
+        return lease in self._place
+
+    def id_of(self, name: str) -> str:
+        """The id of the model this name meant the last time."""
+        return self._lookups.id_of(name)
+
+    def ask(self, lease: int, name: str, now: float) -> None:
+        """Let the lease wait until the name is looked up."""
+        if self._lookups.is_full:
+            self.refuse(lease, overloaded("too many requests wait to be looked up"))
+            return
+        self._place[lease] = name
+        if self._lookups.ask(name, lease, now):
+            self._out.put(Resolve(name))
+
+    def answered(self, name: str, spec: LoadSpec | None) -> list[int]:
+        """The look-up ended; returns the leases that waited for it."""
+        leases = self._lookups.answered(name, spec.model if spec else None)
+        for lease in leases:
+            del self._place[lease]
+        return leases
+
+    def attach(self, lease: int, model: Model, now: float) -> None:
+        """Let the lease wait at its model, unless it is known already that there is no use."""
+        if error := model.refused(now):
+            self.refuse(lease, error)
+        elif len(model.waiting) >= MOST_WAITING:
+            self.refuse(lease, overloaded(f"{MOST_WAITING} requests already wait for {model.id}"))
+        else:
+            model.waiting[lease] = now
+            self._place[lease] = model
+
+    def grant(self, model: Model, now: float) -> None:
+        """As many as its worker takes; in-flight is counted here."""
+        for lease in model.grantable():
+            assert model.worker is not None
+            model.last_used = now
+            self._out.put(Grant(lease, model.worker.generation))
+
+    def refuse(self, lease: int, error: KronkError) -> None:
+        self._place.pop(lease, None)
+        self._out.put(Refuse(lease, error))
+
+    def refuse_waiting(self, model: Model, error: KronkError) -> None:
+        for lease in model.waiting:
+            self.refuse(lease, error)
+        model.waiting.clear()
+
+    def refuse_lookups(self, error: KronkError) -> None:
+        for lease in self._lookups.forget_all():
+            self.refuse(lease, error)
+
+    def refuse_impatient(self, models: Iterable[Model], no_room: str, now: float) -> None:
+        """Those that have waited too long for the disk, or for room."""
+        for lease in self._lookups.impatient(now):
+            self.refuse(lease, overloaded("the models folder does not answer"))
+        for model in models:
+            for lease in model.impatient(now):
+                del model.waiting[lease]
+                self.refuse(lease, overloaded(no_room))
+
+    def returned(self, lease: int, now: float) -> None:
+        """The request ended, or nobody waits for it any more. Idempotent."""
+        place = self._place.pop(lease, None)
+        if isinstance(place, str):
+            self._lookups.forget(place, lease)
+        elif place is not None:
+            place.waiting.pop(lease, None)
+            if lease in place.leases:
+                place.leases.remove(lease)
+                place.last_used = now
+
+    def void_granted(self, model: Model) -> None:
+        """Its worker is gone."""
+        for lease in model.leases:
+            del self._place[lease]
+        model.leases.clear()
+
+    def void_all(self, models: Iterable[Model], now: float) -> None:
+        """The gateway is gone, and with it everybody who could return one."""
+        for model in models:
+            if model.leases:
+                model.last_used = now
+            model.leases.clear()
+            model.waiting.clear()
+        self._lookups.forget_all()
+        self._place.clear()
+
+
+def overloaded(message: str) -> Overloaded:
+    """Everything is taken; it passes by itself."""
+    return Overloaded(message, retry_after=TRY_AGAIN_IN)

@@ -1,0 +1,87 @@
+"""The supervisor's process: `python -P -m kronk.supervisor.main`, run by `kronk server start`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from functools import partial
+
+import structlog
+
+from kronk.shared import exits, settings
+from kronk.shared import log as logging
+from kronk.shared.errors import KronkError
+from kronk.shared.model_config import ModelConfig, load_file, load_spec
+from kronk.shared.models import index
+from kronk.shared.paths import BasePath
+from kronk.shared.settings import Settings
+from kronk.shared.wire.values import LoadSpec
+
+from .boot import CannotStart, Lock, listen
+from .commands import Commands
+from .log_sink import Output, RotatedFile, Sink, Stdout
+from .server import Supervisor
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    """Run a server with the settings of the environment; exits with a code of `exits`."""
+    try:
+        serve(settings.from_environment(), Commands())
+        code = exits.OK
+    except CannotStart as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        code = error.code
+    except KronkError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        code = exits.USAGE
+    except KeyboardInterrupt:
+        # Before there was a loop to hear it: nothing was started yet.
+        code = 128 + signal.SIGINT
+    raise SystemExit(code)
+
+
+def serve(config: Settings, commands: Commands) -> None:
+    """From the checks to the last process; raises what a person has to put right."""
+    base = BasePath(config.base_path)
+    base.prepare()
+    lock = Lock(base.pid_file)
+    try:
+        models = load_file(config.model_config_file)
+        with listen(config.api_host) as listener:
+            sink = Sink(
+                Output("file", RotatedFile(base.log_file).write), Output("stdout", Stdout().write)
+            )
+            logging.configure("supervisor", config.log_level, sink.write)
+            _warn_of_unknown_variables(os.environ)
+            resolve = partial(resolve_model, base, config, models)
+            try:
+                asyncio.run(Supervisor(config, listener, sink, resolve, commands).run())
+            finally:
+                sink.close()
+    finally:
+        lock.release()
+
+
+def resolve_model(
+    base: BasePath, config: Settings, models: Mapping[str, ModelConfig], name: str
+) -> LoadSpec:
+    """What a worker is told to load for a request that names a model so."""
+    found = index.resolve(base.models, name, models)
+    return load_spec(
+        found.id, found.path, found.config, extra_buffers=True, llama_log=config.llama_log
+    )
+
+
+def _warn_of_unknown_variables(environment: Mapping[str, str]) -> None:
+    for name, close in settings.unknown_variables(environment):
+        hint = f"did you mean {close}?" if close else None
+        log.warning("an environment variable that Kronk does not know", name=name, hint=hint)
+
+
+if __name__ == "__main__":
+    main()

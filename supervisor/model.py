@@ -1,0 +1,150 @@
+"""The owner of one model: its state, who waits for it and who uses it."""
+
+from __future__ import annotations
+
+from kronk.shared.errors import KronkError
+from kronk.shared.wire.values import LoadSpec, ModelStatus
+
+from .eviction import Resident, expiry
+from .lifecycle import RESIDENT, Event, State, after
+from .restart import Restarts
+from .workers import Worker
+
+# Requests that wait for one model, for its load or for a free slot.
+MOST_WAITING = 1000
+# How long a request waits for a busy model to make room.
+ROOM_PATIENCE = 60.0
+# From the start of a load to ready, whatever progress is reported: a large model from a slow disk.
+LOAD_WITHIN = 3600.0
+# For so long a file that could not be loaded is not tried again.
+REJECTION_LASTS = 5.0
+
+
+class Model:
+    """Written by the fleet only.
+
+    Invariants: `worker` is set exactly in the states of `RESIDENT`; `leases` is empty unless the
+    state is READY or DRAINING; a lease is in `waiting` or in `leases`, never in both.
+    """
+
+    def __init__(self, spec: LoadSpec, now: float) -> None:
+        self.spec = spec
+        self.state = State.ABSENT
+        self.since = now
+        # Meaning by state: see lifecycle.py. None in ABSENT and READY (the TTL is in eviction.py).
+        self.deadline: float | None = None
+        self.worker: Worker | None = None
+        # Lease to the time it began to wait; the order of a dict is first in, first out.
+        self.waiting: dict[int, float] = {}
+        self.leases: set[int] = set()
+        # When it first found no room to load; None while it does not look for room.
+        self.room_since: float | None = None
+        self.last_used = now
+        self.failures = Restarts()
+        # Processes started after a crash, and why the last one ended, unless as wanted.
+        self.restarts = 0
+        self.crashed = False
+        self.last_exit: str | None = None
+        # What every request is told for a while, with the time that ends it.
+        self.refusal: KronkError | None = None
+        self.refusal_until = now
+
+    @property
+    def id(self) -> str:
+        return self.spec.model
+
+    @property
+    def is_resident(self) -> bool:
+        return self.state in RESIDENT
+
+    def enter(self, event: Event, now: float, deadline: float | None = None) -> None:
+        """The only place a state changes."""
+        self.state = after(self.state, event)
+        self.since = now
+        self.deadline = deadline
+
+    def as_resident(self) -> Resident:
+        return Resident(self.id, len(self.leases) + len(self.waiting), self.last_used)
+
+    def refused(self, now: float) -> KronkError | None:
+        """The error to answer with at once, if attempts are held off."""
+        if self.refusal is None or now >= self.refusal_until:
+            return None
+        left = self.refusal_until - now
+        error = self.refusal
+        return type(error)(error.message, param=error.param, retry_after=left)
+
+    def refuse_until(self, until: float, error: KronkError) -> None:
+        self.refusal = error
+        self.refusal_until = until
+
+    def may_load(self, now: float) -> bool:
+        """Somebody wants it, and nothing but room can be in the way."""
+        if not self.waiting:
+            return False
+        if self.state in (State.BACKOFF, State.FAILED):
+            return self.deadline is None or now >= self.deadline
+        return self.state is State.ABSENT
+
+    def grantable(self) -> list[int]:
+        """Move leases from waiting to granted, as many as the worker takes."""
+        if self.state is not State.READY or self.worker is None:
+            return []
+        free = self.worker.capacity - len(self.leases)
+        granted = list(self.waiting)[: max(free, 0)]
+        for lease in granted:
+            del self.waiting[lease]
+            self.leases.add(lease)
+        return granted
+
+    def impatient(self, now: float) -> list[int]:
+        """Leases that have waited for room for too long."""
+        if self.room_since is None:
+            return []
+        start = self.room_since
+        return [
+            lease for lease, at in self.waiting.items() if now - max(at, start) >= ROOM_PATIENCE
+        ]
+
+    def next_deadline(self, ttl: float) -> float | None:
+        """When the fleet next has to look at it."""
+        times = [self.deadline] if self.state is State.LOADING else []
+        if self.state is State.READY:
+            times.append(expiry(self.as_resident(), ttl))
+        if self.state is State.BACKOFF or (self.state is State.FAILED and self.waiting):
+            # Past it, and not loading, the model waits for room.
+            times.append(self.deadline if self.room_since is None else None)
+        if self.room_since is not None and self.waiting:
+            first = next(iter(self.waiting.values()))
+            times.append(max(first, self.room_since) + ROOM_PATIENCE)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def is_worth_a_row(self) -> bool:
+        """Absent models are shown only while wanted, or when their last process ended badly."""
+        return self.state is not State.ABSENT or bool(self.waiting) or self.last_exit is not None
+
+    def row(self, now: float, ttl: float, pid: int | None, rss: int | None) -> ModelStatus:
+        """Its line of `kronk ps`."""
+        worker = self.worker
+        fitted = worker.fitted if worker else None
+        stats = worker.stats if worker else None
+        expires = expiry(self.as_resident(), ttl) if self.state is State.READY else None
+        idle = self.state is State.READY and not self.leases and not self.waiting
+        return ModelStatus(
+            model=self.id,
+            pid=pid,
+            state=self.state.value,
+            generation=worker.generation if worker else None,
+            rss_bytes=rss,
+            n_ctx=fitted.n_ctx if fitted else None,
+            slots_busy=stats.slots_busy if stats else 0,
+            slots_total=fitted.slots if fitted else 0,
+            queued=(stats.queued if stats else 0) + len(self.waiting),
+            active_streams=len(self.leases),
+            tokens_per_second=stats.tokens_per_second if stats else 0.0,
+            idle_seconds=now - self.last_used if idle else None,
+            expires_in=max(expires - now, 0.0) if expires is not None else None,
+            restarts=self.restarts,
+            last_exit=self.last_exit,
+        )

@@ -1,0 +1,127 @@
+"""The worker processes, the spare among them: their start, their health and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from . import cause, health
+from .actions import KillWorker, Outbox, Spawn, StopWorker
+from .cause import Exit
+from .lifecycle import Event
+from .restart import GiveUp, Restarts, Retry
+from .verdict import Ending
+from .workers import Worker, newborn
+
+# From being asked to exit to SIGKILL. An idle worker has nothing to finish.
+STOP_GRACE = 5.0
+# SIGKILL needs repeating only to have it in the log: a process in an uninterruptible wait.
+KILL_AGAIN = 10.0
+
+
+class Pool:
+    """Invariant: the spare is one of the workers, has no model and is not being ended."""
+
+    def __init__(self, out: Outbox, next_generation: Callable[[], int]) -> None:
+        self.spare: Worker | None = None
+        self._out = out
+        self._next_generation = next_generation
+        self._workers: dict[int, Worker] = {}
+        self._spare_failures = Restarts()
+        self._spare_not_before = float("-inf")
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(list(self._workers.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._workers)
+
+    def get(self, generation: int) -> Worker | None:
+        return self._workers.get(generation)
+
+    def take(self, now: float) -> Worker:
+        """A process for a load: the spare, said Hello or not, else a new one."""
+        worker, self.spare = self.spare or self._spawn(now), None
+        return worker
+
+    def keep_spare(self, now: float) -> None:
+        """Have one spare, unless spares keep dying."""
+        if self.spare is None and now >= self._spare_not_before:
+            self.spare = self._spawn(now)
+
+    def stop(self, worker: Worker, ending: Ending, now: float) -> None:
+        """Ask it to exit; SIGKILL follows if it does not."""
+        self._doom(worker, ending, now, STOP_GRACE)
+        self._out.put(StopWorker(worker.generation))
+
+    def kill(self, worker: Worker, words: str, now: float) -> None:
+        """It cannot be asked any more."""
+        self._out.note(
+            "error",
+            "killing a worker",
+            model=worker.name,
+            generation=worker.generation,
+            cause=words,
+        )
+        if worker.ending is None:
+            self._doom(worker, Ending(words), now, KILL_AGAIN)
+        worker.kill_at = now + KILL_AGAIN
+        self._out.put(KillWorker(worker.generation))
+
+    def watch(self, now: float) -> None:
+        """Kill whatever did not start, does not end, or shows no life."""
+        for worker in self:
+            if worker.kill_at is not None:
+                if now >= worker.kill_at:
+                    self.kill(worker, "it did not exit when asked to", now)
+            elif worker.hello_by is not None:
+                if now >= worker.hello_by:
+                    self.kill(worker, "it did not report after its start", now)
+            else:
+                match worker.vitals.judge(now):
+                    case "frozen":
+                        words = f"frozen: no heartbeat for {health.FROZEN_AFTER:.0f} s"
+                        self.kill(worker, words, now)
+                    case "stuck":
+                        words = f"stuck: busy without progress for {health.STUCK_AFTER:.0f} s"
+                        self.kill(worker, words, now)
+
+    def reaped(self, generation: int, exit: Exit, now: float) -> Worker | None:
+        """Forget a worker that is gone; returns it when it had a model to be told."""
+        worker = self._workers.pop(generation, None)
+        if worker is self.spare:
+            self.spare = None
+        if worker is None or worker.model is not None:
+            return worker
+        if worker.ending is None or not worker.ending.expected:
+            self.note_death(worker, cause.long(exit), exit)
+            match self._spare_failures.failed(now, worker.hello_at):
+                case Retry(at) | GiveUp(at):
+                    self._spare_not_before = at
+        return None
+
+    def note_death(self, worker: Worker, words: str, exit: Exit) -> None:
+        """One line of the log for an end that nobody wanted."""
+        advice = cause.hint(exit, ours=worker.ending is not None)
+        self._out.note(
+            "error",
+            "worker died" if worker.ending is None else "worker ended",
+            model=worker.name,
+            generation=worker.generation,
+            cause=words,
+            exit=cause.short(exit),
+            **({"hint": advice} if advice else {}),
+        )
+
+    def _spawn(self, now: float) -> Worker:
+        worker = newborn(self._next_generation(), now)
+        self._workers[worker.generation] = worker
+        self._out.put(Spawn(worker.generation))
+        return worker
+
+    def _doom(self, worker: Worker, ending: Ending, now: float, grace: float) -> None:
+        worker.ending = ending
+        worker.kill_at = now + grace
+        if worker is self.spare:
+            self.spare = None
+        if worker.model is not None:
+            worker.model.enter(Event.DRAIN, now, worker.kill_at)

@@ -1,0 +1,179 @@
+"""Starts processes, hears of their end from the kernel, and reaps them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kronk.shared.child import Birth
+from kronk.shared.wire.sockets import GATEWAY_IDENTITY, worker_identity
+
+from .cause import Exit
+from .commands import Role
+from .log_relay import Relay
+
+# What a process wrote to its socket may reach us after the news of its death; the last thing it
+# said (a load's phase, a reason) decides what its death means.
+LAST_WORDS_SECONDS = 0.02
+
+_READ_BYTES = 65_536
+# Of what is left in the pipe at the end; a grandchild that holds it may write for ever.
+_MOST_LEFT_BYTES = 1_048_576
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """One process of ours, until its end was reported."""
+
+    generation: int
+    role: Role
+    secret: str
+    popen: subprocess.Popen[bytes]
+    pidfd: int
+    # Its stdout and stderr; None once the other end is closed.
+    output: int | None
+    relay: Relay
+    said_hello: bool = False
+    # Set by the reap: the pid may be somebody else's from then on.
+    exit: Exit | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def identity(self) -> bytes:
+        """Its name on the control plane."""
+        return GATEWAY_IDENTITY if self.role == "gateway" else worker_identity(self.generation)
+
+
+class Processes:
+    """All children. To be used on the main thread: a child's parent-death signal comes when the
+    *thread* that spawned it ends.
+
+    `log` takes one line of JSON. `on_exit` is called once per child, a moment after the reap; until
+    then `get` still knows it.
+    """
+
+    def __init__(self, log: Callable[[str], None], on_exit: Callable[[Child, Exit], None]) -> None:
+        self._log = log
+        self._on_exit = on_exit
+        self._loop = asyncio.get_running_loop()
+        self._children: dict[int, Child] = {}
+
+    def __iter__(self) -> Iterator[Child]:
+        """The living."""
+        return iter([child for child in self._children.values() if child.exit is None])
+
+    def __bool__(self) -> bool:
+        return bool(self._children)
+
+    def get(self, generation: int) -> Child | None:
+        return self._children.get(generation)
+
+    def spawn(
+        self,
+        role: Role,
+        generation: int,
+        command: tuple[str, ...],
+        environment: Mapping[str, str],
+        *,
+        control: str,
+        data: str | None = None,
+        listen_fd: int | None = None,
+    ) -> Child:
+        """Start a child and tell it who it is; OSError when the system cannot."""
+        secret = secrets.token_hex(32)
+        birth = Birth(generation, secret, os.getpid(), control, data, listen_fd)
+        output, child_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=child_end,
+                stderr=child_end,
+                env=environment,
+                pass_fds=() if listen_fd is None else (listen_fd,),
+                bufsize=0,
+                # A group of its own: Ctrl-C reaches the supervisor only, a kill all grandchildren.
+                process_group=0,
+            )
+        except OSError:
+            os.close(output)
+            raise
+        finally:
+            os.close(child_end)
+        os.set_blocking(output, False)
+        child = Child(
+            generation,
+            role,
+            secret,
+            popen,
+            os.pidfd_open(popen.pid),
+            output,
+            Relay(role, popen.pid),
+        )
+        self._children[generation] = child
+        self._loop.add_reader(output, self._read, child)
+        self._loop.add_reader(child.pidfd, self._reap, child)
+        assert popen.stdin is not None
+        # It may have died already; its exit says why.
+        with contextlib.suppress(BrokenPipeError):
+            popen.stdin.write(birth.line())
+        return child
+
+    def signal(self, generation: int, number: signal.Signals) -> None:
+        """Send to the whole group; to nobody when the child is gone."""
+        child = self._children.get(generation)
+        if child is not None and child.exit is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
+
+    def _read(self, child: Child) -> int:
+        """Relay what has arrived; returns how much that was."""
+        if child.output is None:
+            return 0
+        try:
+            data = os.read(child.output, _READ_BYTES)
+        except BlockingIOError:
+            return 0
+        if not data:
+            self._close_output(child)
+        self._relay(child.relay.feed(data))
+        return len(data)
+
+    def _relay(self, lines: list[str]) -> None:
+        for line in lines:
+            self._log(line)
+
+    def _close_output(self, child: Child) -> None:
+        if child.output is not None:
+            self._loop.remove_reader(child.output)
+            os.close(child.output)
+            child.output = None
+
+    def _reap(self, child: Child) -> None:
+        self._loop.remove_reader(child.pidfd)
+        os.close(child.pidfd)
+        # While it is a zombie its group still has its number: what it left behind goes with it.
+        self.signal(child.generation, signal.SIGKILL)
+        returncode = child.popen.wait()
+        left = _MOST_LEFT_BYTES
+        while left > 0 and (count := self._read(child)):
+            left -= count
+        self._close_output(child)
+        self._relay(child.relay.end())
+        assert child.popen.stdin is not None
+        child.popen.stdin.close()
+        child.exit = Exit(returncode, child.relay.last_lines)
+        self._loop.call_later(LAST_WORDS_SECONDS, self._report, child, child.exit)
+
+    def _report(self, child: Child, exit: Exit) -> None:
+        self._on_exit(child, exit)
+        del self._children[child.generation]

@@ -1,0 +1,39 @@
+"""The answer to `kronk ps`, from the fleet's books and the kernel's."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from kronk.shared.wire.to_gateway import Status
+from kronk.shared.wire.values import ProcessStatus
+
+from .fleet import Fleet
+from .processes import Processes
+
+
+def status(
+    ask: int, now: float, fleet: Fleet, processes: Processes, gateway: int | None, *, draining: bool
+) -> Status:
+    """Models, and the processes that have none. `gateway` is its generation while it runs."""
+    living = {
+        child.generation: (child.pid, rss)
+        for child in processes
+        if (rss := _resident_bytes(child.pid)) is not None
+    }
+    roles = {gateway: "gateway", fleet.spare: "spare"}
+    rows = [ProcessStatus("supervisor", os.getpid(), 0, _resident_bytes(os.getpid()) or 0)]
+    rows += [
+        ProcessStatus(roles[generation], pid, generation, rss)
+        for generation, (pid, rss) in living.items()
+        if generation in roles
+    ]
+    return Status(ask, draining, tuple(fleet.status(now, living)), tuple(rows))
+
+
+def _resident_bytes(pid: int) -> int | None:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None

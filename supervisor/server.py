@@ -1,0 +1,406 @@
+"""The supervisor's shell: carries out what the fleet and the front decide, and reports back."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import socket
+import time
+from enum import Enum, auto
+
+import structlog
+
+from kronk import __version__
+from kronk.shared.errors import KronkError, from_code
+from kronk.shared.files import write_atomically
+from kronk.shared.paths import BasePath
+from kronk.shared.settings import Settings
+from kronk.shared.wire import to_gateway, to_worker
+from kronk.shared.wire.codec import Message
+from kronk.shared.wire.to_supervisor import (
+    Heartbeat,
+    Hello,
+    LeaseRequest,
+    LeaseReturn,
+    LoadFailed,
+    LoadProgress,
+    Ready,
+    StatusRequest,
+)
+from kronk.shared.wire.values import LoadSpec
+
+from . import cause, health, report
+from .actions import (
+    Action,
+    Grant,
+    KillWorker,
+    Note,
+    Refuse,
+    Resolve,
+    SendLoad,
+    Spawn,
+    StopWorker,
+    TellWorkerLost,
+)
+from .boot import CannotStart, Census, bound_address
+from .cause import Exit
+from .commands import Commands, Role, environment
+from .control import Control
+from .fleet import Fleet, Policy
+from .front import Front
+from .log_sink import Sink
+from .processes import Child, Processes
+from .resolver import Resolve as ResolveFunction
+from .resolver import Resolver
+from .workers import HELLO_WITHIN
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+# From SIGTERM to SIGKILL of a gateway that was told to stop at once.
+GATEWAY_GRACE = 3.0
+GATEWAY_FAILED = 1
+
+
+class Stage(Enum):
+    RUNNING = auto()
+    # The gateway finishes what it has.
+    DRAINING = auto()
+    # Everything is told to exit.
+    STOPPING = auto()
+
+
+class Supervisor:
+    """The methods stand in the order of life."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        sink: Sink,
+        resolve: ResolveFunction,
+        commands: Commands | None = None,
+    ) -> None:
+        self._settings = settings
+        self._base = BasePath(settings.base_path)
+        self._listener = listener
+        self._sink = sink
+        self._resolve = resolve
+        self._commands = commands or Commands()
+        self._census = Census(self._base)
+        self._generations = itertools.count(1)
+        policy = Policy(settings.models_in_cache, settings.cache_ttl, settings.spare)
+        self._fleet = Fleet(policy, self._generations.__next__)
+        self._stage = Stage.RUNNING
+        # When the present stage is over at the latest; None for no limit.
+        self._stage_ends: float | None = None
+        self._failure: CannotStart | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_tick: float | None = None
+
+    async def run(self) -> None:
+        """From the first process to the last; `CannotStart` when the gateway never came up."""
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._front = Front(self._now)
+        self._processes = Processes(self._sink.write, self._on_exit)
+        self._control = Control(self._control_address, self._processes, self._on_message)
+        self._resolver = Resolver(self._resolve, self._on_resolved)
+        try:
+            self._startup()
+            await self._ended.wait()
+        finally:
+            self._shutdown()
+        if self._failure is not None:
+            raise self._failure
+
+    def _startup(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._on_stop_signal, number)
+        self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        if left := self._census.sweep():
+            log.warning("killed processes of a supervisor that died", pids=left)
+        api = bound_address(self._listener)
+        facts = {
+            "pid": os.getpid(),
+            "api": str(api),
+            "started": int(time.time()),
+            "version": __version__,
+        }
+        write_atomically(self._base.server_file, json.dumps(facts).encode())
+        log.info("server started", api=str(api), base_path=str(self._base.root))
+        self._tick()
+
+    # Time.
+
+    @property
+    def _now(self) -> float:
+        return self._loop.time()
+
+    def _tick(self) -> None:
+        """Once a second, and whenever something is due before that."""
+        now = self._now
+        if self._last_tick is not None and health.slept(self._last_tick, now):
+            self._front.postpone(now - self._last_tick)
+        self._last_tick = now
+        if self._stage is Stage.RUNNING and self._front.is_due(now):
+            self._start_gateway()
+        if self._front.is_late(now) and self._front.generation is not None:
+            log.error("killing the gateway", cause="it did not report after its start")
+            self._processes.signal(self._front.generation, signal.SIGKILL)
+            self._front.postpone(HELLO_WITHIN)
+        self._act(self._fleet.tick(now))
+        if self._stage_ends is not None and now >= self._stage_ends:
+            self._stage_is_over()
+        self._arm()
+
+    def _arm(self) -> None:
+        """Set the one timer to the next thing that time brings about."""
+        now = self._now
+        times = [now + TICK_SECONDS, self._fleet.deadline(), self._stage_ends]
+        if self._stage is Stage.RUNNING:
+            times.append(self._front.deadline())
+        due = min(time for time in times if time is not None)
+        if self._timer is not None:
+            self._timer.cancel()
+        # Not again within the same turn, whatever the deadlines say.
+        self._timer = self._loop.call_at(max(due, now + 0.001), self._tick)
+
+    # Processes.
+
+    @property
+    def _control_address(self) -> str:
+        return f"ipc://{self._base.sockets}/control.sock"
+
+    @property
+    def _data_address(self) -> str:
+        return f"ipc://{self._base.sockets}/data.sock"
+
+    def _start_gateway(self) -> None:
+        generation = next(self._generations)
+        self._front.started(generation, self._now)
+        self._start("gateway", generation)
+
+    def _start(self, role: Role, generation: int) -> None:
+        is_gateway = role == "gateway"
+        try:
+            child = self._processes.spawn(
+                role,
+                generation,
+                self._commands.of(role),
+                environment(role, self._settings, os.environ),
+                control=self._control_address,
+                data=self._data_address if is_gateway else None,
+                listen_fd=self._listener.fileno() if is_gateway else None,
+            )
+        except OSError as error:
+            log.error("cannot start a process", role=role, reason=str(error))
+            exited = self._gateway_exited if is_gateway else self._worker_exited
+            self._loop.call_soon(exited, generation, Exit(None, (str(error),)))
+            return
+        log.info("process started", role=role, generation=generation, child=child.pid)
+        self._record()
+
+    def _record(self) -> None:
+        try:
+            self._census.record([child.pid for child in self._processes])
+        except OSError as error:
+            log.warning("cannot record the children", reason=str(error))
+
+    def _on_exit(self, child: Child, exit: Exit) -> None:
+        self._control.drain()
+        self._record()
+        if child.role == "gateway":
+            self._gateway_exited(child.generation, exit)
+        else:
+            self._worker_exited(child.generation, exit)
+        self._loop.call_soon(self._end_if_alone)
+
+    def _worker_exited(self, generation: int, exit: Exit) -> None:
+        self._did(self._fleet.exited(self._now, generation, exit))
+
+    def _gateway_exited(self, generation: int, exit: Exit) -> None:
+        delay = self._front.exited(self._now)
+        self._did(self._fleet.gateway_lost(self._now))
+        if self._stage is not Stage.RUNNING:
+            log.info("gateway ended", generation=generation, exit=cause.short(exit))
+            self._stop_now()
+            return
+        log.error(
+            "gateway died",
+            generation=generation,
+            cause=cause.long(exit),
+            hint=cause.hint(exit),
+            restart_in=delay,
+        )
+        if self._front.is_hopeless:
+            self._failure = CannotStart(
+                f"the gateway cannot start: {cause.long(exit)}", GATEWAY_FAILED
+            )
+            self._stop_now()
+        else:
+            # A first death costs no delay at all.
+            self._tick()
+
+    # What children say.
+
+    def _on_message(self, child: Child, message: Message) -> None:
+        now, fleet, generation = self._now, self._fleet, child.generation
+        match message:
+            case Heartbeat():
+                fleet.heartbeat(now, generation, message.progress, message.busy, message.stats)
+            case LeaseRequest(lease, model):
+                self._did(fleet.lease_requested(now, lease, model))
+            case LeaseReturn(lease):
+                self._did(fleet.lease_returned(now, lease))
+            case StatusRequest(ask):
+                draining = self._stage is not Stage.RUNNING
+                facts = report.status(
+                    ask, now, fleet, self._processes, self._front.generation, draining=draining
+                )
+                self._control.send(child, facts)
+            case Hello():
+                self._on_hello(child, message)
+            case LoadProgress(phase, fraction):
+                self._did(fleet.load_progress(now, generation, phase, fraction))
+            case Ready(fitted):
+                self._did(fleet.ready(now, generation, fitted))
+            case LoadFailed(code, text, param):
+                self._did(fleet.load_failed(now, generation, from_code(code, text, param)))
+
+    def _on_hello(self, child: Child, hello: Hello) -> None:
+        if hello.version != __version__:
+            log.warning("a process of another version", role=child.role, version=hello.version)
+        if child.role == "worker":
+            self._did(self._fleet.hello(self._now, child.generation))
+            return
+        self._front.said_hello(self._now)
+        log.info("gateway is up", generation=child.generation)
+        if self._stage is Stage.DRAINING:
+            self._control.send(child, to_gateway.Drain())
+
+    def _on_resolved(self, name: str, answer: LoadSpec | KronkError) -> None:
+        if isinstance(answer, KronkError):
+            self._did(self._fleet.unresolved(self._now, name, answer))
+        else:
+            self._did(self._fleet.resolved(self._now, name, answer))
+
+    # What the fleet wants.
+
+    def _did(self, actions: list[Action]) -> None:
+        """After each event: act, and look at the clock anew."""
+        self._act(actions)
+        self._arm()
+
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Grant(lease, generation):
+                    self._tell_gateway(to_gateway.Granted(lease, generation))
+                case Refuse(lease, error):
+                    self._tell_gateway(_refused(lease, error))
+                case TellWorkerLost(generation, model, words):
+                    self._tell_gateway(to_gateway.WorkerLost(generation, model, words))
+                case Note(level, event, fields):
+                    getattr(log, level)(event, **fields)
+                case Resolve(name):
+                    self._resolver.ask(name)
+                case Spawn(generation):
+                    self._start("worker", generation)
+                case SendLoad(generation, spec):
+                    self._send_load(generation, spec)
+                case StopWorker(generation):
+                    self._stop_worker(generation)
+                case KillWorker(generation):
+                    self._processes.signal(generation, signal.SIGKILL)
+
+    def _tell_gateway(self, message: Message) -> None:
+        child = self._processes.get(self._front.generation or 0)
+        # Its death voids all leases, and a new one knows none: nothing is lost by not saying it.
+        if child is not None and self._front.is_up:
+            self._control.send(child, message)
+
+    def _send_load(self, generation: int, spec: LoadSpec) -> None:
+        child = self._processes.get(generation)
+        if child is not None:
+            child.relay.model = spec.model
+            # If it cannot be told it is dying; if it hangs, it will make no progress.
+            self._control.send(child, to_worker.Load(spec, self._data_address))
+
+    def _stop_worker(self, generation: int) -> None:
+        child = self._processes.get(generation)
+        if child is not None and not (
+            child.said_hello and self._control.send(child, to_worker.Stop())
+        ):
+            self._processes.signal(generation, signal.SIGTERM)
+
+    # The end.
+
+    def _on_stop_signal(self, number: signal.Signals) -> None:
+        if self._stage is not Stage.RUNNING:
+            log.warning("stopping at once", signal=signal.Signals(number).name)
+            self._stop_now()
+            return
+        log.info("stopping", signal=signal.Signals(number).name)
+        self._stage = Stage.DRAINING
+        timeout = self._settings.shutdown_timeout
+        # The gateway keeps the same limit, and can tell its callers why.
+        self._stage_ends = self._now + timeout + GATEWAY_GRACE if timeout else None
+        self._listener.close()
+        self._did(self._fleet.drain(self._now))
+        self._tell_gateway(to_gateway.Drain())
+        if self._front.generation is None:
+            self._stop_now()
+
+    def _on_hangup(self) -> None:
+        log.info("SIGHUP ignored: this version does not reload its settings")
+
+    def _stop_now(self) -> None:
+        """Tell everything to exit, the gateway too if it still runs. Idempotent."""
+        if self._stage is not Stage.STOPPING:
+            self._stage = Stage.STOPPING
+            self._stage_ends = self._now + GATEWAY_GRACE
+        if self._front.generation is not None:
+            self._processes.signal(self._front.generation, signal.SIGTERM)
+        self._did(self._fleet.stop(self._now))
+        self._end_if_alone()
+
+    def _stage_is_over(self) -> None:
+        if self._stage is Stage.DRAINING:
+            log.warning("running requests did not end in time")
+            self._stop_now()
+            return
+        # Workers have deadlines of their own in the fleet.
+        self._stage_ends = None
+        if self._front.generation is not None:
+            log.warning("killing the gateway", cause="it did not exit when asked to")
+            self._processes.signal(self._front.generation, signal.SIGKILL)
+
+    def _end_if_alone(self) -> None:
+        if self._stage is Stage.STOPPING and not self._processes:
+            self._ended.set()
+
+    def _shutdown(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for child in self._processes:
+            # Only after a bug of ours; an orderly end leaves none.
+            self._processes.signal(child.generation, signal.SIGKILL)
+        self._resolver.close()
+        self._control.close()
+        self._listener.close()
+        self._census.forget()
+        for path in (
+            self._base.server_file,
+            self._base.sockets / "control.sock",
+            self._base.sockets / "data.sock",
+        ):
+            path.unlink(missing_ok=True)
+        log.info("server stopped")
+
+
+def _refused(lease: int, error: KronkError) -> to_gateway.Refused:
+    return to_gateway.Refused(lease, error.code, error.message, error.param, error.retry_after)

@@ -1,0 +1,92 @@
+"""What the end of a worker process means for its model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kronk.shared import exits
+from kronk.shared.errors import CallerError, InvalidArgument, KronkError, ModelFailed
+
+from . import cause
+from .cause import Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the fleet itself is ending a process."""
+
+    words: str
+    # We wanted the memory back, and nothing was wrong.
+    expected: bool = False
+    # What the worker said about a load it could not do.
+    error: KronkError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a process that was reaped."""
+
+    model: str
+    # It had reported Ready.
+    was_ready: bool
+    # The last phase of the load it reported.
+    phase: str | None
+    extra_buffers: bool
+    ending: Ending | None
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Nothing happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The model itself is at fault: no retry until something changes."""
+
+    error: KronkError
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlain:
+    """Load again at once, without the CPU's special kernels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Any retry would end the same way."""
+
+    error: KronkError
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """Counts as a failure. With an `error` that says it all, nobody need wait for a retry."""
+
+    error: KronkError | None = None
+
+
+Verdict = Expected | Rejected | RetryPlain | Unfit | Crashed
+
+
+def judge(facts: Facts) -> Verdict:
+    """The meaning of one exit."""
+    ending, exit = facts.ending, facts.exit
+    if ending is not None:
+        if ending.expected:
+            return Expected()
+        if isinstance(ending.error, CallerError):
+            return Rejected(ending.error)
+        return Crashed(ending.error)
+    if facts.was_ready:
+        return Crashed()
+    if facts.phase == "first_decode" and exit.crashed_natively:
+        if facts.extra_buffers:
+            return RetryPlain()
+        return Unfit(ModelFailed(f"{facts.model}: {cause.unfit_library(exit)}"))
+    if exit.returncode == exits.BAD_MODEL:
+        return Rejected(InvalidArgument(f"{facts.model}: {cause.long(exit)}", param="model"))
+    if exit.returncode == exits.NO_MEMORY:
+        return Crashed(ModelFailed(f"{facts.model}: {cause.long(exit)}"))
+    return Crashed()

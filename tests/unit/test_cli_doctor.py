@@ -1,0 +1,130 @@
+"""`kronk doctor`: what each check makes of the facts."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from kronk.cli import canary, checks
+from kronk.cli.canary import Ended
+from kronk.cli.checks import Finding, Grade
+from kronk.shared.paths import BasePath
+from kronk.shared.units import Address
+
+GOOD = Ended(
+    0,
+    "",
+    "",
+    {
+        "ok": True,
+        "build": "b1",
+        "cpu": "CPU : AVX2 = 1 | AMX_INT8 = 0 | AVX512 = 1 | ",
+        "devices": ["CPU"],
+    },
+)
+SEGV = Ended(-11, "", "")
+ABORT = Ended(-6, "", "")
+REFUSED = Ended(1, "", "x\nno memory\n")
+HUNG = Ended(None, "", "")
+MIB, GIB = 2**20, 2**30
+
+
+@pytest.mark.parametrize(
+    ("fast", "plain", "grade", "words"),
+    [
+        (GOOD, None, Grade.OK, "decodes: b1; AVX2 AVX512"),
+        (SEGV, GOOD, Grade.WARN, "killed by SIGSEGV; it works without extra buffers"),
+        (SEGV, ABORT, Grade.FAIL, "without extra buffers: killed by SIGABRT"),
+        (REFUSED, None, Grade.FAIL, "no memory"),
+        (HUNG, None, Grade.FAIL, "no result within"),
+        (Ended(0, "", "", {"ok": False, "error": "odd"}), None, Grade.FAIL, "odd"),
+    ],
+)
+def test_a_decode_that_dies_is_explained(
+    fast: Ended, plain: Ended | None, grade: Grade, words: str
+) -> None:
+    finding = checks.decode(fast, plain)
+    assert finding.grade is grade
+    assert words in finding.said
+    assert bool(finding.advice) is (grade is not Grade.OK)
+
+
+@pytest.mark.parametrize(
+    ("fast", "plain", "said"),
+    [
+        (GOOD, None, "CPU"),
+        (SEGV, GOOD, "CPU"),
+        (Ended(0, "", "", {"ok": True, "devices": [{"name": "CUDA0"}]}), None, "CUDA0"),
+        (Ended(0, "", "", {"ok": True}), None, "the CPU only"),
+        (SEGV, SEGV, "not known"),
+    ],
+)
+def test_devices_are_what_the_library_reports(fast: Ended, plain: Ended | None, said: str) -> None:
+    assert checks.devices(fast, plain).said == said
+
+
+@pytest.mark.parametrize(
+    ("available", "limit", "grade"),
+    [
+        (8 * GIB, None, Grade.OK),
+        (8 * GIB, 16 * GIB, Grade.OK),
+        (8 * GIB, GIB, Grade.WARN),
+        (8 * GIB, 100 * MIB, Grade.FAIL),
+        (100 * MIB, None, Grade.FAIL),
+    ],
+)
+def test_memory_is_the_lesser_of_machine_and_control_group(
+    available: int, limit: int | None, grade: Grade
+) -> None:
+    assert checks.memory(available, limit).grade is grade
+
+
+@pytest.mark.parametrize(
+    ("finding", "grade"),
+    [
+        (checks.python((3, 11, 0)), Grade.OK),
+        (checks.python((3, 10, 9)), Grade.FAIL),
+        (checks.library(Ended(0, "0.3.36\n", "")), Grade.OK),
+        (checks.library(Ended(1, "", "ImportError: libgomp")), Grade.FAIL),
+        (checks.library(Ended(-4, "", "")), Grade.FAIL),
+        (checks.cores(1), Grade.WARN),
+        (checks.cores(2), Grade.OK),
+    ],
+)
+def test_simple_facts_are_graded(finding: Finding, grade: Grade) -> None:
+    assert finding.grade is grade
+
+
+def test_a_models_folder_that_is_not_there_yet_is_judged_by_its_parent(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "models"
+    assert checks.models_folder(folder).grade is not Grade.FAIL
+    assert not folder.exists()
+
+
+def test_a_models_folder_that_is_a_file_fails(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("")
+    assert checks.models_folder(tmp_path / "models").grade is Grade.FAIL
+
+
+def test_a_port_is_free_taken_or_no_address_at_all(tmp_path: Path) -> None:
+    base = BasePath(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        finding = checks.port(Address("127.0.0.1", port), base)
+        assert finding.grade is Grade.FAIL
+        assert "in use" in finding.said
+    assert checks.port(Address("127.0.0.1", 0), base).grade is Grade.OK
+    assert checks.port(Address("192.0.2.1", 8080), base).grade is Grade.FAIL
+
+
+def test_a_child_that_dies_is_told_by_its_signal() -> None:
+    ended = canary._run("-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert (ended.signal, ended.cause) == ("SIGSEGV", "killed by SIGSEGV")
+
+
+def test_the_last_line_of_a_child_is_its_report() -> None:
+    ended = canary._run("-c", "print('noise'); print('{\"ok\": true}')")
+    assert ended.facts == {"ok": True}
+    assert canary._run("-c", "print('noise')").facts == {}

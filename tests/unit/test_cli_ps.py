@@ -1,0 +1,112 @@
+"""`kronk ps`: what a row says and how it fits the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from kronk.cli import ps
+from kronk.shared.wire.values import ModelStatus
+
+BUSY = ModelStatus(
+    model="acme/SmolLM2-135M-Instruct.Q4_1",
+    pid=4711,
+    state="ready",
+    generation=3,
+    rss_bytes=312 * 2**20,
+    n_ctx=8192,
+    slots_busy=1,
+    slots_total=4,
+    queued=2,
+    active_streams=1,
+    tokens_per_second=31.44,
+    idle_seconds=None,
+    expires_in=None,
+    restarts=1,
+    last_exit="killed by SIGKILL\n(kill -9, or out of memory), after which a line that never ends",
+)
+IDLE = dataclasses.replace(
+    BUSY, model="tiny", slots_busy=0, idle_seconds=12.3, expires_in=287.7, last_exit=None
+)
+GONE = dataclasses.replace(
+    BUSY, model="gone", pid=None, generation=None, rss_bytes=None, n_ctx=None, state="failed"
+)
+PROCESSES = [
+    {"role": "supervisor", "pid": 1, "generation": 0, "rss_bytes": 40 * 2**20},
+    {"role": "gateway", "pid": 2, "generation": 1, "rss_bytes": 80 * 2**20},
+]
+
+
+def answer(*rows: ModelStatus, draining: bool = False) -> dict[str, Any]:
+    listed = [dataclasses.asdict(row) for row in rows]
+    return {"data": listed, "processes": PROCESSES, "draining": draining}
+
+
+def shown(answer: dict[str, Any], width: int) -> list[str]:
+    out = io.StringIO()
+    Console(file=out, width=width, highlight=False).print(ps.view(answer, width))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_the_json_keys_are_those_promised_in_their_order() -> None:
+    promised = (
+        "model pid state generation rss_bytes n_ctx slots_busy slots_total queued active_streams "
+        "tokens_per_second idle_seconds expires_in restarts last_exit"
+    )
+    assert " ".join(ps.JSON_KEYS) == promised
+    assert tuple(field.name for field in dataclasses.fields(ModelStatus)) == ps.JSON_KEYS
+
+
+def test_json_is_a_list_of_objects_with_exactly_those_keys(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = answer(BUSY, IDLE)
+    rows["data"][0]["a_later_key"] = 1
+    monkeypatch.setattr(ps, "_ask", lambda admin: rows)
+    ps.ps(as_json=True, api_host="127.0.0.1:9")
+    listed = json.loads(capsys.readouterr().out)
+    assert [tuple(row) for row in listed] == [ps.JSON_KEYS, ps.JSON_KEYS]
+
+
+def test_a_row_is_a_line_where_it_fits() -> None:
+    header, busy, idle, footer = shown(answer(BUSY, IDLE), 200)
+    assert header.split("  ")[0] == "MODEL"
+    assert header.endswith("LAST EXIT")
+    facts = ["ready", "3", "312 MiB", "8192", "1/4", "2", "1", "31.4", "-", "-", "1"]
+    assert busy.split()[:2] == [BUSY.model, "4711"]
+    assert " ".join(facts) in " ".join(busy.split())
+    assert "12s" in idle
+    assert "4m48s" in idle
+    assert footer == "supervisor 1 (40 MiB) · gateway 2 (80 MiB)"
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 100, 140, 150, 200, 1000])
+def test_no_width_wraps_or_cuts_a_number(width: int) -> None:
+    lines = shown(answer(BUSY, IDLE, GONE), width)
+    assert all(len(line) <= width for line in lines)
+    text = " ".join(" ".join(lines).split())
+    for word in ("312 MiB", "8192", "1/4", "31.4", "4711", "4m48s"):
+        assert word in text
+
+
+def test_only_the_cause_of_an_exit_is_shortened() -> None:
+    tables = [
+        lines for width in range(100, 200) if (lines := shown(answer(BUSY), width))[0][:2] == "MO"
+    ]
+    assert len(tables) > 40
+    for _, busy, _ in tables:
+        assert busy.startswith(f"{BUSY.model}  4711  ready    3  312 MiB")
+        assert "killed by SIGKI" in busy
+    assert all(lines[1].endswith("…") for lines in tables)
+
+
+def test_no_model_and_a_draining_server_are_said_in_words() -> None:
+    assert shown(answer(draining=True), 100) == [
+        "no model is loaded",
+        "supervisor 1 (40 MiB) · gateway 2 (80 MiB) · draining: no new requests",
+    ]

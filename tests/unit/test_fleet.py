@@ -1,0 +1,804 @@
+"""The fleet: leases, loads, room, crashes and the spare, played without processes or a clock."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, NotFound
+from kronk.shared.model_config import ModelConfig, load_spec
+from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus
+from kronk.supervisor.actions import (
+    Action,
+    Grant,
+    KillWorker,
+    Note,
+    Refuse,
+    Resolve,
+    SendLoad,
+    Spawn,
+    StopWorker,
+    TellWorkerLost,
+)
+from kronk.supervisor.cause import Exit
+from kronk.supervisor.fleet import Fleet, Policy
+from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER
+from kronk.supervisor.model import LOAD_WITHIN, MOST_WAITING, REJECTION_LASTS, ROOM_PATIENCE
+from kronk.supervisor.pool import KILL_AGAIN, STOP_GRACE
+from kronk.supervisor.workers import HELLO_WITHIN
+
+T = TypeVar("T")
+
+SLOTS, QUEUE = 2, 1
+FITTED = Fitted(8192, SLOTS, QUEUE, 2, 100, 1000, "llama", "model")
+
+
+def spec(model: str) -> LoadSpec:
+    return load_spec(
+        model, Path(f"/models/{model}.gguf"), ModelConfig(), extra_buffers=True, llama_log=False
+    )
+
+
+class House:
+    """A fleet, a clock that is set by hand, and everything the fleet has asked for."""
+
+    def __init__(self, models_in_cache: int = 3, ttl: float = 300.0, spare: bool = False) -> None:
+        self.now = 0.0
+        self.done: list[Action] = []
+        self.fleet = Fleet(Policy(models_in_cache, ttl, spare), itertools.count(1).__next__)
+        self.lease = itertools.count(1)
+
+    def do(self, event: str, *arguments: Any) -> list[Action]:
+        actions = getattr(self.fleet, event)(self.now, *arguments) or []
+        self.done += actions
+        return list(actions)
+
+    def all(self, kind: type[T]) -> list[T]:
+        return [action for action in self.done if isinstance(action, kind)]
+
+    def ask(self, name: str, *, known_as: str | None = None) -> int:
+        """A lease request; its look-up, if there is one, succeeds at once."""
+        lease = next(self.lease)
+        for action in self.do("lease_requested", lease, name):
+            if isinstance(action, Resolve):
+                self.do("resolved", name, spec(known_as or name))
+        return lease
+
+    def worker_of(self, model: str) -> int:
+        generation = self.row(model).generation
+        assert generation is not None
+        return generation
+
+    def make_ready(self, model: str) -> int:
+        """The worker at this model's load reports success."""
+        generation = self.worker_of(model)
+        self.do("hello", generation)
+        self.do("ready", generation, FITTED)
+        return generation
+
+    def load(self, model: str) -> int:
+        """One request for the model, served and ended."""
+        lease = self.ask(model)
+        generation = self.make_ready(model)
+        self.do("lease_returned", lease)
+        return generation
+
+    def row(self, model: str) -> ModelStatus:
+        (row,) = [row for row in self.rows() if row.model == model]
+        return row
+
+    def rows(self) -> list[ModelStatus]:
+        return self.fleet.status(self.now, {})
+
+    def state(self, model: str) -> str:
+        return next((row.state for row in self.rows() if row.model == model), "absent")
+
+    def granted(self) -> list[int]:
+        return [grant.lease for grant in self.all(Grant)]
+
+    def refusal(self, lease: int) -> KronkError:
+        (error,) = [refusal.error for refusal in self.all(Refuse) if refusal.lease == lease]
+        return error
+
+    def is_refused(self, lease: int) -> bool:
+        return lease in [refusal.lease for refusal in self.all(Refuse)]
+
+    def sleep(self, seconds: float) -> None:
+        """Time passes with a tick each second and a heartbeat of every idle worker before it."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(self.now + 1.0, end)
+            self.do("tick")
+
+
+# Leases and loads.
+
+
+def test_a_first_request_is_looked_up_loaded_and_granted() -> None:
+    house = House()
+    lease = house.ask("a")
+    assert [type(action) for action in house.done if not isinstance(action, Note)] == [
+        Resolve,
+        Spawn,
+    ]
+    house.do("hello", 1)
+    assert house.all(SendLoad) == [SendLoad(1, spec("a"))]
+    assert house.do("ready", 1, FITTED)[-1] == Grant(lease, 1)
+
+
+def test_requests_during_a_look_up_and_a_load_cause_one_of_each() -> None:
+    house = House()
+    leases = [next(house.lease) for _ in range(5)]
+    for lease in leases:
+        house.do("lease_requested", lease, "a")
+    house.do("resolved", "a", spec("a"))
+    leases.append(house.ask("a"))
+    assert len(house.all(Resolve)) == len(house.all(Spawn)) == 1
+    house.make_ready("a")
+    assert house.granted() == leases[: SLOTS + QUEUE]
+
+
+def test_a_loaded_model_is_granted_without_a_look_at_the_disk() -> None:
+    house = House()
+    house.load("a")
+    before = len(house.all(Resolve))
+    lease = house.ask("a")
+    assert house.granted()[-1] == lease
+    assert len(house.all(Resolve)) == before
+
+
+def test_two_names_of_one_model_share_its_owner() -> None:
+    house = House()
+    house.ask("a")
+    house.ask("org/family/a", known_as="a")
+    assert len(house.all(Spawn)) == 1
+    house.make_ready("a")
+    assert len(house.granted()) == 2
+    house.ask("org/family/a")
+    assert len(house.all(Resolve)) == 2
+
+
+def test_a_name_that_means_nothing_is_refused_for_everybody_who_asked() -> None:
+    house = House()
+    for lease in (1, 2):
+        house.do("lease_requested", lease, "nope")
+    error = NotFound("no such model")
+    house.do("unresolved", "nope", error)
+    assert house.all(Refuse) == [Refuse(1, error), Refuse(2, error)]
+    assert house.all(Spawn) == []
+
+
+def test_a_load_goes_on_when_its_last_waiter_leaves() -> None:
+    house = House()
+    lease = house.ask("a")
+    house.do("lease_returned", lease)
+    house.make_ready("a")
+    assert house.state("a") == "ready"
+    assert house.granted() == []
+
+
+def test_a_lease_returned_during_its_look_up_is_not_granted_later() -> None:
+    house = House()
+    house.do("lease_requested", 1, "a")
+    house.do("lease_returned", 1)
+    house.do("resolved", "a", spec("a"))
+    assert house.all(Spawn) == []
+    assert house.rows() == []
+
+
+def test_waiters_are_granted_first_in_first_out_and_never_beyond_capacity() -> None:
+    house = House()
+    leases = [house.ask("a") for _ in range(8)]
+    house.make_ready("a")
+    capacity = SLOTS + QUEUE
+    assert house.granted() == leases[:capacity]
+    assert house.row("a").queued == 8 - capacity
+    house.do("lease_returned", leases[1])
+    assert house.granted() == leases[: capacity + 1]
+    # One that waits may leave as well.
+    house.do("lease_returned", leases[4])
+    house.do("lease_returned", leases[0])
+    assert house.granted() == [*leases[:4], leases[5]]
+
+
+def test_returning_a_lease_twice_or_one_never_asked_for_changes_nothing() -> None:
+    house = House()
+    leases = [house.ask("a") for _ in range(5)]
+    house.make_ready("a")
+    for lease in (leases[0], leases[0], 999):
+        house.do("lease_returned", lease)
+    assert house.granted() == leases[:4]
+
+
+def test_the_same_lease_asked_for_twice_is_one_lease() -> None:
+    house = House()
+    house.do("lease_requested", 1, "a")
+    house.do("lease_requested", 1, "a")
+    house.do("resolved", "a", spec("a"))
+    house.make_ready("a")
+    assert house.granted() == [1]
+
+
+def test_one_waiter_too_many_is_told_to_come_back() -> None:
+    house = House()
+    for _ in range(MOST_WAITING):
+        house.ask("a")
+    error = house.refusal(house.ask("a"))
+    assert (error.code, error.retry_after) == ("overloaded", 2.0)
+
+
+def test_the_death_of_the_gateway_voids_every_lease_but_no_load() -> None:
+    house = House()
+    house.load("a")
+    for _ in range(5):
+        house.ask("a")
+    house.ask("b")
+    house.do("lease_requested", 77, "c")
+    house.do("gateway_lost")
+    assert (house.row("a").active_streams, house.row("a").queued) == (0, 0)
+    house.make_ready("b")
+    assert house.state("b") == "ready"
+    house.do("resolved", "c", spec("c"))
+    assert house.state("c") == "absent"
+    # Lease numbers start anew with the next gateway.
+    assert house.do("lease_requested", 1, "a")[-1] == Grant(1, house.worker_of("a"))
+
+
+# Room.
+
+
+def test_loading_ready_and_draining_models_all_take_a_place() -> None:
+    house = House(models_in_cache=2)
+    house.load("a")
+    house.ask("b")
+    house.ask("c")
+    assert [house.state(name) for name in "abc"] == ["draining", "loading", "absent"]
+    # Not before the reap.
+    assert len(house.all(Spawn)) == 2
+    house.do("exited", 1, Exit(0))
+    assert [house.state(name) for name in "abc"] == ["absent", "loading", "loading"]
+
+
+def test_the_least_recently_used_idle_model_makes_room() -> None:
+    house = House(models_in_cache=2)
+    for name in ("a", "b"):
+        house.now += 1
+        house.load(name)
+    house.now += 1
+    house.do("lease_returned", house.ask("a"))
+    house.ask("c")
+    assert [house.state(name) for name in "abc"] == ["ready", "draining", "absent"]
+    assert house.all(StopWorker) == [StopWorker(2)]
+
+
+def test_a_model_with_leases_is_never_unloaded_for_another() -> None:
+    house = House(models_in_cache=1)
+    held = house.ask("a")
+    house.make_ready("a")
+    waits = house.ask("b")
+    assert house.state("a") == "ready"
+    house.do("lease_returned", held)
+    assert house.state("a") == "draining"
+    house.do("exited", 1, Exit(0))
+    house.make_ready("b")
+    assert house.granted() == [held, waits]
+
+
+def test_waiting_for_room_ends_after_a_minute() -> None:
+    house = House(models_in_cache=1)
+    house.ask("a")
+    house.make_ready("a")
+    waits = house.ask("b")
+    house.sleep(ROOM_PATIENCE - 1)
+    assert not house.is_refused(waits)
+    assert house.fleet.deadline() == ROOM_PATIENCE
+    house.sleep(1)
+    error = house.refusal(waits)
+    assert error.code == "overloaded"
+    assert "--models-in-cache" in error.message
+
+
+def test_two_models_that_want_room_evict_two_and_no_more() -> None:
+    house = House(models_in_cache=3)
+    for name in ("a", "b", "c"):
+        house.now += 1
+        house.load(name)
+    house.ask("d")
+    house.ask("e")
+    house.sleep(2)
+    assert [house.state(name) for name in "abc"] == ["draining", "draining", "ready"]
+
+
+def test_a_request_for_a_draining_model_waits_for_its_next_process() -> None:
+    house = House(models_in_cache=1)
+    first = house.load("a")
+    b = house.ask("b")
+    house.now += 1
+    a = house.ask("a")
+    house.do("exited", first, Exit(0))
+    house.make_ready("b")
+    assert house.granted()[-1] == b
+    house.do("lease_returned", b)
+    house.do("exited", house.worker_of("b"), Exit(0))
+    house.make_ready("a")
+    assert house.granted()[-1] == a
+
+
+def test_a_worker_that_does_not_stop_is_killed_and_the_place_is_free_only_after_the_reap() -> None:
+    house = House(models_in_cache=1)
+    house.load("a")
+    house.ask("b")
+    assert house.fleet.deadline() == STOP_GRACE
+    house.sleep(STOP_GRACE)
+    assert house.all(KillWorker) == [KillWorker(1)]
+    assert house.state("b") == "absent"
+    house.sleep(KILL_AGAIN)
+    assert house.all(KillWorker) == [KillWorker(1), KillWorker(1)]
+    house.do("exited", 1, Exit(-9))
+    assert house.state("b") == "loading"
+    assert house.state("a") == "absent"
+
+
+# Time.
+
+
+def test_an_idle_model_is_unloaded_when_its_ttl_is_over() -> None:
+    house = House(ttl=10.0)
+    house.load("a")
+    assert house.row("a").expires_in == 10.0
+    assert house.fleet.deadline() == 10.0
+    house.sleep(9.5)
+    assert house.state("a") == "ready"
+    house.sleep(0.5)
+    assert house.state("a") == "draining"
+    house.do("exited", 1, Exit(0))
+    assert house.rows() == []
+
+
+def test_a_busy_model_does_not_expire_and_its_idle_time_starts_at_the_return() -> None:
+    house = House(ttl=10.0)
+    lease = house.ask("a")
+    house.make_ready("a")
+    house.sleep(100)
+    assert house.row("a").expires_in is None
+    house.do("lease_returned", lease)
+    assert (house.row("a").idle_seconds, house.row("a").expires_in) == (0.0, 10.0)
+    house.sleep(9)
+    assert house.state("a") == "ready"
+
+
+def test_a_ttl_of_zero_is_for_ever() -> None:
+    house = House(ttl=0.0)
+    house.load("a")
+    house.sleep(5000)
+    assert house.state("a") == "ready"
+    assert house.row("a").expires_in is None
+
+
+@pytest.mark.parametrize(
+    ("busy", "limit", "word"), [(False, FROZEN_AFTER, "frozen"), (True, STUCK_AFTER, "stuck")]
+)
+def test_a_worker_without_signs_of_life_is_killed(busy: bool, limit: float, word: str) -> None:
+    house = House()
+    house.load("a")
+    house.do("heartbeat", 1, 5, busy, None)
+    for _ in range(int(limit)):
+        house.sleep(1)
+        if busy:
+            house.do("heartbeat", 1, 5, busy, None)
+    assert house.all(KillWorker) == []
+    house.sleep(1)
+    assert house.all(KillWorker) == [KillWorker(1)]
+    assert house.state("a") == "draining"
+    house.do("exited", 1, Exit(-9))
+    assert word in house.all(TellWorkerLost)[0].cause
+    assert house.state("a") == "backoff"
+    assert word in (house.row("a").last_exit or "")
+
+
+def test_a_load_without_progress_is_killed_and_one_with_progress_is_not() -> None:
+    house = House()
+    house.ask("a")
+    house.ask("b")
+    for generation in (1, 2):
+        house.do("hello", generation)
+    for step in range(100):
+        house.do("heartbeat", 1, step, True, None)
+        house.do("heartbeat", 2, 0, True, None)
+        house.sleep(1)
+    assert house.all(KillWorker)[0] == KillWorker(2)
+    assert house.state("a") == "loading"
+
+
+def test_a_load_has_a_last_deadline_whatever_progress_it_reports() -> None:
+    house = House()
+    house.ask("a")
+    house.do("hello", 1)
+    for step in range(int(LOAD_WITHIN)):
+        house.do("heartbeat", 1, step, True, None)
+        house.sleep(1)
+    assert house.all(KillWorker) == [KillWorker(1)]
+
+
+def test_a_process_that_never_says_hello_is_killed() -> None:
+    house = House()
+    house.ask("a")
+    house.sleep(HELLO_WITHIN)
+    assert house.all(KillWorker) == [KillWorker(1)]
+
+
+def test_after_a_standstill_of_the_supervisor_itself_nobody_is_killed() -> None:
+    house = House(models_in_cache=9, ttl=0.0)
+    house.load("a")
+    house.do("heartbeat", 1, 5, True, None)
+    house.ask("b")
+    house.ask("c")
+    house.do("hello", 2)
+    house.sleep(1)
+    house.now += 10_000
+    house.do("tick")
+    house.sleep(30)
+    assert house.all(KillWorker) == []
+
+
+# Crashes.
+
+
+def test_a_crash_voids_leases_tells_the_gateway_and_loads_again_after_the_back_off() -> None:
+    house = House()
+    house.load("a")
+    held = house.ask("a")
+    house.do("exited", 1, Exit(-9, ("the last line",)))
+    (lost,) = house.all(TellWorkerLost)
+    assert (lost.generation, lost.model) == (1, "a")
+    assert lost.cause == "SIGKILL; its last words: the last line"
+    assert house.state("a") == "backoff"
+    house.do("lease_returned", held)
+    waits = house.ask("a")
+    assert house.fleet.deadline() == 1.0
+    house.sleep(1)
+    assert house.state("a") == "loading"
+    house.make_ready("a")
+    assert house.granted()[-1] == waits
+    row = house.row("a")
+    assert (row.restarts, row.last_exit) == (1, "SIGKILL (the last line)")
+
+
+def test_after_a_crash_nobody_wants_repaired_the_model_is_absent_with_its_cause() -> None:
+    house = House()
+    house.load("a")
+    house.do("exited", 1, Exit(-11))
+    house.sleep(1)
+    assert (house.state("a"), house.row("a").last_exit) == ("absent", "SIGSEGV")
+    assert len(house.all(Spawn)) == 1
+    house.ask("a")
+    house.make_ready("a")
+    assert house.row("a").restarts == 1
+
+
+def test_waiters_of_a_crashed_load_are_served_by_the_next() -> None:
+    house = House()
+    lease = house.ask("a")
+    house.do("hello", 1)
+    house.do("exited", 1, Exit(1))
+    assert house.all(TellWorkerLost) == []
+    house.sleep(1)
+    house.make_ready("a")
+    assert house.granted() == [lease]
+
+
+def test_five_crashes_make_the_model_failed_until_a_probe() -> None:
+    house = House()
+    waits = house.ask("a")
+    for delay in (1, 2, 4, 8):
+        house.do("exited", house.worker_of("a"), Exit(1))
+        house.sleep(delay)
+    house.do("exited", house.worker_of("a"), Exit(1, ("boom",)))
+    error = house.refusal(waits)
+    assert (error.code, error.retry_after) == ("model_failed", 60.0)
+    assert "boom" in error.message
+    assert house.state("a") == "failed"
+    house.sleep(20)
+    error = house.refusal(house.ask("a"))
+    assert (error.code, error.retry_after) == ("model_failed", 40.0)
+    assert len(house.all(Spawn)) == 5
+    house.sleep(40)
+    # Nothing by itself: the next request is the probe.
+    assert house.state("a") == "failed"
+    house.ask("a")
+    assert house.state("a") == "loading"
+    house.do("exited", house.worker_of("a"), Exit(1))
+    assert house.state("a") == "failed"
+    assert house.refusal(house.ask("a")).retry_after == 120.0
+
+
+def test_a_crash_loop_of_one_model_leaves_the_others_alone() -> None:
+    house = House()
+    house.load("b")
+    house.ask("a")
+    for delay in (1, 2, 4, 8, 0):
+        house.do("exited", house.worker_of("a"), Exit(-11))
+        house.sleep(delay)
+    assert (house.state("a"), house.state("b")) == ("failed", "ready")
+
+
+def test_a_file_that_cannot_be_loaded_is_refused_remembered_and_not_counted() -> None:
+    house = House()
+    waits = house.ask("a")
+    house.do("hello", 1)
+    bad = InvalidArgument("a: not a GGUF file", param="model")
+    house.do("load_failed", 1, bad)
+    assert house.refusal(waits) is bad
+    early = house.ask("a")
+    house.do("exited", 1, Exit(3))
+    late = house.ask("a")
+    for lease in (early, late):
+        assert house.refusal(lease).message == bad.message
+    assert len(house.all(Spawn)) == 1
+    for _ in range(20):
+        house.sleep(REJECTION_LASTS)
+        house.ask("a")
+        house.do("hello", house.worker_of("a"))
+        house.do("load_failed", house.worker_of("a"), bad)
+        house.do("exited", house.worker_of("a"), Exit(3))
+        assert house.state("a") == "absent"
+
+
+def test_a_load_that_fails_for_want_of_memory_is_told_at_once_and_counted() -> None:
+    house = House()
+    waits = house.ask("a")
+    house.do("hello", 1)
+    house.do("load_failed", 1, ModelFailed("not enough memory"))
+    house.do("exited", 1, Exit(4))
+    assert house.refusal(waits).message == "not enough memory"
+    assert house.state("a") == "backoff"
+    assert house.refusal(house.ask("a")).retry_after == 1.0
+
+
+def test_a_death_in_the_first_decode_is_tried_once_more_without_special_kernels() -> None:
+    house = House()
+    lease = house.ask("a")
+    house.do("hello", 1)
+    house.do("load_progress", 1, "first_decode", 0.0)
+    house.do("exited", 1, Exit(-4))
+    assert house.state("a") == "loading"
+    house.do("hello", 2)
+    assert house.all(SendLoad)[-1] == SendLoad(2, replace(spec("a"), extra_buffers=False))
+    house.do("ready", 2, FITTED)
+    assert house.granted() == [lease]
+    assert house.row("a").restarts == 1
+    assert any("REPACK" in note.event for note in house.all(Note))
+
+
+def test_what_was_learnt_of_the_special_kernels_outlives_the_process() -> None:
+    house = House(ttl=10.0)
+    house.do("lease_returned", house.ask("a"))
+    house.do("hello", 1)
+    house.do("load_progress", 1, "first_decode", 0.0)
+    house.do("exited", 1, Exit(-4))
+    house.make_ready("a")
+    house.sleep(10)
+    house.do("exited", 2, Exit(0))
+    house.ask("a")
+    house.make_ready("a")
+    assert not house.all(SendLoad)[-1].spec.extra_buffers
+
+
+def test_a_second_death_in_the_first_decode_fails_the_model_in_words() -> None:
+    house = House()
+    lease = house.ask("a")
+    for generation in (1, 2):
+        house.do("hello", generation)
+        house.do("load_progress", generation, "first_decode", 0.0)
+        house.do("exited", generation, Exit(-11))
+    error = house.refusal(lease)
+    assert error.code == "model_failed"
+    assert "SIGSEGV in its first decode" in error.message
+    assert "kronk doctor" in error.message
+    assert house.state("a") == "failed"
+
+
+def test_messages_of_a_worker_that_is_being_ended_change_nothing() -> None:
+    house = House()
+    house.ask("a")
+    house.do("hello", 1)
+    house.do("load_failed", 1, InvalidArgument("bad"))
+    house.do("ready", 1, FITTED)
+    house.do("load_failed", 1, InvalidArgument("bad"))
+    assert house.state("a") == "draining"
+
+
+# The spare.
+
+
+def test_a_spare_is_kept_and_a_load_takes_it() -> None:
+    house = House(spare=True)
+    house.do("tick")
+    assert house.fleet.spare == 1
+    house.do("hello", 1)
+    house.ask("a")
+    assert house.all(SendLoad) == [SendLoad(1, spec("a"))]
+    # Not while the load needs the cores.
+    assert house.fleet.spare is None
+    house.do("ready", 1, FITTED)
+    assert house.fleet.spare == 2
+
+
+def test_a_spare_that_is_about_to_say_hello_is_taken_too() -> None:
+    house = House(spare=True)
+    house.do("tick")
+    house.ask("a")
+    assert len(house.all(Spawn)) == 1
+    house.do("hello", 1)
+    assert house.all(SendLoad) == [SendLoad(1, spec("a"))]
+
+
+def test_two_loads_at_a_time_take_the_spare_and_a_new_process() -> None:
+    house = House(spare=True)
+    house.do("tick")
+    house.ask("a")
+    house.ask("b")
+    assert len(house.all(Spawn)) == 2
+    assert {house.worker_of("a"), house.worker_of("b")} == {1, 2}
+
+
+def test_spares_that_die_are_replaced_ever_more_slowly() -> None:
+    house = House(spare=True)
+    house.do("tick")
+    for delay in (1, 2, 4, 8, 60):
+        spare = house.fleet.spare
+        assert spare is not None
+        house.do("exited", spare, Exit(1))
+        assert house.fleet.spare is None
+        house.sleep(delay)
+    assert house.fleet.spare == 6
+
+
+# The end.
+
+
+def test_draining_serves_those_who_wait_and_refuses_the_rest() -> None:
+    house = House(spare=True)
+    house.do("tick")
+    waits = house.ask("a")
+    house.do("drain")
+    assert house.refusal(house.ask("a")).code == "overloaded"
+    house.make_ready("a")
+    assert house.granted() == [waits]
+    assert house.fleet.spare is None
+
+
+def test_stopping_refuses_everybody_and_ends_every_worker_even_at_its_load() -> None:
+    house = House(spare=True)
+    house.load("a")
+    loading = house.ask("b")
+    house.do("lease_requested", 99, "c")
+    house.do("stop")
+    assert house.is_refused(loading)
+    assert house.is_refused(99)
+    assert {stop.generation for stop in house.all(StopWorker)} == {
+        spawn.generation for spawn in house.all(Spawn)
+    }
+    house.sleep(STOP_GRACE)
+    assert len(house.all(KillWorker)) == len(house.all(Spawn))
+    for spawn in house.all(Spawn):
+        house.do("exited", spawn.generation, Exit(-9))
+    house.sleep(100)
+    assert len(house.all(Spawn)) == len(house.all(StopWorker))
+
+
+# Everything at once.
+
+
+class Storm:
+    """Random events, and a world that obeys the fleet's actions most of the time."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        ttl, spare = self.chance.choice([0.0, 5.0]), self.chance.random() < 0.5
+        self.house = House(models_in_cache=2, ttl=ttl, spare=spare)
+        self.alive: set[int] = set()
+        self.open: set[int] = set()
+        self.seen = 0
+
+    def event(self) -> None:
+        self.house.now += self.chance.choice([0.0, 0.01, 0.3, 1.0])
+        choices = [self.request, self.request, self.give_back, self.report, self.tick]
+        rare = [self.die, self.lose_gateway]
+        self.chance.choice(rare if self.chance.random() < 0.02 else choices)()
+        self.obey()
+
+    def request(self) -> None:
+        lease = next(self.house.lease)
+        self.open.add(lease)
+        self.house.do("lease_requested", lease, self.chance.choice("abcd"))
+
+    def give_back(self) -> None:
+        for lease in self.chance.sample(sorted(self.open), min(2, len(self.open))):
+            self.open.discard(lease)
+            self.house.do("lease_returned", lease)
+
+    def report(self) -> None:
+        for generation in self.chance.sample(sorted(self.alive), min(1, len(self.alive))):
+            self.house.do("hello", generation)
+            if self.chance.random() < 0.1:
+                self.house.do("load_failed", generation, InvalidArgument("bad"))
+            self.house.do("ready", generation, FITTED)
+
+    def tick(self) -> None:
+        self.house.do("tick")
+
+    def die(self) -> None:
+        for generation in self.chance.sample(sorted(self.alive), min(1, len(self.alive))):
+            self.exit(generation, self.chance.choice([0, 1, 3, -9, -11]))
+
+    def lose_gateway(self) -> None:
+        self.open.clear()
+        self.house.do("gateway_lost")
+
+    def exit(self, generation: int, code: int) -> None:
+        self.alive.discard(generation)
+        # Until the fleet knows it, its leases are granted; then they are void.
+        held = [lease for lease, by in self.granted().items() if by == generation]
+        self.open.difference_update(held)
+        self.house.do("exited", generation, Exit(code))
+
+    def granted(self) -> dict[int, int]:
+        grants = {grant.lease: grant.generation for grant in self.house.all(Grant)}
+        return {lease: by for lease, by in grants.items() if lease in self.open}
+
+    def obey(self) -> None:
+        while self.seen < len(self.house.done):
+            self.seen += 1
+            match self.house.done[self.seen - 1]:
+                case Resolve(name):
+                    self.house.do("resolved", name, spec(name))
+                case Spawn(generation):
+                    self.alive.add(generation)
+                case StopWorker(generation) | KillWorker(generation):
+                    if generation in self.alive and self.chance.random() < 0.9:
+                        self.exit(generation, 0)
+                case Refuse(lease, _):
+                    assert lease in self.open
+                    self.open.discard(lease)
+
+    def check(self) -> None:
+        rows = self.house.rows()
+        resident = [row for row in rows if row.state in ("loading", "ready", "draining")]
+        assert len(resident) <= 2
+        assert sum(row.active_streams + row.queued for row in rows) == len(self.open)
+        for row in rows:
+            assert (row.generation is not None) == (row in resident)
+            assert row.active_streams <= SLOTS + QUEUE
+            assert row.state != "ready" or not row.queued or row.active_streams == SLOTS + QUEUE
+            assert row.state in ("ready", "draining") or not row.active_streams
+
+    def calm_down(self) -> None:
+        """Every process does its work and every request ends: nobody may be left waiting."""
+        for _ in range(3000):
+            self.house.now += 1.0
+            for generation in sorted(self.alive):
+                self.house.do("hello", generation)
+                self.house.do("ready", generation, FITTED)
+            self.obey()
+            for lease in self.granted():
+                self.open.discard(lease)
+                self.house.do("lease_returned", lease)
+            self.house.do("tick")
+            self.obey()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_sequence_of_events_keeps_the_books_right_and_serves_everybody(seed: int) -> None:
+    storm = Storm(seed)
+    for _ in range(1000):
+        storm.event()
+        storm.check()
+    storm.calm_down()
+    storm.check()
+    assert storm.open == set()

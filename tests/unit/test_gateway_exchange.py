@@ -1,0 +1,376 @@
+"""The table of live requests: one terminal event and one returned lease, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+from kronk.gateway.exchange import ATTACH_SECONDS, LAST_WORDS_SECONDS, Exchange
+from kronk.gateway.job import Job
+from kronk.gateway.run import WINDOW, Run
+from kronk.shared.errors import (
+    Internal,
+    KronkError,
+    ModelCrashed,
+    NotFound,
+    Overloaded,
+    Timeout,
+)
+from kronk.shared.wire.sockets import PeerGone, worker_identity
+from kronk.shared.wire.to_gateway import (
+    Accepted,
+    Attach,
+    Delta,
+    Done,
+    Failed,
+    Granted,
+    Refused,
+    WorkerLost,
+)
+from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
+from kronk.shared.wire.to_worker import Cancel, Credit, Submit
+from kronk.shared.wire.values import Sampling, Timings, Usage
+
+JOB = Job("tiny", ({"role": "user", "content": "hi"},), Sampling(), None, ())
+W = 7
+
+
+class _Timer:
+    def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+        self.seconds = seconds
+        self.act = act
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class World:
+    """An exchange between lists."""
+
+    def __init__(self) -> None:
+        self.supervisor: list[Any] = []
+        self.workers: list[tuple[int, Any]] = []
+        self.timers: list[_Timer] = []
+        self.unreachable: set[int] = set()
+        self.supervisor_full = False
+        self.blocks: list[AbstractContextManager[Run]] = []
+        # Frames that are read only when the exchange drains the data plane.
+        self.unread: list[Any] = []
+        self.exchange = Exchange(
+            3, self._to_supervisor, self._to_worker, self._drain, self._call_later
+        )
+
+    def _to_supervisor(self, message: Any) -> None:
+        if self.supervisor_full:
+            raise PeerGone("full")
+        self.supervisor.append(message)
+
+    def _to_worker(self, worker: int, message: Any) -> None:
+        if worker in self.unreachable:
+            raise PeerGone("gone")
+        self.workers.append((worker, message))
+
+    def _drain(self) -> None:
+        unread, self.unread = self.unread, []
+        for message in unread:
+            self.say(message)
+
+    def _call_later(self, seconds: float, act: Callable[[], None]) -> _Timer:
+        timer = _Timer(seconds, act)
+        self.timers.append(timer)
+        return timer
+
+    def begin(self, timeout: float = 0) -> tuple[AbstractContextManager[Run], Run]:
+        block = self.exchange.running("chatcmpl-x", JOB, timeout)
+        # A context manager that nobody holds is closed by the garbage collector.
+        self.blocks.append(block)
+        return block, block.__enter__()
+
+    def submitted(self) -> Run:
+        self.say(Attach())
+        run = self.begin()[1]
+        self.exchange.on_control(Granted(run.id, W))
+        assert run.submitted
+        return run
+
+    def say(self, message: Any, worker: int = W, generation: int | None = None) -> None:
+        self.exchange.on_data(
+            worker_identity(worker), worker if generation is None else generation, message
+        )
+
+    def fire(self, seconds: float) -> None:
+        for timer in [timer for timer in self.timers if timer.seconds == seconds]:
+            self.timers.remove(timer)
+            if not timer.cancelled:
+                timer.act()
+
+    def told(self, kind: type) -> list[Any]:
+        return [message for _, message in self.workers if isinstance(message, kind)]
+
+    def returned(self) -> list[int]:
+        return [back.lease for back in self.supervisor if isinstance(back, LeaseReturn)]
+
+
+def finish(run: Run) -> Done:
+    return Done(run.id, "stop", Usage(1, 1), Timings(0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_request_ids_carry_the_gateways_generation(world: World) -> None:
+    first, second = world.begin()[1], world.begin()[1]
+    assert (first.id >> 32, first.id & 0xFFFFFFFF) == (3, 1)
+    assert second.id == first.id + 1
+    assert world.supervisor == [LeaseRequest(first.id, "tiny"), LeaseRequest(second.id, "tiny")]
+
+
+def test_a_grant_of_an_attached_worker_submits_at_once(world: World) -> None:
+    run = world.submitted()
+    assert world.workers == [
+        (W, Submit(run.id, "chatcmpl-x", JOB.messages, Sampling(), None, (), WINDOW))
+    ]
+
+
+def test_a_grant_waits_for_its_worker_to_attach(world: World) -> None:
+    run = world.begin()[1]
+    world.exchange.on_control(Granted(run.id, W))
+    assert world.workers == []
+    world.say(Attach(), worker=8)
+    assert world.workers == []
+    world.say(Attach())
+    assert len(world.told(Submit)) == 1
+    world.fire(ATTACH_SECONDS)
+    assert run.ended is None
+
+
+def test_a_worker_that_does_not_attach_in_time_is_a_timeout(world: World) -> None:
+    run = world.begin()[1]
+    world.exchange.on_control(Granted(run.id, W))
+    world.fire(ATTACH_SECONDS)
+    assert isinstance(run.ended, Timeout)
+    assert world.returned() == [run.id]
+    assert world.workers == []
+
+
+def test_a_worker_that_cannot_be_reached_is_waited_for_again(world: World) -> None:
+    world.say(Attach())
+    world.unreachable.add(W)
+    run = world.begin()[1]
+    world.exchange.on_control(Granted(run.id, W))
+    assert not run.submitted
+    world.unreachable.clear()
+    world.say(Attach())
+    assert run.submitted
+
+
+ENDS: list[tuple[str, Callable[[World, Run], None], type, int]] = [
+    ("done", lambda w, r: w.say(finish(r)), Done, 0),
+    ("failed", lambda w, r: w.say(Failed(r.id, "not_found", "x", None)), NotFound, 0),
+    ("client gone", lambda w, r: w.exchange.hang_up(r), KronkError, 1),
+    ("end of all", lambda w, r: w.exchange.end_all(Overloaded("x")), Overloaded, 1),
+    ("bad frame", lambda w, r: w.exchange.on_bad_frame(worker_identity(W)), Internal, 1),
+    ("lost connection", lambda w, r: w.say(Attach()), ModelCrashed, 0),
+    (
+        "dead worker",
+        lambda w, r: (
+            w.exchange.on_control(WorkerLost(W, "tiny", "SIGKILL")),
+            w.fire(LAST_WORDS_SECONDS),
+        )[0],
+        ModelCrashed,
+        0,
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "ended", "cancels"), [row[1:] for row in ENDS])
+def test_every_end_is_one_and_returns_the_lease_once(
+    world: World, act: Callable[[World, Run], None], ended: type, cancels: int
+) -> None:
+    world.say(Attach())
+    block, run = world.begin()
+    world.exchange.on_control(Granted(run.id, W))
+    act(world, run)
+    first = run.ended
+    assert isinstance(first, ended)
+    # Whatever comes after it changes nothing.
+    for _, again, _, _ in ENDS:
+        again(world, run)
+    block.__exit__(None, None, None)
+    assert run.ended is first
+    assert world.returned() == [run.id]
+    assert len(world.told(Cancel)) == cancels
+    assert len(world.exchange) == 0
+
+
+def test_leaving_the_block_early_cancels_and_returns(world: World) -> None:
+    world.say(Attach())
+    with world.exchange.running("x", JOB, 0) as run:
+        world.exchange.on_control(Granted(run.id, W))
+    assert world.told(Cancel) == [Cancel(run.id)]
+    assert world.returned() == [run.id]
+
+
+def test_a_refusal_ends_the_request_with_all_its_fields(world: World) -> None:
+    run = world.begin()[1]
+    world.exchange.on_control(Refused(run.id, "overloaded", "busy", "model", 2.5))
+    assert isinstance(run.ended, Overloaded)
+    assert (run.ended.message, run.ended.param, run.ended.retry_after) == ("busy", "model", 2.5)
+
+
+def test_a_grant_for_a_request_that_was_given_up_submits_nothing(world: World) -> None:
+    world.say(Attach())
+    run = world.begin()[1]
+    world.exchange.hang_up(run)
+    world.exchange.on_control(Granted(run.id, W))
+    assert world.workers == []
+    assert world.returned() == [run.id]
+
+
+def test_a_dead_workers_last_words_are_read_before_its_requests_fail(world: World) -> None:
+    run = world.submitted()
+    other = world.begin()[1]
+    world.say(Attach(), worker=8)
+    world.exchange.on_control(Granted(other.id, 8))
+    world.unread = [Delta(run.id, "last", (1,)), finish(run)]
+    world.exchange.on_control(WorkerLost(W, "tiny", "SIGKILL"))
+    world.fire(LAST_WORDS_SECONDS)
+    assert isinstance(run.ended, Done)
+    assert other.ended is None
+
+
+def test_the_cause_of_a_workers_death_is_named(world: World) -> None:
+    run = world.submitted()
+    world.exchange.on_control(WorkerLost(W, "tiny", "killed by SIGSEGV"))
+    world.fire(LAST_WORDS_SECONDS)
+    assert isinstance(run.ended, ModelCrashed)
+    assert run.ended.message == "the process of tiny died: killed by SIGSEGV"
+
+
+def test_a_request_waiting_for_a_worker_that_dies_fails_at_once(world: World) -> None:
+    run = world.begin()[1]
+    world.exchange.on_control(Granted(run.id, W))
+    world.exchange.on_control(WorkerLost(W, "tiny", "SIGKILL"))
+    world.fire(LAST_WORDS_SECONDS)
+    assert isinstance(run.ended, ModelCrashed)
+
+
+def test_the_dead_do_not_attach(world: World) -> None:
+    world.exchange.on_control(WorkerLost(W, "tiny", "SIGKILL"))
+    world.say(Attach())
+    run = world.begin()[1]
+    world.exchange.on_control(Granted(run.id, W))
+    assert not run.submitted
+
+
+def test_stale_frames_are_dropped_and_counted(world: World) -> None:
+    run = world.submitted()
+    world.say(finish(run), worker=W, generation=W - 1)
+    world.say(finish(run), worker=8)
+    assert run.ended is None
+    assert world.exchange.stale_frames == 2
+
+
+def test_frames_of_unknown_requests_are_dropped_and_counted(world: World) -> None:
+    run = world.submitted()
+    world.exchange.hang_up(run)
+    world.say(Delta(run.id, "x", (1,)))
+    world.say(finish(run))
+    assert world.exchange.late_frames == 2
+
+
+def test_credit_is_returned_in_halves_of_the_window(world: World) -> None:
+    run = world.submitted()
+
+    async def read() -> None:
+        for number in range(WINDOW):
+            world.say(Delta(run.id, str(number), (number,)))
+            await run.take()
+            world.exchange.repay(run)
+
+    asyncio.run(read())
+    assert world.told(Credit) == [Credit(run.id, WINDOW // 2)] * 2
+
+
+def test_nothing_is_credited_for_what_the_client_has_not_taken(world: World) -> None:
+    run = world.submitted()
+    for number in range(WINDOW):
+        world.say(Delta(run.id, str(number), (number,)))
+    world.exchange.repay(run)
+    assert world.told(Credit) == []
+    assert len(asyncio.run(run.take())) == WINDOW
+    world.exchange.repay(run)
+    assert world.told(Credit) == [Credit(run.id, WINDOW)]
+
+
+def test_a_worker_that_sends_more_than_its_credit_loses_the_request(world: World) -> None:
+    run = world.submitted()
+    for number in range(WINDOW + 1):
+        world.say(Delta(run.id, str(number), (number,)))
+    assert isinstance(run.ended, Internal)
+    assert world.told(Cancel) == [Cancel(run.id)]
+
+
+def test_what_waits_in_the_mailbox_is_read_before_the_end(world: World) -> None:
+    run = world.submitted()
+    world.say(Accepted(run.id, 5))
+    world.say(Delta(run.id, "a", (1,)))
+    world.say(Failed(run.id, "internal", "broke", None))
+
+    async def read() -> list[str]:
+        await run.until_accepted()
+        texts = []
+        while deltas := await run.take():
+            texts += [delta.text for delta in deltas]
+        return texts
+
+    assert asyncio.run(read()) == ["a"]
+    with pytest.raises(Internal, match="broke"):
+        run.result()
+
+
+def test_the_time_limit_counts_from_the_start(world: World) -> None:
+    run = world.begin(timeout=900)[1]
+    world.fire(900)
+    assert isinstance(run.ended, Timeout)
+    assert world.returned() == [run.id]
+
+
+def test_no_time_limit_is_no_timer(world: World) -> None:
+    world.begin(timeout=0)
+    assert world.timers == []
+
+
+def test_a_lease_that_cannot_be_returned_now_is_returned_later(world: World) -> None:
+    run = world.begin()[1]
+    world.supervisor_full = True
+    world.exchange.hang_up(run)
+    assert world.returned() == []
+    world.supervisor_full = False
+    world.timers[-1].act()
+    assert world.returned() == [run.id]
+
+
+def test_without_a_supervisor_a_request_is_refused_and_leaves_nothing(world: World) -> None:
+    world.supervisor_full = True
+    with pytest.raises(Overloaded):
+        world.begin()
+    assert len(world.exchange) == 0
+
+
+def test_draining_refuses_the_new_and_waits_for_the_running(world: World) -> None:
+    run = world.submitted()
+    world.exchange.drain()
+    with pytest.raises(Overloaded) as caught:
+        world.begin()
+    assert caught.value.retry_after
+    assert not world.exchange.drained.is_set()
+    world.say(finish(run))
+    assert world.exchange.drained.is_set()

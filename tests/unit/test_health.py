@@ -1,0 +1,58 @@
+"""Frozen, stuck or neither; dead is not decided here."""
+
+from __future__ import annotations
+
+import pytest
+
+from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER, Vitals, judge, slept
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "progress", "busy", "verdict"),
+    [
+        (100.0, 100.0, False, None),
+        # A long silence of the counter is nothing while there is nothing to do.
+        (100.0, 0.0, False, None),
+        (100.0, 100.0 - STUCK_AFTER, True, None),
+        (100.0, 99.9 - STUCK_AFTER, True, "stuck"),
+        (100.0 - FROZEN_AFTER, 100.0, False, None),
+        (99.9 - FROZEN_AFTER, 100.0, False, "frozen"),
+        (99.9 - FROZEN_AFTER, 100.0, True, "frozen"),
+        # Never heard of: a process that does not report has a deadline of its own.
+        (None, 100.0, False, None),
+        (None, 99.9 - STUCK_AFTER, True, "stuck"),
+    ],
+)
+def test_the_two_clocks_are_judged_apart(
+    heartbeat: float | None, progress: float, busy: bool, verdict: str | None
+) -> None:
+    assert judge(heartbeat, progress, busy, 100.0) == verdict
+
+
+def test_progress_keeps_a_long_prefill_alive() -> None:
+    vitals = Vitals(None, 0.0)
+    for second in range(600):
+        vitals.beat(float(second), progress=second // 50, busy=True)
+        assert vitals.judge(float(second)) is None
+
+
+def test_becoming_busy_starts_the_clock_anew() -> None:
+    vitals = Vitals(None, 0.0)
+    vitals.beat(1000.0, progress=0, busy=False)
+    vitals.beat(1001.0, progress=0, busy=True)
+    assert vitals.judge(1001.0 + STUCK_AFTER) is None
+
+
+def test_forgiving_starts_both_clocks_anew() -> None:
+    vitals = Vitals(0.0, 0.0, busy=True)
+    vitals.forgive(1000.0)
+    assert vitals.judge(1000.0 + STUCK_AFTER) is None
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "answer"), [(None, 100.0, False), (99.0, 100.0, False), (90.0, 100.0, True)]
+)
+def test_a_gap_between_our_own_ticks_is_noticed(
+    last: float | None, now: float, answer: bool
+) -> None:
+    assert slept(last, now) is answer

@@ -1,0 +1,196 @@
+"""Log lines: their shape, the relay of a child's stderr, and a sink that never blocks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from kronk.shared import log
+from kronk.supervisor.log_relay import LONGEST_LINE, REMEMBERED_LINES, Relay
+from kronk.supervisor.log_sink import BUFFERED_LINES, Output, RotatedFile, Sink, Stdout
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """What a process configured for `info` writes."""
+    root = logging.getLogger()
+    handlers, written = root.handlers, []
+    log.configure("gateway", "info", written.append)
+    yield written
+    structlog.reset_defaults()
+    root.handlers = handlers
+
+
+def test_a_line_is_json_with_time_level_event_process_and_pid(lines: list[str]) -> None:
+    structlog.get_logger().info("request", status=200)
+    (record,) = map(json.loads, lines)
+    assert record.pop("timestamp").endswith("Z")
+    assert record == {
+        "level": "info",
+        "event": "request",
+        "process": "gateway",
+        "pid": os.getpid(),
+        "status": 200,
+    }
+
+
+def test_bound_context_is_in_each_line(lines: list[str]) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        structlog.get_logger().warning("slow")
+    assert json.loads(lines[0])["request_id"] == "r1"
+
+
+def test_what_is_below_the_level_is_not_written(lines: list[str]) -> None:
+    structlog.get_logger().debug("detail")
+    assert lines == []
+
+
+def test_a_traceback_stays_within_its_line(lines: list[str]) -> None:
+    try:
+        raise ValueError("no")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    (line,) = lines
+    assert "\n" not in line
+    assert "ValueError: no" in json.loads(line)["exception"]
+
+
+def test_warnings_of_libraries_come_out_the_same_way(lines: list[str]) -> None:
+    logging.getLogger("asyncio").warning("slow %s", "callback")
+    logging.getLogger("asyncio").info("chatter")
+    (record,) = map(json.loads, lines)
+    assert (record["level"], record["event"]) == ("warning", "slow callback")
+    assert record["logger"] == "asyncio"
+
+
+def test_json_of_a_child_is_relayed_as_it_is_however_it_arrives() -> None:
+    relay = Relay("worker", 7)
+    line = '{"event": "loaded", "level": "info"}'
+    received = []
+    for byte in f"{line}\n".encode():
+        received += relay.feed(bytes([byte]))
+    assert received == [line]
+
+
+def test_a_raw_line_is_wrapped_with_its_origin() -> None:
+    relay = Relay("worker", 7)
+    relay.model = "m"
+    records = [json.loads(line) for line in relay.feed(b"llama: hello\nGGML_ASSERT failed\n")]
+    assert [record["level"] for record in records] == ["info", "error"]
+    assert records[0]["event"] == "llama: hello"
+    assert (records[0]["process"], records[0]["pid"], records[0]["model"]) == ("worker", 7, "m")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{not json}\n", b"{}\n", b"\xff\xfe\n", b"[1]\n", b"{" * 5000 + b"\n"]
+)
+def test_anything_a_child_writes_becomes_one_line_of_json(raw: bytes) -> None:
+    (line,) = Relay("worker", 7).feed(raw)
+    assert "event" in json.loads(line)
+
+
+def test_a_line_without_end_is_cut() -> None:
+    relay = Relay("worker", 7)
+    received = relay.feed(b"x" * (3 * LONGEST_LINE))
+    assert len(json.loads(received[0])["event"]) == LONGEST_LINE
+
+
+def test_the_last_complaints_are_remembered_and_chatter_is_not() -> None:
+    relay = Relay("worker", 7)
+    relay.feed(b"".join(b"line %d\n" % number for number in range(100)))
+    relay.feed(b'{"event": "request", "level": "info"}\n')
+    relay.feed(b'{"event": "load failed", "level": "error", "reason": "bad magic"}\n')
+    relay.feed(b"without end")
+    assert relay.end() != []
+    assert len(relay.last_lines) == REMEMBERED_LINES
+    assert relay.last_lines[-3:] == ("line 99", "load failed: bad magic", "without end")
+
+
+def test_a_blocked_output_never_blocks_the_writer_and_says_what_it_dropped() -> None:
+    gate, written, entered = threading.Event(), list[str](), threading.Event()
+
+    def write(line: str) -> None:
+        entered.set()
+        gate.wait()
+        written.append(line)
+
+    output = Output("stdout", write)
+    output.put("first")
+    entered.wait()
+    for number in range(BUFFERED_LINES + 5):
+        output.put(str(number))
+    assert output.dropped == 5
+    gate.set()
+    output.close()
+    assert written[:2] == ["first", "0"]
+    assert json.loads(written[-1])["dropped_so_far"] == 5
+    assert len(written) == BUFFERED_LINES + 2
+
+
+def test_one_output_that_fails_does_not_silence_the_other() -> None:
+    written: list[str] = []
+
+    def broken(line: str) -> None:
+        raise BrokenPipeError
+
+    sink = Sink(Output("stdout", broken), Output("file", written.append))
+    sink.write("a")
+    sink.write("b")
+    sink.close()
+    assert written == ["a", "b"]
+
+
+def test_a_full_file_moves_aside_and_the_oldest_goes(tmp_path: Path) -> None:
+    path = tmp_path / "kronk.log"
+    file = RotatedFile(path, most_bytes=10, kept=3)
+    for number in range(5):
+        file.write(f"line {number}!")
+    file.close()
+    texts = {entry.name: entry.read_text() for entry in tmp_path.iterdir()}
+    assert texts == {
+        "kronk.log": "line 4!\n",
+        "kronk.log.1": "line 3!\n",
+        "kronk.log.2": "line 2!\n",
+    }
+
+
+def test_a_restart_appends_to_the_file(tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        file = RotatedFile(tmp_path / "kronk.log")
+        file.write(text)
+        file.close()
+    assert (tmp_path / "kronk.log").read_text() == "one\ntwo\n"
+
+
+def read_all(handle: int) -> str:
+    try:
+        return os.read(handle, 65_536).decode()
+    finally:
+        os.close(handle)
+
+
+LINE = '{"timestamp": "2026-01-02T03:04:05Z", "level": "info", "event": "hi", "pid": 7}'
+
+
+def test_stdout_is_json_for_a_pipe() -> None:
+    reader, writer = os.pipe()
+    Stdout(writer).write(LINE)
+    os.close(writer)
+    assert read_all(reader) == LINE + "\n"
+
+
+@pytest.mark.parametrize("line", [LINE, '{"event": "no more"}'])
+def test_stdout_is_text_for_a_terminal(line: str) -> None:
+    ours, theirs = os.openpty()
+    Stdout(theirs).write(line)
+    text = read_all(ours)
+    os.close(theirs)
+    assert json.loads(line)["event"] in text
+    assert "{" not in text

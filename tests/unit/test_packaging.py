@@ -1,0 +1,70 @@
+"""The tree, pyproject.toml and the installed package agree."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from kronk.shared.settings import SETTINGS
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+TOOL = PROJECT["tool"]["setuptools"]
+FOLDERS = sorted(set(TOOL["package-dir"].values()))
+
+
+def test_every_folder_with_python_files_is_a_listed_package() -> None:
+    """One that is missing works when editable and is absent from the wheel."""
+    listed = set(TOOL["packages"])
+    part_of = {folder: package for package, folder in TOOL["package-dir"].items()}
+    found = set()
+    for folder, package in part_of.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            inner = path.parent.relative_to(ROOT / folder).parts
+            if "node_modules" not in inner:
+                found.add(".".join((package, *inner)))
+    assert found - listed == set(), "add these to packages in pyproject.toml"
+    assert listed - found == set(), "packages in pyproject.toml without Python files"
+
+
+@pytest.mark.parametrize("package", TOOL["packages"])
+def test_every_listed_package_is_installed(package: str) -> None:
+    assert importlib.import_module(package).__name__ == package
+
+
+def test_no_folder_of_the_checkout_is_imported_by_its_bare_name() -> None:
+    """`shared.errors` beside `kronk.shared.errors` would be two classes of one error."""
+    code = (
+        "import pkgutil, sys, importlib, kronk.cli.main\n"
+        f"print(sorted(set({FOLDERS!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+    assert not set(FOLDERS) & set(sys.modules)
+
+
+def test_the_engine_binding_is_pinned_exactly() -> None:
+    pins = [text for text in PROJECT["project"]["dependencies"] if text.startswith("llama-cpp")]
+    assert len(pins) == 1
+    assert "==" in pins[0]
+
+
+def test_every_setting_is_in_the_help_of_server_start() -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "kronk.cli.main", "server", "start", "--help"],
+        env={"COLUMNS": "400", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for setting in SETTINGS:
+        for word in (setting.flag, setting.env, *setting.also):
+            assert re.search(rf"(?<![\w-]){word}(?![\w-])", done.stdout), f"{word} is not there"

@@ -1,0 +1,142 @@
+"""The settings table: where a value comes from and what is said about a bad one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kronk.shared.errors import InvalidArgument
+from kronk.shared.settings import (
+    NOT_IN_THIS_VERSION,
+    SETTINGS,
+    Setting,
+    resolve,
+    to_environment,
+    unknown_variables,
+)
+from kronk.shared.units import Address
+
+# Setting: a good text, what it becomes, a bad text, a word of the complaint.
+CASES = {
+    "api_host": ("0.0.0.0:9000", Address("0.0.0.0", 9000), "localhost", "host:port"),
+    "base_path": ("/srv/kronk", Path("/srv/kronk"), "", "path"),
+    "models_in_cache": ("7", 7, "0", "from 1 to 256"),
+    "cache_ttl": ("0", 0.0, "5", "duration"),
+    "model_config_file": ("/etc/kronk/models.yaml", Path("/etc/kronk/models.yaml"), None, ""),
+    "write_timeout": ("90s", 90.0, "-1s", "duration"),
+    "idle_timeout": ("1h30m", 5400.0, "soon", "duration"),
+    "shutdown_timeout": ("500ms", 0.5, "1 minute", "duration"),
+    "cors_allowed_origins": (
+        "http://a.example, https://b.example",
+        ("http://a.example", "https://b.example"),
+        "a.example",
+        "origins",
+    ),
+    "spare": ("off", False, "maybe", "true or false"),
+    "llama_log": ("1", True, "2", "true or false"),
+    "log_level": ("debug", "debug", "loud", "debug, info"),
+}
+by_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+
+
+def value(setting: Setting, flags: dict[str, str | None], env: dict[str, str]) -> object:
+    return getattr(resolve(flags, env), setting.name)
+
+
+def test_every_setting_has_a_case() -> None:
+    assert set(CASES) == {setting.name for setting in SETTINGS}
+
+
+@by_setting
+def test_the_default_is_a_good_value(setting: Setting) -> None:
+    assert value(setting, {}, {}) == setting.parse(setting.default)
+
+
+@by_setting
+def test_the_flag_sets_the_value(setting: Setting) -> None:
+    text, parsed, _, _ = CASES[setting.name]
+    assert value(setting, {setting.name: text}, {}) == parsed
+
+
+@by_setting
+def test_each_of_its_variables_sets_the_value(setting: Setting) -> None:
+    text, parsed, _, _ = CASES[setting.name]
+    for name in (setting.env, *setting.also):
+        assert value(setting, {}, {name: text}) == parsed
+
+
+@by_setting
+def test_the_flag_wins_over_the_variable(setting: Setting) -> None:
+    text, parsed, _, _ = CASES[setting.name]
+    assert value(setting, {setting.name: text}, {setting.env: setting.default}) == parsed
+
+
+@by_setting
+def test_a_flag_that_was_not_given_leaves_the_variable(setting: Setting) -> None:
+    text, parsed, _, _ = CASES[setting.name]
+    assert value(setting, {setting.name: None}, {setting.env: text}) == parsed
+
+
+@by_setting
+def test_a_bad_value_names_the_flag_or_the_variable_and_the_value(setting: Setting) -> None:
+    _, _, bad, complaint = CASES[setting.name]
+    if bad is None:
+        return
+    for flags, env, origin in (
+        ({setting.name: bad}, {}, setting.flag),
+        ({}, {setting.env: bad}, setting.env),
+    ):
+        with pytest.raises(InvalidArgument, match=complaint) as caught:
+            resolve(flags, env)
+        assert caught.value.message.startswith(f"{origin}: ")
+        assert repr(bad) in caught.value.message
+        assert caught.value.param == setting.name
+
+
+def test_the_newer_name_of_a_variable_wins_over_the_older() -> None:
+    env = {"KRONK_WEB_WRITE_TIMEOUT": "1m", "KRONK_WRITE_TIMEOUT": "2m"}
+    assert resolve({}, env).write_timeout == 60.0
+
+
+def test_a_child_resolves_the_same_settings() -> None:
+    for texts in (
+        {},
+        {name: good for name, (good, _, _, _) in CASES.items()},
+        {"api_host": "[::1]:8080", "cache_ttl": "1.5s"},
+    ):
+        settings = resolve(texts, {})
+        assert resolve({}, to_environment(settings)) == settings
+
+
+def test_a_path_is_absolute_wherever_the_command_was_started(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert resolve({"base_path": "data"}, {}).base_path == tmp_path / "data"
+
+
+@pytest.mark.parametrize("name", NOT_IN_THIS_VERSION)
+def test_a_setting_of_the_manual_that_is_missing_is_refused(name: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"{name} is set"):
+        resolve({}, {name: "true"})
+    assert resolve({}, {name: ""}) == resolve({}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("KRONK_WEB_APIHOST", "KRONK_WEB_API_HOST"),
+        ("KRONK_MODELS_CACHE", "KRONK_MODELS_IN_CACHE"),
+        ("KRONK_XYZZY_PLUGH_QUUX", None),
+    ],
+)
+def test_an_unknown_variable_is_reported_with_what_it_may_mean(
+    name: str, meant: str | None
+) -> None:
+    assert unknown_variables({name: "1"}) == [(name, meant)]
+
+
+def test_known_variables_and_other_programs_are_not_reported() -> None:
+    known = {name: "" for setting in SETTINGS for name in (setting.env, *setting.also)}
+    assert unknown_variables({**known, "KRONK_TOKEN": "t", "PATH": "/bin", "KRONKER": ""}) == []
