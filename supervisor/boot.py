@@ -32,11 +32,19 @@ class CannotStart(Exception):
         self.code = code
 
 
+def cannot_write(path: Path, error: OSError) -> CannotStart:
+    """For a full disk, or a file that another user's server left."""
+    return CannotStart(f"cannot write {path}: {(error.strerror or '').lower()}", exits.USAGE)
+
+
 class Lock:
     """The locked pid file. The lock, not the file, says that a server lives."""
 
     def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise cannot_write(path, error) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

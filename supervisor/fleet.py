@@ -208,6 +208,16 @@ class Fleet:
                 self._pool.stop(worker, _STOPPING, now)
         return self._settle(now)
 
+    def reset(self, now: float, name: str) -> list[Action]:
+        """The cause of a model's failures was repaired: forget them and try when next wanted."""
+        model = self._models.get(self._leases.id_of(name))
+        if model is not None:
+            model.failures.reset()
+            model.refusal = None
+            if model.state in (State.BACKOFF, State.FAILED):
+                model.enter(Event.CALMED, now)
+        return self._settle(now)
+
     def status(self, now: float, processes: Mapping[int, tuple[int, int]]) -> list[ModelStatus]:
         """The lines of `kronk ps`; `processes` is pid and resident bytes by generation."""
         rows = []

@@ -20,7 +20,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.wire.values import LoadSpec
 
-from .boot import CannotStart, Lock, listen
+from .boot import CannotStart, Lock, cannot_write, listen
 from .commands import Commands
 from .log_sink import Output, RotatedFile, Sink, Stdout
 from .server import Supervisor
@@ -53,9 +53,7 @@ def serve(config: Settings, commands: Commands) -> None:
     try:
         models = load_file(config.model_config_file)
         with listen(config.api_host) as listener:
-            sink = Sink(
-                Output("file", RotatedFile(base.log_file).write), Output("stdout", Stdout().write)
-            )
+            sink = _open_sink(base)
             logging.configure("supervisor", config.log_level, sink.write)
             _warn_of_unknown_variables(os.environ)
             resolve = partial(resolve_model, base, config, models)
@@ -65,6 +63,14 @@ def serve(config: Settings, commands: Commands) -> None:
                 sink.close()
     finally:
         lock.release()
+
+
+def _open_sink(base: BasePath) -> Sink:
+    try:
+        file = RotatedFile(base.log_file)
+    except OSError as error:
+        raise cannot_write(base.log_file, error) from error
+    return Sink(Output("file", file.write), Output("stdout", Stdout().write))
 
 
 def resolve_model(

@@ -18,8 +18,8 @@ from .cause import Exit
 from .commands import Role
 from .log_relay import Relay
 
-# What a process wrote to its socket may reach us after the news of its death; the last thing it
-# said (a load's phase, a reason) decides what its death means.
+# What a process wrote to its socket may reach us after the news of its death. During a load the
+# last thing it said (the phase, a reason) decides what its death means, and nobody uses it yet.
 LAST_WORDS_SECONDS = 0.02
 
 _READ_BYTES = 65_536
@@ -40,6 +40,8 @@ class Child:
     output: int | None
     relay: Relay
     said_hello: bool = False
+    # Between Load and Ready.
+    is_loading: bool = False
     # Set by the reap: the pid may be somebody else's from then on.
     exit: Exit | None = None
 
@@ -57,8 +59,8 @@ class Processes:
     """All children. To be used on the main thread: a child's parent-death signal comes when the
     *thread* that spawned it ends.
 
-    `log` takes one line of JSON. `on_exit` is called once per child, a moment after the reap; until
-    then `get` still knows it.
+    `log` takes one line of JSON. `on_exit` is called once per child, at the reap or, during a load,
+    a moment after it; until then `get` still knows the child.
     """
 
     def __init__(self, log: Callable[[str], None], on_exit: Callable[[Child, Exit], None]) -> None:
@@ -172,7 +174,10 @@ class Processes:
         assert child.popen.stdin is not None
         child.popen.stdin.close()
         child.exit = Exit(returncode, child.relay.last_lines)
-        self._loop.call_later(LAST_WORDS_SECONDS, self._report, child, child.exit)
+        if child.is_loading:
+            self._loop.call_later(LAST_WORDS_SECONDS, self._report, child, child.exit)
+        else:
+            self._report(child, child.exit)
 
     def _report(self, child: Child, exit: Exit) -> None:
         self._on_exit(child, exit)

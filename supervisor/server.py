@@ -45,7 +45,7 @@ from .actions import (
     StopWorker,
     TellWorkerLost,
 )
-from .boot import CannotStart, Census, bound_address
+from .boot import CannotStart, Census, bound_address, cannot_write
 from .cause import Exit
 from .commands import Commands, Role, environment
 from .control import Control
@@ -130,7 +130,10 @@ class Supervisor:
             "started": int(time.time()),
             "version": __version__,
         }
-        write_atomically(self._base.server_file, json.dumps(facts).encode())
+        try:
+            write_atomically(self._base.server_file, json.dumps(facts).encode())
+        except OSError as error:
+            raise cannot_write(self._base.server_file, error) from error
         log.info("server started", api=str(api), base_path=str(self._base.root))
         self._tick()
 
@@ -143,6 +146,8 @@ class Supervisor:
     def _tick(self) -> None:
         """Once a second, and whenever something is due before that."""
         now = self._now
+        # First of all, so that no bug below can stop the clock.
+        self._timer = self._loop.call_at(now + TICK_SECONDS, self._tick)
         if self._last_tick is not None and health.slept(self._last_tick, now):
             self._front.postpone(now - self._last_tick)
         self._last_tick = now
@@ -267,6 +272,7 @@ class Supervisor:
             case LoadProgress(phase, fraction):
                 self._did(fleet.load_progress(now, generation, phase, fraction))
             case Ready(fitted):
+                child.is_loading = False
                 self._did(fleet.ready(now, generation, fitted))
             case LoadFailed(code, text, param):
                 self._did(fleet.load_failed(now, generation, from_code(code, text, param)))
@@ -327,6 +333,7 @@ class Supervisor:
         child = self._processes.get(generation)
         if child is not None:
             child.relay.model = spec.model
+            child.is_loading = True
             # If it cannot be told it is dying; if it hangs, it will make no progress.
             self._control.send(child, to_worker.Load(spec, self._data_address))
 

@@ -58,7 +58,7 @@ def render(choice: Choice, messages: Sequence[Any], variables: dict[str, Any]) -
     """The prompt for `messages`; `InvalidArgument` when the template refuses them."""
     try:
         return choice.template.render(
-            messages=[_plain(message) for message in messages],
+            messages=list(messages),
             add_generation_prompt=True,
             **variables,
         )
@@ -73,19 +73,6 @@ def render(choice: Choice, messages: Sequence[Any], variables: dict[str, Any]) -
             f"the model's chat template fails on these messages: {type(e).__name__}: {e}",
             param="messages",
         ) from e
-
-
-def _plain(message: dict[str, Any]) -> dict[str, Any]:
-    """What every template understands: text as one string, and no `developer` role."""
-    plain = dict(message)
-    if plain.get("role") == "developer":
-        plain["role"] = "system"
-    content = plain.get("content")
-    if isinstance(content, list):
-        plain["content"] = "".join(part["text"] for part in content)
-    elif content is None:
-        plain["content"] = ""
-    return plain
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

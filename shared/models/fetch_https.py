@@ -13,7 +13,7 @@ import httpx
 from kronk.shared.errors import NotFound
 from kronk.shared.files import write_atomically
 
-from .fetching import CHUNK, FetchFailed, Progress, WrongContent, require_room
+from .fetching import FetchFailed, Progress, WrongContent, require_room
 from .sources import HttpSource, allowed
 
 # Tries in a row that bring nothing new, with these pauses between them, in seconds.
@@ -126,7 +126,8 @@ def _store(
     done = start
     progress("download", done, total)
     with path.open("ab") as file:
-        for chunk in response.iter_raw(CHUNK):
+        # As it comes: with a chunk size httpx drops what it holds when the connection breaks.
+        for chunk in response.iter_raw():
             file.write(chunk)
             done += len(chunk)
             progress("download", done, total)

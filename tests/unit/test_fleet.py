@@ -517,6 +517,23 @@ def test_five_crashes_make_the_model_failed_until_a_probe() -> None:
     assert house.refusal(house.ask("a")).retry_after == 120.0
 
 
+def test_a_reset_lets_a_failed_model_start_at_once_with_a_clean_slate() -> None:
+    house = House()
+    house.ask("a")
+    for delay in (1, 2, 4, 8, 0):
+        house.do("exited", house.worker_of("a"), Exit(1))
+        house.sleep(delay)
+    assert house.state("a") == "failed"
+    house.do("reset", "a")
+    assert house.state("a") == "absent"
+    waits = house.ask("a")
+    house.do("exited", house.worker_of("a"), Exit(1))
+    assert house.state("a") == "backoff"
+    house.sleep(1)
+    house.make_ready("a")
+    assert house.granted() == [waits]
+
+
 def test_a_crash_loop_of_one_model_leaves_the_others_alone() -> None:
     house = House()
     house.load("b")

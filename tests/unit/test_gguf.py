@@ -163,10 +163,10 @@ def test_all_shards_of_a_split_model_are_read(tmp_path: Path) -> None:
     split = key("split.count", 2, struct.pack("<H", 2))
     first, second = (tmp_path / f"m-0000{n}-of-00002.gguf" for n in (1, 2))
     first.write_bytes(model(keys=ARCHITECTURE + split, key_count=2))
-    with pytest.raises(InvalidArgument, match="m-00002-of-00002.gguf: cannot be read"):
+    with pytest.raises(InvalidArgument, match=r"m-00002-of-00002.gguf: cannot be read"):
         gguf.check(first)
     second.write_bytes(model(tensor(), keys=split))
-    with pytest.raises(InvalidArgument, match="m-00002-of-00002.gguf: truncated"):
+    with pytest.raises(InvalidArgument, match=r"m-00002-of-00002.gguf: truncated"):
         gguf.check(first)
     second.write_bytes(model(tensor(), data=b"\0" * 32, keys=split))
     gguf.check(first)

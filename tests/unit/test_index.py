@@ -122,8 +122,8 @@ def test_names_that_cannot_be_written_down_are_shown_as_broken(tmp_path: Path) -
         file.write(GOOD)
     entries = index.scan(tmp_path, {})
     assert [entry.validated for entry in entries] == [False, False]
-    json.dumps([(entry.id, str(entry.path)) for entry in entries]).encode()
-    assert {str(entry.path).encode()[-7:] for entry in entries}  # no lone surrogates
+    # Lone surrogates would fail here, as they would in an HTTP answer.
+    json.dumps([(entry.id, str(entry.path)) for entry in entries], ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(

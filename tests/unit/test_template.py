@@ -35,16 +35,6 @@ def test_without_a_usable_template_chatml_is_used_and_the_reason_is_known(
     assert render(chosen, HELLO, {}) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
 
 
-def test_text_parts_are_joined_and_developer_is_system() -> None:
-    chosen = choose("{% for m in messages %}{{ m.role }}={{ m.content }};{% endfor %}")
-    messages = [
-        {"role": "developer", "content": "Be brief"},
-        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-        {"role": "assistant", "content": None},
-    ]
-    assert render(chosen, messages, {}) == "system=Be brief;user=ab;assistant=;"
-
-
 def test_tojson_writes_json_for_a_model_not_for_html() -> None:
     chosen = choose("{{ messages[0].content | tojson }}")
     assert render(chosen, [{"role": "user", "content": "<é>"}], {}) == '"<é>"'

@@ -1,0 +1,30 @@
+"""Waiting for other processes: bounded, and saying what did not come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+# For anything that should happen at once. Far more than it takes on a busy machine: it bounds a
+# broken run and is never a measure of speed.
+PATIENCE = 60.0
+_POLL = 0.02
+
+T = TypeVar("T")
+
+
+def wait_until(
+    predicate: Callable[[], T], what: str | Callable[[], str], timeout: float = PATIENCE
+) -> T:
+    """The first true value of `predicate`; fails with `what` was waited for when it never is."""
+    deadline = time.monotonic() + timeout
+    while True:
+        if value := predicate():
+            return value
+        if time.monotonic() > deadline:
+            said = what if isinstance(what, str) else what()
+            raise AssertionError(f"waited {timeout:g} s in vain: {said}")
+        # The one sleep of these tests: a poll of a process outside, which has no other way to
+        # tell us, and bounded by the deadline above.
+        time.sleep(_POLL)
