@@ -9,7 +9,6 @@ both; the figure to quote is the median of the rounds' ratios. Absolute numbers 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import itertools
 import json
 import os
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from client import Stream, stream_chat
+from client import stream_chats
 from proc import memory
 from server import Server, running_server, starter_model
 
@@ -97,7 +96,7 @@ class BareLoop:
         self._process.wait()
 
 
-async def kronk_run(server: Server, streams: int, tokens: int) -> Figures:
+def kronk_run(server: Server, streams: int, tokens: int) -> Figures:
     bodies = [
         {
             "model": server.model,
@@ -110,9 +109,7 @@ async def kronk_run(server: Server, streams: int, tokens: int) -> Figures:
         }
         for stream in range(streams)
     ]
-    answers: list[Stream] = await asyncio.gather(
-        *(stream_chat(server.host, server.port, body) for body in bodies)
-    )
+    answers = stream_chats(server.host, server.port, bodies)
     return figures([answer.started for answer in answers], [answer.times for answer in answers])
 
 
@@ -144,7 +141,7 @@ def compare(server: Server, model: Path, streams: int, options: Any) -> dict[str
                 bare.extend([result] if round_ >= 0 else [])
                 continue
             before = server.cpu()
-            result = asyncio.run(kronk_run(server, streams, options.tokens))
+            result = kronk_run(server, streams, options.tokens)
             if round_ >= 0:
                 kronk.append(result)
                 costs.append(cost(before, server.cpu(), result.tokens))
@@ -211,18 +208,13 @@ def cold_start(model: Path, spare: bool) -> dict[str, float]:
     """A request to a model that is not loaded: to its first token, and the load inside it."""
     with running_server(model, slots=1, context=CONTEXT, spare=spare) as server:
         server.wait_for_spare(spare)
-        stream = asyncio.run(
-            stream_chat(
-                server.host,
-                server.port,
-                {
-                    "model": server.model,
-                    "messages": [{"role": "user", "content": "Hello!"}],
-                    "temperature": 0,
-                    "max_tokens": 8,
-                },
-            )
-        )
+        body = {
+            "model": server.model,
+            "messages": [{"role": "user", "content": "Hello!"}],
+            "temperature": 0,
+            "max_tokens": 8,
+        }
+        (stream,) = stream_chats(server.host, server.port, [body])
         return {
             "first_token_s": stream.times[0] - stream.started,
             "load_to_ready_s": server.last_load_seconds(),
@@ -245,7 +237,7 @@ def main() -> None:
         with running_server(
             model, slots=streams, context=CONTEXT, spare=True, threads=options.threads
         ) as server:
-            asyncio.run(kronk_run(server, 1, 4))
+            kronk_run(server, 1, 4)
             rows.append(compare(server, model, streams, options))
             show(rows[-1])
             processes = {

@@ -22,6 +22,7 @@ from . import errors
 from .body import disconnect_watch
 from .exchange import Exchange
 from .job import Job
+from .middleware import direct_send
 from .record import Record, record_of
 from .run import Run
 
@@ -59,10 +60,10 @@ class RunResponse(Response):
         with self._exchange.running(self._name, self._job, self._timeout) as run:
             async with disconnect_watch(receive, lambda: self._exchange.hang_up(run)):
                 await run.until_accepted()
-                await self._answer(run, record, send)
+                await self._answer(run, record, send, direct_send(scope, send))
 
     @abstractmethod
-    async def _answer(self, run: Run, record: Record, send: Send) -> None: ...
+    async def _answer(self, run: Run, record: Record, send: Send, send_body: Send) -> None: ...
 
 
 class StreamResponse(RunResponse):
@@ -74,11 +75,11 @@ class StreamResponse(RunResponse):
         super().__init__(exchange, name, job, timeout)
         self._chunks = chunks
 
-    async def _answer(self, run: Run, record: Record, send: Send) -> None:
+    async def _answer(self, run: Run, record: Record, send: Send, send_body: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
         try:
-            await _send_body(send, self._chunks.opening(), more=True)
-            await self._send_deltas(run, record, send)
+            await _send_body(send_body, self._chunks.opening(), more=True)
+            await self._send_deltas(run, record, send_body)
             done = run.result()
             record.tokens = done.usage.completion_tokens
             last = self._chunks.closing(done)
@@ -89,7 +90,7 @@ class StreamResponse(RunResponse):
             log.exception("unexpected exception in a stream")
             record.error = Internal.code
             last = errors.event(Internal("The server failed; its log says why"))
-        await _send_body(send, last, more=False)
+        await _send_body(send_body, last, more=False)
 
     async def _send_deltas(self, run: Run, record: Record, send: Send) -> None:
         chunk = self._chunks.text
@@ -116,7 +117,7 @@ class WholeResponse(RunResponse):
         super().__init__(exchange, name, job, timeout)
         self._build = build
 
-    async def _answer(self, run: Run, record: Record, send: Send) -> None:
+    async def _answer(self, run: Run, record: Record, send: Send, send_body: Send) -> None:
         texts: list[str] = []
         while deltas := await run.take():
             record.first_token()
@@ -128,7 +129,7 @@ class WholeResponse(RunResponse):
         length = (b"content-length", b"%d" % len(body))
         headers = [(b"content-type", b"application/json"), length]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await _send_body(send, body, more=False)
+        await _send_body(send_body, body, more=False)
 
 
 async def _send_body(send: Send, body: bytes, *, more: bool) -> None:

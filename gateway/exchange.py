@@ -25,7 +25,7 @@ from kronk.shared.errors import (
     WireError,
     from_code,
 )
-from kronk.shared.wire.sockets import PeerGone, worker_identity
+from kronk.shared.wire.sockets import PeerGone, worker_of
 from kronk.shared.wire.to_gateway import (
     Accepted,
     Attach,
@@ -170,7 +170,13 @@ class Exchange:
 
     def on_data(self, peer: bytes, generation: int, message: Any) -> None:
         """One message from the data plane."""
-        if peer != worker_identity(generation) or generation in self._lost_for_good(message):
+        if type(message) is Delta and worker_of(peer) == generation:
+            # The one message there is for every token; the rest of this method for all others.
+            run = self._runs.get(message.request)
+            if run is not None and run.worker == generation and run.submitted:
+                self._on_delta(run, message)
+                return
+        if worker_of(peer) != generation or generation in self._lost_for_good(message):
             self.stale_frames += 1
             return
         if isinstance(message, Attach):
@@ -186,8 +192,9 @@ class Exchange:
 
     def on_bad_frame(self, peer: bytes) -> None:
         """A frame of that worker could not be read: what it said, and to whom, is unknown."""
+        worker = worker_of(peer)
         for run in list(self._runs.values()):
-            if run.submitted and run.worker is not None and worker_identity(run.worker) == peer:
+            if run.submitted and run.worker == worker:
                 self._abandon(run, Internal("the model's process sent an unreadable frame"))
 
     def _lost_for_good(self, message: Any) -> deque[int] | tuple[()]:
@@ -209,15 +216,18 @@ class Exchange:
     def _on_event(self, run: Run, event: Accepted | Delta | Done | Failed) -> None:
         match event:
             case Delta():
-                if not run.deliver(event):
-                    log.error("worker sent more than it had credit for", worker=run.worker)
-                    self._abandon(run, Internal("the model's process broke the flow control"))
+                self._on_delta(run, event)
             case Accepted():
                 run.accept()
             case Done():
                 self._finish(run, event)
             case Failed():
                 self._finish(run, from_code(event.code, event.message, event.param))
+
+    def _on_delta(self, run: Run, delta: Delta) -> None:
+        if not run.deliver(delta):
+            log.error("worker sent more than it had credit for", worker=run.worker)
+            self._abandon(run, Internal("the model's process broke the flow control"))
 
     # The life of one request.
 

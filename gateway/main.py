@@ -24,7 +24,7 @@ from .server import Server, make_server
 from .services import Services
 
 # How long open streams get to be told why they end when the supervisor is gone.
-ORPHAN_SECONDS = 1.5
+ORPHAN_SECONDS = 0.7
 # The kernel's send buffers take what was written last in the meantime.
 _FLUSH_SECONDS = 0.05
 

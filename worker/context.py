@@ -31,6 +31,10 @@ _CACHE_TYPES = {
     "q8_0": 8,
     "bf16": 30,
 }
+# The address itself: the binding's own prototype makes a pointer object that costs more to use.
+_get_logits = lib._lib["llama_get_logits"]
+_get_logits.argtypes = [lib.llama_context_p_ctypes]
+_get_logits.restype = ctypes.c_void_p
 _FLASH_ATTENTION = {"auto": -1, "disabled": 0, "enabled": 1}
 
 
@@ -85,8 +89,8 @@ class Batch:
         """Start a new batch."""
         self.size = 0
 
-    def add(self, sequence: int, start: int, tokens: Sequence[int], output_last: bool) -> int:
-        """Append rows of one sequence at positions from `start`; the index of the last row."""
+    def add(self, sequence: int, start: int, tokens: Sequence[int], output_last: bool) -> None:
+        """Append rows of one sequence at positions from `start`."""
         end = self.size + len(tokens)
         assert self.size < end <= self.capacity, "a batch over its capacity aborts the process"
         rows = slice(self.size, end)
@@ -96,7 +100,12 @@ class Batch:
         self._output[rows] = 0
         self._output[end - 1] = output_last
         self.size = end
-        return end - 1
+
+    def advance(self, tokens: Sequence[int]) -> None:
+        """The same rows again, each with its next token at the next position."""
+        rows = slice(0, self.size)
+        self._token[rows] = tokens
+        self._pos[rows] += 1
 
     def struct(self) -> lib.llama_batch:
         """For llama_decode; valid until the next change."""
@@ -133,6 +142,8 @@ class Context:
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self._memory = lib.llama_get_memory(handle)
         self._n_vocab = model.n_vocab
+        self._outputs = np.zeros((0, self._n_vocab), np.float32)
+        self._outputs_at = (0, 0)
         self._abort = ctypes.create_string_buffer(2)
         self._arm_abort()
 
@@ -161,11 +172,16 @@ class Context:
             return DecodeResult(code)
         return DecodeResult.FAILED
 
-    def logits(self, row: int) -> npt.NDArray[np.float32]:
-        """A view of one output row of the last decode; do not keep it over the next."""
-        pointer = lib.llama_get_logits_ith(self.handle, row)
-        assert pointer, "logits of a row that was not marked as output"
-        return np.ctypeslib.as_array(pointer, shape=(self._n_vocab,))
+    def outputs(self, count: int) -> npt.NDArray[np.float32]:
+        """The `count` output rows of the last decode, in batch order; gone with the next."""
+        address: int = _get_logits(self.handle)
+        assert address, "no row of the batch was marked as output"
+        if self._outputs_at != (address, count):
+            # The buffer moves when it grows; making the view anew each step costs more than this.
+            values = (ctypes.c_float * (count * self._n_vocab)).from_address(address)
+            self._outputs = np.ctypeslib.as_array(values).reshape(count, self._n_vocab)
+            self._outputs_at = (address, count)
+        return self._outputs
 
     def forget(self, sequence: int, start: int = 0) -> None:
         """Remove a sequence's positions from `start` on; recurrent memory only as a whole."""

@@ -132,5 +132,5 @@ def first_decode(context: Context, rows: int) -> None:
         result = context.decode(batch)
         if result is not DecodeResult.OK:
             raise ModelFailed(f"the first decode of {count} tokens failed: {result.name}")
-        context.logits(count - 1)
+        context.outputs(1)
         context.forget(0)

@@ -54,6 +54,7 @@ class Model:
         )
         self._adds_bos: bool = lib.llama_vocab_get_add_bos(self.vocab)
         self._pieces: dict[int, bytes] = {}
+        self._ends: dict[int, bool] = {}
 
     @property
     def architecture(self) -> str:
@@ -125,5 +126,7 @@ class Model:
 
     def ends_generation(self, token: int) -> bool:
         """End of sequence, end of turn, and whatever else the GGUF marks as such."""
-        ends: bool = lib.llama_vocab_is_eog(self.vocab, token)
-        return ends
+        known = self._ends.get(token)
+        if known is None:
+            known = self._ends[token] = lib.llama_vocab_is_eog(self.vocab, token)
+        return known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,17 +43,21 @@ def bind_router(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
 
 
 def connect_dealer(
-    context: zmq.Context[Any], address: str, identity: bytes, *, connect: bool = True
+    context: zmq.Context[Any],
+    address: str,
+    identity: bytes,
+    *,
+    connect: bool = True,
+    queue_while_away: bool = False,
 ) -> zmq.Socket[bytes]:
     """A DEALER known to its peer as `identity`; reconnects by itself.
 
-    With `connect` False the caller connects it, after `watch_connection` for example.
+    With `connect` False the caller connects it, after `watch_connection` for example. With
+    `queue_while_away` frames wait for a peer that is not there, up to the high-water mark.
     """
     socket = _socket(context, zmq.DEALER)
     socket.setsockopt(zmq.ROUTING_ID, identity)
-    # Nothing is queued for a peer that is not there: what a dead gateway asked for must not
-    # reach its successor.
-    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.IMMEDIATE, 0 if queue_while_away else 1)
     socket.setsockopt(zmq.RECONNECT_IVL, 20)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
     if connect:
@@ -89,6 +94,18 @@ def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:
 def worker_identity(generation: int) -> bytes:
     """The identity of a worker on both planes."""
     return b"worker-%d" % generation
+
+
+def events_identity(generation: int) -> bytes:
+    """The identity of a worker's engine thread on the data plane, which sends its events itself."""
+    return b"events-%d" % generation
+
+
+@functools.lru_cache(1024)
+def worker_of(peer: bytes) -> int | None:
+    """The generation of the worker a data-plane peer is, by either of its identities."""
+    kind, _, number = peer.partition(b"-")
+    return int(number) if kind in (b"worker", b"events") and number.isdigit() else None
 
 
 def heartbeat_identity(generation: int) -> bytes:
@@ -150,14 +167,16 @@ class Channel:
 
     def drain(self) -> None:
         """Handle what has arrived; again on the next turn of the loop when there is more."""
+        socket = self._socket
         for _ in range(FRAMES_PER_TURN):
-            if self._socket.closed:
+            # Asking first is cheaper than the exception of a recv that finds nothing.
+            if socket.closed or not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return
-            try:
-                *route, frame = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._deliver(route[0] if route else b"", frame)
+            peer = socket.recv(zmq.NOBLOCK) if self._is_router else b""
+            frame = socket.recv(zmq.NOBLOCK)
+            if socket.getsockopt(zmq.RCVMORE):
+                frame = b"".join([frame, *socket.recv_multipart(zmq.NOBLOCK)])
+            self._deliver(peer, frame)
         self._loop.call_soon(self.drain)
 
     def _deliver(self, peer: bytes, frame: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kronk.shared.errors import ContextLengthExceeded
-from kronk.shared.wire.to_gateway import Delta, Done, Failed
+from kronk.shared.wire.to_gateway import Accepted, Delta, Done, Failed
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import LoadSpec, Sampling
 from kronk.worker.engine.engine import Begin, Cancel, CancelAll, Credit
@@ -39,6 +39,7 @@ class Running:
 
     def __init__(self) -> None:
         self.events: dict[int, Queue[Any]] = {}
+        self.accepted: list[int] = []
         self.log = LlamaLog()
         self._next = 0
         self.loaded: Loaded = load(
@@ -48,7 +49,10 @@ class Running:
 
     def _emit(self, events: list[Any]) -> None:
         for event in events:
-            self.events[event.request].put(event)
+            if isinstance(event, Accepted):
+                self.accepted.append(event.request)
+            else:
+                self.events[event.request].put(event)
 
     def begin(self, text: str, max_tokens: int = 100, window: int = 10_000, **options: Any) -> int:
         self._next += 1
@@ -205,6 +209,8 @@ def test_what_does_not_fit_the_queue_is_refused(engine: Running) -> None:
     refused = engine.next(engine.begin("Hello!"))
     assert isinstance(refused, Failed)
     assert refused.code == "overloaded"
+    assert not {refused.request} & set(engine.accepted)
+    assert set(running + waiting) <= set(engine.accepted)
     assert engine.loaded.engine.queued == len(waiting)
     engine.loaded.engine.tell(CancelAll())
     engine.settle()

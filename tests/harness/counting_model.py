@@ -129,7 +129,11 @@ def _metadata(hidden: int) -> bytes:
         ("tokenizer.ggml.model", _STRING, _string("llama")),
         ("tokenizer.ggml.tokens", _ARRAY, _array(_STRING, [_string(text) for text in tokens])),
         ("tokenizer.ggml.scores", _ARRAY, _array(_FLOAT32, [struct.pack("<f", s) for s in scores])),
-        ("tokenizer.ggml.token_type", _ARRAY, _array(_INT32, [struct.pack("<i", t) for t in types])),
+        (
+            "tokenizer.ggml.token_type",
+            _ARRAY,
+            _array(_INT32, [struct.pack("<i", t) for t in types]),
+        ),
         ("tokenizer.ggml.unknown_token_id", _UINT32, struct.pack("<I", 0)),
         ("tokenizer.ggml.bos_token_id", _UINT32, struct.pack("<I", 1)),
         ("tokenizer.ggml.eos_token_id", _UINT32, struct.pack("<I", _EOS)),

@@ -185,11 +185,11 @@ class Server:
                 os.kill(process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
 
-    def last_lines(self, count: int = 40) -> str:
+    def last_lines(self, count: int = 20) -> str:
         """The end of the log, for the report of a failed test."""
-        if not self.log_file.exists():
-            return self.output.read_text(errors="replace")
-        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-count:])
+        log = self.log_file if self.log_file.exists() else self.output
+        lines = log.read_text(errors="replace").splitlines()[-count:]
+        return "\n".join(line[:400] for line in lines)
 
 
 # Those that run now, for the report of a failed test.

@@ -86,9 +86,7 @@ def test_usage_counts_prompt_and_answer(client: openai.OpenAI) -> None:
 def test_a_stream_says_its_usage_last_when_asked(client: openai.OpenAI) -> None:
     plain = chunks(client, "Count", "from 7", max_tokens=20)
     assert all(chunk.usage is None for chunk in plain)
-    asked = chunks(
-        client, "Count", "from 7", max_tokens=20, stream_options={"include_usage": True}
-    )
+    asked = chunks(client, "Count", "from 7", max_tokens=20, stream_options={"include_usage": True})
     *before, last = asked
     assert all(chunk.usage is None for chunk in before)
     assert last.choices == []
@@ -173,9 +171,7 @@ def test_other_seeds_give_other_answers(client: openai.OpenAI) -> None:
 
 
 def test_no_seed_means_another_answer_each_time(client: openai.OpenAI) -> None:
-    answers = {
-        ask(client, "Tiny", "Hello!", **WARM).choices[0].message.content for _ in range(8)
-    }
+    answers = {ask(client, "Tiny", "Hello!", **WARM).choices[0].message.content for _ in range(8)}
     assert len(answers) > 1
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
-from kronk.shared.wire.to_gateway import Failed
+from kronk.shared.wire.to_gateway import Accepted, Failed
 from kronk.worker.context import Batch, Context, DecodeResult
 
 from .pace import Pace
@@ -21,6 +23,11 @@ from .sampler import Candidates, Sampler
 from .slot import Job, Slot
 
 log = structlog.get_logger()
+
+Rows = npt.NDArray[np.float32]
+
+# Which steps without prefill the pace is learned from: one in eight.
+_PACE_MASK = 7
 
 
 class Vocabulary(Protocol):
@@ -94,6 +101,10 @@ class Engine:
         self._running: dict[int, Slot] = {}
         self._free = deque(range(slots))
         self._events: list[Any] = []
+        self._plan = Plan((), ())
+        # The slots of the batch as it stands, when the next decode is the same rows one position
+        # on; None as soon as anything changes. Planning anew costs more than the rest of a step.
+        self._steady: list[Slot] | None = None
         # Requests with prompt rows in the decode that runs now. Read by `tell`.
         self._prefilling: frozenset[int] = frozenset()
 
@@ -120,17 +131,12 @@ class Engine:
             self._context.rearm()
             self._take_commands()
             self._assign_slots()
-            plan = make_plan(
-                [slot.view() for slot in self._running.values()],
-                self._batch.capacity,
-                self._pace.prefill_cap,
-            )
-            if plan.is_empty:
-                self._flush_events()
+            is_idle = not self._step()
+            if self._events:
+                events, self._events = self._events, []
+                self._emit(events)
+            if is_idle:
                 self._obey(self._commands.get())
-                continue
-            self._execute(plan)
-            self._flush_events()
 
     # Commands.
 
@@ -139,6 +145,7 @@ class Engine:
             self._obey(self._commands.get())
 
     def _obey(self, command: Command) -> None:
+        self._steady = None
         match command:
             case Begin(job):
                 self._admit(job)
@@ -157,6 +164,7 @@ class Engine:
         if len(self._waiting) >= self._queue_limit + len(self._free):
             self._fail(job, Overloaded("the model's queue is full"))
             return
+        self._events.append(Accepted(job.request, len(job.prompt)))
         self._waiting.append(job)
 
     def _cancel(self, concerns: Callable[[Job], bool]) -> None:
@@ -171,36 +179,58 @@ class Engine:
             index, job = self._free.popleft(), self._waiting.popleft()
             sampler = Sampler(job.sampling, self._candidates)
             self._running[index] = Slot(index, job, sampler, time.monotonic())
+            self._steady = None
 
-    def _execute(self, plan: Plan) -> None:
-        sampling_rows = self._fill(plan)
-        self._prefilling = self._prefill_requests(plan)
-        started = time.perf_counter()
-        result = self._context.decode(self._batch)
-        self._prefilling = frozenset()
-        if result is DecodeResult.OK:
-            self._pace.observe(plan, time.perf_counter() - started)
-            self._advance(plan, sampling_rows)
-            return
-        self._roll_back(plan)
-        if result is not DecodeResult.ABORTED:
-            self._isolate(plan, result)
+    def _step(self) -> bool:
+        """One decode; False when no slot has anything to decode."""
+        if self._steady is not None:
+            self._batch.advance([slot.pending for slot in self._steady])
+            self._execute(self._plan, self._steady)
+            return True
+        self._plan = make_plan(
+            [slot.view() for slot in self._running.values()],
+            self._batch.capacity,
+            self._pace.prefill_cap,
+        )
+        if self._plan.is_empty:
+            return False
+        self._execute(self._plan, self._fill(self._plan))
+        return True
 
-    def _fill(self, plan: Plan) -> list[tuple[Slot, int]]:
-        """Write the plan's rows into the batch; the rows to sample, with their slots."""
-        sampling_rows = []
+    def _fill(self, plan: Plan) -> list[Slot]:
+        """Write the plan's rows into the batch; the slots that sample, in the order of rows."""
+        sampling = []
         self._batch.clear()
         for index in plan.generate:
             slot = self._running[index]
-            row = self._batch.add(index, slot.position, slot.next_rows(1), output_last=True)
-            sampling_rows.append((slot, row))
+            self._batch.add(index, slot.position, [slot.pending], output_last=True)
+            sampling.append(slot)
         for chunk in plan.prefill:
             slot = self._running[chunk.slot]
-            rows = slot.next_rows(chunk.count)
-            row = self._batch.add(chunk.slot, slot.position, rows, output_last=chunk.last)
+            rows = slot.job.prompt[slot.position : slot.position + chunk.count]
+            self._batch.add(chunk.slot, slot.position, rows, output_last=chunk.last)
             if chunk.last:
-                sampling_rows.append((slot, row))
-        return sampling_rows
+                sampling.append(slot)
+        return sampling
+
+    def _execute(self, plan: Plan, sampling: list[Slot]) -> None:
+        if plan.prefill:
+            self._prefilling = self._prefill_requests(plan)
+        started = time.perf_counter()
+        result = self._context.decode(self._batch)
+        now = time.perf_counter()
+        if plan.prefill:
+            self._prefilling = frozenset()
+        if result is DecodeResult.OK:
+            self._advance(plan, sampling)
+            # Last, when this step's events are made; and of steps that are all alike, some do.
+            if plan.prefill or self.progress & _PACE_MASK == 0:
+                self._pace.observe(plan, now - started)
+            return
+        self._steady = None
+        self._roll_back(plan)
+        if result is not DecodeResult.ABORTED:
+            self._isolate(plan, result)
 
     def _prefill_requests(self, plan: Plan) -> frozenset[int]:
         # Recurrent memory cannot be rolled back, so there a cancel waits for the step's end.
@@ -208,18 +238,20 @@ class Engine:
             return frozenset()
         return frozenset(self._running[chunk.slot].job.request for chunk in plan.prefill)
 
-    def _advance(self, plan: Plan, sampling_rows: list[tuple[Slot, int]]) -> None:
+    def _advance(self, plan: Plan, sampling: list[Slot]) -> None:
         for index in plan.generate:
             self._running[index].position += 1
         for chunk in plan.prefill:
             self._running[chunk.slot].position += chunk.count
         self.progress += len(plan.generate) + len(plan.prefill)
-        for slot, row in sampling_rows:
-            self._sample(slot, row)
+        self._steady = None if plan.prefill else sampling
+        if sampling:
+            rows = self._context.outputs(len(sampling))
+            now = time.monotonic()
+            for slot, token in zip(sampling, _choose(sampling, rows), strict=True):
+                self._take(slot, token, now)
 
-    def _sample(self, slot: Slot, row: int) -> None:
-        token = slot.sampler.sample(self._context.logits(row))
-        now = time.monotonic()
+    def _take(self, slot: Slot, token: int, now: float) -> None:
         if self._vocabulary.ends_generation(token):
             self._finish(slot, "stop", now)
             return
@@ -230,6 +262,8 @@ class Engine:
         reason = slot.verdict()
         if reason is not None:
             self._finish(slot, reason, now)
+        elif slot.credit <= 0:
+            self._steady = None
 
     def _finish(self, slot: Slot, reason: Any, now: float) -> None:
         delta = slot.flush()
@@ -252,7 +286,8 @@ class Engine:
         damaged = self._vocabulary.is_recurrent and result is DecodeResult.FAILED
         if len(alone) > 1 and not damaged:
             for part in alone:
-                self._execute(part)
+                self._execute(part, self._fill(part))
+            self._steady = None
             return
         error = (
             Overloaded("the model's KV cache is full")
@@ -273,8 +308,9 @@ class Engine:
         self._context.forget(slot.index)
         del self._running[slot.index]
         self._free.append(slot.index)
+        self._steady = None
 
-    def _flush_events(self) -> None:
-        if self._events:
-            events, self._events = self._events, []
-            self._emit(events)
+
+def _choose(slots: list[Slot], rows: Rows) -> list[int]:
+    """The next token of each slot, from its row of logits."""
+    return [slot.sampler.sample(row) for slot, row in zip(slots, rows, strict=True)]

@@ -43,8 +43,8 @@ class Slot:
         self.position = 0
         self.credit = job.window
         self.generated = 0
-        # Sampled, but not decoded yet; None until the prompt is prefilled.
-        self.pending: int | None = None
+        # The token sampled last, which the next decode takes; nothing before the first.
+        self.pending = 0
         self._text = TextFilter(job.stop)
         # Tokens whose text is still held back.
         self._unsent: list[int] = []
@@ -57,14 +57,6 @@ class Slot:
 
     def view(self) -> SlotView:
         return SlotView(self.index, self.prompt_left, self.credit > 0)
-
-    def next_rows(self, count: int) -> list[int]:
-        """The tokens at the next `count` positions: of the prompt, then the one sampled last."""
-        if self.prompt_left:
-            return self.job.prompt[self.position : self.position + count]
-        assert count == 1
-        assert self.pending is not None
-        return [self.pending]
 
     def take(self, token: int, piece: bytes, now: float) -> Delta | None:
         """Append a generated token; what may be sent because of it."""

@@ -22,15 +22,22 @@ class TextFilter:
         self._stops = tuple(stops)
         # Bytes that are no UTF-8 at all become U+FFFD: JSON can carry nothing else.
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._in_character = False
         # A proper prefix of some stop string, or empty.
         self._held = ""
 
     def feed(self, piece: bytes) -> str:
         """The text that became certain with this token; often empty."""
         assert not self.stopped
-        text = self._held + self._decoder.decode(piece)
+        # Between characters, which is nearly always, ASCII needs no decoder.
+        if piece.isascii() and not self._in_character:
+            text = piece.decode("ascii")
+        else:
+            text = self._decoder.decode(piece)
+            self._in_character = self._decoder.getstate()[0] != b""
         if not self._stops:
             return text
+        text = self._held + text
         stop = self._first_stop(text)
         if stop is not None:
             self.stopped = True

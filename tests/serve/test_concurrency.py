@@ -1,0 +1,151 @@
+"""Many requests at once: all complete, none is mixed up, and one that leaves frees its place."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from harness.counting_model import counted
+from harness.prompts import CLEAR
+from harness.server import Server
+from harness.waiting import wait_until
+
+
+def test_eight_streams_run_side_by_side(house: Server) -> None:
+    with ExitStack() as streams:
+        running = [
+            streams.enter_context(house.stream("Slow", f"from {n * 100}", max_tokens=120))
+            for n in range(8)
+        ]
+        for stream in running:
+            stream.wait_for_pieces(1)
+        row = house.row("Slow")
+        assert row is not None
+        assert (row["slots_total"], row["active_streams"]) == (8, 8)
+        for stream in running:
+            stream.wait_for_end()
+        # Each counted on from its own number: nobody got another's text.
+        assert [stream.text for stream in running] == [counted(n * 100, 120) for n in range(8)]
+        assert [stream.finish_reason for stream in running] == ["length"] * 8
+
+
+def test_more_requests_than_slots_wait_their_turn(house: Server) -> None:
+    prompts = list(CLEAR) * 4
+    with ThreadPoolExecutor(len(prompts)) as pool:
+        answers = list(pool.map(lambda prompt: house.text("Pair", prompt), prompts))
+    assert answers == [CLEAR[prompt] for prompt in prompts]
+    row = house.wait_for_row("Pair", active_streams=0, queued=0)
+    assert row["slots_total"] == 2
+
+
+def test_streams_and_plain_requests_share_a_model(house: Server) -> None:
+    def ask(number: int) -> str:
+        if number % 2:
+            return house.text("Count", f"from {number}", max_tokens=200)
+        with house.stream("Count", f"from {number}", max_tokens=200) as stream:
+            stream.wait_for_end()
+            return stream.text
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, range(48)))
+    assert answers == [counted(number, 200) for number in range(48)]
+
+
+def fill(house: Server, streams: ExitStack, model: str, count: int) -> list[Any]:
+    """A long stream in each slot, all of them running."""
+    running = [
+        streams.enter_context(house.stream(model, f"from {n}", max_tokens=4000))
+        for n in range(count)
+    ]
+    for stream in running:
+        stream.wait_for_pieces(1)
+    return running
+
+
+def test_a_client_that_hangs_up_frees_its_slot_for_the_next(house: Server) -> None:
+    with ExitStack() as streams:
+        running = fill(house, streams, "Slow", 8)
+        waiting = streams.enter_context(house.stream("Slow", "from 500", max_tokens=5))
+        house.wait_for_row("Slow", active_streams=9)
+        assert waiting.pieces == []
+        running[3].close()
+        waiting.wait_for_end()
+        assert waiting.text == counted(500, 5)
+        assert running[3].text == counted(3, len(running[3].pieces))
+        # The others did not notice.
+        assert [stream.ended_at for stream in running if stream is not running[3]] == [None] * 7
+    house.wait_for_row("Slow", active_streams=0, slots_busy=0)
+
+
+def test_a_plain_request_whose_client_hangs_up_is_not_worked_on(house: Server) -> None:
+    client = house.http()
+    with ThreadPoolExecutor(1) as pool:
+        # The client itself gives up, as impatient clients do.
+        given_up = pool.submit(
+            client.post,
+            "/v1/chat/completions",
+            json={
+                "model": "Slow",
+                "messages": [{"role": "user", "content": "from 7"}],
+                "max_tokens": 8000,
+            },
+            timeout=1.0,
+        )
+        house.wait_for_row("Slow", active_streams=1)
+        assert "timed out" in str(given_up.exception())
+    # Eight thousand numbers would take far longer than our patience.
+    house.wait_for_row("Slow", active_streams=0, slots_busy=0)
+
+
+def test_a_client_that_hangs_up_in_the_prefill_frees_its_slot(house: Server) -> None:
+    house.text("Slow", "from 7", max_tokens=1)
+    with ExitStack() as streams:
+        # Each takes seconds to read in, all together far more than the test waits.
+        long = [
+            streams.enter_context(house.stream("Slow", "x" * 8000 + f" {n}", max_tokens=1))
+            for n in range(8)
+        ]
+        house.wait_for_row("Slow", active_streams=8)
+        for stream in long:
+            stream.close()
+        assert house.text("Slow", "from 7", max_tokens=3) == counted(7, 3)
+    house.wait_for_row("Slow", active_streams=0, slots_busy=0, queued=0)
+
+
+def test_a_client_that_hangs_up_while_it_waits_is_forgotten(house: Server) -> None:
+    with ExitStack() as streams:
+        running = fill(house, streams, "Slow", 8)
+        waiting = [house.stream("Slow", "from 500", max_tokens=5) for _ in range(4)]
+        house.wait_for_row("Slow", active_streams=12)
+        for stream in waiting:
+            stream.close()
+        house.wait_for_row("Slow", active_streams=8)
+        assert all(stream.pieces == [] for stream in waiting)
+        assert all(stream.ended_at is None for stream in running)
+
+
+def test_a_client_that_does_not_read_stops_nobody_else(house: Server) -> None:
+    # Enough text to fill every buffer between here and the engine, were it read or not.
+    with ExitStack() as streams:
+        fill(house, streams, "Slow", 7)
+        assert house.text("Slow", "from 7", max_tokens=50) == counted(7, 50)
+
+
+@pytest.mark.parametrize("model", ["First/ONE", "First/TWO"])
+def test_many_first_requests_cause_one_load(start_server: Any, tiny: Any, model: str) -> None:
+    server = start_server({"First.gguf": tiny}, {model: {"context_window": 1024, "n_seq_max": 4}})
+    server.settle()
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: server.text(model, "Hello!"), range(20)))
+    assert answers == [CLEAR["Hello!"]] * 20
+    assert len(server.events("load started", model=model)) == 1
+    assert len(server.events("model ready", model=model)) == 1
+    server.settle()
+    # The spare became the worker and a new spare took its place; the gateway was the first.
+    assert len(server.events("process started", role="worker")) == 2
+    row = server.row(model)
+    assert row is not None
+    wait_until(lambda: len(server.children()) == 3, "gateway, worker and spare")
+    assert row["restarts"] == 0
