@@ -77,6 +77,7 @@ def house(
         "test/tiny/Pair.gguf": tiny,
         "test/tiny/Count.gguf": counting,
         "test/tiny/Slow.gguf": slow,
+        "test/tiny/Long.gguf": counting,
         "north/twins/Twin.gguf": counting,
         "south/twins/Twin.gguf": counting,
     }
@@ -84,9 +85,10 @@ def house(
         "Tiny/FAST": SMALL | {"context_window": 512, "n_seq_max": 2},
         "Pair": SMALL | {"n_seq_max": 2},
         "Slow": SMALL | {"context_window": 8192},
+        "Long": SMALL | {"context_window": 16384, "n_seq_max": 2},
     }
     base = tmp_path_factory.mktemp("house")
-    with running_server(base, files, config, "--cache-ttl=0", "--models-in-cache=8") as server:
+    with running_server(base, files, config, "--cache-ttl=0", "--models-in-cache=9") as server:
         yield server
 
 

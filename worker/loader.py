@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from kronk.shared import gguf
-from kronk.shared.errors import ModelFailed
+from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 
@@ -58,11 +58,11 @@ def load(
 ) -> Loaded:
     """Blocks for as long as the load takes; the calling thread then runs the engine.
 
-    Raises `InvalidArgument` for a file that is no usable model and `ModelFailed` when llama.cpp
-    refuses it.
+    Raises `ModelFailed` for a file that is broken or that llama.cpp refuses, and `InvalidArgument`
+    for a model that cannot do what this version serves.
     """
     path = Path(spec.path)
-    gguf.check(path)
+    _check_file(path)
     model = Model(
         path,
         n_gpu_layers=spec.n_gpu_layers,
@@ -109,6 +109,14 @@ def load(
     return Loaded(
         model, engine, chosen, (spec.sampling, sampling.recommended(model.metadata)), fitted
     )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        gguf.check(path)
+    except InvalidArgument as error:
+        # A broken file on our disk is not the caller's fault.
+        raise ModelFailed(error.message, param="model") from error
 
 
 def context_per_slot(wanted: int | None, trained: int) -> int:

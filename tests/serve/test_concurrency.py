@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -9,8 +11,8 @@ from typing import Any
 import pytest
 from harness.counting_model import counted
 from harness.prompts import CLEAR
-from harness.server import Server
-from harness.waiting import wait_until
+from harness.server import Server, chat_body
+from harness.waiting import PATIENCE, wait_until
 
 
 def test_eight_streams_run_side_by_side(house: Server) -> None:
@@ -126,11 +128,25 @@ def test_a_client_that_hangs_up_while_it_waits_is_forgotten(house: Server) -> No
         assert all(stream.ended_at is None for stream in running)
 
 
-def test_a_client_that_does_not_read_stops_nobody_else(house: Server) -> None:
-    # Enough text to fill every buffer between here and the engine, were it read or not.
-    with ExitStack() as streams:
-        fill(house, streams, "Slow", 7)
-        assert house.text("Slow", "from 7", max_tokens=50) == counted(7, 50)
+def test_a_client_that_does_not_read_pauses_its_own_slot_and_no_other(house: Server) -> None:
+    # Far more text than fits the buffers between the engine and a client with a small one.
+    body = json.dumps(chat_body("Long", "from 7", max_tokens=16_000, stream=True)).encode()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        client.connect(("127.0.0.1", house.port))
+        head = f"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
+        client.sendall(head.encode() + body)
+        # No token for some seconds, with a slot taken.
+        house.wait_for_row("Long", slots_busy=1, tokens_per_second=0.0)
+        assert house.text("Long", "from 500", max_tokens=100) == counted(500, 100)
+        # It reads at last, and gets every word.
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        with client.makefile("rb") as answer:
+            lines = [line[6:] for line in answer if line.startswith(b"data: {")]
+    pieces = [json.loads(line)["choices"][0]["delta"].get("content", "") for line in lines]
+    assert "".join(pieces) == counted(7, 16_000)
+    house.wait_for_row("Long", active_streams=0)
 
 
 @pytest.mark.parametrize("model", ["First/ONE", "First/TWO"])
