@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 OK = 0
-# 1 is an uncaught Python exception.
+UNCAUGHT = 1
 USAGE = 2
 BAD_MODEL = 3
 NO_MEMORY = 4
@@ -14,7 +14,7 @@ ALREADY_RUNNING = 8
 
 MEANING = {
     OK: "ended normally",
-    1: "uncaught exception",
+    UNCAUGHT: "uncaught exception",
     USAGE: "bad arguments or settings",
     BAD_MODEL: "the model cannot be loaded",
     NO_MEMORY: "not enough memory",

@@ -163,6 +163,10 @@ class Context:
         """Allow decodes again."""
         self._abort[0] = b"\x00"
 
+    def use_threads(self, count: int) -> None:
+        """From the next decode on."""
+        lib.llama_set_n_threads(self.handle, count, count)
+
     def decode(self, batch: Batch) -> DecodeResult:
         """Run the batch; logits of its output rows are valid until the next call."""
         code: int = lib.llama_decode(self.handle, batch.struct())

@@ -57,6 +57,12 @@ def cpu_features() -> str:
     return text.decode()
 
 
+def has_gpu() -> bool:
+    """Whether this build can compute on anything but the processor."""
+    can: bool = lib.llama_supports_gpu_offload()
+    return can
+
+
 def devices() -> list[dict[str, object]]:
     """What llama.cpp can compute on, with total and free bytes of memory."""
     ggml = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / "libggml.so"))

@@ -15,9 +15,10 @@ from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 
-from . import template
+from . import library, template
 from .context import Batch, Context, ContextShape, DecodeResult
 from .engine import sampling
+from .engine.crowding import Crowding
 from .engine.engine import Engine
 from .library import LlamaLog
 from .model import Model
@@ -95,7 +96,15 @@ def load(
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
     queue = _QUEUE_PER_SLOT * spec.n_seq_max
-    engine = Engine(context, model, slots=spec.n_seq_max, queue=queue, n_ubatch=n_ubatch, emit=emit)
+    engine = Engine(
+        context,
+        model,
+        slots=spec.n_seq_max,
+        queue=queue,
+        n_ubatch=n_ubatch,
+        crowding=None if library.has_gpu() else Crowding(n_threads),
+        emit=emit,
+    )
     fitted = Fitted(
         n_ctx=n_ctx,
         slots=spec.n_seq_max,

@@ -102,6 +102,14 @@ class Worker:
 
     def _engine_thread(self, order: Load) -> None:
         name_thread("engine")
+        try:
+            self._load_and_run(order)
+        except BaseException:
+            # Without its engine this process only looks alive.
+            log.exception("the engine failed")
+            os._exit(exits.UNCAUGHT)
+
+    def _load_and_run(self, order: Load) -> None:
         # llama.cpp's log callback must outlive everything that logs.
         lines = LlamaLog(_log_llama if order.spec.llama_log else None)
         # A socket belongs to one thread. That the engine sends its events itself, and no other

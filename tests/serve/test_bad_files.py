@@ -38,9 +38,9 @@ UNUSABLE = {
     "Empty": (503, "model_failed", "the file is empty"),
     "Elder": (503, "model_failed", "GGUF version 1 is not supported"),
     "Dangling": (503, "model_failed", "it cannot be read: No such file"),
-    "Cut": (400, "invalid_argument", "Cut.gguf: truncated: the file ends at byte"),
-    "Header": (400, "invalid_argument", "Header.gguf: claims 47 tensors, too many"),
-    "Scrambled": (400, "invalid_argument", "Scrambled.gguf: the file ends at byte"),
+    "Cut": (503, "model_failed", "Cut.gguf: truncated: the file ends at byte"),
+    "Header": (503, "model_failed", "Header.gguf: claims 47 tensors, too many"),
+    "Scrambled": (503, "model_failed", "Scrambled.gguf: the file ends at byte"),
     "Scores": (400, "invalid_argument", "(bert) makes embeddings or scores and does not generate"),
 }
 

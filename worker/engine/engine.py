@@ -17,6 +17,7 @@ from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.wire.to_gateway import Accepted, Failed
 from kronk.worker.context import Batch, Context, DecodeResult
 
+from .crowding import Crowding
 from .pace import Pace
 from .plan import Plan, make_plan
 from .sampler import Candidates, Sampler
@@ -25,9 +26,6 @@ from .slot import Job, Slot
 log = structlog.get_logger()
 
 Rows = npt.NDArray[np.float32]
-
-# Which steps without prefill the pace is learned from: one in eight.
-_PACE_MASK = 7
 
 
 class Vocabulary(Protocol):
@@ -82,6 +80,7 @@ class Engine:
         slots: int,
         queue: int,
         n_ubatch: int,
+        crowding: Crowding | None,
         emit: Callable[[list[Any]], None],
     ) -> None:
         # Grows with each chunk and token; the supervisor sees in it that we are not stuck.
@@ -93,6 +92,8 @@ class Engine:
         self._candidates = Candidates(vocabulary.n_vocab)
         self._batch = Batch(n_ubatch)
         self._pace = Pace(n_ubatch)
+        # None where the processor is not what decodes.
+        self._crowding = crowding
         self._queue_limit = queue
         self._emit = emit
         self._commands: SimpleQueue[Command] = SimpleQueue()
@@ -216,16 +217,18 @@ class Engine:
     def _execute(self, plan: Plan, sampling: list[Slot]) -> None:
         if plan.prefill:
             self._prefilling = self._prefill_requests(plan)
-        started = time.perf_counter()
+        started, computed = time.monotonic(), time.thread_time()
         result = self._context.decode(self._batch)
-        now = time.perf_counter()
+        computed, now = time.thread_time() - computed, time.monotonic()
         if plan.prefill:
             self._prefilling = frozenset()
         if result is DecodeResult.OK:
-            self._advance(plan, sampling)
-            # Last, when this step's events are made; and of steps that are all alike, some do.
-            if plan.prefill or self.progress & _PACE_MASK == 0:
-                self._pace.observe(plan, now - started)
+            self._advance(plan, sampling, now)
+            self._pace.observe(plan, now - started)
+            if self._crowding is not None and self._crowding.observe(
+                computed / (now - started), now
+            ):
+                self._context.use_threads(self._crowding.threads)
             return
         self._steady = None
         self._roll_back(plan)
@@ -238,7 +241,7 @@ class Engine:
             return frozenset()
         return frozenset(self._running[chunk.slot].job.request for chunk in plan.prefill)
 
-    def _advance(self, plan: Plan, sampling: list[Slot]) -> None:
+    def _advance(self, plan: Plan, sampling: list[Slot], now: float) -> None:
         for index in plan.generate:
             self._running[index].position += 1
         for chunk in plan.prefill:
@@ -247,7 +250,6 @@ class Engine:
         self._steady = None if plan.prefill else sampling
         if sampling:
             rows = self._context.outputs(len(sampling))
-            now = time.monotonic()
             for slot, token in zip(sampling, _choose(sampling, rows), strict=True):
                 self._take(slot, token, now)
 
