@@ -70,6 +70,9 @@ class Batch:
         self.size = 0
         self._token = np.zeros(capacity, np.int32)
         self._pos = np.zeros(capacity, np.int32)
+        # For a few rows, plain item access costs a tenth of numpy's.
+        self._token_items = self._token.data
+        self._pos_items = self._pos.data
         self._count = np.ones(capacity, np.int32)
         self._seq = np.zeros(capacity, np.int32)
         self._seq_at = self._seq.ctypes.data + 4 * np.arange(capacity, dtype=np.uint64)
@@ -103,9 +106,10 @@ class Batch:
 
     def advance(self, tokens: Sequence[int]) -> None:
         """The same rows again, each with its next token at the next position."""
-        rows = slice(0, self.size)
-        self._token[rows] = tokens
-        self._pos[rows] += 1
+        token, pos = self._token_items, self._pos_items
+        for row, value in enumerate(tokens):
+            token[row] = value
+            pos[row] += 1
 
     def struct(self) -> lib.llama_batch:
         """For llama_decode; valid until the next change."""
