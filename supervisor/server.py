@@ -196,7 +196,7 @@ class Supervisor:
                 role,
                 generation,
                 self._commands.of(role),
-                environment(role, self._settings, os.environ),
+                environment(self._settings, os.environ),
                 control=self._control_address,
                 data=self._data_address if is_gateway else None,
                 listen_fd=self._listener.fileno() if is_gateway else None,

@@ -29,6 +29,7 @@ class Counters(Protocol):
     """What the engine counts; read without locks, each value being one machine word."""
 
     progress: int
+    is_working: bool
     tokens: int
     requests: int
 
@@ -66,7 +67,7 @@ class Pulse:
             requests=engine.requests,
             tokens=engine.tokens,
         )
-        return Heartbeat(self.load_steps + engine.progress, engine.busy_slots > 0, stats)
+        return Heartbeat(self.load_steps + engine.progress, engine.is_working, stats)
 
     def _rate(self) -> float:
         (then, before), (now, after) = self._seen[0], self._seen[-1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from typing import Any
@@ -87,6 +88,14 @@ class Running:
         self.text(self.begin("Hello!", max_tokens=1))
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Polls: the engine's thread announces its rest to nobody."""
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
 def spec() -> LoadSpec:
     return LoadSpec(
         "tiny", str(TINY), CONTEXT, SLOTS, 512, 512, 1, -1, "f16", "f16", "enabled",
@@ -165,6 +174,8 @@ def test_a_stream_without_credit_pauses_and_the_others_go_on(engine: Running) ->
         assert isinstance(engine.next(paused), Delta)
     assert engine.text(engine.begin("Hello!"))[1].reason == "stop"
     assert engine.events[paused].empty()
+    # A client that does not read is no reason to think the engine stuck.
+    wait_until(lambda: not engine.loaded.engine.is_working)
 
     engine.loaded.engine.tell(Credit(paused, 2))
     for _ in range(2):

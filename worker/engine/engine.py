@@ -85,6 +85,8 @@ class Engine:
     ) -> None:
         # Grows with each chunk and token; the supervisor sees in it that we are not stuck.
         self.progress = 0
+        # Whether there is anything to decode: slots that all wait for their clients are no work.
+        self.is_working = True
         self.tokens = 0
         self.requests = 0
         self._context = context
@@ -137,7 +139,10 @@ class Engine:
                 events, self._events = self._events, []
                 self._emit(events)
             if is_idle:
-                self._obey(self._commands.get())
+                self.is_working = False
+                command = self._commands.get()
+                self.is_working = True
+                self._obey(command)
 
     # Commands.
 
