@@ -165,7 +165,10 @@ class Supervisor:
     def _arm(self) -> None:
         """Set the one timer to the next thing that time brings about."""
         now = self._now
-        times = [now + TICK_SECONDS, self._fleet.deadline(), self._stage_ends]
+        # From the last tick, not from now: events come oftener than ticks and would put it off
+        # for ever.
+        last = now if self._last_tick is None else self._last_tick
+        times = [last + TICK_SECONDS, self._fleet.deadline(), self._stage_ends]
         if self._stage is Stage.RUNNING:
             times.append(self._front.deadline())
         due = min(time for time in times if time is not None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness import counting_model
 from harness.server import RUNNING, SMALL, Server, kronk, running_server
 
@@ -90,6 +91,8 @@ def house(
     base = tmp_path_factory.mktemp("house")
     with running_server(base, files, config, "--cache-ttl=0", "--models-in-cache=9") as server:
         yield server
+        # All of it was in a day's work, the refusals too.
+        assert server.alarms() == []
 
 
 StartServer = Callable[..., Server]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from harness.server import SMALL, Server, running_server
 
 VICTIMS = ("Killed", "Segfaulted", "Aborted", "Terminated", "Crowded", "Repeated")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -10,11 +11,11 @@ from typing import Any
 import msgpack
 import pytest
 import zmq
+
 from harness.counting_model import counted
 from harness.damage import unharmed
 from harness.server import Server
 from harness.waiting import wait_until
-
 from kronk import __version__
 from kronk.shared.wire.codec import MAX_FRAME_BYTES
 from kronk.shared.wire.values import PROTOCOL
@@ -153,22 +154,19 @@ def test_a_frame_over_the_limit_is_not_taken_in(town: Server, name: str) -> None
         peer.send(bytes(MAX_FRAME_BYTES + 1), copy=False)
         # The connection is the price, and ours.
         assert monitor.poll(60_000), "still connected"
-        peer.disable_monitor()
-        peer.close()
-        context.term()
+        context.destroy(linger=0)
 
 
 @pytest.mark.parametrize("name", SOCKETS)
-def test_a_peer_that_does_not_speak_our_language_is_hung_up_on(town: Server, name: str) -> None:
-    with unharmed(town, "Bystander"), socket.socket(socket.AF_UNIX) as peer:
-        peer.settimeout(60)
-        peer.connect(str(town.sockets / name))
-        peer.sendall(b"GET / HTTP/1.1\r\nHost: kronk\r\n\r\n" + os.urandom(2000))
-        try:
-            while peer.recv(4096):
-                pass
-        except ConnectionResetError:
-            pass
+def test_a_peer_that_does_not_speak_our_language_harms_nobody(town: Server, name: str) -> None:
+    with unharmed(town, "Bystander"):
+        for speech in (b"GET / HTTP/1.1\r\nHost: kronk\r\n\r\n", os.urandom(2000), b"\xff" * 100):
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.connect(str(town.sockets / name))
+                # It may be hung up on at any moment, or taken for a peer of another age.
+                with contextlib.suppress(OSError):
+                    peer.sendall(speech)
+        assert town.text("Bystander", "from 7", max_tokens=3) == counted(7, 3)
 
 
 def test_the_sockets_are_for_this_user_only(town: Server) -> None:
@@ -182,7 +180,7 @@ def test_the_sockets_are_for_this_user_only(town: Server) -> None:
         b"\r\n" * 100 + b"nonsense\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST /v1/models HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
         b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
         os.urandom(5000),
@@ -191,14 +189,14 @@ def test_the_sockets_are_for_this_user_only(town: Server) -> None:
 )
 def test_a_client_that_speaks_no_http_harms_nobody(town: Server, data: bytes) -> None:
     with unharmed(town, "Bystander"):
-        with socket.create_connection(("127.0.0.1", town.port), timeout=60) as client:
-            try:
-                client.sendall(data)
-                client.shutdown(socket.SHUT_WR)
-                answer = b""
-                while part := client.recv(65536):
-                    answer += part
-            except (ConnectionResetError, BrokenPipeError):
-                # Hung up on in the middle of its speech.
-                answer = b""
+        answer = b""
+        # It may be hung up on in the middle of its speech.
+        with (
+            socket.create_connection(("127.0.0.1", town.port), timeout=60) as client,
+            contextlib.suppress(OSError),
+        ):
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            while part := client.recv(65536):
+                answer += part
         assert not answer.startswith(b"HTTP/1.1 5"), answer[:200]

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from harness import proc
 from harness.counting_model import counted
 from harness.damage import held, serves

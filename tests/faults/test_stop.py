@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from harness.counting_model import counted
 from harness.server import SMALL, Server
 from harness.waiting import PATIENCE, wait_until

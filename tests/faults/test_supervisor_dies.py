@@ -24,8 +24,7 @@ def test_every_child_is_gone_soon_after_the_supervisor_is_killed(
     server: Server = start_server({"A.gguf": slow, "B.gguf": slow}, {}, "--cache-ttl=0")
     with ExitStack() as streams:
         running = [
-            streams.enter_context(server.stream(model, "from 7", max_tokens=900))
-            for model in "AB"
+            streams.enter_context(server.stream(model, "from 7", max_tokens=900)) for model in "AB"
         ]
         for stream in running:
             stream.wait_for_pieces(3)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness import proc
 from harness.counting_model import counted
 from harness.damage import assert_crashed, pid_of, unharmed
@@ -115,9 +116,7 @@ def test_requests_that_wait_for_a_slot_end_with_the_worker_they_wait_for(town: S
 def test_a_request_that_comes_while_the_model_restarts_waits_and_is_served(town: Server) -> None:
     with unharmed(town, "Repeated"), ThreadPoolExecutor(8) as pool:
         town.kill(pid_of(town, "Repeated"))
-        asked = [
-            pool.submit(town.text, "Repeated", f"from {n}", max_tokens=20) for n in range(8)
-        ]
+        asked = [pool.submit(town.text, "Repeated", f"from {n}", max_tokens=20) for n in range(8)]
         assert [one.result() for one in asked] == [counted(n, 20) for n in range(8)]
         row = town.row("Repeated")
         assert row is not None

@@ -133,6 +133,11 @@ class Server:
             if record["event"] == event and all(record.get(k) == v for k, v in facts.items())
         ]
 
+    def alarms(self) -> list[str]:
+        """The log's lines that ask for somebody's attention."""
+        lines = self.log_file.read_text(errors="replace").splitlines()
+        return [line for line in lines if json.loads(line)["level"] not in ("debug", "info")]
+
     # Its processes.
 
     @property
@@ -185,11 +190,12 @@ class Server:
                 os.kill(process.pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
 
-    def last_lines(self, count: int = 20) -> str:
-        """The end of the log, for the report of a failed test."""
+    def last_lines(self, count: int = 12) -> str:
+        """The end of the log without its requests, for the report of a failed test."""
         log = self.log_file if self.log_file.exists() else self.output
-        lines = log.read_text(errors="replace").splitlines()[-count:]
-        return "\n".join(line[:400] for line in lines)
+        lines = log.read_text(errors="replace").splitlines()
+        told = [line[:300] for line in lines if '"event": "request"' not in line]
+        return "\n".join(told[-count:])
 
 
 # Those that run now, for the report of a failed test.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from harness.counting_model import counted
 from harness.server import Server, running_server
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import openai
 import pytest
+
 from harness.counting_model import SILENCE, UTF8_CYCLE, counted
 from harness.prompts import CLEAR
 from harness.server import Server

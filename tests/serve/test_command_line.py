@@ -9,14 +9,28 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from harness import proc
 from harness.counting_model import counted
 from harness.server import MARK, Server, free_port, install, kronk
 
-KEYS = (
-    "model pid state generation rss_bytes n_ctx slots_busy slots_total queued active_streams "
-    "tokens_per_second idle_seconds expires_in restarts last_exit"
-).split()
+KEYS = [
+    "model",
+    "pid",
+    "state",
+    "generation",
+    "rss_bytes",
+    "n_ctx",
+    "slots_busy",
+    "slots_total",
+    "queued",
+    "active_streams",
+    "tokens_per_second",
+    "idle_seconds",
+    "expires_in",
+    "restarts",
+    "last_exit",
+]
 
 
 def test_ps_prints_a_list_of_objects_with_the_promised_keys(house: Server) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+
 from harness.counting_model import counted
 from harness.prompts import CLEAR
 from harness.server import Server, chat_body

@@ -10,6 +10,7 @@ from typing import Any
 
 import openai
 import pytest
+
 from harness.server import Server, chat_body
 
 CHAT = "/v1/chat/completions"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import openai
 import pytest
+
 from harness.counting_model import counted
 from harness.server import Server, install
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from harness.counting_model import SILENCE, counted
 from harness.server import Server, chat_body
 

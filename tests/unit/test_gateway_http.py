@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from fakes.gateway_house import WORKER, House, hang_after, say
 
+from fakes.gateway_house import WORKER, House, hang_after, say
 from kronk.gateway.body import MAX_BODY_BYTES
 from kronk.gateway.protocol import MAX_HEAD_BYTES
 from kronk.gateway.run import WINDOW

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fakes.gateway_house import PATIENCE, WORKER, House, done, hang_after
 
+from fakes.gateway_house import PATIENCE, WORKER, House, done, hang_after
 from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.wire.to_gateway import Delta, Granted

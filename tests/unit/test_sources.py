@@ -15,8 +15,8 @@ from types import SimpleNamespace
 
 import huggingface_hub.constants
 import pytest
-from fakes.hub import FileServer, Served, serving
 
+from fakes.hub import FileServer, Served, serving
 from kronk.shared.errors import Conflict, InvalidArgument, KronkError, NotFound
 from kronk.shared.models import facts, fetch_https, fetch_pypi, fetching
 from kronk.shared.models.catalog import CatalogEntry, CatalogFile
