@@ -32,7 +32,7 @@ def read_lock(base: BasePath) -> Lock:
     """Who holds the lock of this base path, if anybody."""
     try:
         handle = os.open(base.pid_file, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Lock(None, False)
     try:
         text = os.read(handle, 32).strip()

@@ -58,7 +58,7 @@ app = typer.Typer(
 )
 
 
-def _placeholder(name: str, summary: str) -> None:
+def _announce(name: str, summary: str) -> None:
     """Registers the name, for the list in `kronk --help` and for "did you mean"."""
 
     @app.command(name, help=summary)
@@ -67,7 +67,7 @@ def _placeholder(name: str, summary: str) -> None:
 
 
 for _name, (_, _, _summary) in _COMMANDS.items():
-    _placeholder(_name, _summary)
+    _announce(_name, _summary)
 
 
 def _show_version(asked: bool) -> None:

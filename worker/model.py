@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,6 +108,11 @@ class Model:
             if count >= 0:
                 return list(tokens[:count])
             room = -count
+
+    @functools.cached_property
+    def longest_piece(self) -> int:
+        """Bytes of the longest token's text; looks at the whole vocabulary, once."""
+        return max(len(self._read_piece(token)) for token in range(self.n_vocab)) or 1
 
     def piece(self, token: int) -> bytes:
         """The bytes a token stands for; control tokens stand for none."""

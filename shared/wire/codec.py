@@ -6,7 +6,7 @@ can be told from one of its successor. One frame may carry several messages, bec
 produces the events of all slots at once and one send is cheaper than eight.
 
 Each receiver reads with the `Family` of messages it accepts; anything else is a `WireError` that
-names the message and the field. Nothing is ever unpickled or evaluated.
+names the message and the field. Nothing that was received is ever unpickled or evaluated.
 """
 
 from __future__ import annotations

@@ -228,6 +228,17 @@ def test_what_does_not_fit_the_queue_is_refused(engine: Running) -> None:
     assert all(engine.events[request].empty() for request in running)
 
 
+def test_a_text_that_cannot_fit_is_refused_without_being_tokenised(
+    engine: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tokenize(text: str) -> list[int]:
+        raise AssertionError("tokenised")
+
+    monkeypatch.setattr(engine.loaded.model, "tokenize", tokenize)
+    with pytest.raises(ContextLengthExceeded, match=r"at least \d{4,} tokens"):
+        engine.begin("x" * CONTEXT * 1000)
+
+
 @pytest.mark.parametrize("max_tokens", [None, 10_000])
 def test_the_end_of_the_context_window_ends_the_answer(
     engine: Running, max_tokens: int | None

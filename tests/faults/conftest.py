@@ -9,7 +9,7 @@ import pytest
 
 from harness.server import SMALL, Server, running_server
 
-VICTIMS = ("Killed", "Segfaulted", "Aborted", "Terminated", "Crowded", "Repeated")
+VICTIMS = ("Killed", "Segfaulted", "Aborted", "Terminated", "Crowded", "Repeated", "Chatting")
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,5 @@ def town(tmp_path_factory: pytest.TempPathFactory, slow: Path) -> Iterator[Serve
     config = {name: SMALL | {"context_window": 8192} for name in names}
     files = {f"{name}.gguf": slow for name in names}
     base = tmp_path_factory.mktemp("town")
-    with running_server(base, files, config, "--cache-ttl=0", "--models-in-cache=9") as server:
+    with running_server(base, files, config, "--cache-ttl=0", "--models-in-cache=10") as server:
         yield server

@@ -15,8 +15,9 @@ import pytest
 from harness import proc
 from harness.counting_model import counted
 from harness.damage import assert_crashed, pid_of, unharmed
-from harness.server import Server
+from harness.server import KRONK, Server
 from harness.stream import Stream
+from harness.terminal import Terminal
 from harness.waiting import wait_until
 
 # The promise: from the kill to the error event, in seconds.
@@ -134,6 +135,21 @@ def test_a_worker_that_somebody_else_ends_is_a_crash_too(town: Server) -> None:
             assert stream.error is not None
             assert stream.error["code"] == "model_crashed"
             assert not stream.is_done
+
+
+def test_a_chat_at_a_terminal_survives_the_death_of_its_model(town: Server) -> None:
+    command = [KRONK, "run", "Chatting", "--temperature=0", f"--base-path={town.base}"]
+    with unharmed(town, "Chatting"), Terminal(command, town.mark) as chat:
+        chat.wait_for("/help")
+        chat.type("from 7\r")
+        chat.wait_for(counted(7, 20))
+        town.kill(pid_of(town, "Chatting"))
+        chat.wait_for("error: ")
+        chat.wait_for("SIGKILL")
+        chat.type("/set max_tokens 3\r")
+        chat.wait_for("max_tokens = 3")
+        chat.type("from 500\r")
+        chat.wait_for(counted(500, 3))
 
 
 def test_the_spare_is_replaced_when_it_dies(town: Server) -> None:

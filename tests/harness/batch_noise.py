@@ -13,10 +13,12 @@ instead of the engine. Both are compared with the logits of the sequence decoded
 from __future__ import annotations
 
 import json
+import os
 import queue
 import random
 import sys
 import threading
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,8 @@ class Recorder:
 
 
 def main() -> None:
+    # Without its engine there is nothing to wait for.
+    threading.excepthook = die
     path = Path(sys.argv[1])
     log = LlamaLog()
     running = Running(path, log)
@@ -134,6 +138,11 @@ def main() -> None:
     margin = min(one.margin for one in alone)
     print(json.dumps({"plain": plain, "engine": engine, "margin": margin}))
     sys.stdout.flush()
+
+
+def die(failed: threading.ExceptHookArgs) -> None:
+    traceback.print_exception(failed.exc_value)
+    os._exit(1)
 
 
 def logits_of(context: Context, row: int) -> Logits:

@@ -25,7 +25,7 @@ from . import proc
 from .stream import Stream
 from .waiting import PATIENCE, wait_until
 
-KRONK = Path(sys.prefix, "bin", "kronk")
+KRONK = str(Path(sys.prefix, "bin", "kronk"))
 # In the environment of everything a test starts; not a KRONK_ name, which Kronk would warn of.
 MARK = "HARNESS_ID"
 # Small, so that a load takes no time; one thread each, because tests load several on two cores.
@@ -254,10 +254,11 @@ def launch(base: Path, port: int, *flags: str) -> Server:
     """`kronk server start` in the foreground, in a session of its own."""
     base.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
-    command = [KRONK, "server", "start", f"--base-path={base}", f"--api-host=127.0.0.1:{port}"]
+    own = [f"--base-path={base}", f"--api-host=127.0.0.1:{port}"]
+    command = [KRONK, "server", "start", *own, *flags]
     with (base / "stdout.txt").open("wb") as out, (base / "stderr.txt").open("wb") as err:
         process = subprocess.Popen(
-            [*command, *flags],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    predicate: Callable[[], T], what: str | Callable[[], str], timeout: float = PATIENCE
+    predicate: Callable[[], T | None], what: str | Callable[[], str], timeout: float = PATIENCE
 ) -> T:
     """The first true value of `predicate`; fails with `what` was waited for when it never is."""
     deadline = time.monotonic() + timeout

@@ -37,7 +37,8 @@ def text_of(found: list[Any]) -> str:
 
 
 def reason_of(found: list[Any]) -> str | None:
-    return next(c.finish_reason for chunk in found for c in chunk.choices if c.finish_reason)
+    reasons = (c.finish_reason for chunk in found for c in chunk.choices)
+    return next((str(reason) for reason in reasons if reason), None)
 
 
 @pytest.mark.parametrize("prompt", CLEAR)

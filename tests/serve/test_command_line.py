@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from harness import proc
 from harness.counting_model import counted
-from harness.server import MARK, Server, free_port, install, kronk
+from harness.server import MARK, Server, free_port, install, kronk, running_server
 
 KEYS = [
     "model",
@@ -94,6 +95,17 @@ def test_a_server_in_the_background_is_ready_when_the_command_returns(
     again = kronk("server", "stop", f"--base-path={base}")
     assert again.returncode == 0
     assert "not running" in again.stdout
+
+
+def test_a_base_path_may_be_long_and_have_any_characters(tmp_path: Path, counting: Path) -> None:
+    # Longer than the name of a Unix socket may be.
+    base = tmp_path / "models of the house, größer" / ("x" * 100)
+    with running_server(base, {"Count.gguf": counting}) as server:
+        assert server.text("Count", "from 7", max_tokens=3) == counted(7, 3)
+        assert [row["model"] for row in server.ps()] == ["Count"]
+        sockets = server.sockets
+        assert sockets.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(sockets)
 
 
 def test_a_command_without_a_server_says_how_to_start_one(tmp_path: Path) -> None:
