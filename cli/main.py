@@ -24,7 +24,7 @@ _COMMANDS = {
     "server": ("server", "server_app", "Start and stop the server, read its log."),
     "run": ("run", "run_app", "Chat with a model of the running server."),
     "ps": ("ps", "ps_app", "Show the loaded models and their processes."),
-    "model": ("model", "model_app", "List and remove the models on this machine."),
+    "model": ("model", "model_app", "List the models on this machine, and fetch more."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
     "doctor": ("doctor", "doctor_app", "Check this machine and say what to do."),
 }
