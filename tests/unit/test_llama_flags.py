@@ -137,7 +137,7 @@ def test_a_line_of_pip_tells_where_it_is(line: str, doing: str | None) -> None:
     ("last", "word"),
     [
         ("Could not find a version ... No matching distribution found for x", "network"),
-        ("Temporary failure in name resolution: cannot resolve pypi.org", "network"),
+        ("Temporary failure in name resolution: cannot resolve packages.example", "network"),
         ("CMake Error: CMAKE_CXX_COMPILER not set", "build-essential"),
         ("OSError: [Errno 28] No space left on device", "disk"),
         ("something new", "compiler"),
