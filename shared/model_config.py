@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,11 +186,6 @@ def load_spec(
         extra_buffers=extra_buffers,
         llama_log=llama_log,
     )
-
-
-def config_for(model: str, configs: Mapping[str, ModelConfig]) -> ModelConfig:
-    """The configuration of a model id; the defaults where the file says nothing."""
-    return configs.get(model, ModelConfig())
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(ModelConfig))

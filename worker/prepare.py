@@ -25,9 +25,9 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     text = render(loaded.template, submit.messages, variables)
     # Tokenising 30 MB takes ten seconds, in which nobody else's prompt is prepared: a text that
     # cannot fit whatever its tokens are is refused unread.
-    size = len(text.encode())
-    if size > n_ctx * _USUAL_LONGEST and size > n_ctx * model.longest_piece:
-        raise _too_long(n_ctx, f"at least {size // model.longest_piece}")
+    # Characters are never more than bytes, and are counted already.
+    if len(text) > n_ctx * _USUAL_LONGEST and len(text) > n_ctx * model.longest_piece:
+        raise _too_long(n_ctx, f"at least {len(text) // model.longest_piece}")
     prompt = model.tokenize(text)
     room = n_ctx - len(prompt)
     if room < 1:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import pytest
 
+from harness.waiting import wait_until
 from kronk.shared.errors import ContextLengthExceeded
 from kronk.shared.wire.to_gateway import Accepted, Delta, Done, Failed
 from kronk.shared.wire.to_worker import Submit
@@ -86,14 +86,6 @@ class Running:
     def settle(self) -> None:
         """Until the engine has obeyed every command so far: a request of our own came through."""
         self.text(self.begin("Hello!", max_tokens=1))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Polls: the engine's thread announces its rest to nobody."""
-    until = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.001)
 
 
 def spec() -> LoadSpec:
@@ -175,7 +167,7 @@ def test_a_stream_without_credit_pauses_and_the_others_go_on(engine: Running) ->
     assert engine.text(engine.begin("Hello!"))[1].reason == "stop"
     assert engine.events[paused].empty()
     # A client that does not read is no reason to think the engine stuck.
-    wait_until(lambda: not engine.loaded.engine.is_working)
+    wait_until(lambda: not engine.loaded.engine.is_working, "the engine at rest")
 
     engine.loaded.engine.tell(Credit(paused, 2))
     for _ in range(2):
