@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.model_config import SAMPLING_LIMITS
+from kronk.shared.sampling_params import SAMPLING_LIMITS
 
 from .chat import Conversation
 

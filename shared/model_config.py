@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from .errors import InvalidArgument
+from .sampling_params import parse_sampling
 from .wire.values import LoadSpec, Sampling
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
@@ -72,15 +73,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 }
 # Spellings the manual uses beside the underscored one, after hyphens became underscores.
 _ALIASES = {"nseq_max": "n_seq_max", "nbatch": "n_batch", "nubatch": "n_ubatch"}
-
-# Range of each sampling parameter, lowest and highest; requests and files share it.
-SAMPLING_LIMITS: dict[str, tuple[float, float]] = {
-    "temperature": (0.0, 2.0),
-    "top_k": (0, 1_000_000),
-    "top_p": (0.0, 1.0),
-    "min_p": (0.0, 1.0),
-    "seed": (-(2**63), 2**64 - 1),
-}
 
 
 def load_file(path: Path | None) -> dict[str, ModelConfig]:
@@ -144,26 +136,6 @@ def _value(name: str, value: object, where: str) -> Any:
             f"{where}: expected a whole number from {least} to {most}, got {value!r}"
         )
     return value
-
-
-def parse_sampling(value: object, where: str) -> Sampling:
-    """The `sampling-parameters` map."""
-    if not isinstance(value, dict):
-        raise InvalidArgument(f"{where}: expected a map of sampling parameters")
-    values: dict[str, Any] = {}
-    for key, given in value.items():
-        name = str(key).replace("-", "_")
-        if name not in SAMPLING_LIMITS:
-            raise InvalidArgument(f"{where}.{key}: no such sampling parameter")
-        least, most = SAMPLING_LIMITS[name]
-        whole = name in ("top_k", "seed")
-        if isinstance(given, bool) or not isinstance(given, int if whole else (int, float)):
-            kind = "a whole number" if whole else "a number"
-            raise InvalidArgument(f"{where}.{key}: expected {kind}, got {given!r}")
-        if not least <= given <= most:
-            raise InvalidArgument(f"{where}.{key}: expected {least} to {most}, got {given!r}")
-        values[name] = given if whole else float(given)
-    return Sampling(**values)
 
 
 def load_spec(

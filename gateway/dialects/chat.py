@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 
 from kronk.gateway.job import Job
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.model_config import SAMPLING_LIMITS
+from kronk.shared.sampling_params import SAMPLING_LIMITS
 from kronk.shared.wire.values import Sampling
 
 from . import messages

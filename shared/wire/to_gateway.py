@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
-from .values import ModelStatus, ProcessStatus, Timings, Usage
+from .values import ModelStatus, ProcessStatus, Timings, TokenLogprob, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +69,103 @@ class Accepted:
     prompt_tokens: int
 
 
+# Deltas: what there is one or several of per token. Each costs one credit.
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
     """Text to append. `tokens` are the ids whose text it completes, in order."""
 
     request: int
+    choice: int
     text: str
     tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """The request ended well. `length` is max_tokens or the end of the context window."""
+class ScoredDelta:
+    """A `Delta` of a request that asked for log-probabilities: one for each of `tokens`."""
 
     request: int
-    reason: Literal["stop", "length"]
+    choice: int
+    text: str
+    tokens: tuple[int, ...]
+    logprobs: tuple[TokenLogprob, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """Thinking to append, without the tags around it."""
+
+    request: int
+    choice: int
+    text: str
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of one tool call: its id and name first, then its arguments, which are JSON text."""
+
+    request: int
+    choice: int
+    # Counts the calls of the choice.
+    index: int
+    # Both None after the first piece.
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallRetracted:
+    """What looked like a call is none: it was cut off, or is malformed. Its raw text is content."""
+
+    request: int
+    choice: int
+    index: int
+    text: str
+
+
+GenerationDelta = Delta | ScoredDelta | ReasoningDelta | ToolCallDelta | ToolCallRetracted
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """One choice is complete. `length` is max_tokens or the end of the context window."""
+
+    request: int
+    choice: int
+    reason: Literal["stop", "length", "tool_calls"]
+    # The stop string that ended it, if one did.
+    stop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Embeddings of consecutive inputs, the first of which is number `first`."""
+
+    request: int
+    first: int
+    # Numbers in one embedding.
+    dimensions: int
+    # Little-endian float32, one embedding after the other.
+    values: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The relevance of each document, in the request's order."""
+
+    request: int
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The request ended well, after the `Finished` of each of its choices."""
+
+    request: int
     usage: Usage
     timings: Timings
 
@@ -98,4 +180,18 @@ class Failed:
     param: str | None
 
 
-DATA = Family("data plane of the gateway", Attach, Accepted, Delta, Done, Failed)
+DATA = Family(
+    "data plane of the gateway",
+    Attach,
+    Accepted,
+    Delta,
+    ScoredDelta,
+    ReasoningDelta,
+    ToolCallDelta,
+    ToolCallRetracted,
+    Finished,
+    Vectors,
+    Scores,
+    Done,
+    Failed,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .codec import Family
-from .values import Json, LoadSpec, Sampling
+from .values import Answer, Json, LoadSpec, Prompt, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,46 @@ CONTROL = Family("control plane of a worker", Load, Stop)
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """One request. Answered by exactly one `Done` or `Failed`, after any number of `Delta`."""
+    """Generate. After any number of deltas and a `Finished` for each choice, answered by exactly
+    one `Done` or `Failed`."""
 
     # Unique over all gateways' lives: the gateway's generation in the high half.
     request: int
     # What logs and the client know it by.
     name: str
-    # The chat as JSON objects with at least `role` and `content`, in the client's order.
-    messages: tuple[Json, ...]
+    prompt: Prompt
     sampling: Sampling
-    # Tokens to generate at most; None is up to the end of the context window.
+    answer: Answer
+    # Tokens to generate at most, for each choice; None is up to the end of the context window.
     max_tokens: int | None
     stop: tuple[str, ...]
-    # `Delta` messages the worker may send before it needs `Credit`.
+    # Deltas the worker may send, of all choices together, before it needs `Credit`.
     window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """Make embeddings. After `Vectors` for all inputs, answered by one `Done` or `Failed`."""
+
+    request: int
+    name: str
+    # Each a string or a list of token ids.
+    inputs: tuple[Json, ...]
+    # Leading dimensions to keep, before normalising; None is all.
+    dimensions: int | None
+    # Inputs longer than the model takes are cut instead of refused.
+    truncate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Score documents against a query. After one `Scores`, answered by one `Done` or `Failed`."""
+
+    request: int
+    name: str
+    query: str
+    documents: tuple[str, ...]
+    truncate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +78,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """The client has taken `events` more `Delta` messages."""
+    """The client has taken `events` more deltas."""
 
     request: int
     events: int
 
 
-DATA = Family("data plane of a worker", Submit, Cancel, Credit)
+DATA = Family("data plane of a worker", Submit, Embed, Rank, Cancel, Credit)

@@ -2,32 +2,126 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 # Raised whenever a message changes; both ends refuse a peer that speaks another.
-PROTOCOL = 1
+PROTOCOL = 2
 
 Json = Any
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """A request's own sampling parameters; None is "not said", and zero is zero."""
+    """Sampling parameters as one source said them; None is "not said", and zero is zero.
+
+    What each means, its range and its default: `kronk.shared.sampling_params`.
+    """
 
     temperature: float | None = None
     top_k: int | None = None
     top_p: float | None = None
     min_p: float | None = None
+    typical_p: float | None = None
+    top_n_sigma: float | None = None
+    repeat_penalty: float | None = None
+    repeat_last_n: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    dry_multiplier: float | None = None
+    dry_base: float | None = None
+    dry_allowed_length: int | None = None
+    dry_penalty_last_n: int | None = None
+    dry_sequence_breakers: tuple[str, ...] | None = None
+    xtc_probability: float | None = None
+    xtc_threshold: float | None = None
+    mirostat: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+    dynatemp_range: float | None = None
+    dynatemp_exponent: float | None = None
+    # Token id in decimal to what is added to its logit.
+    logit_bias: dict[str, float] | None = None
     seed: int | None = None
+    ignore_eos: bool | None = None
+    min_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A language the answer must be in; what it means for tools stands in `Answer`."""
+
+    kind: Literal["json_object", "json_schema", "grammar", "regex"]
+    # The schema as JSON text, the GBNF or the pattern; empty for json_object.
+    source: str
+    # The request's field it came from, for errors: `response_format.json_schema.schema`.
+    param: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is put before the model: exactly one of `messages`, `text` and `tokens`."""
+
+    # The chat as JSON objects with at least `role` and `content`, in the client's order.
+    messages: tuple[Json, ...] | None = None
+    text: str | None = None
+    tokens: tuple[int, ...] | None = None
+    # With `text`: what comes after the gap that the model fills.
+    suffix: str | None = None
+    # OpenAI's `{"type": "function", "function": {...}}` objects, for the template.
+    tools: tuple[Json, ...] = ()
+    # Variables the client gives the chat template.
+    template_kwargs: dict[str, Json] = field(default_factory=dict)
+    enable_thinking: bool | None = None
+    reasoning_effort: str | None = None
+    # The client's name for its conversation (`imc_id`), which keeps its prefix cached.
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the answer has to look like."""
+
+    constraint: Constraint | None = None
+    tool_choice: Literal["auto", "none", "required", "named"] = "auto"
+    # The function that must be called when `tool_choice` is "named".
+    tool_name: str | None = None
+    parallel_tool_calls: bool = True
+    # Alternatives to report per token, 0 to 20; None is no log-probabilities at all.
+    logprobs: int | None = None
+    # Tokens the model may think before its thinking is ended for it.
+    thinking_budget: int | None = None
+    # Independent answers to the one prompt.
+    choices: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A token that could have stood in a place, with its natural log-probability there."""
+
+    piece: bytes
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A generated token, before any sampler changed the odds, and the most likely in its place."""
+
+    piece: bytes
+    logprob: float
+    top: tuple[Alternative, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one finished request."""
+    """Token counts of one finished request, all its choices together."""
 
     prompt_tokens: int
     completion_tokens: int
+    # Prompt tokens that came out of a cache instead of a prefill.
+    cached_tokens: int = 0
+    # Of the completion tokens.
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +135,11 @@ class Timings:
     queued: float
     prefill: float
     decode: float
+    # Where the cached part of the prompt came from, or why there was none.
+    cache: str = ""
+    # Tokens proposed by speculation, and those of them that were right.
+    drafted: int = 0
+    accepted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
