@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import structlog
@@ -24,7 +23,7 @@ from .exchange import Exchange
 from .job import Job
 from .middleware import direct_send
 from .record import Record, record_of
-from .run import Run
+from .run import Event, Run
 
 log = structlog.get_logger()
 
@@ -37,11 +36,26 @@ _STREAM_HEADERS = [
 
 
 class Chunks(Protocol):
-    """A dialect's way to write an answer's events as bytes."""
+    """A dialect's way to write an answer as server-sent events."""
 
-    def opening(self) -> bytes: ...
-    def text(self, text: str) -> bytes: ...
-    def closing(self, done: Done) -> bytes: ...
+    def opening(self) -> bytes:
+        """What is sent before the first event."""
+
+    def event(self, event: Event) -> bytes:
+        """What an event comes to; may be empty."""
+
+    def closing(self, done: Done) -> bytes:
+        """The rest of an answer that ended well."""
+
+
+class Whole(Protocol):
+    """A dialect's way to write an answer as one JSON object."""
+
+    def add(self, event: Event) -> None:
+        """Take note of an event."""
+
+    def body(self, done: Done) -> dict[str, Any]:
+        """The object, once the answer ended well."""
 
 
 class RunResponse(Response):
@@ -79,7 +93,7 @@ class StreamResponse(RunResponse):
         await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
         try:
             await _send_body(send_body, self._chunks.opening(), more=True)
-            await self._send_deltas(run, record, send_body)
+            await self._send_events(run, record, send_body)
             done = run.result()
             record.tokens = done.usage.completion_tokens
             last = self._chunks.closing(done)
@@ -92,12 +106,12 @@ class StreamResponse(RunResponse):
             last = errors.event(Internal("The server failed; its log says why"))
         await _send_body(send_body, last, more=False)
 
-    async def _send_deltas(self, run: Run, record: Record, send: Send) -> None:
-        chunk = self._chunks.text
-        while deltas := await run.take():
+    async def _send_events(self, run: Run, record: Record, send: Send) -> None:
+        chunk = self._chunks.event
+        while events := await run.take():
             record.first_token()
             # One send for all that waited: a slow client gets fewer, larger writes.
-            body = b"".join([chunk(delta.text) for delta in deltas if delta.text])
+            body = b"".join([chunk(event) for event in events])
             if body:
                 await _send_body(send, body, more=True)
             self._exchange.repay(run)
@@ -107,25 +121,20 @@ class WholeResponse(RunResponse):
     """The answer as one JSON object."""
 
     def __init__(
-        self,
-        exchange: Exchange,
-        name: str,
-        job: Job,
-        timeout: float,
-        build: Callable[[str, Done], dict[str, Any]],
+        self, exchange: Exchange, name: str, job: Job, timeout: float, whole: Whole
     ) -> None:
         super().__init__(exchange, name, job, timeout)
-        self._build = build
+        self._whole = whole
 
     async def _answer(self, run: Run, record: Record, send: Send, send_body: Send) -> None:
-        texts: list[str] = []
-        while deltas := await run.take():
+        while events := await run.take():
             record.first_token()
-            texts += [delta.text for delta in deltas]
+            for event in events:
+                self._whole.add(event)
             self._exchange.repay(run)
         done = run.result()
         record.tokens = done.usage.completion_tokens
-        body = json.dumps(self._build("".join(texts), done), ensure_ascii=False).encode()
+        body = json.dumps(self._whole.body(done), ensure_ascii=False).encode()
         length = (b"content-length", b"%d" % len(body))
         headers = [(b"content-type", b"application/json"), length]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -29,7 +29,6 @@ from kronk.shared.wire.sockets import PeerGone, worker_of
 from kronk.shared.wire.to_gateway import (
     Accepted,
     Attach,
-    Delta,
     Done,
     Failed,
     Granted,
@@ -37,10 +36,10 @@ from kronk.shared.wire.to_gateway import (
     WorkerLost,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
-from kronk.shared.wire.to_worker import Cancel, Credit, Submit
+from kronk.shared.wire.to_worker import Cancel, Credit
 
 from .job import Job
-from .run import WINDOW, ClientGone, Run, Timer
+from .run import DELTA_TYPES, Bell, ClientGone, Outcome, Run, Timer
 
 # A worker dials the data plane before it reports READY, so a grant is normally late to this.
 ATTACH_SECONDS = 5.0
@@ -95,12 +94,15 @@ class Exchange:
     # For routes.
 
     @contextmanager
-    def running(self, name: str, job: Job, timeout: float) -> Iterator[Run]:
+    def running(
+        self, name: str, job: Job, timeout: float, bell: Bell | None = None
+    ) -> Iterator[Run]:
         """A request that runs while the block does; leaving the block early cancels it.
 
-        `timeout` in seconds bounds all of it; 0 is no bound.
+        `timeout` in seconds bounds all of it; 0 is no bound. Runs that one task reads share a
+        `bell`.
         """
-        run = self._admit(name, job, timeout)
+        run = self._admit(name, job, timeout, bell or Bell())
         try:
             yield run
         finally:
@@ -170,11 +172,12 @@ class Exchange:
 
     def on_data(self, peer: bytes, generation: int, message: Any) -> None:
         """One message from the data plane."""
-        if type(message) is Delta and worker_of(peer) == generation:
-            # The one message there is for every token; the rest of this method for all others.
+        if type(message) in DELTA_TYPES and worker_of(peer) == generation:
+            # The messages there are for every token; the rest of this method for all others.
             run = self._runs.get(message.request)
             if run is not None and run.worker == generation and run.submitted:
-                self._on_delta(run, message)
+                if not run.deliver(message):
+                    self._too_much(run)
                 return
         if worker_of(peer) != generation or generation in self._lost_for_good(message):
             self.stale_frames += 1
@@ -213,29 +216,29 @@ class Exchange:
                     run, ModelCrashed("the connection to the model's process was interrupted")
                 )
 
-    def _on_event(self, run: Run, event: Accepted | Delta | Done | Failed) -> None:
+    def _on_event(self, run: Run, event: Accepted | Outcome | Done | Failed) -> None:
         match event:
-            case Delta():
-                self._on_delta(run, event)
             case Accepted():
                 run.accept()
             case Done():
                 self._finish(run, event)
             case Failed():
                 self._finish(run, from_code(event.code, event.message, event.param))
+            case _:
+                if not run.deliver_outcome(event):
+                    self._too_much(run)
 
-    def _on_delta(self, run: Run, delta: Delta) -> None:
-        if not run.deliver(delta):
-            log.error("worker sent more than it had credit for", worker=run.worker)
-            self._abandon(run, Internal("the model's process broke the flow control"))
+    def _too_much(self, run: Run) -> None:
+        log.error("worker sent more than was asked for or credited", worker=run.worker)
+        self._abandon(run, Internal("the model's process broke the flow control"))
 
     # The life of one request.
 
-    def _admit(self, name: str, job: Job, timeout: float) -> Run:
+    def _admit(self, name: str, job: Job, timeout: float, bell: Bell) -> Run:
         if self.draining:
             raise Overloaded("the server is shutting down", retry_after=5.0)
         self._next_id += 1
-        run = Run(self._next_id, name, job)
+        run = Run(self._next_id, name, job, bell)
         try:
             self._to_supervisor(LeaseRequest(run.id, job.model))
         except PeerGone as error:
@@ -249,18 +252,8 @@ class Exchange:
     def _submit(self, run: Run) -> None:
         assert run.worker is not None
         if run.worker in self._attached:
-            job = run.job
-            submit = Submit(
-                request=run.id,
-                name=run.name,
-                messages=job.messages,
-                sampling=job.sampling,
-                max_tokens=job.max_tokens,
-                stop=job.stop,
-                window=WINDOW,
-            )
             try:
-                self._to_worker(run.worker, submit)
+                self._to_worker(run.worker, run.job.message(run.id, run.name))
             except PeerGone:
                 self._attached.discard(run.worker)
             except WireError:

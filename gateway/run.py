@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import typing
 from collections import deque
 from typing import Protocol
 
 from kronk.shared.errors import CallerError, Internal, KronkError
-from kronk.shared.wire.to_gateway import Delta, Done
+from kronk.shared.wire.to_gateway import Done, Finished, GenerationDelta, Scores, Vectors
 
-from .job import Job
+from .job import WINDOW, Job
 
-# Deltas a worker may be ahead of the client. The mailbox never holds more.
-WINDOW = 64
+# Bounded by the request itself, so they cost no credit.
+Outcome = Finished | Vectors | Scores
+# What a route reads before the end.
+Event = GenerationDelta | Outcome
+
+DELTA_TYPES: frozenset[type] = frozenset(typing.get_args(GenerationDelta))
 
 
 class ClientGone(CallerError):
@@ -31,13 +36,33 @@ class Timer(Protocol):
     def cancel(self) -> None: ...
 
 
+class Bell:
+    """Wakes the one task that waits for a run, or for any run of a batch."""
+
+    def __init__(self) -> None:
+        self._wake: asyncio.Future[None] | None = None
+
+    def ring(self) -> None:
+        """Something has changed; nothing happens when nobody waits."""
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def wait(self) -> None:
+        """Until the next ring. Look before you wait: a ring that nobody hears is gone."""
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            await self._wake
+        finally:
+            self._wake = None
+
+
 class Run:
     """Filled by the `Exchange`, emptied by a route; at most one task may wait on it.
 
     Ends once: after `end`, `ended` is set and never changes.
     """
 
-    def __init__(self, run_id: int, name: str, job: Job) -> None:
+    def __init__(self, run_id: int, name: str, job: Job, bell: Bell) -> None:
         self.id = run_id
         self.name = name
         self.job = job
@@ -47,31 +72,43 @@ class Run:
         self.accepted = False
         self.ended: Done | KronkError | None = None
         self.timers: list[Timer] = []
-        # len(_mailbox) + _taken <= WINDOW: what the worker sent and we gave no credit for.
-        self._mailbox: deque[Delta] = deque()
+        self._bell = bell
+        self._mailbox: deque[Event] = deque()
+        # _unread + _taken <= WINDOW: the deltas that came and that we gave no credit for.
+        self._unread = 0
         self._taken = 0
-        self._wake: asyncio.Future[None] | None = None
+        self._outcomes_left = job.most_outcomes
 
     # The exchange's side.
 
     def accept(self) -> None:
         """The worker has found the request good."""
         self.accepted = True
-        self._notify()
+        self._bell.ring()
 
-    def deliver(self, delta: Delta) -> bool:
+    def deliver(self, delta: GenerationDelta) -> bool:
         """Put a delta into the mailbox; false when the worker had no credit for it."""
-        if len(self._mailbox) + self._taken >= WINDOW:
+        if self._unread + self._taken >= WINDOW:
             return False
+        self._unread += 1
         self._mailbox.append(delta)
-        self._notify()
+        self._bell.ring()
+        return True
+
+    def deliver_outcome(self, outcome: Outcome) -> bool:
+        """The same for what costs no credit; false when it is more than was asked for."""
+        if self._outcomes_left == 0:
+            return False
+        self._outcomes_left -= 1
+        self._mailbox.append(outcome)
+        self._bell.ring()
         return True
 
     def end(self, result: Done | KronkError) -> None:
         """The terminal event; what the mailbox holds is still read first."""
         assert self.ended is None, "a request ends once"
         self.ended = result
-        self._notify()
+        self._bell.ring()
 
     def credit(self) -> int:
         """How many deltas the worker may be told were taken: half a window at a time."""
@@ -80,27 +117,33 @@ class Run:
         taken, self._taken = self._taken, 0
         return taken
 
-    def _notify(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
     # The route's side.
+
+    @property
+    def starved(self) -> bool:
+        """The worker cannot go on until something is taken."""
+        return self._unread + self._taken >= WINDOW
 
     async def until_accepted(self) -> None:
         """Return once the request is known to be good; raises what it was refused with."""
         while not self.accepted and self.ended is None:
-            await self._sleep()
+            await self._bell.wait()
         if isinstance(self.ended, KronkError) and not self.accepted:
             raise self.ended
 
-    async def take(self) -> list[Delta]:
-        """All deltas that wait, at least one; empty when the request has ended."""
+    async def take(self) -> list[Event]:
+        """All events that wait, at least one; empty when the request has ended."""
         while not self._mailbox and self.ended is None:
-            await self._sleep()
-        deltas = list(self._mailbox)
+            await self._bell.wait()
+        return self.take_now()
+
+    def take_now(self) -> list[Event]:
+        """All events that wait, which may be none."""
+        events = list(self._mailbox)
         self._mailbox.clear()
-        self._taken += len(deltas)
-        return deltas
+        self._taken += self._unread
+        self._unread = 0
+        return events
 
     def result(self) -> Done:
         """How an ended request ended; raises its error."""
@@ -109,10 +152,3 @@ class Run:
         if self.ended is None:
             raise Internal("the result of a request that still runs was asked for")
         return self.ended
-
-    async def _sleep(self) -> None:
-        self._wake = asyncio.get_running_loop().create_future()
-        try:
-            await self._wake
-        finally:
-            self._wake = None

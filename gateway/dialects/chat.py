@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from kronk.gateway.job import Job
+from kronk.gateway.job import Job, generate
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import SAMPLING_LIMITS
-from kronk.shared.wire.values import Sampling
+from kronk.shared.wire.values import Answer, Prompt, Sampling
 
 from . import messages
 from .fields import first_error, load_object, unrecognized, unsupported
@@ -117,6 +117,8 @@ class ChatRequest:
     job: Job
     stream: bool
     include_usage: bool
+    choices: int = 1
+    scored: bool = False
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -135,9 +137,9 @@ def parse(body: bytes) -> ChatRequest:
             "'stream_options' is only allowed when 'stream' is true", param="stream_options"
         )
     return ChatRequest(
-        job=Job(
+        job=generate(
             model=fields.model,
-            messages=messages.plain_messages(fields.messages),
+            prompt=Prompt(messages=messages.plain_messages(fields.messages)),
             sampling=Sampling(
                 temperature=fields.temperature,
                 top_k=fields.top_k,
@@ -145,6 +147,7 @@ def parse(body: bytes) -> ChatRequest:
                 min_p=fields.min_p,
                 seed=fields.seed,
             ),
+            answer=Answer(),
             max_tokens=_max_tokens(fields),
             stop=_stops(fields.stop),
         ),

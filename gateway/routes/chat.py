@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import secrets
 import time
 
@@ -13,7 +12,9 @@ from starlette.responses import Response
 
 from kronk.gateway.answer import StreamResponse, WholeResponse
 from kronk.gateway.body import read_body
-from kronk.gateway.dialects import chat, chat_answer
+from kronk.gateway.dialects import chat
+from kronk.gateway.dialects.chat_answer import ChatChunks
+from kronk.gateway.dialects.chat_whole import ChatWhole
 from kronk.gateway.services import services_of
 
 router = APIRouter()
@@ -39,10 +40,12 @@ async def complete(request: Request) -> Response:
     job, exchange = asked.job, services.link.exchange
     timeout = services.settings.write_timeout
     if asked.stream:
-        chunks = chat_answer.ChatChunks(name, job.model, created, asked.include_usage)
+        chunks = ChatChunks(
+            name, job.model, created, choices=asked.choices, include_usage=asked.include_usage
+        )
         return StreamResponse(exchange, name, job, timeout, chunks)
-    build = functools.partial(chat_answer.completion, name, job.model, created)
-    return WholeResponse(exchange, name, job, timeout, build)
+    whole = ChatWhole(name, job.model, created, choices=asked.choices, scored=asked.scored)
+    return WholeResponse(exchange, name, job, timeout, whole)
 
 
 async def _parse(body: bytes) -> chat.ChatRequest:

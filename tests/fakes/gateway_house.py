@@ -16,6 +16,7 @@ from typing import Any
 
 import zmq
 
+from kronk.gateway.run import DELTA_TYPES
 from kronk.shared import settings
 from kronk.shared.child import Birth
 from kronk.shared.wire import to_supervisor, to_worker
@@ -26,7 +27,16 @@ from kronk.shared.wire.sockets import (
     connect_dealer,
     worker_identity,
 )
-from kronk.shared.wire.to_gateway import Accepted, Attach, Delta, Done, Drain, Granted, Status
+from kronk.shared.wire.to_gateway import (
+    Accepted,
+    Attach,
+    Delta,
+    Done,
+    Drain,
+    Finished,
+    Granted,
+    Status,
+)
 from kronk.shared.wire.to_supervisor import Hello, LeaseRequest, LeaseReturn, StatusRequest
 from kronk.shared.wire.to_worker import Cancel, Credit, Submit
 from kronk.shared.wire.values import ProcessStatus, Timings, Usage
@@ -38,9 +48,14 @@ WORKER = 7
 Script = Callable[[Submit], Iterator[Any]]
 
 
-def done(request: int, tokens: int = 2, reason: str = "stop") -> Done:
-    """A terminal event with round figures."""
-    return Done(request, reason, Usage(5, tokens), Timings(0.001, 0.01, 0.1))
+def done(request: int, tokens: int = 2) -> tuple[Finished, Done]:
+    """The end of an answer with one choice, with round figures."""
+    return Finished(request, 0, "stop"), ended(request, tokens)
+
+
+def ended(request: int, tokens: int = 2) -> Done:
+    """The terminal event alone."""
+    return Done(request, Usage(5, tokens), Timings(0.001, 0.01, 0.1))
 
 
 def say(*words: str) -> Script:
@@ -49,8 +64,8 @@ def say(*words: str) -> Script:
     def script(submit: Submit) -> Iterator[Any]:
         yield Accepted(submit.request, 5)
         for number, word in enumerate(words):
-            yield Delta(submit.request, word, (number,))
-        yield done(submit.request, len(words))
+            yield Delta(submit.request, 0, word, (number,))
+        yield from done(submit.request, len(words))
 
     return script
 
@@ -61,7 +76,7 @@ def hang_after(*words: str) -> Script:
     def script(submit: Submit) -> Iterator[Any]:
         yield Accepted(submit.request, 5)
         for word in words:
-            yield Delta(submit.request, word, (1,))
+            yield Delta(submit.request, 0, word, (1,))
 
     return script
 
@@ -78,7 +93,7 @@ class _Play:
     def next(self) -> Any:
         message = self.held if self.held is not None else next(self.script, None)
         self.held = None
-        if isinstance(message, Delta):
+        if type(message) in DELTA_TYPES:
             if self.credit == 0:
                 self.held = message
                 return None
@@ -180,9 +195,9 @@ class House:
         self.grant = lambda ask: Granted(ask.lease, worker)
         return worker
 
-    def data(self, message: Any, *, identity: int = WORKER, generation: int = WORKER) -> None:
+    def data(self, *messages: Any, identity: int = WORKER, generation: int = WORKER) -> None:
         """A worker says something, possibly with another's generation."""
-        self._orders.append(lambda: self._say(identity, encode(generation, [message])))
+        self._orders.append(lambda: self._say(identity, encode(generation, messages)))
 
     def raw(self, frame: bytes) -> None:
         """A worker sends bytes."""
@@ -281,7 +296,7 @@ class House:
         for request, play in list(self._plays.items()):
             while (message := play.next()) is not None:
                 self._say(play.worker, encode(play.worker, [message]))
-                self.deltas_sent += isinstance(message, Delta)
+                self.deltas_sent += type(message) in DELTA_TYPES
                 if isinstance(message, Done):
                     del self._plays[request]
                     break

@@ -12,7 +12,7 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import encode
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import Sampling
+from kronk.shared.wire.values import Answer, Sampling
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 
@@ -25,6 +25,12 @@ def said(message: Any, *, after: tuple[Any, ...] = ()) -> bytes:
     return body(messages=[*after, message])
 
 
+def submit(raw: bytes) -> Submit:
+    ask = parse(raw).job.message(1, "x")
+    assert isinstance(ask, Submit)
+    return ask
+
+
 def refusal(raw: bytes) -> InvalidArgument:
     with pytest.raises(InvalidArgument) as caught:
         parse(raw)
@@ -32,17 +38,17 @@ def refusal(raw: bytes) -> InvalidArgument:
 
 
 def test_the_least_request_says_nothing_about_sampling() -> None:
-    asked = parse(body())
-    assert asked.job.sampling == Sampling()
-    assert asked.job.max_tokens is None
-    assert asked.job.stop == ()
-    assert not asked.stream
+    asked = submit(body())
+    assert asked.sampling == Sampling()
+    assert asked.answer == Answer()
+    assert asked.max_tokens is None
+    assert asked.stop == ()
+    assert not parse(body()).stream
 
 
 def test_zero_is_zero_and_not_unset() -> None:
-    asked = parse(body(temperature=0, top_k=0, top_p=0, min_p=0, seed=0))
-    assert asked.job.sampling == Sampling(0.0, 0, 0.0, 0.0, 0)
-    assert asked.job.sampling.temperature is not None
+    asked = submit(body(temperature=0, top_k=0, top_p=0, min_p=0, seed=0))
+    assert asked.sampling == Sampling(temperature=0.0, top_k=0, top_p=0.0, min_p=0.0, seed=0)
 
 
 def test_null_is_unset_for_every_optional_field() -> None:
@@ -59,7 +65,7 @@ def test_null_is_unset_for_every_optional_field() -> None:
     ],
 )
 def test_either_name_of_the_token_limit_counts(fields: dict[str, int], limit: int) -> None:
-    assert parse(body(**fields)).job.max_tokens == limit
+    assert submit(body(**fields)).max_tokens == limit
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,7 @@ def test_either_name_of_the_token_limit_counts(fields: dict[str, int], limit: in
     [("a", ("a",)), (["a", "b"], ("a", "b")), ([], ()), (["\n"] * 16, ("\n",) * 16)],
 )
 def test_stop_is_a_string_or_a_list(stop: Any, stops: tuple[str, ...]) -> None:
-    assert parse(body(stop=stop)).job.stop == stops
+    assert submit(body(stop=stop)).stop == stops
 
 
 MESSAGES: list[tuple[Any, Any]] = [
@@ -103,7 +109,7 @@ MESSAGES: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("given", "plain"), MESSAGES)
 def test_a_message_becomes_plain_for_the_template(given: Any, plain: Any) -> None:
-    assert parse(said(given)).job.messages == (plain,)
+    assert submit(said(given)).prompt.messages == (plain,)
 
 
 NEUTRAL_VALUES = [(name, value) for name, values in NEUTRAL.items() for value in values]
@@ -273,6 +279,5 @@ def test_a_million_wrong_messages_cost_one_error() -> None:
 
 def test_whatever_parses_fits_the_wire() -> None:
     calls = [{"id": "1", "function": {"name": "f", "arguments": "{}", "n": 2**64 - 1, "f": 1e300}}]
-    job = parse(said({"role": "assistant", "tool_calls": calls})).job
-    submit = Submit(1, "x", job.messages, job.sampling, job.max_tokens, job.stop, 64)
-    assert to_worker.DATA.decode(encode(1, [submit]))[1] == [submit]
+    asked = submit(said({"role": "assistant", "tool_calls": calls}))
+    assert to_worker.DATA.decode(encode(1, [asked]))[1] == [asked]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kronk.gateway.exchange import ATTACH_SECONDS, LAST_WORDS_SECONDS, Exchange
-from kronk.gateway.job import Job
-from kronk.gateway.run import WINDOW, Run
+from kronk.gateway.job import WINDOW, Job, embed, generate, rank
+from kronk.gateway.run import Run
 from kronk.shared.errors import (
     Internal,
     KronkError,
@@ -27,15 +27,23 @@ from kronk.shared.wire.to_gateway import (
     Delta,
     Done,
     Failed,
+    Finished,
     Granted,
+    ReasoningDelta,
     Refused,
+    ScoredDelta,
+    Scores,
+    ToolCallDelta,
+    ToolCallRetracted,
+    Vectors,
     WorkerLost,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
-from kronk.shared.wire.to_worker import Cancel, Credit, Submit
-from kronk.shared.wire.values import Sampling, Timings, Usage
+from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Rank, Submit
+from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, Usage
 
-JOB = Job("tiny", ({"role": "user", "content": "hi"},), Sampling(), None, ())
+PROMPT = Prompt(messages=({"role": "user", "content": "hi"},))
+JOB = generate("tiny", PROMPT, Sampling(), Answer(), None, ())
 W = 7
 
 
@@ -85,15 +93,15 @@ class World:
         self.timers.append(timer)
         return timer
 
-    def begin(self, timeout: float = 0) -> tuple[AbstractContextManager[Run], Run]:
-        block = self.exchange.running("chatcmpl-x", JOB, timeout)
+    def begin(self, timeout: float = 0, job: Job = JOB) -> tuple[AbstractContextManager[Run], Run]:
+        block = self.exchange.running("chatcmpl-x", job, timeout)
         # A context manager that nobody holds is closed by the garbage collector.
         self.blocks.append(block)
         return block, block.__enter__()
 
-    def submitted(self) -> Run:
+    def submitted(self, job: Job = JOB) -> Run:
         self.say(Attach())
-        run = self.begin()[1]
+        run = self.begin(job=job)[1]
         self.exchange.on_control(Granted(run.id, W))
         assert run.submitted
         return run
@@ -117,7 +125,7 @@ class World:
 
 
 def finish(run: Run) -> Done:
-    return Done(run.id, "stop", Usage(1, 1), Timings(0.0, 0.0, 0.0))
+    return Done(run.id, Usage(1, 1), Timings(0.0, 0.0, 0.0))
 
 
 @pytest.fixture
@@ -135,7 +143,7 @@ def test_request_ids_carry_the_gateways_generation(world: World) -> None:
 def test_a_grant_of_an_attached_worker_submits_at_once(world: World) -> None:
     run = world.submitted()
     assert world.workers == [
-        (W, Submit(run.id, "chatcmpl-x", JOB.messages, Sampling(), None, (), WINDOW))
+        (W, Submit(run.id, "chatcmpl-x", PROMPT, Sampling(), Answer(), None, (), WINDOW))
     ]
 
 
@@ -239,7 +247,7 @@ def test_a_dead_workers_last_words_are_read_before_its_requests_fail(world: Worl
     other = world.begin()[1]
     world.say(Attach(), worker=8)
     world.exchange.on_control(Granted(other.id, 8))
-    world.unread = [Delta(run.id, "last", (1,)), finish(run)]
+    world.unread = [Delta(run.id, 0, "last", (1,)), finish(run)]
     world.exchange.on_control(WorkerLost(W, "tiny", "SIGKILL"))
     world.fire(LAST_WORDS_SECONDS)
     assert isinstance(run.ended, Done)
@@ -281,7 +289,7 @@ def test_stale_frames_are_dropped_and_counted(world: World) -> None:
 def test_frames_of_unknown_requests_are_dropped_and_counted(world: World) -> None:
     run = world.submitted()
     world.exchange.hang_up(run)
-    world.say(Delta(run.id, "x", (1,)))
+    world.say(Delta(run.id, 0, "x", (1,)))
     world.say(finish(run))
     assert world.exchange.late_frames == 2
 
@@ -291,7 +299,7 @@ def test_credit_is_returned_in_halves_of_the_window(world: World) -> None:
 
     async def read() -> None:
         for number in range(WINDOW):
-            world.say(Delta(run.id, str(number), (number,)))
+            world.say(Delta(run.id, 0, str(number), (number,)))
             await run.take()
             world.exchange.repay(run)
 
@@ -302,7 +310,7 @@ def test_credit_is_returned_in_halves_of_the_window(world: World) -> None:
 def test_nothing_is_credited_for_what_the_client_has_not_taken(world: World) -> None:
     run = world.submitted()
     for number in range(WINDOW):
-        world.say(Delta(run.id, str(number), (number,)))
+        world.say(Delta(run.id, 0, str(number), (number,)))
     world.exchange.repay(run)
     assert world.told(Credit) == []
     assert len(asyncio.run(run.take())) == WINDOW
@@ -313,25 +321,73 @@ def test_nothing_is_credited_for_what_the_client_has_not_taken(world: World) -> 
 def test_a_worker_that_sends_more_than_its_credit_loses_the_request(world: World) -> None:
     run = world.submitted()
     for number in range(WINDOW + 1):
-        world.say(Delta(run.id, str(number), (number,)))
+        world.say(Delta(run.id, 0, str(number), (number,)))
     assert isinstance(run.ended, Internal)
     assert world.told(Cancel) == [Cancel(run.id)]
+
+
+@pytest.mark.parametrize("kind", [Delta, ReasoningDelta, ScoredDelta, ToolCallDelta])
+def test_every_kind_of_delta_costs_one_credit(world: World, kind: type) -> None:
+    run = world.submitted()
+    rest = {
+        Delta: ("x", (1,)),
+        ReasoningDelta: ("x", (1,)),
+        ScoredDelta: ("x", (1,), ()),
+        ToolCallDelta: (0, None, None, "x"),
+    }[kind]
+    for _ in range(WINDOW - 1):
+        world.say(kind(run.id, 0, *rest))
+    world.say(ToolCallRetracted(run.id, 0, 0, "x"))
+    assert run.ended is None
+    world.say(kind(run.id, 0, *rest))
+    assert isinstance(run.ended, Internal)
+
+
+TWO = generate("tiny", PROMPT, Sampling(), Answer(choices=2), None, ())
+OUTCOMES: list[tuple[Job, type, Callable[[int], Any], int]] = [
+    (JOB, Submit, lambda request: Finished(request, 0, "stop"), 1),
+    (TWO, Submit, lambda request: Finished(request, 1, "length"), 2),
+    (
+        embed("e", ("a", "b", [1]), None, True),
+        Embed,
+        lambda request: Vectors(request, 0, 1, b"0000"),
+        3,
+    ),
+    (rank("r", "q", ("d", "e"), False), Rank, lambda request: Scores(request, (1.0, 0.5)), 1),
+]
+
+
+@pytest.mark.parametrize(("job", "ask", "outcome", "most"), OUTCOMES)
+def test_outcomes_cost_no_credit_and_are_as_many_as_were_asked_for(
+    world: World, job: Job, ask: type, outcome: Callable[[int], Any], most: int
+) -> None:
+    run = world.submitted(job)
+    (asked,) = world.told(ask)
+    assert (asked.request, asked.name) == (run.id, "chatcmpl-x")
+    expected = [outcome(run.id)] * most
+    for message in expected:
+        world.say(message)
+    assert run.ended is None
+    assert asyncio.run(run.take()) == expected
+    assert run.credit() == 0
+    world.say(outcome(run.id))
+    assert isinstance(run.ended, Internal)
 
 
 def test_what_waits_in_the_mailbox_is_read_before_the_end(world: World) -> None:
     run = world.submitted()
     world.say(Accepted(run.id, 5))
-    world.say(Delta(run.id, "a", (1,)))
+    world.say(Delta(run.id, 0, "a", (1,)))
     world.say(Failed(run.id, "internal", "broke", None))
 
-    async def read() -> list[str]:
+    async def read() -> list[Any]:
         await run.until_accepted()
-        texts = []
-        while deltas := await run.take():
-            texts += [delta.text for delta in deltas]
-        return texts
+        events = []
+        while taken := await run.take():
+            events += taken
+        return events
 
-    assert asyncio.run(read()) == ["a"]
+    assert asyncio.run(read()) == [Delta(run.id, 0, "a", (1,))]
     with pytest.raises(Internal, match="broke"):
         run.result()
 

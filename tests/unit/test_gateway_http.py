@@ -11,14 +11,13 @@ import httpx
 import openai
 import pytest
 
-from fakes.gateway_house import WORKER, House, hang_after, say
+from fakes.gateway_house import WORKER, House, done, hang_after, say
 from kronk.gateway.body import MAX_BODY_BYTES
+from kronk.gateway.job import WINDOW
 from kronk.gateway.protocol import MAX_HEAD_BYTES
-from kronk.gateway.run import WINDOW
-from kronk.shared.wire.to_gateway import Accepted, Delta, Done, Failed, Refused, WorkerLost
+from kronk.shared.wire.to_gateway import Accepted, Delta, Failed, Refused, WorkerLost
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
 from kronk.shared.wire.to_worker import Cancel, Credit, Submit
-from kronk.shared.wire.values import Timings, Usage
 
 CHAT = "/v1/chat/completions"
 HI = [{"role": "user", "content": "hi"}]
@@ -62,7 +61,7 @@ def test_a_whole_answer_has_openais_shape(house: House, http: httpx.Client) -> N
     (submit,) = house.wait_for(Submit)
     assert submit.sampling.temperature == 0.0
     assert (submit.stop, submit.max_tokens) == (("x",), 9)
-    assert submit.messages == ({"role": "user", "content": "hi"},)
+    assert submit.prompt.messages == ({"role": "user", "content": "hi"},)
     assert house.settled()
     assert not house.all(Cancel)
 
@@ -151,7 +150,7 @@ def test_a_failure_in_mid_stream_is_one_error_event_and_no_done(
 ) -> None:
     def script(submit: Submit) -> Iterator[Any]:
         yield Accepted(submit.request, 5)
-        yield Delta(submit.request, "He", (1,))
+        yield Delta(submit.request, 0, "He", (1,))
         yield Failed(submit.request, "internal", "decode failed", None)
 
     house.script = script
@@ -246,8 +245,8 @@ def test_a_client_that_does_not_read_starves_the_worker_and_then_gets_all(house:
     def script(submit: Submit) -> Iterator[Any]:
         yield Accepted(submit.request, 1)
         for number in range(count):
-            yield Delta(submit.request, text, (number,))
-        yield Done(submit.request, "stop", Usage(1, count), Timings(0.0, 0.0, 0.0))
+            yield Delta(submit.request, 0, text, (number,))
+        yield from done(submit.request, count)
 
     house.script = script
     with send_raw(house, ask(stream=True)) as connection:

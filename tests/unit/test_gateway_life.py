@@ -57,8 +57,7 @@ def test_a_stop_refuses_the_new_lets_the_running_end_and_exits_with_0(
             assert refused.status_code == 503
             assert refused.json()["error"]["code"] == "overloaded"
             assert refused.headers["retry-after"]
-            house.data(Delta(submit.request, "llo", (2,)))
-            house.data(done(submit.request))
+            house.data(Delta(submit.request, 0, "llo", (2,)), *done(submit.request))
             text = running.read().decode()
         assert "llo" in text
         assert text.endswith("data: [DONE]\n\n")

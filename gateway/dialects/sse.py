@@ -1,0 +1,24 @@
+"""Server-sent events, ASCII only: some clients take U+2028 for the end of a line."""
+
+from __future__ import annotations
+
+import json
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+NO_MORE = b"data: [DONE]\n\n"
+
+
+def sse(value: dict[str, Any]) -> bytes:
+    """One event."""
+    return f"data: {compact(value)}\n\n".encode()
+
+
+def compact(value: Any) -> str:
+    """JSON without white space."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def quoted(text: str) -> bytes:
+    """A JSON string."""
+    return encode_basestring_ascii(text).encode()
