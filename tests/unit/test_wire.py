@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from kronk.shared.errors import WireError
 from kronk.shared.wire import to_gateway, to_supervisor, to_worker
 from kronk.shared.wire.codec import Family, encode
+from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.values import Answer, Prompt, Sampling
 
 FAMILIES = [
     to_supervisor.CONTROL,
@@ -47,6 +49,8 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
         return st.none() | value_of(next(a for a in arguments if a is not type(None)))
     if typing.get_origin(hint) is typing.Literal:
         return st.sampled_from(arguments)
+    if typing.get_origin(hint) is dict:
+        return st.dictionaries(value_of(arguments[0]), value_of(arguments[1]), max_size=3)
     assert typing.get_origin(hint) is tuple
     return st.lists(value_of(arguments[0]), max_size=3).map(tuple)
 
@@ -89,9 +93,12 @@ def test_a_frame_that_cannot_be_read_is_named(frame: bytes, says: str) -> None:
 
 
 def test_a_field_deep_inside_is_named() -> None:
-    submit = ["Submit", 1, "n", [], [None, "40", None, None, None], None, [], 64]
+    submit = Submit(1, "n", Prompt(text="x"), Sampling(top_k=40), Answer(), None, (), 64)
+    generation, message = msgpack.unpackb(encode(1, [submit]))
+    sampling = 1 + [field.name for field in dataclasses.fields(Submit)].index("sampling")
+    message[sampling][1] = "40"
     with pytest.raises(WireError) as caught:
-        to_worker.DATA.decode(msgpack.packb([1, submit]))
+        to_worker.DATA.decode(msgpack.packb([generation, message]))
     assert caught.value.param == "Submit.sampling.top_k"
 
 
