@@ -20,6 +20,8 @@ from .context import Batch, Context, ContextShape, DecodeResult
 from .engine import sampling
 from .engine.crowding import Crowding
 from .engine.engine import Engine
+from .engine.noreuse import NoReuse
+from .engine.sampler import Candidates
 from .library import LlamaLog
 from .model import Model
 
@@ -99,6 +101,8 @@ def load(
     engine = Engine(
         context,
         model,
+        NoReuse(context, model.is_recurrent),
+        Candidates(model.n_vocab),
         slots=spec.n_seq_max,
         queue=queue,
         n_ubatch=n_ubatch,

@@ -53,9 +53,8 @@ class Model:
         self.is_recurrent: bool = lib.llama_model_is_recurrent(handle) or lib.llama_model_is_hybrid(
             handle
         )
-        self._adds_bos: bool = lib.llama_vocab_get_add_bos(self.vocab)
+        self.adds_bos: bool = lib.llama_vocab_get_add_bos(self.vocab)
         self._pieces: dict[int, bytes] = {}
-        self._ends: dict[int, bool] = {}
 
     @property
     def architecture(self) -> str:
@@ -96,18 +95,44 @@ class Model:
 
     def tokenize(self, text: str) -> list[int]:
         """A rendered prompt as tokens; special tokens are recognised, BOS added where wanted."""
-        bos = self.token_text("bos") if self._adds_bos else ""
+        bos = self.token_text("bos") if self.adds_bos else ""
         # Templates that write BOS themselves would otherwise get it twice.
-        data = text.removeprefix(bos).encode() if bos else text.encode()
+        return self._tokenize(text.removeprefix(bos) if bos else text, self.adds_bos)
+
+    def tokenize_part(self, text: str) -> list[int]:
+        """A text in the middle of a prompt; special tokens are recognised."""
+        return self._tokenize(text, False)
+
+    def _tokenize(self, text: str, add_special: bool) -> list[int]:
+        data = text.encode()
         room = len(data) + 8
         while True:
             tokens = (lib.llama_token * room)()
             count: int = lib.llama_tokenize(
-                self.vocab, data, len(data), tokens, room, self._adds_bos, True
+                self.vocab, data, len(data), tokens, room, add_special, True
             )
             if count >= 0:
                 return list(tokens[:count])
             room = -count
+
+    def special(self, which: str) -> int | None:
+        """A special token's id (`bos`, `fim_pre`, ...); None when the vocabulary has none."""
+        token: int = getattr(lib, f"llama_vocab_{which}")(self.vocab)
+        return token if token >= 0 else None
+
+    @functools.cached_property
+    def ends(self) -> tuple[int, ...]:
+        """The tokens that end a generation; looks at the whole vocabulary, once."""
+        return tuple(t for t in range(self.n_vocab) if lib.llama_vocab_is_eog(self.vocab, t))
+
+    def single(self, text: str) -> int | None:
+        """The one token that is exactly this text; None when it takes several."""
+        tokens = self.tokenize_part(text)
+        return tokens[0] if len(tokens) == 1 else None
+
+    def spelling(self, token: int) -> bytes:
+        """The bytes of a token's name, also of a control token that stands for no text."""
+        return self.piece(token) or self._read_piece(token, special=True)
 
     @functools.cached_property
     def longest_piece(self) -> int:
@@ -121,18 +146,11 @@ class Model:
             known = self._pieces[token] = self._read_piece(token)
         return known
 
-    def _read_piece(self, token: int) -> bytes:
+    def _read_piece(self, token: int, *, special: bool = False) -> bytes:
         room = 64
         while True:
             buffer = ctypes.create_string_buffer(room)
-            size: int = lib.llama_token_to_piece(self.vocab, token, buffer, room, 0, False)
+            size: int = lib.llama_token_to_piece(self.vocab, token, buffer, room, 0, special)
             if size >= 0:
                 return buffer.raw[:size]
             room = -size
-
-    def ends_generation(self, token: int) -> bool:
-        """End of sequence, end of turn, and whatever else the GGUF marks as such."""
-        known = self._ends.get(token)
-        if known is None:
-            known = self._ends[token] = lib.llama_vocab_is_eog(self.vocab, token)
-        return known

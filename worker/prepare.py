@@ -8,7 +8,7 @@ from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
 from kronk.shared.wire.to_worker import Submit
 
 from .engine import sampling
-from .engine.slot import Job
+from .engine.job import Job
 from .loader import Loaded
 from .template import render
 
@@ -22,7 +22,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     model = loaded.model
     variables = {"bos_token": model.token_text("bos"), "eos_token": model.token_text("eos")}
     n_ctx = loaded.fitted.n_ctx
-    text = render(loaded.template, submit.messages, variables)
+    text = render(loaded.template, submit.prompt.messages, variables)
     # Tokenising 30 MB takes ten seconds, in which nobody else's prompt is prepared: a text that
     # cannot fit whatever its tokens are is refused unread.
     # Characters are never more than bytes, and are counted already.

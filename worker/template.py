@@ -34,6 +34,12 @@ class Choice:
     origin: str
     # None when the model's own is used.
     reason: str | None
+    source: str
+
+    @property
+    def takes_tools(self) -> bool:
+        """The template writes the tools into the prompt itself."""
+        return "tools" in self.source
 
 
 def choose(source: str | None) -> Choice:
@@ -42,11 +48,11 @@ def choose(source: str | None) -> Choice:
     reason = "the GGUF has no chat template"
     if source is not None and source.strip():
         try:
-            return Choice(environment.from_string(source), "model", None)
+            return Choice(environment.from_string(source), "model", None, source)
         except jinja2.TemplateSyntaxError as error:
             what = "is a Go template" if looks_like_go(source) else "is not valid Jinja"
             reason = f"the GGUF's chat template {what} (line {error.lineno}: {error.message})"
-    return Choice(environment.from_string(CHATML), "chatml", reason)
+    return Choice(environment.from_string(CHATML), "chatml", reason, CHATML)
 
 
 def looks_like_go(source: str) -> bool:
@@ -54,13 +60,19 @@ def looks_like_go(source: str) -> bool:
     return any(mark in source for mark in ("{{ .", "{{- .", "{{.", "{{ end }}", "{{- end }}"))
 
 
-def render(choice: Choice, messages: Sequence[Any], variables: dict[str, Any]) -> str:
+def render(
+    choice: Choice,
+    messages: Sequence[Any],
+    variables: dict[str, Any],
+    *,
+    add_generation_prompt: bool = True,
+) -> str:
     """The prompt for `messages`; `InvalidArgument` when the template refuses them."""
     try:
         return choice.template.render(
-            messages=list(messages),
-            add_generation_prompt=True,
             **variables,
+            messages=list(messages),
+            add_generation_prompt=add_generation_prompt,
         )
     except jinja2.TemplateError as error:
         # `raise_exception` in a template, an undefined variable it insists on, the sandbox.

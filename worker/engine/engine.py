@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.wire.to_gateway import Accepted, Failed
+from kronk.shared.wire.values import TokenLogprob
 from kronk.worker.context import Batch, Context, DecodeResult
 
+from .choice import Choice
 from .crowding import Crowding
+from .job import Job
 from .pace import Pace
-from .plan import Plan, make_plan
+from .plan import Chunk, Plan, make_plan
+from .prefixes import Prefixes
+from .request import Reason, Request
 from .sampler import Candidates, Sampler
-from .slot import Job, Slot
+from .sampling import Logits
+from .slot import Slot
+from .vocabulary import Vocabulary
 
 log = structlog.get_logger()
-
-Rows = npt.NDArray[np.float32]
-
-
-class Vocabulary(Protocol):
-    """What the engine needs of the model's vocabulary."""
-
-    n_vocab: int
-    is_recurrent: bool
-
-    def piece(self, token: int) -> bytes:
-        """The bytes a token stands for."""
-
-    def ends_generation(self, token: int) -> bool:
-        """Whether the model says with this token that it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +67,8 @@ class Engine:
         self,
         context: Context,
         vocabulary: Vocabulary,
+        prefixes: Prefixes,
+        candidates: Candidates,
         *,
         slots: int,
         queue: int,
@@ -91,7 +84,9 @@ class Engine:
         self.requests = 0
         self._context = context
         self._vocabulary = vocabulary
-        self._candidates = Candidates(vocabulary.n_vocab)
+        self._ends = frozenset(vocabulary.ends)
+        self._prefixes = prefixes
+        self._candidates = candidates
         self._batch = Batch(n_ubatch)
         self._pace = Pace(n_ubatch)
         # None where the processor is not what decodes.
@@ -99,10 +94,13 @@ class Engine:
         self._queue_limit = queue
         self._emit = emit
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        self._waiting: deque[Job] = deque()
+        # Not over yet: running, waiting, or with events that wait for credit.
+        self._requests: dict[int, Request] = {}
+        # Choices that wait for a slot, by their number.
+        self._waiting: deque[tuple[Request, int]] = deque()
         # In order of arrival; keyed by slot index.
         self._running: dict[int, Slot] = {}
-        self._free = deque(range(slots))
+        self._free = {index: Slot(index) for index in range(slots)}
         self._events: list[Any] = []
         self._plan = Plan((), ())
         # The slots of the batch as it stands, when the next decode is the same rows one position
@@ -136,7 +134,9 @@ class Engine:
             self._assign_slots()
             is_idle = not self._step()
             if self._events:
-                events, self._events = self._events, []
+                # `emit` of a request is this list's `append`: it stays the same list.
+                events = self._events.copy()
+                self._events.clear()
                 self._emit(events)
             if is_idle:
                 self.is_working = False
@@ -156,13 +156,13 @@ class Engine:
             case Begin(job):
                 self._admit(job)
             case Cancel(request):
-                self._cancel(lambda job: job.request == request)
+                self._drop(request)
             case CancelAll():
-                self._cancel(lambda job: True)
-            case Credit(request, events):
-                for slot in self._running.values():
-                    if slot.job.request == request:
-                        slot.credit += events
+                for request in list(self._requests):
+                    self._drop(request)
+            case Credit(request, events) if request in self._requests:
+                self._requests[request].pay(events)
+                self._forget_if_over(self._requests[request])
 
     def _admit(self, job: Job) -> None:
         self.requests += 1
@@ -171,26 +171,52 @@ class Engine:
             self._fail(job, Overloaded("the model's queue is full"))
             return
         self._events.append(Accepted(job.request, len(job.prompt)))
-        self._waiting.append(job)
+        request = self._requests[job.request] = Request(job, self._events.append)
+        self._waiting.append((request, 0))
 
-    def _cancel(self, concerns: Callable[[Job], bool]) -> None:
-        self._waiting = deque(job for job in self._waiting if not concerns(job))
-        for slot in [slot for slot in self._running.values() if concerns(slot.job)]:
-            self._release(slot)
+    def _drop(self, number: int) -> None:
+        """Forget a request, wherever it is."""
+        request = self._requests.pop(number, None)
+        if request is None:
+            return
+        self._waiting = deque(item for item in self._waiting if item[0] is not request)
+        for slot in list(self._running.values()):
+            if slot.running.request is request:
+                self._release(slot)
+
+    def _forget_if_over(self, request: Request) -> None:
+        if request.is_over:
+            self._requests.pop(request.job.request, None)
 
     # One step.
 
     def _assign_slots(self) -> None:
         while self._free and self._waiting:
-            index, job = self._free.popleft(), self._waiting.popleft()
-            sampler = Sampler(job.sampling, self._candidates)
-            self._running[index] = Slot(index, job, sampler, time.monotonic())
-            self._steady = None
+            request, number = self._waiting.popleft()
+            job, now = request.job, time.monotonic()
+            slot, cached, source = self._prefixes.place(
+                job, list(self._free.values()), list(self._running.values())
+            )
+            if number == 0:
+                request.cached, request.cache = cached, source
+            request.start(now)
+            self._occupy(slot, request, number)
+
+    def _occupy(self, slot: Slot, request: Request, number: int) -> None:
+        sampling = request.job.sampling
+        if number:
+            # Equal choices would be of no use.
+            sampling = dataclasses.replace(sampling, seed=(sampling.seed + number) & 0xFFFFFFFF)
+        sampler = Sampler(sampling, self._candidates, request.job.prompt, self._vocabulary.ends)
+        slot.begin(Choice(request, number, sampler, self._vocabulary))
+        del self._free[slot.index]
+        self._running[slot.index] = slot
+        self._steady = None
 
     def _step(self) -> bool:
         """One decode; False when no slot has anything to decode."""
         if self._steady is not None:
-            self._batch.advance([slot.pending for slot in self._steady])
+            self._batch.advance([slot.running.pending for slot in self._steady])
             self._execute(self._plan, self._steady)
             return True
         self._plan = make_plan(
@@ -209,11 +235,11 @@ class Engine:
         self._batch.clear()
         for index in plan.generate:
             slot = self._running[index]
-            self._batch.add(index, slot.position, [slot.pending], output_last=True)
+            self._batch.add(index, slot.position, [slot.running.pending], output_last=True)
             sampling.append(slot)
         for chunk in plan.prefill:
             slot = self._running[chunk.slot]
-            rows = slot.job.prompt[slot.position : slot.position + chunk.count]
+            rows = slot.next_prompt(chunk.count)
             self._batch.add(chunk.slot, slot.position, rows, output_last=chunk.last)
             if chunk.last:
                 sampling.append(slot)
@@ -242,42 +268,69 @@ class Engine:
 
     def _prefill_requests(self, plan: Plan) -> frozenset[int]:
         # Recurrent memory cannot be rolled back, so there a cancel waits for the step's end.
-        if self._vocabulary.is_recurrent:
+        if self._prefixes.is_recurrent:
             return frozenset()
-        return frozenset(self._running[chunk.slot].job.request for chunk in plan.prefill)
+        return frozenset(
+            self._running[chunk.slot].running.request.job.request for chunk in plan.prefill
+        )
 
     def _advance(self, plan: Plan, sampling: list[Slot], now: float) -> None:
         for index in plan.generate:
-            self._running[index].position += 1
-        for chunk in plan.prefill:
-            self._running[chunk.slot].position += chunk.count
+            slot = self._running[index]
+            slot.grow(slot.running.pending)
+        marked = [slot for chunk in plan.prefill if (slot := self._decoded(chunk)).is_at_mark()]
         self.progress += len(plan.generate) + len(plan.prefill)
         self._steady = None if plan.prefill else sampling
         if sampling:
             rows = self._context.outputs(len(sampling))
-            for slot, token in zip(sampling, _choose(sampling, rows), strict=True):
-                self._take(slot, token, now)
+            for slot, row in zip(sampling, rows, strict=True):
+                if slot.running.generated == 0:
+                    self._fork(slot, row, now)
+                self._take(slot, *slot.running.choose(row), now)
+        for slot in marked:
+            self._prefixes.reached_mark(slot)
 
-    def _take(self, slot: Slot, token: int, now: float) -> None:
-        if self._vocabulary.ends_generation(token):
+    def _decoded(self, chunk: Chunk) -> Slot:
+        slot = self._running[chunk.slot]
+        slot.extend(slot.next_prompt(chunk.count))
+        return slot
+
+    def _fork(self, slot: Slot, row: Logits, now: float) -> None:
+        """Begin the other choices of a request whose prompt is decoded: each in a free slot, from
+        the same logits. Those that find none wait for one, before all others."""
+        request = slot.running.request
+        if slot.running.number or request.job.choices == 1:
+            return
+        late = []
+        for number in range(1, request.job.choices):
+            if not self._free:
+                late.append((request, number))
+                continue
+            twin = self._prefixes.twin(slot, list(self._free.values()))
+            self._occupy(twin, request, number)
+            self._take(twin, *twin.running.choose(row.copy()), now)
+        self._waiting.extendleft(reversed(late))
+
+    def _take(self, slot: Slot, token: int, score: TokenLogprob | None, now: float) -> None:
+        choice = slot.running
+        if token in self._ends:
             self._finish(slot, "stop", now)
             return
         self.tokens += 1
-        delta = slot.take(token, self._vocabulary.piece(token), now)
-        if delta is not None:
-            self._events.append(delta)
-        reason = slot.verdict()
+        request = choice.request
+        request.took_token(now)
+        request.send(choice.take(token, score))
+        reason = choice.verdict()
         if reason is not None:
             self._finish(slot, reason, now)
-        elif slot.credit <= 0:
+        elif not request.may_generate:
             self._steady = None
 
-    def _finish(self, slot: Slot, reason: Any, now: float) -> None:
-        delta = slot.flush()
-        if delta is not None:
-            self._events.append(delta)
-        self._events.append(slot.done(reason, now))
+    def _finish(self, slot: Slot, reason: Reason, now: float) -> None:
+        choice = slot.running
+        choice.finish(reason, now)
         self._release(slot)
+        self._forget_if_over(choice.request)
 
     # When a decode did not work.
 
@@ -290,10 +343,12 @@ class Engine:
         alone = [Plan((index,), ()) for index in plan.generate]
         alone += [Plan((), (chunk,)) for chunk in plan.prefill]
         # What a failed decode left in recurrent memory cannot be taken back: no second try.
-        damaged = self._vocabulary.is_recurrent and result is DecodeResult.FAILED
+        damaged = self._prefixes.is_recurrent and result is DecodeResult.FAILED
         if len(alone) > 1 and not damaged:
             for part in alone:
-                self._execute(part, self._fill(part))
+                # An earlier part's failure may have ended this one's request.
+                if part.slots[0] in self._running:
+                    self._execute(part, self._fill(part))
             self._steady = None
             return
         error = (
@@ -301,23 +356,20 @@ class Engine:
             if result is DecodeResult.NO_SPACE
             else Internal("llama.cpp failed to decode this request")
         )
+        for request in {self._running[index].running.request for index in plan.slots}:
+            log.error("decode failed", request=request.job.request, result=result.name)
+            self._drop(request.job.request)
+            self._fail(request.job, error)
         for index in plan.slots:
-            slot = self._running[index]
-            log.error("decode failed", request=slot.job.request, result=result.name)
-            self._fail(slot.job, error)
-            self._release(slot)
+            self._prefixes.clear(self._free[index])
 
     def _fail(self, job: Job, error: KronkError) -> None:
         self._events.append(Failed(job.request, error.code, error.message, error.param))
 
     def _release(self, slot: Slot) -> None:
-        slot.sampler.close()
-        self._context.forget(slot.index)
+        slot.running.close()
+        slot.leave(time.monotonic())
         del self._running[slot.index]
-        self._free.append(slot.index)
+        self._free[slot.index] = slot
         self._steady = None
-
-
-def _choose(slots: list[Slot], rows: Rows) -> list[int]:
-    """The next token of each slot, from its row of logits."""
-    return [slot.sampler.sample(row) for slot, row in zip(slots, rows, strict=True)]
+        self._prefixes.left(slot)

@@ -23,8 +23,12 @@ class SlotView:
     slot: int
     # Prompt tokens not yet in the cache; 0 once the slot generates.
     prompt_left: int
+    # Of those, the tokens up to the next place where a decode must end.
+    until_mark: int
     # False while the client's credit is used up.
     may_generate: bool
+    # Rows of a generating slot: the pending token and what is proposed to follow it.
+    rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,20 @@ def make_plan(slots: Sequence[SlotView], capacity: int, prefill_cap: int) -> Pla
 
     `capacity` bounds all rows; `prefill_cap` bounds prefill rows while any slot generates.
     """
-    generate = tuple(s.slot for s in slots if not s.prompt_left and s.may_generate)[:capacity]
-    room = capacity - len(generate)
+    generate, room = [], capacity
+    for slot in slots:
+        if not slot.prompt_left and slot.may_generate and slot.rows <= room:
+            generate.append(slot.slot)
+            room -= slot.rows
     if generate:
         room = min(room, prefill_cap)
     chunks = []
     for slot in slots:
         if slot.prompt_left and room:
-            count = min(slot.prompt_left, room)
+            count = min(slot.until_mark, room)
             chunks.append(Chunk(slot.slot, count, last=count == slot.prompt_left))
             room -= count
-    return Plan(generate, tuple(chunks))
+    return Plan(tuple(generate), tuple(chunks))
 
 
 def prefill_cap(decode_seconds: float | None, prefill_rate: float | None, capacity: int) -> int:

@@ -40,13 +40,21 @@ class Candidates:
 class Sampler:
     """One request's sampler. Close it: its chain lives in C memory."""
 
-    def __init__(self, params: Resolved, shared: Candidates) -> None:
+    def __init__(self, params, shared, prompt, ends, mask=None) -> None:
+        self.mask = mask
+        self.is_plain = params.is_greedy
         self._params = params
         self._shared = shared
         self._chain = None if params.is_greedy else _chain(params)
 
+    def accept(self, token, *, by_mask=True):
+        if self.mask and by_mask:
+            self.mask.accept(token)
+
     def sample(self, logits: Logits) -> int:
         """The next token for this row."""
+        if self.mask:
+            self.mask.apply(logits)
         if self._chain is None:
             return int(logits.argmax())
         return self._shared.choose(self._chain, logits, self._params)
@@ -75,3 +83,11 @@ def _chain(params: Resolved) -> int:
         lib.llama_sampler_chain_add(chain, stage)
     handle: int = chain
     return handle
+
+
+from typing import Protocol
+
+
+class Mask(Protocol):
+    def apply(self, logits: Logits) -> None: ...
+    def accept(self, token: int) -> None: ...

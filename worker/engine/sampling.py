@@ -62,7 +62,7 @@ def resolve(*sources: Sampling) -> Resolved:
     Sources are the request, the model's configuration and its GGUF, in that order.
     """
     values = {}
-    for field in dataclasses.fields(Sampling):
+    for field in dataclasses.fields(Resolved):
         said = (getattr(source, field.name) for source in (*sources, BASELINE))
         values[field.name] = next((value for value in said if value is not None), None)
     seed = values["seed"]

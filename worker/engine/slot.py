@@ -1,99 +1,105 @@
-"""A request in the engine: first a job that waits, then a slot that runs."""
+"""A sequence of the context: what is in it, and who is using it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from array import array
+from collections.abc import Sequence
 
-from kronk.shared.wire.to_gateway import Delta, Done
-from kronk.shared.wire.values import Timings, Usage
+import numpy as np
+import numpy.typing as npt
 
+from .choice import Choice
 from .plan import SlotView
-from .sampler import Sampler
-from .sampling import Resolved
-from .text import TextFilter
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A request that is rendered, tokenised and known to fit."""
-
-    request: int
-    prompt: list[int]
-    sampling: Resolved
-    # At least 1, and never past the end of the context window.
-    max_tokens: int
-    stop: tuple[str, ...]
-    # Deltas it may send before it needs credit.
-    window: int
-    # Monotonic seconds.
-    submitted: float
+Tokens = npt.NDArray[np.int32]
 
 
 class Slot:
-    """One sequence of the context at work on one job.
+    """Sequence `index` of the context.
 
-    Invariant: positions 0 .. `position` of sequence `index` are in the KV cache, and nothing more.
+    Invariant between decodes: the KV cache holds exactly `history` for the sequence, at positions
+    0 .. len(history) - 1. A free slot keeps what its last choice left, for the next to build on.
     """
 
-    def __init__(self, index: int, job: Job, sampler: Sampler, now: float) -> None:
+    def __init__(self, index: int) -> None:
         self.index = index
-        self.job = job
-        self.sampler = sampler
-        self.position = 0
-        self.credit = job.window
-        self.generated = 0
-        # The token sampled last, which the next decode takes; nothing before the first.
-        self.pending = 0
-        self._text = TextFilter(job.stop)
-        # Tokens whose text is still held back.
-        self._unsent: list[int] = []
-        self._started = now
-        self._first_token = now
+        self.choice: Choice | None = None
+        # Monotonic seconds at which it was last left.
+        self.left = 0.0
+        # Tokens proposed for the next decode, after the pending one.
+        self.draft: Sequence[int] = ()
+        self._history = array("i")
+        self._prompt: Sequence[int] = ()
+        self._marks: Sequence[int] = ()
+
+    # What is in it.
+
+    @property
+    def position(self) -> int:
+        """The position that the next token gets."""
+        return len(self._history)
+
+    @property
+    def history(self) -> Tokens:
+        """The tokens in the KV cache. A copy: the slot's own grows while it runs."""
+        return np.array(self._history, np.int32)
+
+    def keep(self, tokens: Sequence[int] | Tokens) -> None:
+        """The KV cache now holds exactly these."""
+        self._history = array("i", tokens)
+
+    def cut(self, length: int) -> None:
+        """The KV cache now holds only the first `length`."""
+        del self._history[length:]
+
+    def grow(self, token: int) -> None:
+        """The last decode has put the token behind the others."""
+        self._history.append(token)
+
+    def extend(self, tokens: Sequence[int]) -> None:
+        """The last decode has put these behind the others."""
+        self._history.extend(tokens)
+
+    # Who is using it.
+
+    def begin(self, choice: Choice) -> None:
+        """From now on it works for that choice."""
+        self.choice = choice
+        self._prompt = choice.request.job.prompt
+        self._marks = choice.request.job.marks
+
+    def leave(self, now: float) -> None:
+        """Free again."""
+        self.choice = None
+        self.left = now
+        self.draft = ()
+        self._prompt = self._marks = ()
+
+    @property
+    def running(self) -> Choice:
+        """The choice of a busy slot."""
+        assert self.choice is not None
+        return self.choice
 
     @property
     def prompt_left(self) -> int:
-        return max(0, len(self.job.prompt) - self.position)
+        """Prompt tokens that are not in the KV cache; 0 once it generates."""
+        return max(0, len(self._prompt) - len(self._history))
+
+    def next_prompt(self, count: int) -> Sequence[int]:
+        """The next prompt tokens to decode."""
+        at = len(self._history)
+        return self._prompt[at : at + count]
+
+    def is_at_mark(self) -> bool:
+        """The state as it is now was asked to be kept."""
+        return len(self._history) in self._marks
 
     def view(self) -> SlotView:
-        return SlotView(self.index, self.prompt_left, self.credit > 0)
-
-    def take(self, token: int, piece: bytes, now: float) -> Delta | None:
-        """Append a generated token; what may be sent because of it."""
-        if self.generated == 0:
-            self._first_token = now
-        self.generated += 1
-        self.pending = token
-        self._unsent.append(token)
-        return self._delta(self._text.feed(piece))
-
-    def verdict(self) -> Literal["stop", "length"] | None:
-        """Why the answer is complete, or None when it goes on."""
-        if self._text.stopped:
-            return "stop"
-        return "length" if self.generated >= self.job.max_tokens else None
-
-    def flush(self) -> Delta | None:
-        """Text that was held back for a stop string that did not come."""
-        return self._delta("" if self._text.stopped else self._text.finish())
-
-    def _delta(self, text: str) -> Delta | None:
-        if not text:
-            return None
-        tokens, self._unsent = tuple(self._unsent), []
-        self.credit -= 1
-        return Delta(self.job.request, text, tokens)
-
-    def done(self, reason: Literal["stop", "length"], now: float) -> Done:
-        """The terminal event."""
-        first = self._first_token if self.generated else now
-        return Done(
-            self.job.request,
-            reason,
-            Usage(len(self.job.prompt), self.generated),
-            Timings(
-                queued=self._started - self.job.submitted,
-                prefill=first - self._started,
-                decode=now - first,
-            ),
+        """For planning."""
+        at = len(self._history)
+        left = max(0, len(self._prompt) - at)
+        mark = next((m - at for m in self._marks if at < m < at + left), left)
+        return SlotView(
+            self.index, left, mark, self.running.request.may_generate, 1 + len(self.draft)
         )

@@ -1,0 +1,178 @@
+"""An engine in this process, without sockets: what each request was answered, event by event."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+from queue import Queue
+from typing import Any
+
+from kronk.shared.wire.to_gateway import (
+    Accepted,
+    Delta,
+    Done,
+    Failed,
+    Finished,
+    ReasoningDelta,
+    ScoredDelta,
+    ToolCallDelta,
+    ToolCallRetracted,
+)
+from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.values import (
+    Answer,
+    LoadSpec,
+    Prompt,
+    Sampling,
+    Timings,
+    TokenLogprob,
+    Usage,
+)
+from kronk.worker.engine.engine import Begin, Cancel, CancelAll
+from kronk.worker.library import LlamaLog
+from kronk.worker.loader import load
+from kronk.worker.prepare import prepare
+
+# Longer than any answer in a test takes on a machine that is doing ten other things.
+PATIENCE = 120
+GREEDY = Sampling(temperature=0.0)
+
+
+@dataclass
+class Call:
+    """A tool call as a client would have put it together."""
+
+    id: str
+    name: str
+    arguments: str = ""
+
+
+@dataclass
+class Said:
+    """One choice, put together."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: dict[int, Call] = field(default_factory=dict)
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    reason: str | None = None
+    stop: str | None = None
+
+
+@dataclass
+class Answered:
+    """A whole answer."""
+
+    choices: list[Said]
+    usage: Usage
+    timings: Timings
+
+    @property
+    def text(self) -> str:
+        return self.choices[0].text
+
+    @property
+    def reason(self) -> str | None:
+        return self.choices[0].reason
+
+
+class EngineRun:
+    """A loaded model, its engine running on a thread, and the events of each request."""
+
+    def __init__(self, spec: LoadSpec) -> None:
+        self.events: dict[int, Queue[Any]] = {}
+        self.accepted: list[int] = []
+        self.log = LlamaLog()
+        self._numbers = itertools.count(1)
+        self.loaded = load(spec, log_lines=self.log, report=lambda progress: None, emit=self._emit)
+        self.engine = self.loaded.engine
+        threading.Thread(target=self.engine.run, daemon=True).start()
+
+    def _emit(self, events: list[Any]) -> None:
+        for event in events:
+            if isinstance(event, Accepted):
+                self.accepted.append(event.request)
+            else:
+                self.events[event.request].put(event)
+
+    def begin(
+        self,
+        text: str | Prompt,
+        max_tokens: int | None = 100,
+        *,
+        sampling: Sampling = GREEDY,
+        answer: Answer = Answer(),  # noqa: B008  # frozen
+        stop: tuple[str, ...] = (),
+        window: int = 10_000,
+    ) -> int:
+        """Submit; the request's number. A plain text is a user's message."""
+        prompt = Prompt(({"role": "user", "content": text},)) if isinstance(text, str) else text
+        number = next(self._numbers)
+        self.events[number] = Queue()
+        submit = Submit(
+            number, f"test-{number}", prompt, sampling, answer, max_tokens, stop, window
+        )
+        self.engine.tell(Begin(prepare(submit, self.loaded)))
+        return number
+
+    def next(self, request: int) -> Any:
+        """The request's next event."""
+        return self.events[request].get(timeout=PATIENCE)
+
+    def result(self, request: int) -> Answered:
+        """The whole answer of a request that ends well."""
+        choices: dict[int, Said] = {}
+        while not isinstance(event := self.next(request), Done):
+            assert not isinstance(event, Failed), event
+            said = choices.setdefault(event.choice, Said())
+            assert said.reason is None, "nothing comes after a choice's end"
+            _hear(said, event)
+        ordered = [choices[number] for number in sorted(choices)]
+        assert all(said.reason for said in ordered)
+        return Answered(ordered, event.usage, event.timings)
+
+    def ask(self, text: str | Prompt, max_tokens: int | None = 100, **options: Any) -> Answered:
+        """`begin` and `result`."""
+        return self.result(self.begin(text, max_tokens, **options))
+
+    def cancel(self, request: int) -> None:
+        """Nobody reads it any more."""
+        self.engine.tell(Cancel(request))
+
+    def settle(self) -> None:
+        """Until the engine has obeyed every command so far: a request of our own came through."""
+        self.ask("Hello!", max_tokens=1)
+
+    def stop_all(self) -> None:
+        """End all requests and see that nothing is left."""
+        self.engine.tell(CancelAll())
+        self.settle()
+        assert self.engine.busy_slots == 0
+        assert self.engine.queued == 0
+
+
+def _hear(said: Said, event: Any) -> None:
+    match event:
+        case Delta(text=text, tokens=tokens):
+            said.text += text
+            said.tokens += tokens
+        case ScoredDelta(text=text, tokens=tokens, logprobs=logprobs):
+            said.text += text
+            said.tokens += tokens
+            said.logprobs += logprobs
+        case ReasoningDelta(text=text):
+            said.reasoning += text
+        case ToolCallDelta(index=index, id=str(name_of_call), name=str(name)):
+            assert index not in said.calls
+            said.calls[index] = Call(name_of_call, name, event.arguments)
+        case ToolCallDelta(index=index, arguments=arguments):
+            said.calls[index].arguments += arguments
+        case ToolCallRetracted(index=index, text=text):
+            del said.calls[index]
+            said.text += text
+        case Finished(reason=reason, stop=stop):
+            said.reason, said.stop = reason, stop
+        case _:
+            raise AssertionError(event)

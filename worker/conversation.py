@@ -1,0 +1,79 @@
+"""A chat's messages and tools, as chat templates expect them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kronk.shared.wire.values import Json
+from kronk.worker.parsers.base import Tool
+
+
+def for_template(messages: Sequence[Json]) -> list[dict[str, Any]]:
+    """Messages with tool calls' arguments as objects: most templates write them as JSON anew."""
+    return [_with_objects(message) for message in messages]
+
+
+def _with_objects(message: dict[str, Any]) -> dict[str, Any]:
+    calls = message.get("tool_calls")
+    if not calls:
+        return message
+    return message | {"tool_calls": [_call(call) for call in calls]}
+
+
+def _call(call: dict[str, Any]) -> dict[str, Any]:
+    function = call["function"]
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        try:
+            value = json.loads(arguments) if arguments else {}
+        except ValueError:
+            # Not JSON: the model once wrote it so, and sees it again so.
+            return call
+        if isinstance(value, dict):
+            return call | {"function": function | {"arguments": value}}
+    return call
+
+
+def without_tools(
+    messages: Sequence[dict[str, Any]], instructions: str, write_call: Callable[[str, Any], str]
+) -> list[dict[str, Any]]:
+    """The same chat for a template that knows no tools.
+
+    The instructions go into the system message, calls into the assistant's text, written by
+    `write_call` from name and arguments, and results into user messages.
+    """
+    plain = [_plain(message, write_call) for message in messages]
+    if not instructions:
+        return plain
+    if plain and plain[0]["role"] == "system":
+        first = plain[0] | {"content": f"{plain[0]['content']}\n\n{instructions}"}
+        return [first, *plain[1:]]
+    return [{"role": "system", "content": instructions}, *plain]
+
+
+def _plain(message: dict[str, Any], write_call: Callable[[str, Any], str]) -> dict[str, Any]:
+    if message["role"] == "tool":
+        return {"role": "user", "content": f"Tool result: {message['content']}"}
+    calls = message.get("tool_calls")
+    if not calls:
+        return message
+    written = [
+        write_call(call["function"]["name"], call["function"].get("arguments", {}))
+        for call in calls
+    ]
+    parts = [message["content"], *written] if message.get("content") else written
+    return {"role": message["role"], "content": "\n".join(parts)}
+
+
+def tools_of(tools: Sequence[Json]) -> tuple[Tool, ...]:
+    """The functions in OpenAI's tool objects."""
+    return tuple(
+        Tool(
+            function["name"],
+            function.get("parameters") or {"type": "object"},
+            function.get("description") or "",
+        )
+        for function in (tool["function"] for tool in tools)
+    )

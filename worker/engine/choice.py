@@ -1,0 +1,102 @@
+"""One answer while it is written: how its tokens are chosen, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from kronk.shared.wire.to_gateway import GenerationDelta
+from kronk.shared.wire.values import TokenLogprob
+
+from .job import ThinkingParser
+from .logprobs import Scorer
+from .output import Output
+from .request import Reason, Request
+from .sampler import Sampler
+from .sampling import Logits
+from .steering import Steering
+from .vocabulary import Vocabulary
+
+
+class Choice:
+    """Number `number` of a request's answers. `close` it: its sampler lives in C memory."""
+
+    def __init__(
+        self, request: Request, number: int, sampler: Sampler, vocabulary: Vocabulary
+    ) -> None:
+        job = request.job
+        self.request = request
+        self.number = number
+        self.generated = 0
+        # The token sampled last, which the next decode takes; nothing before the first.
+        self.pending = 0
+        self._sampler = sampler
+        self._vocabulary = vocabulary
+        self._scorer = None if job.logprobs is None else Scorer(job.logprobs)
+        parser = job.parser() if job.parser is not None else None
+        self._output = Output(
+            job.request, number, job.stop, parser, scored=self._scorer is not None
+        )
+        thinker = cast(ThinkingParser, parser) if job.thinking is not None else None
+        self._steering = (
+            Steering(job, sampler, thinker, vocabulary.ends)
+            if job.grammar is not None or thinker is not None
+            else None
+        )
+        # Nothing to do for a token but to find the largest logit.
+        self._bare = sampler.is_plain and self._scorer is None and self._steering is None
+
+    @property
+    def forced(self) -> Sequence[int]:
+        """Tokens that come next whatever the model says."""
+        return tuple(self._steering.forced) if self._steering is not None else ()
+
+    def choose(self, logits: Logits) -> tuple[int, TokenLogprob | None]:
+        """The next token of this row of logits, which is used up."""
+        if self._bare:
+            return int(logits.argmax()), None
+        if self._scorer is not None:
+            self._scorer.observe(logits)
+        if self._steering is not None:
+            token = self._steering.choose(logits)
+        else:
+            token = self._sampler.sample(logits)
+            self._sampler.accept(token)
+        score = None
+        if self._scorer is not None:
+            score = self._scorer.report(token, self._vocabulary.spelling)
+        return token, score
+
+    def take(self, token: int, score: TokenLogprob | None) -> Sequence[GenerationDelta]:
+        """Append a chosen token that does not end the answer; what may be sent because of it."""
+        self.generated += 1
+        self.pending = token
+        job = self.request.job
+        piece = job.shown.get(token) if job.shown else None
+        if piece is None:
+            piece = self._vocabulary.piece(token)
+        deltas = self._output.feed(token, piece, score)
+        if self._steering is not None:
+            self._steering.took(token)
+        return deltas
+
+    def verdict(self) -> Reason | None:
+        """Why the answer is complete after a token, or None when it goes on."""
+        if self._output.stopped is not None:
+            return "stop"
+        if self._steering is not None and self._steering.is_complete:
+            return "stop"
+        return "length" if self.generated >= self.request.job.max_tokens else None
+
+    def finish(self, reason: Reason, now: float) -> None:
+        """Send what was held back, and the end."""
+        self.request.send(self._output.finish())
+        if reason == "stop" and self._output.calls and self._output.stopped is None:
+            reason = "tool_calls"
+        self.request.finish(
+            self.number, reason, self._output.stopped, self._output.reasoning_tokens, now
+        )
+
+    def close(self) -> None:
+        """Free the sampler. Idempotent."""
+        self._sampler.close()

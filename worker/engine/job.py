@@ -1,0 +1,92 @@
+"""A request that is rendered, tokenised and known to fit: all the engine needs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kronk.worker.parsers.base import Parser
+
+from .sampler import Mask
+from .sampling import Resolved
+
+
+class Matcher(Mask, Protocol):
+    """How far one answer is in its grammar; the sampler's mask at the same time."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing but an end may follow."""
+
+
+class Closer(Protocol):
+    """Sees to it that an answer in a grammar is whole when its budget of tokens is used up."""
+
+    def after(self, token: int) -> list[int] | None:
+        """Asked with each sampled token before it is accepted: None takes it; a list is what to
+        write instead, which ends the answer."""
+
+
+class Grammar(Protocol):
+    """A compiled constraint; `kronk.worker.constraint` makes them."""
+
+    @property
+    def shortest(self) -> int:
+        """Tokens of the shortest answer it allows."""
+
+    def start(self) -> Matcher:
+        """The state at the beginning of an answer."""
+
+    def closer(self, matcher: Matcher, budget: int) -> Closer:
+        """For an answer of `budget` more tokens."""
+
+
+class ThinkingParser(Parser, Protocol):
+    """A parser that knows where thinking begins and ends."""
+
+    @property
+    def is_thinking(self) -> bool:
+        """What comes next is thinking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How the model thinks in this request. Its parser is then a `ThinkingParser`."""
+
+    # The token that opens thinking, where the model does that itself and with a single one.
+    opening: int | None
+    # What is written to end it.
+    closing: tuple[int, ...]
+    # Tokens after which it is ended; None is never.
+    budget: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to generate, and how."""
+
+    request: int
+    prompt: Sequence[int]
+    sampling: Resolved
+    # At least 1, and never past the end of the context window.
+    max_tokens: int
+    stop: tuple[str, ...]
+    # Deltas it may send before it needs credit.
+    window: int
+    # Monotonic seconds.
+    submitted: float
+    # Answers to this one prompt.
+    choices: int = 1
+    # Makes each choice's parser; None where all text is content.
+    parser: Callable[[], Parser] | None = None
+    # Control tokens whose text the parser must see; others stand for no text.
+    shown: Mapping[int, bytes] = field(default_factory=dict)
+    # Alternatives to report with each token; None is no log-probabilities.
+    logprobs: int | None = None
+    grammar: Grammar | None = None
+    thinking: Thinking | None = None
+    # Prompt lengths at which the sequence's state is worth keeping, ascending.
+    marks: tuple[int, ...] = ()
+    # The client's name for its conversation.
+    session: str | None = None

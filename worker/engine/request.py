@@ -1,0 +1,111 @@
+"""A job at work: what its choices share, and the one way its events take to the client."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from kronk.shared.wire.to_gateway import Done, Finished, GenerationDelta
+from kronk.shared.wire.values import Timings, Usage
+
+from .job import Job
+
+Reason = Literal["stop", "length", "tool_calls"]
+
+
+class Request:
+    """Ends with one `Done`, after a `Finished` for each choice.
+
+    Deltas go out while there is credit; what comes beyond it waits here, in order, and the slots
+    of a request that waits do not generate. So the client's side never gets more than its window.
+    """
+
+    def __init__(self, job: Job, emit: Callable[[Any], None]) -> None:
+        self.job = job
+        # Of the prompt, from the cache; set by the first choice.
+        self.cached = 0
+        self.cache = ""
+        self.drafted = 0
+        self.accepted = 0
+        self._emit = emit
+        self._credit = job.window
+        self._outbox: deque[Any] = deque()
+        self._unfinished = job.choices
+        self._completion_tokens = 0
+        self._reasoning_tokens = 0
+        self._started: float | None = None
+        self._first_token: float | None = None
+
+    @property
+    def may_generate(self) -> bool:
+        """The client keeps up."""
+        return self._credit > 0
+
+    @property
+    def is_over(self) -> bool:
+        """Its `Done` is out."""
+        return not self._unfinished and not self._outbox
+
+    def start(self, now: float) -> None:
+        """It has a slot."""
+        if self._started is None:
+            self._started = now
+
+    def took_token(self, now: float) -> None:
+        """One of its choices has a token more."""
+        self._completion_tokens += 1
+        if self._first_token is None:
+            self._first_token = now
+
+    def send(self, deltas: Sequence[GenerationDelta]) -> None:
+        """Deltas, now or when there is credit."""
+        for delta in deltas:
+            if self._credit > 0:
+                self._credit -= 1
+                self._emit(delta)
+            else:
+                self._outbox.append(delta)
+
+    def pay(self, events: int) -> None:
+        """Credit from the client."""
+        self._credit += events
+        while self._outbox:
+            if not isinstance(self._outbox[0], (Finished, Done)):
+                if self._credit <= 0:
+                    return
+                self._credit -= 1
+            self._emit(self._outbox.popleft())
+
+    def finish(
+        self, choice: int, reason: Reason, stop: str | None, reasoning_tokens: int, now: float
+    ) -> None:
+        """One choice is complete."""
+        self._reasoning_tokens += reasoning_tokens
+        self._unfinished -= 1
+        self._end(Finished(self.job.request, choice, reason, stop))
+        if not self._unfinished:
+            self._end(self._done(now))
+
+    def _end(self, event: Finished | Done) -> None:
+        # Never before the deltas that wait.
+        if self._outbox:
+            self._outbox.append(event)
+        else:
+            self._emit(event)
+
+    def _done(self, now: float) -> Done:
+        started = self._started if self._started is not None else now
+        first = self._first_token if self._first_token is not None else now
+        usage = Usage(
+            len(self.job.prompt), self._completion_tokens, self.cached, self._reasoning_tokens
+        )
+        timings = Timings(
+            queued=started - self.job.submitted,
+            prefill=first - started,
+            decode=now - first,
+            cache=self.cache,
+            drafted=self.drafted,
+            accepted=self.accepted,
+        )
+        return Done(self.job.request, usage, timings)
