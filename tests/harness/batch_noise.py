@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from kronk.shared.wire.to_gateway import Delta, Done, Failed
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import LoadSpec, Sampling
+from kronk.shared.wire.values import Answer, LoadSpec, Prompt, Sampling
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
 from kronk.worker.engine.engine import Begin, Cancel
 from kronk.worker.library import LlamaLog
@@ -259,7 +259,7 @@ class Running:
         self._events[self._next] = queue.SimpleQueue()
         messages = ({"role": "user", "content": text},)
         greedy = Sampling(temperature=0.0)
-        submit = Submit(self._next, "noise", messages, greedy, tokens, (), 10_000)
+        submit = Submit(self._next, "noise", Prompt(messages), greedy, Answer(), tokens, (), 10_000)
         self.loaded.engine.tell(Begin(prepare(submit, self.loaded)))
         return self._next
 

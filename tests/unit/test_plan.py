@@ -10,15 +10,15 @@ from kronk.worker.engine.plan import LEAST_PREFILL, Chunk, Plan, SlotView, make_
 
 
 def generating(slot: int) -> SlotView:
-    return SlotView(slot, 0, may_generate=True)
+    return SlotView(slot, 0, 0, may_generate=True)
 
 
 def waiting_for_client(slot: int) -> SlotView:
-    return SlotView(slot, 0, may_generate=False)
+    return SlotView(slot, 0, 0, may_generate=False)
 
 
 def prefilling(slot: int, left: int) -> SlotView:
-    return SlotView(slot, left, may_generate=True)
+    return SlotView(slot, left, left, may_generate=True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,13 @@ def test_plan(slots: list[SlotView], plan: Plan) -> None:
 
 
 views = st.lists(
-    st.builds(SlotView, st.integers(0, 63), st.integers(0, 2000), st.booleans()),
+    st.builds(
+        lambda slot, left, mark, may_generate: SlotView(slot, left, min(left, mark), may_generate),
+        st.integers(0, 63),
+        st.integers(0, 2000),
+        st.integers(1, 2500),
+        st.booleans(),
+    ),
     unique_by=lambda view: view.slot,
     max_size=32,
 )
@@ -73,6 +79,18 @@ def test_every_plan_fits_and_serves_every_stream_it_can(
     assert plan.prefill_rows <= cap or not plan.generate
     # Work is never left undone while there is room for it.
     assert not plan.is_empty or not (ready or any(left.values()))
+
+
+def test_a_decode_ends_at_a_mark_and_never_samples_there() -> None:
+    plan = make_plan([SlotView(1, 100, 30, may_generate=True)], 512, 64)
+    assert plan == Plan((), (Chunk(1, 30, last=False),))
+
+
+def test_proposed_tokens_take_room_and_what_has_none_waits() -> None:
+    drafting = SlotView(1, 0, 0, may_generate=True, rows=9)
+    plan = make_plan([drafting, drafting_too := SlotView(2, 0, 0, True, 9)], 16, 64)
+    assert plan.generate == (1,)
+    assert make_plan([drafting, drafting_too], 18, 64).generate == (1, 2)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kronk.worker.engine.text import TextFilter
+from kronk.worker.engine.text import Characters, StopFilter
 
 
 def run(pieces: list[bytes], stops: list[str]) -> tuple[str, bool]:
-    filter_ = TextFilter(stops)
+    characters, filter_ = Characters(), StopFilter(stops)
     sent = []
     for piece in pieces:
-        sent.append(filter_.feed(piece))
-        if filter_.stopped:
+        sent.append(filter_.feed(characters.feed(piece)))
+        if filter_.stopped is not None:
             return "".join(sent), True
     sent.append(filter_.finish())
     return "".join(sent), False
