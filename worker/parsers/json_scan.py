@@ -14,6 +14,7 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER_CHARACTERS = re.compile(r"[-+.0-9eE]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WORDS = ("true", "false", "null")
+_HALF = re.compile("[\\ud800-\\udfff]")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _CLOSES = {"}": "{", "]": "["}
 
@@ -208,24 +209,32 @@ _WHOLE = re.compile(
 
 
 class StringDecoder:
-    """Decodes the inside of a JSON string that comes in pieces, after a `JsonScanner` saw it."""
+    """Decodes the inside of a JSON string that comes in pieces, after a `JsonScanner` saw it.
+
+    `failed`: the string holds half of a character beyond U+FFFF; nothing from there on comes out.
+    """
 
     def __init__(self) -> None:
+        self.failed = False
         self._held = ""
 
-    def feed(self, raw: str) -> str | None:
-        """The characters that are complete; None when they are no Unicode text."""
+    def feed(self, raw: str) -> str:
+        """The characters that are complete."""
         self._held += raw
         match = _WHOLE.match(self._held)
         assert match is not None
         whole, self._held = match.group(), self._held[match.end() :]
         return self._decode(whole)
 
-    def finish(self) -> str | None:
+    def finish(self) -> str:
         """What was held back, when the string has ended."""
         held, self._held = self._held, ""
         return self._decode(held)
 
-    def _decode(self, raw: str) -> str | None:
+    def _decode(self, raw: str) -> str:
+        if self.failed:
+            return ""
         text: str = json.loads(f'"{raw}"')
-        return text if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text) else None
+        half = _HALF.search(text)
+        self.failed = half is not None
+        return text if half is None else text[: half.start()]

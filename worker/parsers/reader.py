@@ -338,10 +338,10 @@ class CallReader(ABC):
 
         def decode(raw: str | None) -> None:
             text = decoder.finish() if raw is None else decoder.feed(raw)
-            if text is None:
-                wrong.append("its arguments are no Unicode text")
-            elif not wrong:
+            if not wrong:
                 self._encoded_piece(scanner, text, wrong)
+            if decoder.failed:
+                wrong.append("its arguments are no Unicode text")
 
         yield from self._string_inside(decode)
         decode(None)
