@@ -1,0 +1,1 @@
+"""What a model has computed before and need not compute again: prefixes of prompts."""

@@ -1,0 +1,103 @@
+"""What to keep of a request, and when. Pure.
+
+`automatic` reuses whatever was computed; `system` keeps the state at the end of the system prompt
+above all; `incremental` keeps each session's conversation up to its last message; `off` computes
+everything anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kronk.shared.errors import InvalidArgument
+
+CacheMode = Literal["automatic", "system", "incremental", "off"]
+
+# The manual's (5.7): below this, keeping costs more than computing.
+MIN_TOKENS = 100
+MAX_SESSIONS = 1
+# The one pin of `system`; no session's name, which always has the prefix below.
+SYSTEM_PIN = "system"
+_SESSION_PREFIX = "session:"
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """The cache's settings for one model."""
+
+    mode: CacheMode = "automatic"
+    # Prefixes shorter than this are neither kept nor reused.
+    min_tokens: int = MIN_TOKENS
+    # Conversations pinned at a time in `incremental`.
+    max_sessions: int = MAX_SESSIONS
+    # Caps for saved states; 0 keeps none. On disk they survive the process.
+    ram_bytes: int = 0
+    disk_bytes: int = 0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is reused at all."""
+        return self.mode != "off"
+
+    @property
+    def max_pins(self) -> int:
+        """Entries of the store that are evicted last."""
+        return {"system": 1, "incremental": self.max_sessions}.get(self.mode, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMarks:
+    """Where the parts of a rendered prompt end, in tokens; None for a part that is not there or
+    whose end is no token boundary."""
+
+    # The first message, when its role is system.
+    system_end: int | None = None
+    # Where the last message begins: all before it comes again next turn.
+    last_message_start: int | None = None
+    # All messages, before the generation prompt.
+    messages_end: int | None = None
+
+
+def resolve_mode(*, system_prompt_cache: bool, incremental_cache: bool) -> CacheMode:
+    """The manual's two switches as one mode; with neither, prefixes are reused unasked."""
+    if system_prompt_cache and incremental_cache:
+        raise InvalidArgument(
+            "system_prompt_cache and incremental_cache exclude each other: the incremental cache"
+            " holds the system prompt already; set one of them",
+            param="incremental_cache",
+        )
+    if system_prompt_cache:
+        return "system"
+    return "incremental" if incremental_cache else "automatic"
+
+
+def marks(policy: CachePolicy, rigid: bool, prompt: PromptMarks) -> tuple[int, ...]:
+    """At which lengths of the prompt to save a snapshot: ascending, each at least `min_tokens`.
+
+    Prefill is split there. Where any prefix can be cut out of a longer sequence, only what the mode
+    promises to keep is saved on its own. Rigid memory needs a snapshot wherever prompts may part.
+    """
+    if not policy.is_on or (policy.ram_bytes <= 0 and policy.disk_bytes <= 0):
+        return ()
+    wanted: set[int | None] = set()
+    if rigid:
+        wanted = {prompt.system_end, prompt.last_message_start, prompt.messages_end}
+    elif policy.mode == "system":
+        wanted = {prompt.system_end}
+    elif policy.mode == "incremental":
+        wanted = {prompt.last_message_start}
+    least = max(1, policy.min_tokens)
+    return tuple(sorted(mark for mark in wanted if mark is not None and mark >= least))
+
+
+def pin_at(policy: CachePolicy, prompt: PromptMarks, mark: int, session: str | None) -> str | None:
+    """The name under which the snapshot at `mark` is pinned; None for one like any other.
+
+    `session` is the client's imc_id.
+    """
+    if policy.mode == "system" and mark == prompt.system_end:
+        return SYSTEM_PIN
+    if policy.mode == "incremental" and mark == prompt.last_message_start:
+        return _SESSION_PREFIX + (session or "")
+    return None
