@@ -6,13 +6,13 @@ import dataclasses
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from .errors import InvalidArgument
 from .sampling_params import parse_sampling
-from .wire.values import LoadSpec, Sampling
+from .wire.values import ContextSpec, LoadSpec, PlacementSpec, Sampling
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 
@@ -54,7 +54,7 @@ class ModelConfig:
     n_gpu_layers: int = 0
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
-    flash_attention: str = "enabled"
+    flash_attention: Literal["enabled", "disabled", "auto"] = "enabled"
     sampling_parameters: Sampling = dataclasses.field(default_factory=Sampling)
 
 
@@ -142,18 +142,21 @@ def load_spec(
     model: str, path: Path, config: ModelConfig, *, extra_buffers: bool, llama_log: bool
 ) -> LoadSpec:
     """What a worker is told to load."""
+    layers = config.n_gpu_layers
     return LoadSpec(
         model=model,
         path=str(path),
-        context_window=config.context_window,
-        n_seq_max=config.n_seq_max,
-        n_batch=config.n_batch,
-        n_ubatch=config.n_ubatch,
-        n_threads=config.n_threads,
-        n_gpu_layers=config.n_gpu_layers,
-        cache_type_k=config.cache_type_k,
-        cache_type_v=config.cache_type_v,
-        flash_attention=config.flash_attention,
+        context=ContextSpec(
+            window=config.context_window,
+            slots=config.n_seq_max,
+            n_batch=config.n_batch,
+            n_ubatch=config.n_ubatch,
+            n_threads=config.n_threads,
+            cache_type_k=config.cache_type_k,
+            cache_type_v=config.cache_type_v,
+            flash_attention=config.flash_attention,
+        ),
+        placement=PlacementSpec(n_gpu_layers={0: None, -1: 0}.get(layers, layers)),
         sampling=config.sampling_parameters,
         extra_buffers=extra_buffers,
         llama_log=llama_log,

@@ -57,13 +57,14 @@ def _decode(path: Path, *, extra_buffers: bool) -> dict[str, object]:
     log = library.LlamaLog()
     model = Model(
         path,
-        n_gpu_layers=0,
         extra_buffers=extra_buffers,
         log=log,
         on_progress=lambda fraction: None,
     )
     model.require_generation()
-    shape = ContextShape(256, 256, 256, 1, default_threads(), "f16", "f16", "enabled")
+    shape = ContextShape(
+        n_ctx=256, n_batch=256, n_ubatch=256, n_seq_max=1, n_threads=default_threads()
+    )
     first_decode(Context(model, shape, log), _ROWS)
     return {
         "build": library.build(),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
 from kronk.shared.errors import ModelFailed
+from kronk.shared.wire.values import RopeSpec
 
 from .library import LlamaLog
 from .model import Model
@@ -36,6 +37,11 @@ _get_logits = lib._lib["llama_get_logits"]
 _get_logits.argtypes = [lib.llama_context_p_ctypes]
 _get_logits.restype = ctypes.c_void_p
 _FLASH_ATTENTION = {"auto": -1, "disabled": 0, "enabled": 1}
+_ROPE_SCALING = {
+    "none": lib.LLAMA_ROPE_SCALING_TYPE_NONE,
+    "linear": lib.LLAMA_ROPE_SCALING_TYPE_LINEAR,
+    "yarn": lib.LLAMA_ROPE_SCALING_TYPE_YARN,
+}
 
 
 class DecodeResult(enum.Enum):
@@ -50,16 +56,41 @@ class DecodeResult(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ContextShape:
-    """What a context is sized by; `n_ctx` is the cells of all sequences together."""
+    """What a context is made by; `n_ctx` is the cells of all sequences together."""
 
     n_ctx: int
     n_batch: int
     n_ubatch: int
     n_seq_max: int
     n_threads: int
-    cache_type_k: str
-    cache_type_v: str
-    flash_attention: str
+    # None: as many as `n_threads`.
+    n_threads_batch: int | None = None
+    # Rows of one decode that may have logits; None: one for each sequence.
+    n_outputs_max: int | None = None
+    cache_type_k: str = "f16"
+    cache_type_v: str = "f16"
+    flash_attention: str = "enabled"
+    swa_full: bool = True
+    offload_kqv: bool = True
+    op_offload: bool = True
+    rope: RopeSpec = field(default_factory=RopeSpec)
+
+
+def _rotate(params: lib.llama_context_params, rope: RopeSpec) -> None:
+    """What is None stays at the default, which is what the GGUF says."""
+    if rope.scaling is not None:
+        params.rope_scaling_type = _ROPE_SCALING[rope.scaling]
+    for name, value in (
+        ("rope_freq_base", rope.freq_base),
+        ("rope_freq_scale", rope.freq_scale),
+        ("yarn_ext_factor", rope.yarn_ext_factor),
+        ("yarn_attn_factor", rope.yarn_attn_factor),
+        ("yarn_beta_fast", rope.yarn_beta_fast),
+        ("yarn_beta_slow", rope.yarn_beta_slow),
+        ("yarn_orig_ctx", rope.yarn_orig_ctx),
+    ):
+        if value is not None:
+            setattr(params, name, value)
 
 
 class Batch:
@@ -128,12 +159,17 @@ class Context:
         params.n_seq_max = shape.n_seq_max
         # One output row per sequence: the default sizes the compute buffer for n_batch rows of
         # logits, which is half a gigabyte for a vocabulary of 262,144.
-        params.n_outputs_max = shape.n_seq_max
-        params.n_threads = params.n_threads_batch = shape.n_threads
+        params.n_outputs_max = shape.n_outputs_max or shape.n_seq_max
+        params.n_threads = shape.n_threads
+        params.n_threads_batch = shape.n_threads_batch or shape.n_threads
         params.type_k = _CACHE_TYPES[shape.cache_type_k]
         params.type_v = _CACHE_TYPES[shape.cache_type_v]
         params.flash_attn_type = _FLASH_ATTENTION[shape.flash_attention]
+        params.swa_full = shape.swa_full
+        params.offload_kqv = shape.offload_kqv
+        params.op_offload = shape.op_offload
         params.kv_unified = True
+        _rotate(params, shape.rope)
         params.no_perf = True
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:

@@ -31,8 +31,6 @@ log = structlog.get_logger()
 DEFAULT_CONTEXT = 8192
 # llama.cpp rounds a context up to this anyway.
 _CONTEXT_STEP = 256
-# The manual's queue (4.4): twice the slots.
-_QUEUE_PER_SLOT = 2
 # Rows of the first decode: enough to reach the matrix kernels that single rows never use, which
 # are the ones a miscompiled build dies in.
 _CANARY_ROWS = 32
@@ -68,52 +66,39 @@ def load(
     _check_file(path)
     model = Model(
         path,
-        n_gpu_layers=spec.n_gpu_layers,
+        placement=spec.placement,
         extra_buffers=spec.extra_buffers,
         log=log_lines,
         on_progress=lambda fraction: report(LoadProgress("weights", fraction)),
     )
     model.require_generation()
     report(LoadProgress("context", 0.0))
-    n_ctx = context_per_slot(spec.context_window, model.n_ctx_train)
-    n_ubatch = min(spec.n_ubatch, n_ctx)
-    n_threads = spec.n_threads or default_threads()
-    context = Context(
-        model,
-        ContextShape(
-            n_ctx=n_ctx * spec.n_seq_max,
-            n_batch=max(n_ubatch, min(spec.n_batch, n_ctx)),
-            n_ubatch=n_ubatch,
-            n_seq_max=spec.n_seq_max,
-            n_threads=n_threads,
-            cache_type_k=spec.cache_type_k,
-            cache_type_v=spec.cache_type_v,
-            flash_attention=spec.flash_attention,
-        ),
-        log_lines,
-    )
+    asked = spec.context
+    n_ctx = context_per_slot(asked.window, model.n_ctx_train)
+    shape = context_shape(spec, n_ctx)
+    context = Context(model, shape, log_lines)
     report(LoadProgress("first_decode", 0.0))
-    first_decode(context, min(_CANARY_ROWS, n_ubatch))
+    first_decode(context, min(_CANARY_ROWS, shape.n_ubatch))
     chosen = template.choose(model.chat_template())
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
-    queue = _QUEUE_PER_SLOT * spec.n_seq_max
+    queue = spec.queue_depth * asked.slots
     engine = Engine(
         context,
         model,
         NoReuse(context, model.is_recurrent),
         Candidates(model.n_vocab),
-        slots=spec.n_seq_max,
+        slots=asked.slots,
         queue=queue,
-        n_ubatch=n_ubatch,
-        crowding=None if library.has_gpu() else Crowding(n_threads),
+        n_ubatch=shape.n_ubatch,
+        crowding=None if library.has_gpu() else Crowding(shape.n_threads),
         emit=emit,
     )
     fitted = Fitted(
         n_ctx=n_ctx,
-        slots=spec.n_seq_max,
+        slots=asked.slots,
         queue=queue,
-        n_threads=n_threads,
+        n_threads=shape.n_threads,
         parameters=model.parameters,
         weights_bytes=model.weights_bytes,
         architecture=model.architecture,
@@ -121,6 +106,30 @@ def load(
     )
     return Loaded(
         model, engine, chosen, (spec.sampling, sampling.recommended(model.metadata)), fitted
+    )
+
+
+def context_shape(spec: LoadSpec, n_ctx: int) -> ContextShape:
+    """What llama.cpp is asked for, with `n_ctx` tokens for each slot."""
+    asked = spec.context
+    n_ubatch = min(asked.n_ubatch, n_ctx)
+    n_threads = asked.n_threads or default_threads()
+    rows = 1 if spec.speculation.mode == "none" else 1 + spec.speculation.draft_max
+    return ContextShape(
+        n_ctx=n_ctx * asked.slots,
+        n_batch=max(n_ubatch, min(asked.n_batch, n_ctx)),
+        n_ubatch=n_ubatch,
+        n_seq_max=asked.slots,
+        n_threads=n_threads,
+        n_threads_batch=asked.n_threads_batch,
+        n_outputs_max=max(asked.slots, min(asked.slots * rows, asked.n_batch)),
+        cache_type_k=asked.cache_type_k,
+        cache_type_v=asked.cache_type_v,
+        flash_attention=asked.flash_attention,
+        swa_full=asked.swa_full,
+        offload_kqv=asked.offload_kqv,
+        op_offload=asked.op_offload,
+        rope=asked.rope,
     )
 
 

@@ -10,11 +10,15 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 
 from kronk.shared.errors import InvalidArgument, ModelFailed
+from kronk.shared.wire.values import PlacementSpec
 
 from .library import LlamaLog
 
-# Kronk's convention (the manual's) to llama.cpp's: there 0 is none and a negative number is all.
+# llama.cpp's own word for it.
 _ALL_LAYERS = -1
+
+
+_DEFAULT_PLACEMENT = PlacementSpec()
 
 
 class Model:
@@ -24,13 +28,14 @@ class Model:
         self,
         path: Path,
         *,
-        n_gpu_layers: int,
-        extra_buffers: bool,
         log: LlamaLog,
         on_progress: Callable[[float], None],
+        placement: PlacementSpec = _DEFAULT_PLACEMENT,
+        extra_buffers: bool = True,
     ) -> None:
         params = lib.llama_model_default_params()
-        params.n_gpu_layers = {0: _ALL_LAYERS, -1: 0}.get(n_gpu_layers, n_gpu_layers)
+        layers = placement.n_gpu_layers
+        params.n_gpu_layers = _ALL_LAYERS if layers is None else layers
         params.use_extra_bufts = extra_buffers
 
         def report(fraction: float, _: object) -> bool:

@@ -12,7 +12,7 @@ from harness.engine import EngineRun
 from harness.waiting import wait_until
 from kronk.shared.errors import ContextLengthExceeded
 from kronk.shared.wire.to_gateway import Delta, Failed
-from kronk.shared.wire.values import LoadSpec, Sampling
+from kronk.shared.wire.values import ContextSpec, LoadSpec, Sampling
 from kronk.worker.engine.engine import Cancel, CancelAll, Credit
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
@@ -28,9 +28,10 @@ CLEAR = (
 
 def spec() -> LoadSpec:
     return LoadSpec(
-        "tiny", str(TINY), CONTEXT, SLOTS, 512, 512, 1, -1, "f16", "f16", "enabled",
-        Sampling(), extra_buffers=True, llama_log=False,
-    )  # fmt: skip
+        model="tiny",
+        path=str(TINY),
+        context=ContextSpec(window=CONTEXT, slots=SLOTS, n_batch=512, n_ubatch=512, n_threads=1),
+    )
 
 
 @pytest.fixture(scope="module")

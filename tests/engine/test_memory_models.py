@@ -16,16 +16,17 @@ from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
 
 LOG = LlamaLog()
+SHAPE = ContextShape(n_ctx=512, n_batch=256, n_ubatch=256, n_seq_max=1, n_threads=1)
 TEXT = "<|im_start|>user\nCount from 1 to 50<|im_end|>\n<|im_start|>assistant\n"
 
 
 def load(path: Path) -> Model:
-    return Model(path, n_gpu_layers=-1, extra_buffers=True, log=LOG, on_progress=lambda _: None)
+    return Model(path, log=LOG, on_progress=lambda _: None)
 
 
 def greedy(model: Model, count: int) -> tuple[list[int], list[float]]:
     """The answer's tokens, and the lead of each over the second best."""
-    context = Context(model, ContextShape(512, 256, 256, 1, 1, "f16", "f16", "auto"), LOG)
+    context = Context(model, SHAPE, LOG)
     rows, at, said, leads = model.tokenize(TEXT), 0, [], []
     for _ in range(count):
         batch = Batch(256)

@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from kronk.shared.wire.to_gateway import Delta, Done, Failed
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import Answer, LoadSpec, Prompt, Sampling
+from kronk.shared.wire.values import Answer, ContextSpec, LoadSpec, Prompt, Sampling
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
 from kronk.worker.engine.engine import Begin, Cancel
 from kronk.worker.library import LlamaLog
@@ -151,10 +151,10 @@ def logits_of(context: Context, row: int) -> Logits:
 
 
 def new_context(model: Model, log: LlamaLog) -> Context:
-    cells = SLOTS * CONTEXT
-    return Context(
-        model, ContextShape(cells, CONTEXT, CONTEXT, SLOTS, 1, "f16", "f16", "enabled"), log
+    shape = ContextShape(
+        n_ctx=SLOTS * CONTEXT, n_batch=CONTEXT, n_ubatch=CONTEXT, n_seq_max=SLOTS, n_threads=1
     )
+    return Context(model, shape, log)
 
 
 def decode_alone(model: Model, log: LlamaLog, text: str) -> Alone:
@@ -239,13 +239,16 @@ class Running:
         self._next = 0
         self.loaded: Loaded = load(
             LoadSpec(
-                "tiny", str(path), CONTEXT, SLOTS, CONTEXT, CONTEXT, 1, -1, "f16", "f16",
-                "enabled", Sampling(), extra_buffers=True, llama_log=False,
+                model="noise",
+                path=str(path),
+                context=ContextSpec(
+                    window=CONTEXT, slots=SLOTS, n_batch=CONTEXT, n_ubatch=CONTEXT, n_threads=1
+                ),
             ),
             log_lines=log,
             report=lambda _: None,
             emit=self._emit,
-        )  # fmt: skip
+        )
         self.context: Context = self.loaded.engine._context
         threading.Thread(target=self.loaded.engine.run, daemon=True).start()
 
