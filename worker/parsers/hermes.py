@@ -17,8 +17,6 @@ class HermesParser(CallReader):
 
     def read_call(self, opener: str) -> Reading[None]:
         yield from self.envelope()
-        # The object says everything: some models leave the closing tag out.
-        self.end()
         yield from self.optional(CLOSE)
 
 

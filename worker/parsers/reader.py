@@ -10,18 +10,15 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
-from enum import Enum, auto
 from typing import ClassVar, TypeVar
 
-from .base import Arguments, CallBegin, CallEnd, Dropped, Retracted, Segment, Text, Tool
+from .base import Segment, Tool
+from .book import MAX_NAME, Book
 from .json_scan import JsonScanner, StringDecoder
 from .marker import SPACE, Markers
 
 T = TypeVar("T")
 Reading = Generator[None, None, T]
-
-# Longer than any name or header; text that goes on for longer without an end is no call.
-MAX_NAME = 256
 
 CUT_OFF = "the answer ends in the middle of it"
 
@@ -39,16 +36,7 @@ class NoCall(Exception):
         self.in_string = in_string
 
 
-class _Stage(Enum):
-    """How far the call that is being read has come."""
-
-    UNNAMED = auto()
-    BEGUN = auto()
-    # Its name is not among the tools: it is read to its end, as text.
-    REFUSED = auto()
-
-
-class CallReader(ABC):
+class CallReader(Book, ABC):
     """A parser (see `base.Parser`). A subclass says what opens a call, and reads it."""
 
     # What opens a call in the text.
@@ -57,24 +45,7 @@ class CallReader(ABC):
     closers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tools: Sequence[Tool]) -> None:
-        self.problems: list[str] = []
-        self.tools = {tool.name: tool for tool in tools}
-        self._segments: list[Segment] = []
-        # The text that has come, from somewhere before `_at`, where the next character is taken.
-        self._text = ""
-        self._at = 0
-        self._ended = False
-        # Characters taken that no segment accounts for yet.
-        self._taken = 0
-        # What the current call is made of, as far as it has not come out as text.
-        self._raw: list[str] = []
-        self._stage = _Stage.UNNAMED
-        self._begun = 0
-        # Arguments that came before the call's name.
-        self._early: list[str] = []
-        self._has_arguments = False
-        # Whether nothing but white space came since a call ended: it is dropped.
-        self._behind_call = False
+        super().__init__(tools)
         # Brackets that are open around the JSON value being read.
         self._around = 0
         self._openers = Markers(*self.openers)
@@ -130,55 +101,14 @@ class CallReader(ABC):
             yield from call
         except NoCall as none:
             self._give_back(str(none))
-            if none.depth or none.in_string:
-                yield from self._skip(none.depth, none.in_string)
+            yield from self.skip_rest(none.depth, none.in_string)
             return False
-        self.drop()
-        return True
-
-    def begin(self, name: str) -> None:
-        """The call's name is known."""
-        if name not in self.tools:
-            self.problems.append(f"a call to {name[:MAX_NAME]!r}, which is none of the tools")
-            self._stage = _Stage.REFUSED
-            self._let_through()
-            return
-        self._stage = _Stage.BEGUN
-        self._segments.append(CallBegin(self._begun, name, self._account()))
-        self._begun += 1
-        self.arguments("".join(self._early))
-
-    def arguments(self, text: str) -> None:
-        """The next piece of the call's arguments, as JSON."""
-        if not text:
-            return
-        self._has_arguments = True
-        if self._stage is _Stage.UNNAMED:
-            self._early.append(text)
-        elif self._stage is _Stage.BEGUN:
-            self._segments.append(Arguments(self._begun - 1, text, self._account()))
-
-    def end(self) -> None:
-        """The call is complete. Another may follow at once."""
-        if self._stage is _Stage.UNNAMED:
-            raise self.no_call("it has no name")
-        if self._stage is _Stage.BEGUN:
-            if not self._has_arguments:
-                self.arguments("{}")
-            self._segments.append(CallEnd(self._begun - 1, self._account()))
-            self._behind_call = True
-        self._let_through()
-        self._clear()
-
-    def drop(self) -> None:
-        """What was taken since the last call's end belongs to no call and is no text."""
-        if self._behind_call:
-            if self._taken:
-                self._segments.append(Dropped(self._account()))
         else:
-            # Around a call that was refused.
-            self._emit_text("".join(self._raw))
-        self._clear()
+            self.drop()
+            return True
+        finally:
+            self._around = 0
+            self._is_marked = False
 
     def no_call(self, reason: str, depth: int = 0, in_string: bool = False) -> NoCall:
         """To be raised where the text turns out to be no call; `depth` counts the brackets that are
@@ -187,13 +117,6 @@ class CallReader(ABC):
 
     # Primitives.
 
-    def take(self, count: int) -> str:
-        """Takes characters that are there."""
-        piece = self._text[self._at : self._at + count]
-        self._at += len(piece)
-        self._taken += len(piece)
-        return piece
-
     def wait(self) -> Reading[None]:
         """Suspends until more text comes; at the end of the text the call is none."""
         if self._ended:
@@ -201,15 +124,13 @@ class CallReader(ABC):
         self._let_through()
         yield
 
-    def optional(self, *literals: str) -> Reading[str | None]:
-        """Takes white space and the literal that comes next and returns the literal; takes nothing
-        when none of them comes, or the text ends."""
+    def ahead(self, *literals: str) -> Reading[str | None]:
+        """Which of the literals comes next, white space before it or not; None when none does, or
+        the text ends. Nothing is taken."""
         while True:
             rest = self._text[self._at :].lstrip(SPACE)
-            space = len(self._text) - self._at - len(rest)
             for literal in sorted(literals, key=len, reverse=True):
                 if rest.startswith(literal):
-                    self._keep(space + len(literal))
                     return literal
                 if not self._ended and literal.startswith(rest):
                     break
@@ -217,6 +138,14 @@ class CallReader(ABC):
                 return None
             self._let_through()
             yield
+
+    def optional(self, *literals: str) -> Reading[str | None]:
+        """Takes what `ahead` finds, with the white space before it."""
+        literal = yield from self.ahead(*literals)
+        if literal is not None:
+            rest = self._text[self._at :].lstrip(SPACE)
+            self._keep(len(self._text) - self._at - len(rest) + len(literal))
+        return literal
 
     def expect(self, *literals: str) -> Reading[str]:
         """Takes white space and one of the literals, which must come next."""
@@ -275,6 +204,15 @@ class CallReader(ABC):
         text: str = json.loads("".join(parts))
         return text
 
+    def array(self, around: int = 0) -> Reading[None]:
+        """Reads calls in an array of envelopes, at least one."""
+        yield from self.expect("[")
+        mark = ","
+        while mark == ",":
+            yield from self.envelope(around + 1)
+            mark = yield from self.expect(",", "]")
+        self._around = around
+
     def peek(self) -> Reading[str]:
         """Takes white space and returns the character behind it, which stays."""
         yield from self.skip_space()
@@ -309,9 +247,18 @@ class CallReader(ABC):
         """
         yield from self.expect("{")
         self._around = around + 1
+        yield from self.fields(only)
+        self._around = around
+        if not self.is_named:
+            raise self.no_call("it has no name")
+        # The object says everything: some models leave out what should follow.
+        self.end()
+
+    def fields(self, only: Sequence[str] | None = None) -> Reading[None]:
+        """Reads what follows a call's opening brace, up to the closing one."""
         seen: set[str] = set()
-        first = yield from self.optional("}")
-        while first is None:
+        mark = yield from self.optional("}")
+        while mark != "}":
             key = yield from self.string()
             yield from self.expect(":")
             key = "arguments" if key == "parameters" else key
@@ -320,9 +267,7 @@ class CallReader(ABC):
                 raise self.no_call(f"the key {key[:MAX_NAME]!r} cannot be here")
             seen.add(key)
             yield from self._field(key)
-            if (yield from self.expect(",", "}")) == "}":
-                break
-        self._around = around
+            mark = yield from self.expect(",", "}")
 
     def _field(self, key: str) -> Reading[None]:
         if key == "name":
@@ -377,64 +322,10 @@ class CallReader(ABC):
                 raise self.no_call(scanner.failure, in_string=True)
             yield from self.wait()
 
-    # Accounts.
-
-    def _keep(self, count: int) -> str:
-        piece = self.take(count)
-        if piece:
-            self._raw.append(piece)
-        return piece
-
-    def _account(self) -> int:
-        taken, self._taken = self._taken, 0
-        return taken
-
-    def _emit_text(self, text: str) -> None:
-        assert len(text) == self._taken
-        if text:
-            self._segments.append(Text(text, self._account()))
-            self._behind_call = False
-
-    def _open_call(self, end: int) -> None:
-        self._clear()
-        self._keep(end - self._at)
-
-    def _clear(self) -> None:
-        self._stage = _Stage.UNNAMED
-        self._raw = []
-        self._early = []
-        self._has_arguments = False
-
-    def _let_through(self) -> None:
-        """What a refused call is made of comes out at once."""
-        if self._stage is _Stage.REFUSED:
-            self._emit_text("".join(self._raw))
-            self._raw = []
-
-    def _give_back(self, reason: str) -> None:
-        raw = "".join(self._raw)
-        if self._stage is _Stage.BEGUN:
-            self._segments.append(Retracted(self._begun - 1, raw, reason, self._account()))
-            self._behind_call = False
-        else:
-            if self._stage is _Stage.UNNAMED:
-                self.problems.append(f"no call: {reason}")
-            self._emit_text(raw)
-        self._around = 0
-        self._clear()
-
-    def _drop_space(self, end: int) -> None:
-        space = self._text[self._at : end]
-        solid = space.lstrip(SPACE)
-        if self.take(len(space) - len(solid)):
-            self._segments.append(Dropped(self._account()))
-        if solid:
-            self._behind_call = False
-
     def _nothing_left(self) -> bool:
         return self._ended and not self._text[self._at :].strip(SPACE)
 
-    def _skip(self, depth: int, in_string: bool) -> Reading[None]:
+    def skip_rest(self, depth: int, in_string: bool) -> Reading[None]:
         """Passes the rest of a malformed call through as text: to the end of its brackets, or to a
         marker outside a string."""
         in_string_marks = Markers('"', "\\")
