@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.sampling_params import SAMPLING_LIMITS
+from kronk.shared.sampling_params import PARAMETERS, SAMPLING_LIMITS
 
 from .chat import Conversation
 
@@ -56,7 +56,7 @@ def _set(conversation: Conversation, rest: str) -> str:
 
 
 def _number(name: str, text: str) -> float | int:
-    whole = name in ("top_k", "seed", "max_tokens")
+    whole = name == "max_tokens" or PARAMETERS[name].kind == "int"
     least, most = _SETTABLE[name]
     try:
         value = int(text) if whole else float(text)

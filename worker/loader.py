@@ -87,7 +87,7 @@ def load(
         context,
         model,
         NoReuse(context, model.is_recurrent),
-        Candidates(model.n_vocab),
+        Candidates(model.n_vocab, model.vocab),
         slots=asked.slots,
         queue=queue,
         n_ubatch=shape.n_ubatch,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable
@@ -203,10 +202,8 @@ class Engine:
             self._occupy(slot, request, number)
 
     def _occupy(self, slot: Slot, request: Request, number: int) -> None:
-        sampling = request.job.sampling
-        if number:
-            # Equal choices would be of no use.
-            sampling = dataclasses.replace(sampling, seed=(sampling.seed + number) & 0xFFFFFFFF)
+        # Equal choices would be of no use.
+        sampling = request.job.sampling.for_choice(number)
         sampler = Sampler(sampling, self._candidates, request.job.prompt, self._vocabulary.ends)
         slot.begin(Choice(request, number, sampler, self._vocabulary))
         del self._free[slot.index]

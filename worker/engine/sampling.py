@@ -1,59 +1,103 @@
-"""Sampling parameters, resolved, and the prefilter that makes sampling cheap.
-
-llama.cpp's samplers copy and sort the whole vocabulary: 0.3 ms a row at 262,144 tokens. Most
-tokens cannot be chosen, so numpy first keeps those that can, and the C samplers see only them.
-The prefilter keeps a superset of what the chain could choose: it changes cost, never the result.
-"""
+"""Sampling parameters, resolved: the nearest source that says one decides it."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from kronk.shared.errors import InvalidArgument
+from kronk.shared.sampling_params import PARAMETERS, is_within
 from kronk.shared.wire.values import Sampling
 
 Logits = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.intp]
 
-# The manual's defaults (3.2), for what neither the request, the model's configuration nor its
-# GGUF says.
-BASELINE = Sampling(temperature=0.8, top_k=40, top_p=0.9, min_p=0.0)
+# For what neither the request, the model's configuration nor its GGUF says.
+BASELINE = Sampling(**{name: parameter.default for name, parameter in PARAMETERS.items()})
 
 # What a GGUF may recommend, by the names llama.cpp gives the keys.
 GGUF_KEYS = {
-    "temperature": ("general.sampling.temp", float),
-    "top_k": ("general.sampling.top_k", int),
-    "top_p": ("general.sampling.top_p", float),
-    "min_p": ("general.sampling.min_p", float),
+    "temperature": "general.sampling.temp",
+    "top_k": "general.sampling.top_k",
+    "top_p": "general.sampling.top_p",
+    "min_p": "general.sampling.min_p",
+    "repeat_penalty": "general.sampling.penalty_repeat",
+    "repeat_last_n": "general.sampling.penalty_last_n",
+    "xtc_probability": "general.sampling.xtc_probability",
+    "xtc_threshold": "general.sampling.xtc_threshold",
+    "mirostat": "general.sampling.mirostat",
+    "mirostat_tau": "general.sampling.mirostat_tau",
+    "mirostat_eta": "general.sampling.mirostat_eta",
 }
 
-# exp(-30) is 1e-13: a token that far below the best has no float32 probability beside it, even
-# a million of them.
-_NEGLIGIBLE = 30.0
-# Logit distances tried, nearest first, until top_k tokens are inside.
-_REACHES = (4.0, 8.0, 16.0)
+# llama.cpp's generator takes 32 bits, of which the highest number means "draw one yourself".
+_SEEDS = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Parameters with nothing left open. `seed` is what makes a run repeatable."""
+    """Parameters with nothing left open; what each means stands in `PARAMETERS`."""
 
     temperature: float
     # 0 is off.
     top_k: int
     top_p: float
     min_p: float
+    typical_p: float
+    top_n_sigma: float
+    repeat_penalty: float
+    # 0 is off, -1 the whole context.
+    repeat_last_n: int
+    frequency_penalty: float
+    presence_penalty: float
+    dry_multiplier: float
+    dry_base: float
+    dry_allowed_length: int
+    # 0 is off, -1 the whole context.
+    dry_penalty_last_n: int
+    dry_sequence_breakers: tuple[str, ...]
+    xtc_probability: float
+    xtc_threshold: float
+    mirostat: int
+    mirostat_tau: float
+    mirostat_eta: float
+    dynatemp_range: float
+    dynatemp_exponent: float
+    logit_bias: dict[int, float]
+    # 0 to 2**32 - 2; what makes a run repeatable.
     seed: int
+    ignore_eos: bool
+    min_tokens: int
 
     @property
     def is_greedy(self) -> bool:
-        return self.temperature == 0.0 or self.top_k == 1
+        """Whether the best token is taken, once penalties and biases have had their say."""
+        return self.temperature == 0.0 or (self.top_k == 1 and not self.mirostat)
+
+    @property
+    def penalizes(self) -> bool:
+        """Whether recent tokens lose (or, below zero, gain) odds."""
+        is_neutral = (self.repeat_penalty, self.frequency_penalty, self.presence_penalty) == (
+            1.0,
+            0.0,
+            0.0,
+        )
+        return self.repeat_last_n != 0 and not is_neutral
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether repeated sequences lose odds."""
+        return self.dry_multiplier > 0.0 and self.dry_penalty_last_n != 0
+
+    def for_choice(self, index: int) -> Resolved:
+        """The parameters of one of several answers: the first keeps the seed, no two share it."""
+        return dataclasses.replace(self, seed=(self.seed + index) % _SEEDS)
 
 
 def resolve(*sources: Sampling) -> Resolved:
@@ -61,38 +105,42 @@ def resolve(*sources: Sampling) -> Resolved:
 
     Sources are the request, the model's configuration and its GGUF, in that order.
     """
-    values = {}
-    for field in dataclasses.fields(Resolved):
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Sampling):
         said = (getattr(source, field.name) for source in (*sources, BASELINE))
         values[field.name] = next((value for value in said if value is not None), None)
-    seed = values["seed"]
-    if seed is None:
-        seed = int.from_bytes(os.urandom(4), "little")
-    # llama.cpp's generator takes 32 bits.
-    return Resolved(**(values | {"seed": seed & 0xFFFFFFFF}))
+    biases = values["logit_bias"] or {}
+    values["logit_bias"] = {int(token): bias for token, bias in biases.items()}
+    values["seed"] = _seed(values["seed"])
+    return Resolved(**values)
+
+
+def _seed(said: int | None) -> int:
+    if said is None or said == -1:
+        said = int.from_bytes(os.urandom(8), "little")
+    return said % _SEEDS
+
+
+def require_known_tokens(params: Resolved, n_vocab: int) -> None:
+    """Raise `InvalidArgument` for a bias on a token that the vocabulary does not have."""
+    for token in params.logit_bias:
+        if not 0 <= token < n_vocab:
+            raise InvalidArgument(
+                f"'logit_bias' names token {token}, but this model's tokens are 0 to {n_vocab - 1}",
+                param="logit_bias",
+            )
 
 
 def recommended(metadata: Callable[[str], str | None]) -> Sampling:
-    """What the GGUF recommends; values that are no numbers are as good as absent."""
-    values: dict[str, float | int] = {}
-    for name, (key, kind) in GGUF_KEYS.items():
+    """What the GGUF recommends; what is no number or out of range is as good as absent."""
+    values: dict[str, Any] = {}
+    for name, key in GGUF_KEYS.items():
         text = metadata(key)
+        kind = int if PARAMETERS[name].kind == "int" else float
         try:
             number = kind(text) if text is not None else None
         except ValueError:
             continue
-        if number is not None and math.isfinite(number) and number >= 0:
+        if number is not None and is_within(name, number):
             values[name] = number
-    return Sampling(**values)  # type: ignore[arg-type]  # the table pairs names with their types
-
-
-def candidates(logits: Logits, params: Resolved) -> Ids:
-    """Ids that top_k -> top_p -> min_p -> temperature could choose, in no particular order."""
-    best = float(logits.max())
-    if params.top_k <= 0 or params.top_k >= logits.size:
-        return np.flatnonzero(logits >= best - _NEGLIGIBLE * max(1.0, params.temperature))
-    for reach in _REACHES:
-        inside = np.flatnonzero(logits >= best - reach)
-        if inside.size >= params.top_k:
-            return inside
-    return np.argpartition(logits, -params.top_k)[-params.top_k :]
+    return Sampling(**values)

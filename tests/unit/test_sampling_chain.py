@@ -1,0 +1,172 @@
+"""The samplers choose what llama.cpp's own would from the whole row, for the same seed."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import llama_cpp.llama_cpp as lib
+import numpy as np
+import pytest
+
+from kronk.shared.wire.values import Sampling
+from kronk.worker.engine.chain import TOKEN_DATA
+from kronk.worker.engine.sampler import Candidates, Sampler
+from kronk.worker.engine.sampling import Logits, Resolved, resolve
+
+OFF: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "temperature": 1.0}
+
+
+def params(**said: Any) -> Resolved:
+    """Everything off but what is said."""
+    return resolve(Sampling(**(OFF | {"seed": 1} | said)))
+
+
+def make_row(seed: int, n_vocab: int, spread: float) -> Logits:
+    """A row without ties, of which order among equals would decide."""
+    generator = np.random.default_rng(seed)
+    row = generator.normal(0, spread, n_vocab).astype(np.float32)
+    return np.unique(row)[generator.permutation(np.unique(row).size)]
+
+
+class WholeRow:
+    """llama.cpp's samplers on all tokens of the row.
+
+    Its dynamic temperature sorts what it is given, which ours does not: other tokens for a seed,
+    the same odds. Here the tokens stay in place and only the temperature is taken from it.
+    """
+
+    def __init__(self, p: Resolved, n_vocab: int) -> None:
+        self._rows = np.zeros(n_vocab, TOKEN_DATA)
+        self._p = p
+        self._stages = self._make_stages(p, n_vocab)
+
+    @staticmethod
+    def _make_stages(p: Resolved, n_vocab: int) -> list[Any]:
+        temperature = lib.llama_sampler_init_temp(p.temperature)
+        if p.mirostat == 1:
+            last = lib.llama_sampler_init_mirostat(
+                n_vocab, p.seed, p.mirostat_tau, p.mirostat_eta, 100
+            )
+            return [temperature, last]
+        if p.mirostat == 2:
+            last = lib.llama_sampler_init_mirostat_v2(p.seed, p.mirostat_tau, p.mirostat_eta)
+            return [temperature, last]
+        return [
+            lib.llama_sampler_init_top_n_sigma(p.top_n_sigma),
+            lib.llama_sampler_init_top_k(p.top_k),
+            lib.llama_sampler_init_typical(p.typical_p, 1),
+            lib.llama_sampler_init_top_p(p.top_p, 1),
+            lib.llama_sampler_init_min_p(p.min_p, 1),
+            lib.llama_sampler_init_xtc(p.xtc_probability, p.xtc_threshold, 1, p.seed),
+            temperature if p.dynatemp_range == 0.0 else None,
+            lib.llama_sampler_init_dist(p.seed),
+        ]
+
+    def sample(self, row: Logits) -> int:
+        self._rows["id"] = np.arange(row.size)
+        self._rows["logit"] = row
+        array = lib.llama_token_data_array()
+        array.data = self._rows.ctypes.data_as(lib.llama_token_data_p)
+        array.size, array.selected, array.sorted = row.size, -1, False
+        for stage in self._stages:
+            if stage is not None:
+                lib.llama_sampler_apply(stage, ctypes.byref(array))
+            elif array.size > 1:
+                scale_dynamically(array, self._p)
+        return int(array.data[array.selected].id)
+
+    def close(self) -> None:
+        for stage in self._stages:
+            lib.llama_sampler_free(stage)
+
+
+def scale_dynamically(array: Any, p: Resolved) -> None:
+    """Divide the logits by the temperature that llama.cpp's `temp_ext` divides them by."""
+    copy = (lib.llama_token_data * array.size)(*array.data[: array.size])
+    other = lib.llama_token_data_array()
+    other.data = ctypes.cast(copy, lib.llama_token_data_p)
+    other.size, other.selected, other.sorted = array.size, -1, False
+    stage = lib.llama_sampler_init_temp_ext(p.temperature, p.dynatemp_range, p.dynatemp_exponent)
+    lib.llama_sampler_apply(stage, ctypes.byref(other))
+    lib.llama_sampler_free(stage)
+    scaled = {other.data[i].id: other.data[i].logit for i in range(other.size)}
+    for i in range(array.size):
+        array.data[i].logit = scaled[array.data[i].id]
+
+
+def run(sampler: Any, rows: Sequence[Logits]) -> list[int]:
+    try:
+        return [sampler.sample(row.copy()) for row in rows]
+    finally:
+        sampler.close()
+
+
+def places_apart(row: Logits, one: int, other: int) -> int:
+    """Tokens between two in the order of likelihood.
+
+    llama.cpp adds up float32 numbers: among tens of thousands of tokens of equal weight its
+    rounding moves a draw to a neighbour.
+    """
+    return abs(int((row > row[one]).sum()) - int((row > row[other]).sum()))
+
+
+CHAINS: dict[str, dict[str, Any]] = {
+    "defaults": {"temperature": 0.8, "top_k": 40, "top_p": 0.9},
+    "draw": {},
+    "hot": {"temperature": 2.0},
+    "cold": {"temperature": 0.05},
+    "top_k": {"top_k": 20},
+    "large top_k": {"top_k": 1000},
+    "top_k beyond the vocabulary": {"top_k": 1_000_000},
+    "top_p": {"top_p": 0.9},
+    "narrow top_p": {"top_p": 0.0},
+    "min_p": {"min_p": 0.02, "temperature": 1.5},
+    "all of min_p": {"min_p": 1.0},
+    "typical": {"typical_p": 0.7},
+    "typical after top_k": {"typical_p": 0.7, "top_k": 200},
+    "xtc": {"xtc_probability": 0.5, "xtc_threshold": 0.02},
+    "xtc at once": {"xtc_probability": 1.0, "xtc_threshold": 0.0001, "temperature": 1.3},
+    "xtc down to nothing": {"xtc_probability": 1.0, "xtc_threshold": 0.0},
+    "dynatemp": {"dynatemp_range": 0.8, "dynatemp_exponent": 1.5},
+    "dynatemp after top_k": {"dynatemp_range": 1.5, "top_k": 30},
+    "dynatemp after min_p": {"dynatemp_range": 0.5, "min_p": 0.05},
+    "dynatemp after xtc": {
+        "dynatemp_range": 0.5,
+        "xtc_probability": 1.0,
+        "xtc_threshold": 0.05,
+    },
+    "mirostat 1": {"mirostat": 1},
+    "mirostat 1, eager": {"mirostat": 1, "mirostat_tau": 1.0, "mirostat_eta": 0.8},
+    "mirostat 2": {"mirostat": 2},
+    "mirostat 2, eager": {"mirostat": 2, "mirostat_tau": 1.0, "mirostat_eta": 0.8},
+    "mirostat 2, hot": {"mirostat": 2, "temperature": 2.0, "mirostat_tau": 9.0},
+    "all": {
+        "temperature": 0.9,
+        "top_k": 60,
+        "typical_p": 0.95,
+        "top_p": 0.97,
+        "min_p": 0.01,
+        "xtc_probability": 0.5,
+        "xtc_threshold": 0.05,
+        "dynatemp_range": 0.4,
+    },
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("n_vocab", [100, 3000, 50_000])
+@pytest.mark.parametrize("spread", [0.5, 3.0, 12.0])
+def test_the_choice_is_that_of_llama_cpp_on_the_whole_row(
+    chain: str, n_vocab: int, spread: float
+) -> None:
+    for seed in range(3):
+        p = params(**(CHAINS[chain] | {"seed": seed}))
+        rows = [make_row(10 * seed + step, n_vocab, spread) for step in range(4)]
+        n = min(row.size for row in rows)
+        rows = [row[:n] for row in rows]
+        expected = run(WholeRow(p, n), rows)
+        chosen = run(Sampler(p, Candidates(n), (), ()), rows)
+        for row, ours, theirs in zip(rows, chosen, expected, strict=True):
+            assert places_apart(row, ours, theirs) <= n // 10_000
