@@ -34,10 +34,12 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         raise _too_long(n_ctx, str(len(prompt)))
     if not prompt:
         raise InvalidArgument("the messages render to an empty prompt", param="messages")
+    params = sampling.resolve(submit.sampling, *loaded.sampling)
+    sampling.require_known_tokens(params, model.n_vocab)
     return Job(
         request=submit.request,
         prompt=prompt,
-        sampling=sampling.resolve(submit.sampling, *loaded.sampling),
+        sampling=params,
         max_tokens=room if submit.max_tokens is None else min(submit.max_tokens, room),
         stop=submit.stop,
         window=submit.window,

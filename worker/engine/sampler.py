@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import llama_cpp.llama_cpp as lib
@@ -95,7 +95,7 @@ class Sampler:
         params: Resolved,
         shared: Candidates,
         prompt: Sequence[int],
-        ends: Sequence[int],
+        ends: Collection[int],
         mask: Mask | None = None,
     ) -> None:
         # May be set or replaced between tokens: a grammar may begin after the thinking.
@@ -104,7 +104,7 @@ class Sampler:
         self._chain = None if params.is_greedy else Chain(params, shared.n_vocab)
         self._biased = np.array(list(params.logit_bias), np.intp)
         self._biases = np.array(list(params.logit_bias.values()), np.float32)
-        self._ends = np.array(ends, np.intp)
+        self._ends = np.array(sorted(ends), np.intp)
         # Tokens for which the answer may not end.
         self._unending = math.inf if params.ignore_eos else params.min_tokens
         self._penalties = Penalties(params, prompt) if params.penalizes else None
