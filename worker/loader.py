@@ -16,14 +16,16 @@ from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 
 from . import library, template
+from .assembly import build_engine, cache_policy, memory_kind
+from .cache.policy import CachePolicy
 from .context import Batch, Context, ContextShape, DecodeResult
 from .engine import sampling
 from .engine.crowding import Crowding
 from .engine.engine import Engine
-from .engine.noreuse import NoReuse
-from .engine.sampler import Candidates
 from .library import LlamaLog
 from .model import Model
+from .parsers import hermes
+from .parsers.base import Family
 
 log = structlog.get_logger()
 
@@ -48,6 +50,10 @@ class Loaded:
     # Of the model's configuration and of its GGUF, in that order.
     sampling: tuple[Sampling, Sampling]
     fitted: Fitted
+    family: Family
+    cache: CachePolicy
+    # Of its memory only whole saved states can be used again.
+    is_rigid: bool
 
 
 def load(
@@ -83,12 +89,10 @@ def load(
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
     queue = spec.queue_depth * asked.slots
-    engine = Engine(
-        context,
+    engine = build_engine(
+        spec,
         model,
-        NoReuse(context, model.is_recurrent),
-        Candidates(model.n_vocab, model.vocab),
-        slots=asked.slots,
+        context,
         queue=queue,
         n_ubatch=shape.n_ubatch,
         crowding=None if library.has_gpu() else Crowding(shape.n_threads),
@@ -105,7 +109,14 @@ def load(
         template=chosen.origin,
     )
     return Loaded(
-        model, engine, chosen, (spec.sampling, sampling.recommended(model.metadata)), fitted
+        model,
+        engine,
+        chosen,
+        (spec.sampling, sampling.recommended(model.metadata)),
+        fitted,
+        hermes.FAMILY,
+        cache_policy(spec.cache),
+        memory_kind(model, spec).is_rigid,
     )
 
 

@@ -59,6 +59,8 @@ class Model:
             handle
         )
         self.adds_bos: bool = lib.llama_vocab_get_add_bos(self.vocab)
+        # Positions that layers with a sliding window see; 0 where no layer has one.
+        self.window: int = lib.llama_model_n_swa(handle)
         self._pieces: dict[int, bytes] = {}
 
     @property

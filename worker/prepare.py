@@ -3,53 +3,72 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
-from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
+from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.values import Prompt
 
+from . import answering
+from .cache import policy
 from .engine import sampling
 from .engine.job import Job
 from .loader import Loaded
-from .template import render
-
-# Texts shorter than this per token of context are tokenised without a look at the vocabulary.
-_USUAL_LONGEST = 16
+from .prompting import ChatPrompt, plain_tokens, prompt_marks, render_chat, tokenize, too_long
 
 
 def prepare(submit: Submit, loaded: Loaded) -> Job:
     """Raises a `CallerError` for everything that is wrong with the request."""
     submitted = time.monotonic()
-    model = loaded.model
-    variables = {"bos_token": model.token_text("bos"), "eos_token": model.token_text("eos")}
-    n_ctx = loaded.fitted.n_ctx
-    text = render(loaded.template, submit.prompt.messages, variables)
-    # Tokenising 30 MB takes ten seconds, in which nobody else's prompt is prepared: a text that
-    # cannot fit whatever its tokens are is refused unread.
-    # Characters are never more than bytes, and are counted already.
-    if len(text) > n_ctx * _USUAL_LONGEST and len(text) > n_ctx * model.longest_piece:
-        raise _too_long(n_ctx, f"at least {len(text) // model.longest_piece}")
-    prompt = model.tokenize(text)
-    room = n_ctx - len(prompt)
+    n_ctx, prompt = loaded.fitted.n_ctx, submit.prompt
+    marks: dict[int, str | None] = {}
+    if prompt.messages is None:
+        param, reading = "prompt", answering.PLAIN
+        tokens = plain_tokens(loaded.model, prompt, n_ctx)
+    else:
+        param, tools = "messages", answering.callable_tools(submit)
+        chat = render_chat(loaded.template, loaded.model, loaded.family, prompt, tools)
+        text, reading = answering.read_chat(loaded, submit, chat.text, tools)
+        tokens = tokenize(loaded.model, text, n_ctx, "messages")
+        marks = _marks(loaded, chat, tokens, prompt)
+    room = n_ctx - len(tokens)
     if room < 1:
-        raise _too_long(n_ctx, str(len(prompt)))
-    if not prompt:
-        raise InvalidArgument("the messages render to an empty prompt", param="messages")
+        raise too_long(n_ctx, str(len(tokens)), param)
+    if not tokens:
+        raise InvalidArgument(f"'{param}': nothing is left of it as a prompt", param=param)
+    max_tokens = room if submit.max_tokens is None else min(submit.max_tokens, room)
     params = sampling.resolve(submit.sampling, *loaded.sampling)
-    sampling.require_known_tokens(params, model.n_vocab)
+    sampling.require_known_tokens(params, loaded.model.n_vocab)
     return Job(
         request=submit.request,
-        prompt=prompt,
+        prompt=tokens,
         sampling=params,
-        max_tokens=room if submit.max_tokens is None else min(submit.max_tokens, room),
+        max_tokens=max_tokens,
         stop=submit.stop,
         window=submit.window,
         submitted=submitted,
+        choices=submit.answer.choices,
+        parser=reading.parser,
+        shown=reading.shown,
+        logprobs=submit.answer.logprobs,
+        grammar=answering.grammar(loaded, submit, max_tokens, reading),
+        thinking=reading.thinking,
+        marks=marks,
+        session=prompt.session,
     )
 
 
-def _too_long(n_ctx: int, tokens: str) -> ContextLengthExceeded:
-    return ContextLengthExceeded(
-        f"This model's maximum context length is {n_ctx} tokens. However, your messages resulted in"
-        f" {tokens} tokens. Please reduce the length of the messages.",
-        param="messages",
-    )
+def _marks(
+    loaded: Loaded, chat: ChatPrompt, tokens: Sequence[int], prompt: Prompt
+) -> dict[int, str | None]:
+    """Where to keep the sequence's state, and the name to pin it by."""
+    cache = loaded.cache
+    if not policy.wants_marks(cache, loaded.is_rigid):
+        return {}
+    parts = prompt_marks(loaded.template, loaded.model, chat, tokens)
+    # The engine decodes the last token in a step of its own.
+    return {
+        mark: policy.pin_at(cache, parts, mark, prompt.session)
+        for mark in policy.marks(cache, loaded.is_rigid, parts)
+        if mark < len(tokens)
+    }

@@ -72,13 +72,19 @@ def resolve_mode(*, system_prompt_cache: bool, incremental_cache: bool) -> Cache
     return "incremental" if incremental_cache else "automatic"
 
 
+def wants_marks(policy: CachePolicy, rigid: bool) -> bool:
+    """Whether it matters where the parts of a prompt end."""
+    is_kept = policy.ram_bytes > 0 or policy.disk_bytes > 0
+    return policy.is_on and is_kept and (rigid or policy.max_pins > 0)
+
+
 def marks(policy: CachePolicy, rigid: bool, prompt: PromptMarks) -> tuple[int, ...]:
     """At which lengths of the prompt to save a snapshot: ascending, each at least `min_tokens`.
 
     Prefill is split there. Where any prefix can be cut out of a longer sequence, only what the mode
     promises to keep is saved on its own. Rigid memory needs a snapshot wherever prompts may part.
     """
-    if not policy.is_on or (policy.ram_bytes <= 0 and policy.disk_bytes <= 0):
+    if not wants_marks(policy, rigid):
         return ()
     wanted: set[int | None] = set()
     if rigid:

@@ -300,10 +300,10 @@ class Engine:
             return
         late = []
         for number in range(1, request.job.choices):
-            if not self._free:
+            twin = self._prefixes.twin(slot, list(self._free.values())) if self._free else None
+            if twin is None:
                 late.append((request, number))
                 continue
-            twin = self._prefixes.twin(slot, list(self._free.values()))
             self._occupy(twin, request, number)
             self._take(twin, *twin.running.choose(row.copy()), now)
         self._waiting.extendleft(reversed(late))

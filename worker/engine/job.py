@@ -86,7 +86,7 @@ class Job:
     logprobs: int | None = None
     grammar: Grammar | None = None
     thinking: Thinking | None = None
-    # Prompt lengths at which the sequence's state is worth keeping, ascending.
-    marks: tuple[int, ...] = ()
+    # Prompt lengths, ascending, at which to keep the sequence's state, and the name to pin it by.
+    marks: Mapping[int, str | None] = field(default_factory=dict)
     # The client's name for its conversation.
     session: str | None = None

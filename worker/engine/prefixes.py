@@ -1,31 +1,173 @@
-"""What each free sequence still holds, and what a new prompt can take over from it."""
+"""What each sequence still holds, and what a new prompt takes over: carries out `worker.cache`.
+
+A free slot keeps what its last choice left in the context. A new prompt starts from the longest
+prefix that was ever computed and is still somewhere: in a free slot, in a busy one, saved in RAM or
+on disk. What has to make room in the context, and is worth it, is saved first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import structlog
+
+from kronk.worker.cache.match import (
+    Candidate,
+    FreeSlot,
+    Match,
+    Placement,
+    Source,
+    Tokens,
+    choose_slot,
+    choose_source,
+)
+from kronk.worker.cache.memory import Memory, State
+from kronk.worker.cache.policy import CachePolicy
+from kronk.worker.cache.store import Put, Store
 
 from .job import Job
 from .slot import Slot
 
+log = structlog.get_logger()
 
-class Prefixes(Protocol):
-    """The engine's view of the prefix cache. On the engine's thread."""
 
-    is_recurrent: bool
+class Prefixes:
+    """The prefix cache of one engine. On the engine's thread."""
+
+    def __init__(self, memory: Memory, policy: CachePolicy, store: Store, disk: Any) -> None:
+        self._memory = memory
+        self._policy = policy
+        self._store = store
+        self._disk = disk
+
+    @property
+    def is_recurrent(self) -> bool:
+        """What a decode wrote cannot be taken back."""
+        return self._memory.kind.is_recurrent
 
     def place(self, job: Job, free: Sequence[Slot], busy: Sequence[Slot]) -> tuple[Slot, int, str]:
         """A free slot whose sequence now holds a prefix of the prompt and nothing else, the length
         of that prefix, and where it came from or why it is empty."""
+        if not self._policy.is_on:
+            self.clear(free[0])
+            return free[0], 0, "off"
+        prompt = np.array(job.prompt, np.int32)
+        views = [self._view(slot) for slot in free]
+        candidates = [view.candidate() for view in views if not view.is_empty]
+        candidates += self._elsewhere(busy)
+        match, state = self._match(prompt, candidates)
+        kept = [view.index for view in views if not view.is_empty and self._covers(view)]
+        placement = choose_slot(match, views, kept, self._policy.min_tokens)
+        slot = next(slot for slot in free if slot.index == placement.slot)
+        if placement.save:
+            self._save(slot, None)
+        if not self._fetch(slot, match, state, placement):
+            self.clear(slot)
+            match = Match(None, 0, match.miss, f"{match.reason}, which llama.cpp did not take")
+        slot.keep(prompt[: match.length])
+        log.debug("prefix cache", request=job.request, cached=match.length, why=match.reason)
+        return slot, match.length, match.reason
 
-    def twin(self, slot: Slot, free: Sequence[Slot]) -> Slot:
-        """A free slot whose sequence now holds the same as that of `slot`."""
+    def twin(self, slot: Slot, free: Sequence[Slot]) -> Slot | None:
+        """A free slot whose sequence now holds the same as that of `slot`; None where that cannot
+        be, and then nothing has changed."""
+        twin = min(free, key=lambda one: (one.position > 0, one.left))
+        if not self._memory.can_copy(slot.index, slot.position):
+            return None
+        if self._policy.is_on:
+            view = self._view(twin)
+            if view.tokens.size >= self._policy.min_tokens and not self._covers(view):
+                self._save(twin, None)
+        if not self._memory.copy(slot.index, twin.index, slot.position):
+            self.clear(twin)
+            return None
+        twin.keep(slot.history)
+        return twin
 
     def reached_mark(self, slot: Slot) -> None:
         """The slot's sequence is at a place that its job marked."""
+        self._save(slot, slot.running.request.job.marks[slot.position])
 
     def left(self, slot: Slot) -> None:
         """The slot is free again."""
+        if not self._policy.is_on:
+            self.clear(slot)
+        elif self._disk is not None and slot.position >= self._policy.min_tokens:
+            # What is to survive a crash cannot wait until it has to make room.
+            self._save(slot, None)
+
+    def trim(self, slot: Slot) -> None:
+        """The context holds more of the sequence than the slot's history, which is right."""
+        if not self._memory.trim(slot.index, slot.position):
+            self.clear(slot)
 
     def clear(self, slot: Slot) -> None:
-        """What the slot's sequence holds is not to be trusted."""
+        """What the slot's sequence holds is not to be trusted, or of no use."""
+        self._memory.clear(slot.index)
+        slot.cut(0)
+
+    def _view(self, slot: Slot) -> FreeSlot:
+        index = slot.index
+        return FreeSlot(
+            index,
+            slot.history,
+            self._memory.floor(index),
+            self._memory.copy_floor(index),
+            slot.left,
+        )
+
+    def _elsewhere(self, busy: Iterable[Slot]) -> list[Candidate]:
+        found = [
+            Candidate(Source.BUSY, slot.index, slot.history, self._memory.copy_floor(slot.index))
+            for slot in busy
+        ]
+        found += self._store.candidates()
+        if self._disk is not None:
+            found += self._disk.candidates()
+        return found
+
+    def _match(self, prompt: Tokens, candidates: list[Candidate]) -> tuple[Match, State | None]:
+        """The best source, with its state where that lies in a store and could be read."""
+        while True:
+            match = choose_source(prompt, candidates, self._policy.min_tokens)
+            source = match.candidate
+            state = None
+            if source is not None and source.source is Source.STORED:
+                state = self._store.get(source.key, time.monotonic()).state
+            elif source is not None and source.source is Source.DISK:
+                assert self._disk is not None
+                state = self._disk.load(source.key)
+                if state is None:
+                    candidates.remove(source)
+                    continue
+            self._store.count(match.miss)
+            return match, state
+
+    def _covers(self, view: FreeSlot) -> bool:
+        return self._store.covers(view.tokens) or (
+            self._disk is not None and self._disk.covers(view.tokens)
+        )
+
+    def _fetch(self, slot: Slot, match: Match, state: State | None, placement: Placement) -> bool:
+        """Make the slot's sequence the match's prefix."""
+        memory = self._memory
+        if placement.copy_from is not None:
+            return memory.copy(placement.copy_from, slot.index, match.length)
+        if state is not None and not memory.restore(slot.index, state):
+            return False
+        return memory.trim(slot.index, match.length)
+
+    def _save(self, slot: Slot, pin: str | None) -> None:
+        state = self._memory.save(slot.index)
+        if state is None:
+            log.warning("llama.cpp did not save a sequence", tokens=slot.position)
+            return
+        tokens = slot.history
+        put = self._store.put(tokens, state, time.monotonic(), pin)
+        if self._disk is not None:
+            self._disk.put(tokens, state)
+        if put in (Put.TOO_LARGE, Put.NO_ROOM):
+            log.debug("prefix not kept in RAM", tokens=tokens.size, why=put.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ class Slot:
         self.draft: Sequence[int] = ()
         self._history = array("i")
         self._prompt: Sequence[int] = ()
-        self._marks: Sequence[int] = ()
+        self._marks: Collection[int] = ()
 
     # What is in it.
 
@@ -73,7 +73,8 @@ class Slot:
         self.choice = None
         self.left = now
         self.draft = ()
-        self._prompt = self._marks = ()
+        self._prompt = ()
+        self._marks = ()
 
     @property
     def running(self) -> Choice:

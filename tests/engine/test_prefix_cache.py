@@ -1,0 +1,129 @@
+"""A prefix that was computed once is not computed again, and the answer stays what it was."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import random_gguf
+from harness.engine import EngineRun
+from harness.random_gguf import KINDS
+from kronk.shared.wire.values import (
+    Answer,
+    CacheSpec,
+    ContextSpec,
+    LoadSpec,
+    PlacementSpec,
+    Prompt,
+)
+
+TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
+CACHE = CacheSpec(min_tokens=8)
+LONG = "Echo back the word: Gorilla. " * 20
+
+
+def spec(path: Path, slots: int = 2, **changes: object) -> LoadSpec:
+    given = LoadSpec(
+        "tiny",
+        str(path),
+        context=ContextSpec(window=1024, slots=slots, n_threads=1, swa_full=False),
+        placement=PlacementSpec(n_gpu_layers=0),
+        cache=CACHE,
+    )
+    return dataclasses.replace(given, **changes)
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.architecture)
+def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("random") / "model.gguf"
+    random_gguf.write(path, request.param)
+    return path
+
+
+@pytest.fixture
+def tiny() -> Iterator[EngineRun]:
+    run = EngineRun(spec(TINY))
+    yield run
+    run.stop_all()
+
+
+def test_the_same_prompt_again_is_all_but_cached(tiny: EngineRun) -> None:
+    first = tiny.ask(LONG, 20)
+    again = tiny.ask(LONG, 20)
+    assert first.usage.cached_tokens == 0
+    assert first.timings.cache == "no entry"
+    assert again.usage.cached_tokens == again.usage.prompt_tokens - 1
+    assert again.timings.cache.startswith("retained")
+    assert again.text == first.text
+
+
+def test_a_conversation_goes_on_from_what_was_said(tiny: EngineRun) -> None:
+    question = {"role": "user", "content": "Hello!"}
+    first = tiny.ask(Prompt((question,), enable_thinking=False), 60)
+    more = (question, {"role": "assistant", "content": first.text}, question)
+    second = tiny.ask(Prompt(more, enable_thinking=False), 60)
+    # All but the empty thinking, which the template leaves out of the history.
+    assert second.usage.cached_tokens == first.usage.prompt_tokens - 4
+
+
+def test_requests_that_run_at_the_same_time_share_a_prefix(tiny: EngineRun) -> None:
+    alone = tiny.ask(LONG, 30)
+    one, two = tiny.begin(LONG, 30), tiny.begin(LONG, 30)
+    answers = tiny.result(one), tiny.result(two)
+    assert [answer.text for answer in answers] == [alone.text] * 2
+    assert all(answer.usage.cached_tokens for answer in answers)
+
+
+def test_what_has_to_make_room_is_kept_in_memory_and_comes_back(tiny: EngineRun) -> None:
+    texts = [f"Echo back the word: {word}. " * 15 for word in ("Gorilla", "Paris", "Alice", "Hi")]
+    before = [tiny.ask(text, 20).text for text in texts]
+    again = [tiny.ask(text, 20) for text in texts]
+    assert [answer.text for answer in again] == before
+    assert [answer.usage.cached_tokens for answer in again] == [
+        answer.usage.prompt_tokens - 1 for answer in again
+    ]
+    assert {answer.timings.cache.split(":")[0] for answer in again} == {"retained", "stored"}
+
+
+def test_several_choices_are_one_prefill(tiny: EngineRun) -> None:
+    alone = tiny.ask(LONG, 20)
+    answered = tiny.ask(LONG + "again", 20, answer=Answer(choices=2))
+    assert len(answered.choices) == 2
+    assert answered.choices[0].text == answered.choices[1].text
+    assert alone.usage.prompt_tokens < answered.usage.prompt_tokens
+
+
+def test_more_choices_than_slots_all_come(tiny: EngineRun) -> None:
+    answered = tiny.ask(LONG, 10, answer=Answer(choices=5))
+    assert [said.reason for said in answered.choices] == ["length"] * 5
+    assert len({said.text for said in answered.choices}) == 1
+    assert answered.usage.completion_tokens == 50
+
+
+def test_no_cache_is_no_cache() -> None:
+    run = EngineRun(spec(TINY, cache=CacheSpec(mode="off")))
+    for _ in range(2):
+        answered = run.ask(LONG, 5)
+        assert (answered.usage.cached_tokens, answered.timings.cache) == (0, "off")
+    run.stop_all()
+
+
+def test_every_kind_of_memory_answers_the_same_with_and_without_a_hit(kind: Path) -> None:
+    run = EngineRun(spec(kind))
+    words = [f"word{number} " for number in range(60)]
+    history: tuple[dict[str, str], ...] = ({"role": "system", "content": "".join(words)},)
+    cached = []
+    for turn in range(4):
+        history += ({"role": "user", "content": f"question {turn} " * 10},)
+        warm = run.ask(Prompt(history), 12)
+        cold = EngineRun(spec(kind, cache=CacheSpec(mode="off")))
+        assert cold.ask(Prompt(history), 12).text == warm.text, (turn, warm.timings.cache)
+        cold.stop_all()
+        cached.append(warm.usage.cached_tokens)
+        history += ({"role": "assistant", "content": "an answer of somebody else"},)
+    assert cached[0] == 0
+    assert all(cached[1:]), cached
+    run.stop_all()

@@ -1,0 +1,176 @@
+"""A request's prompt to tokens: a chat through its template, plain text, or a gap to fill."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
+from kronk.shared.wire.values import Prompt
+
+from . import template
+from .cache.policy import PromptMarks
+from .conversation import for_template, without_tools
+from .fim import fill_prompt
+from .model import Model
+from .parsers.base import Family, Tool
+
+# Texts shorter than this per token of context are tokenised without a look at the vocabulary.
+_USUAL_LONGEST = 16
+# Variables that Kronk itself gives a template; a client cannot replace them.
+_RESERVED = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPrompt:
+    """A chat as the template wrote it."""
+
+    text: str
+    messages: list[dict[str, Any]]
+    variables: dict[str, Any]
+
+
+def render_chat(
+    chosen: template.Choice, model: Model, family: Family, prompt: Prompt, tools: Sequence[Tool]
+) -> ChatPrompt:
+    """The chat as text; `InvalidArgument` when the template refuses it."""
+    assert prompt.messages is not None
+    messages = for_template(prompt.messages)
+    if not chosen.takes_tools:
+        instructions = family.instructions(tools) if tools and family.instructions else ""
+        messages = without_tools(messages, instructions, _write_call)
+    variables = _variables(model, prompt)
+    variables["tools"] = list(prompt.tools) if tools and chosen.takes_tools else None
+    return ChatPrompt(template.render(chosen, messages, variables), messages, variables)
+
+
+def _variables(model: Model, prompt: Prompt) -> dict[str, Any]:
+    for name in prompt.template_kwargs.keys() & _RESERVED:
+        where = f"chat_template_kwargs.{name}"
+        raise InvalidArgument(f"'{where}' is set by the server", param=where)
+    variables: dict[str, Any] = {
+        "bos_token": model.token_text("bos"),
+        "eos_token": model.token_text("eos"),
+        **prompt.template_kwargs,
+    }
+    if prompt.reasoning_effort is not None:
+        variables["reasoning_effort"] = prompt.reasoning_effort
+        if prompt.reasoning_effort == "none":
+            variables["enable_thinking"] = False
+    if prompt.enable_thinking is not None:
+        variables["enable_thinking"] = prompt.enable_thinking
+    return variables
+
+
+def tokenize(model: Model, text: str, n_ctx: int, param: str) -> list[int]:
+    """A rendered prompt as tokens; `ContextLengthExceeded` where it cannot fit."""
+    # Tokenising 30 MB takes ten seconds, in which nobody else's prompt is prepared: a text that
+    # cannot fit whatever its tokens are is refused unread.
+    # Characters are never more than bytes, and are counted already.
+    if len(text) > n_ctx * _USUAL_LONGEST and len(text) > n_ctx * model.longest_piece:
+        raise too_long(n_ctx, f"at least {len(text) // model.longest_piece}", param)
+    return model.tokenize(text)
+
+
+def plain_tokens(model: Model, prompt: Prompt, n_ctx: int) -> list[int]:
+    """The tokens of a prompt that is no chat."""
+    if prompt.tokens is not None:
+        for at, token in enumerate(prompt.tokens):
+            if not 0 <= token < model.n_vocab:
+                raise InvalidArgument(
+                    f"'prompt[{at}]': the vocabulary has the tokens 0 to {model.n_vocab - 1},"
+                    f" got {token}",
+                    param="prompt",
+                )
+        return list(prompt.tokens)
+    assert prompt.text is not None
+    if prompt.suffix is not None:
+        for text in (prompt.text, prompt.suffix):
+            if len(text) > n_ctx * model.longest_piece:
+                raise too_long(n_ctx, f"at least {len(text) // model.longest_piece}", "prompt")
+        return fill_prompt(model, prompt.text, prompt.suffix)
+    return tokenize(model, prompt.text, n_ctx, "prompt")
+
+
+def too_long(n_ctx: int, tokens: str, param: str) -> ContextLengthExceeded:
+    """OpenAI's words for a prompt that does not fit."""
+    return ContextLengthExceeded(
+        f"This model's maximum context length is {n_ctx} tokens. However, your {param} resulted in"
+        f" {tokens} tokens. Please reduce the length of the {param}.",
+        param=param,
+    )
+
+
+def prompt_marks(
+    chosen: template.Choice, model: Model, chat: ChatPrompt, tokens: Sequence[int]
+) -> PromptMarks:
+    """Where the parts of a rendered chat end.
+
+    Found by rendering the chat again with the part behind a boundary replaced: what both texts
+    begin with alike is what comes before it, whatever the template does there.
+    """
+    bounds = _Boundaries(model, chat.text, tokens)
+
+    def until(messages: list[dict[str, Any]], *, add_generation_prompt: bool = True) -> int | None:
+        try:
+            other = template.render(
+                chosen, messages, chat.variables, add_generation_prompt=add_generation_prompt
+            )
+        except InvalidArgument:
+            return None
+        return bounds.at(_alike(chat.text, other))
+
+    messages = chat.messages
+    system_end = None
+    if messages[0]["role"] == "system":
+        system_end = until([messages[0], {"role": "user", "content": _unlike(messages, 1)}])
+    last = messages[-1] | {"content": _unlike(messages, len(messages) - 1)}
+    return PromptMarks(
+        system_end=system_end,
+        last_message_start=until([*messages[:-1], last]) if len(messages) > 1 else None,
+        messages_end=until(messages, add_generation_prompt=False),
+    )
+
+
+def _unlike(messages: Sequence[dict[str, Any]], at: int) -> str:
+    """A content that differs from that message's from its first character on."""
+    content = messages[at].get("content") if at < len(messages) else ""
+    return "\x02" if isinstance(content, str) and content.startswith("\x01") else "\x01"
+
+
+def _alike(a: str, b: str) -> int:
+    """How many characters two texts begin with alike."""
+    most = min(len(a), len(b))
+    return next((at for at in range(most) if a[at] != b[at]), most)
+
+
+class _Boundaries:
+    """Characters of a text to the number of tokens that lie wholly before them."""
+
+    def __init__(self, model: Model, text: str, tokens: Sequence[int]) -> None:
+        self._text = text
+        self._ends = []
+        end = 0
+        bos = model.special("bos")
+        for at, token in enumerate(tokens):
+            spelling = model.spelling(token)
+            if at or token != bos or text.encode().startswith(spelling):
+                end += len(spelling)
+            self._ends.append(end)
+
+    def at(self, characters: int) -> int:
+        """Tokens before that place."""
+        limit = len(self._text[:characters].encode())
+        count = 0
+        for end in self._ends:
+            if end > limit:
+                break
+            count += 1
+        return count
+
+
+def _write_call(name: str, arguments: Any) -> str:
+    """A call of the assistant's as text, for templates that know none."""
+    return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
