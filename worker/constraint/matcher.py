@@ -1,0 +1,162 @@
+"""One answer's place in its grammar."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import numpy.typing as npt
+from llguidance import LLMatcher
+
+from kronk.shared.errors import InvalidArgument
+
+from .search import Search
+from .vocabulary import Vocabulary
+
+# Steps of a search while an answer runs, some 3 µs each.
+_EFFORT = 3_000
+# Bytes of the longest ending that is looked for.
+_FARTHEST = 16_384
+
+
+class Masks:
+    """The buffers masks are computed in; one serves all matchers of a model, as they take turns."""
+
+    def __init__(self, n_vocab: int) -> None:
+        self._n_vocab = n_vocab
+        self.words: npt.NDArray[np.uint32] = np.zeros((n_vocab + 31) // 32, np.uint32)
+        self._bytes = self.words.view(np.uint8)
+        bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+        # Eight ceilings for each byte of a mask: looking them up costs the same whatever is
+        # allowed, where a boolean index gets ten times slower in between.
+        self._ceilings = np.where(bits == 1, np.inf, -np.inf).astype(np.float32)
+        self._rows = np.empty((self._bytes.size, 8), np.float32)
+
+    def apply(self, logits: npt.NDArray[np.float32]) -> None:
+        """Put -inf in place of what the mask in `words` forbids."""
+        np.take(self._ceilings, self._bytes, axis=0, out=self._rows, mode="clip")
+        np.minimum(logits, self._rows.reshape(-1)[: self._n_vocab], out=logits)
+
+
+class Matcher:
+    """Follows one answer token by token.
+
+    All methods raise `InvalidArgument` when the grammar turns out too complex to go on with; the
+    answer cannot be continued then. Not for two threads at once.
+    """
+
+    def __init__(
+        self,
+        state: LLMatcher,
+        vocabulary: Vocabulary,
+        search: Search,
+        masks: Masks,
+        param: str,
+    ) -> None:
+        self._state = state
+        self._vocabulary = vocabulary
+        self._search = search
+        self._masks = masks
+        self._param = param
+        # The byte written last.
+        self._last: int | None = None
+        # An ending that was found for this very place.
+        self._found: list[int] | None = None
+
+    def apply(self, logits: npt.NDArray[np.float32]) -> None:
+        """Put -inf in place of every token that may not come next.
+
+        End-of-generation tokens may exactly when the grammar accepts.
+        """
+        self._state.unsafe_compute_mask_ptr(self._masks.words.ctypes.data, self._masks.words.nbytes)
+        self._check()
+        self._masks.apply(logits)
+
+    def allows(self, token: int) -> bool:
+        """Whether `token` may come next; a hundred times cheaper than `apply`.
+
+        Checking an argmax first and masking only when it is refused gives the same token as masking
+        first. For a drawn token it does not: what is masked away changes what truncation keeps.
+        """
+        if token in self._vocabulary.ends:
+            return self.may_end
+        return self._state.validate_tokens([token]) == 1
+
+    def accept(self, token: int) -> None:
+        """Take `token`; the next call is about what follows it."""
+        if not self._state.consume_token(token):
+            self._check()
+            raise AssertionError(f"token {token} is not allowed here")
+        self._found = None
+        piece = self._vocabulary.table[token]
+        if piece and token not in self._vocabulary.ends:
+            self._last = piece[-1]
+
+    @property
+    def may_end(self) -> bool:
+        """The grammar accepts what was written so far."""
+        return self._state.is_accepting()
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing but an end may follow."""
+        return self._state.is_stopped()
+
+    def forced(self) -> list[int]:
+        """Tokens that are the only way on now; may be empty."""
+        return self._state.compute_ff_tokens()
+
+    def fork(self) -> Matcher:
+        """An independent matcher at the same place."""
+        fork = copy.copy(self)
+        fork._state = self._state.deep_copy()
+        return fork
+
+    def is_end(self, token: int) -> bool:
+        """Whether `token` ends generation."""
+        return token in self._vocabulary.ends
+
+    def size(self, token: int) -> int:
+        """Bytes of a token's text."""
+        return len(self._vocabulary.table[token])
+
+    def ends_with(self, tokens: list[int]) -> bool:
+        """Whether the grammar accepts once `tokens` are written."""
+        if not tokens:
+            return self.may_end
+        end = next(iter(self._vocabulary.ends))
+        return self._state.validate_tokens([*tokens, end]) == len(tokens) + 1
+
+    def ending(self, effort: int = _EFFORT) -> list[int] | None:
+        """A short ending spelled byte by byte, so that it can be cut anywhere; None when none was
+        found with `effort`, in steps of some 3 µs."""
+        if self.may_end:
+            return []
+        if self._found is None:
+            self._found = self._search.ending(self._state, self._last, _FARTHEST, effort)
+        return self._found
+
+    def closing(self, limit: int) -> list[int] | None:
+        """At most `limit` tokens after which the grammar accepts, few of them; [] if it does now.
+
+        None when none were found; that is no proof that there are none.
+        """
+        ending = self.ending()
+        return None if ending is None else self.fit(ending, limit)
+
+    def fit(self, ending: list[int], limit: int) -> list[int] | None:
+        """An ending of single bytes in at most `limit` tokens; None if it has more.
+
+        Only tokens that are the same text are put in place of others, so it is as good an ending.
+        """
+        if len(ending) > limit:
+            ending = self._vocabulary.respell(ending)
+        return ending if len(ending) <= limit else None
+
+    def _check(self) -> None:
+        if self._state.is_error():
+            raise InvalidArgument(
+                "the answer cannot go on: its grammar became too complex"
+                f" ({self._state.stop_reason()})",
+                param=self._param,
+            )

@@ -1,0 +1,200 @@
+"""A client's JSON schema, checked and rewritten to what llguidance honours to the letter.
+
+llguidance ignores keywords it has never heard of, and those of other drafts. Here each keyword is
+known or an error, so that nothing a client asked for is ignored. The result is in one draft
+(2020-12): definitions that are referenced are gathered under `$defs` of the root, older spellings
+are translated, annotations are gone, so that each part can also be compiled alone, to find the one
+that is at fault.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from kronk.shared.errors import InvalidArgument
+
+from . import keywords
+from .keywords import Schema
+from .refused import Refused
+
+# OpenAI allows 120,000 characters of names and values in a schema.
+MAX_BYTES = 256 * 1024
+# JSON levels; the parsers behind it give up at 128.
+MAX_DEPTH = 96
+# Schemas inside one another, through references too: each takes some stack in llguidance.
+_MAX_NESTING = 200
+_MAX_SCHEMAS = 10_000
+
+
+@dataclass(slots=True)
+class Part:
+    """One schema of the document: its path, its rewritten form and the schemas inside it."""
+
+    path: str
+    schema: Schema
+    children: list[Part] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A schema that can be compiled. `root` is without its `definitions`."""
+
+    root: Part
+    definitions: dict[str, Part]
+
+    def alone(self, schema: Schema) -> dict[str, Any]:
+        """One of its schemas as a document of its own."""
+        definitions = {name: part.schema for name, part in self.definitions.items()}
+        if isinstance(schema, bool):
+            schema = {} if schema else {"type": []}
+        return {"$defs": definitions, **schema} if definitions else dict(schema)
+
+
+def parse(source: str, param: str) -> Any:
+    """The JSON of a schema's text; raises `InvalidArgument`."""
+    if len(source) > MAX_BYTES:
+        raise InvalidArgument(
+            f"the schema is over the limit of {MAX_BYTES // 1024} KiB", param=param
+        )
+    try:
+        value = json.loads(source, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise InvalidArgument(f"the schema is not JSON: {reason}", param=param) from None
+    check_depth(value, param)
+    return value
+
+
+def check_depth(value: Any, param: str) -> None:
+    """Raise `InvalidArgument` for a value of more than `MAX_DEPTH` levels."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, dict | list)
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+        if not level:
+            return
+    raise InvalidArgument(f"the schema has more than {MAX_DEPTH} levels", param=param)
+
+
+def rewrite(value: Any, param: str) -> Document:
+    """Check a schema of at most `MAX_DEPTH` levels; `InvalidArgument` names the path at fault."""
+    walk = _Walk(value, param)
+    return Document(walk.part(value, param, 0), walk.definitions)
+
+
+def _no_number(literal: str) -> None:
+    raise ValueError(f"{literal} is no JSON number")
+
+
+class _Walk:
+    """Visits each schema of a document once, references when they are met first."""
+
+    def __init__(self, document: Any, param: str) -> None:
+        self._document = document
+        self._param = param
+        self._seen = 0
+        # Reference to the name of its definition.
+        self._names: dict[str, str] = {}
+        self.definitions: dict[str, Part] = {}
+
+    def part(self, value: Any, path: str, nesting: int) -> Part:
+        self._seen += 1
+        if self._seen > _MAX_SCHEMAS:
+            raise self._refuse(f"there are more than {_MAX_SCHEMAS} schemas in it", self._param)
+        if nesting > _MAX_NESTING:
+            raise self._refuse(f"schemas are nested more than {_MAX_NESTING} deep", path)
+        if isinstance(value, bool):
+            return Part(path, value)
+        if not isinstance(value, dict):
+            raise self._refuse("a schema is an object or a boolean", path)
+        part = Part(path, {})
+        try:
+            known = keywords.translate(value)
+        except Refused as refused:
+            raise self._refuse(refused.reason, f"{path}.{refused.keyword}") from None
+        part.schema = {
+            name: self._keyword(part, name, content, nesting) for name, content in known.items()
+        }
+        return part
+
+    def _keyword(self, part: Part, name: str, content: Any, nesting: int) -> Any:
+        where = f"{part.path}.{name}"
+        match keywords.HOLDS.get(name):
+            case "schema":
+                return self._child(part, content, where, nesting)
+            case "list":
+                inside = name == "oneOf"
+                return [
+                    self._child(
+                        part,
+                        self._resolved(item, where) if inside else item,
+                        f"{where}[{at}]",
+                        nesting,
+                    )
+                    for at, item in enumerate(content)
+                ]
+            case "map":
+                return {
+                    key: self._child(part, item, f"{where}.{key}", nesting)
+                    for key, item in content.items()
+                }
+        return self._reference(content, where, nesting) if name == "$ref" else content
+
+    def _child(self, part: Part, value: Any, path: str, nesting: int) -> Any:
+        child = self.part(value, path, nesting + 1)
+        part.children.append(child)
+        return child.schema
+
+    def _reference(self, pointer: str, path: str, nesting: int) -> str:
+        name = self._names.get(pointer)
+        if name is None:
+            target = self._target(pointer, path)
+            name = self._names[pointer] = f"d{len(self._names)}"
+            there = self._param + _dotted(pointer)
+            # Takes its place first: the order of definitions is the order they are met in.
+            self.definitions[name] = Part(there, True)
+            self.definitions[name] = self.part(target, there, nesting + 1)
+        return f"#/$defs/{name}"
+
+    def _resolved(self, value: Any, path: str) -> Any:
+        """What a bare reference stands for: llguidance sees that two alternatives exclude each
+        other only when it has them before it."""
+        for _ in range(_MAX_NESTING):
+            if not (isinstance(value, dict) and isinstance(value.get("$ref"), str)):
+                return value
+            if keywords.bare(value) != {"$ref"}:
+                return value
+            value = self._target(value["$ref"], path)
+        return value
+
+    def _target(self, pointer: str, path: str) -> Any:
+        if pointer != "#" and not pointer.startswith("#/"):
+            raise self._refuse(
+                f"{pointer!r} cannot be resolved: a reference is '#' or begins with '#/'", path
+            )
+        value = self._document
+        for step in _steps(pointer):
+            try:
+                value = value[int(step)] if isinstance(value, list) else value[step]
+            except (KeyError, ValueError, IndexError, TypeError):
+                raise self._refuse(f"{pointer!r} leads nowhere in this schema", path) from None
+        return value
+
+    def _refuse(self, reason: str, path: str) -> InvalidArgument:
+        return InvalidArgument(f"{path}: {reason}", param=path)
+
+
+def _steps(pointer: str) -> list[str]:
+    steps = unquote(pointer[1:]).split("/")[1:]
+    return [step.replace("~1", "/").replace("~0", "~") for step in steps]
+
+
+def _dotted(pointer: str) -> str:
+    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in _steps(pointer))

@@ -1,0 +1,275 @@
+"""Finding a short way from a grammar's state to an end it accepts.
+
+The state is llguidance's and opaque: it can be copied, advanced, and asked whether it accepts, what
+it forces and which tokens it allows. The search spells an ending byte by byte. A *descent* takes at
+each state the step most likely to close something; it is cheap and nearly always enough. Where it
+runs on for ever (a recursive branch, a repetition without end), descents from its alternatives
+follow, those with the fewest and likeliest deviations first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+from llguidance import LLMatcher
+
+from .vocabulary import Vocabulary
+
+# The longest run of one byte between two looks at the alternatives.
+_RUN = 64
+# What a look at all allowed tokens costs, in steps of a descent.
+_LOOK = 10
+_CLOSERS = b"}])>"
+# Begins and often is a whole JSON value.
+_SHORT_VALUES = b"10ntf"
+# Nothing but the inside of a string allows it.
+_ONLY_IN_STRINGS = ord("~")
+_QUOTE = ord('"')
+# Steps of a first descent; one that is still on its way then may go four times as far later on.
+_FIRST_DESCENT = 200
+# What a longer descent costs next to deviations from the likeliest way.
+_FARTHER = 6
+
+_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS = b"1234567890"
+_OTHERS = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"\\[{(<-.")
+_LATE = b"-<([{ \n\\" + bytes(range(256))
+
+
+def _ranks(*order: bytes) -> list[int]:
+    """For each byte, its place."""
+    places = {byte: rank for rank, byte in enumerate(dict.fromkeys(b"".join(order)))}
+    return [places[byte] for byte in range(256)]
+
+
+# What ends something first, what opens something last. 1 before 0, as zeros alone never get away
+# from an excluded bound.
+_ENDING = _ranks(b'"}])>.', _DIGITS, _LETTERS, b",:;", _OTHERS, _LATE)
+# What makes up a length: dots show that something is missing.
+_FILLING = _ranks(b".", _DIGITS, _LETTERS, b"_", _OTHERS, _LATE)
+# What may be just what a text still takes.
+_LEADING = _ranks(b"@", _LETTERS, _OTHERS, _DIGITS, b".", _LATE)
+
+
+class Search:
+    """Looks for endings in one vocabulary. Holds no state between calls."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._tokens = vocabulary.bytes
+        self._byte_of = {token: byte for byte, token in vocabulary.bytes.items()}
+        self._ends = vocabulary.ends
+        ids = np.array(list(vocabulary.bytes.values()), np.int64)
+        self._ids = ids
+        self._words = ids >> 3
+        self._bits = (1 << (ids & 7)).astype(np.uint8)
+
+    def ending(
+        self, state: LLMatcher, last: int | None, limit: int, effort: int
+    ) -> list[int] | None:
+        """The tokens, mostly of single bytes, of a short ending; None when none was found.
+
+        `last` is the byte written last, `limit` the most tokens it may have, `effort` the steps
+        that may be spent on it (some 3 µs each).
+        """
+        return _Hunt(self, state, last, limit, effort).run()
+
+    def step(self, state: LLMatcher, token: int) -> bool:
+        return bool(state.validate_tokens([token]) == 1)
+
+    def token(self, byte: int) -> int | None:
+        return self._tokens.get(byte)
+
+    def byte(self, token: int) -> int | None:
+        return self._byte_of.get(token)
+
+    def allowed(self, state: LLMatcher) -> tuple[bytes, list[int]]:
+        """What may come next: as a signature, and as tokens, likeliest to close first.
+
+        Tokens of more than a byte, or of none, are there only when no single byte is.
+        """
+        mask = state.compute_bitmask()
+        bits = np.frombuffer(mask, np.uint8)
+        single = self._ids[(bits[self._words] & self._bits) != 0]
+        tokens = sorted(map(int, single), key=self.ending_rank)
+        if not tokens:
+            every = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
+            tokens = [int(token) for token in every if int(token) not in self._ends]
+        return mask, tokens
+
+    def ending_rank(self, token: int) -> int:
+        """The lower, the likelier `token` leads to an end."""
+        return self._rank(token, _ENDING)
+
+    def filling_rank(self, token: int) -> int:
+        """The lower, the better `token` makes up a length."""
+        return self._rank(token, _FILLING)
+
+    def leading_rank(self, token: int) -> int:
+        """The lower, the likelier `token` is what a text still takes."""
+        return self._rank(token, _LEADING)
+
+    def _rank(self, token: int, ranks: list[int]) -> int:
+        byte = self._byte_of.get(token)
+        return len(ranks) if byte is None else ranks[byte]
+
+
+class _Start(NamedTuple):
+    """A place to descend from; the cheapest is next, of equals the one found first."""
+
+    cost: int
+    order: int
+    path: list[int]
+    steps: int
+
+
+class _Hunt:
+    """One search."""
+
+    def __init__(
+        self, search: Search, state: LLMatcher, last: int | None, limit: int, effort: int
+    ) -> None:
+        self._search = search
+        self._state = state
+        self._last = last
+        self._limit = limit
+        self._effort = effort
+        self._order = itertools.count(1)
+
+    def run(self) -> list[int] | None:
+        heap = [_Start(0, 0, [], _FIRST_DESCENT)]
+        seen: set[tuple[int, bytes]] = set()
+        while heap and self._effort > 0:
+            start = heapq.heappop(heap)
+            state = self._state.deep_copy()
+            if start.path and state.try_consume_tokens(start.path) != len(start.path):
+                continue
+            outcome = self._descend(state.deep_copy(), start.path, start.steps)
+            if isinstance(outcome, list):
+                return outcome
+            if outcome == "on its way":
+                again = start.cost + _FARTHER
+                heapq.heappush(heap, _Start(again, next(self._order), start.path, start.steps * 4))
+            if start.steps == _FIRST_DESCENT:
+                for cost, path in self._children(state, start.cost, start.path, seen):
+                    heapq.heappush(heap, _Start(cost, next(self._order), path, _FIRST_DESCENT))
+        return None
+
+    def _children(
+        self, state: LLMatcher, cost: int, path: list[int], seen: set[tuple[int, bytes]]
+    ) -> Iterator[tuple[int, list[int]]]:
+        self._effort -= _LOOK
+        if len(path) >= self._limit:
+            return
+        forced = self._forced(state)
+        if forced:
+            yield cost + 1, [*path, *forced]
+            return
+        mask, tokens = self._search.allowed(state)
+        # Not proof that two states are the same, but as near as an opaque state lets one come.
+        if (len(path), mask) in seen:
+            return
+        seen.add((len(path), mask))
+        for rank, token in enumerate(tokens):
+            yield cost + 1 + min(rank, 4), [*path, token]
+
+    def _descend(
+        self, state: LLMatcher, path: list[int], steps: int
+    ) -> list[int] | Literal["nowhere", "on its way"]:
+        """Go down from `state`, to which `path` led, by the likeliest steps alone."""
+        path = list(path)
+        last = self._search.byte(path[-1]) if path else self._last
+        filler = _Filler(self._search)
+        stop = max(0, self._effort - steps)
+        while self._effort > stop:
+            self._effort -= 1
+            if state.is_accepting():
+                return path
+            if len(path) >= self._limit or state.is_stopped():
+                return "nowhere"
+            step = self._forced(state) or self._closing_step(state, last)
+            if step:
+                filler = _Filler(self._search)
+            else:
+                step = self._fill(state, filler)
+            if not step or state.try_consume_tokens(step) != len(step):
+                return "nowhere"
+            path += step
+            last = self._search.byte(step[-1])
+        return "on its way"
+
+    def _forced(self, state: LLMatcher) -> list[int]:
+        tokens = [self._search.token(byte) for byte in state.compute_ff_bytes()]
+        known = list(itertools.takewhile(lambda token: token is not None, tokens))
+        return [token for token in known if token is not None]
+
+    def _closing_step(self, state: LLMatcher, last: int | None) -> list[int]:
+        quote = self._can(state, _QUOTE)
+        if self._can(state, _ONLY_IN_STRINGS):
+            return quote
+        if last is not None and last in b":[,":
+            for byte in b"]" + _SHORT_VALUES:
+                if step := self._can(state, byte):
+                    return step
+        for byte in _CLOSERS:
+            if step := self._can(state, byte):
+                return step
+        return quote
+
+    def _can(self, state: LLMatcher, byte: int) -> list[int]:
+        token = self._search.token(byte)
+        return [token] if token is not None and self._search.step(state, token) else []
+
+    def _fill(self, state: LLMatcher, filler: _Filler) -> list[int]:
+        """Nothing closes: what is possible only now leads on; else something to fill with."""
+        self._effort -= _LOOK
+        _, tokens = self._search.allowed(state)
+        if not tokens:
+            return []
+        token, times = filler.choose(tokens)
+        return [token] if times == 1 else self._run(state, token, times)
+
+    def _run(self, state: LLMatcher, token: int, times: int) -> list[int]:
+        """`token`, until something closes."""
+        state = state.deep_copy()
+        run: list[int] = []
+        while len(run) < times and self._search.step(state, token):
+            self._effort -= 1
+            state.consume_token(token)
+            run.append(token)
+            if state.is_accepting() or self._can(state, _QUOTE):
+                break
+        return run
+
+
+class _Filler:
+    """Chooses what to write where nothing closes, within one stretch of text.
+
+    What is not possible everywhere in it may be what it takes (the @ of an address), and is tried
+    once as soon as it is; the rest is one byte over and over, in longer and longer runs.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._everywhere: set[int] = set()
+        self._chosen: set[int] = set()
+        self._times = 1
+
+    def choose(self, tokens: list[int]) -> tuple[int, int]:
+        """One of `tokens`, which are all that is possible, and how often it may be written."""
+        new: set[int] = set()
+        if self._chosen:
+            new = set(tokens) - self._everywhere - self._chosen
+            self._everywhere &= set(tokens)
+        else:
+            self._everywhere = set(tokens)
+        if new:
+            token, self._times = min(new, key=self._search.leading_rank), 1
+        else:
+            token = min(tokens, key=self._search.filling_rank)
+            self._times = min(2 * self._times, _RUN) if self._chosen else 1
+        self._chosen.add(token)
+        return token, self._times

@@ -1,0 +1,84 @@
+"""A model's vocabulary as llguidance wants it: bytes per token, and which tokens are no text."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+
+import llama_cpp.llama_cpp as lib
+from llguidance import LLTokenizer
+
+from kronk.worker.model import Model
+
+# llguidance's mark of a token that is no text: no UTF-8 contains this byte.
+_SPECIAL = b"\xff"
+# Tokens that llama.cpp renders as no text at all.
+_INVISIBLE: int = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
+
+
+class Vocabulary:
+    """The token table of one model, built once: it looks at every token."""
+
+    def __init__(self, model: Model) -> None:
+        # llguidance tokenises through this model's C handle.
+        self._model = model
+        self.size = model.n_vocab
+        self.ends = frozenset(
+            token for token in range(model.n_vocab) if model.ends_generation(token)
+        )
+        pieces = _pieces(model)
+        # Tokens of a single byte: the alphabet an answer's ending can always be spelled in.
+        self.bytes: dict[int, int] = {}
+        # Control tokens by their text, for grammars that name them.
+        self.controls: dict[str, int] = {}
+        table = []
+        for token, (piece, visible) in enumerate(pieces):
+            if token in self.ends or not visible:
+                table.append(_SPECIAL + piece if piece else b"")
+                self.controls.setdefault(piece.decode("utf-8", "replace"), token)
+                continue
+            # A byte that is in no UTF-8 would be taken for the mark.
+            table.append(b"" if piece.startswith(_SPECIAL) else piece)
+            if len(piece) == 1:
+                self.bytes.setdefault(piece[0], token)
+        self.table: tuple[bytes, ...] = tuple(table)
+        # Bytes in the longest token.
+        self.longest = max(map(len, table))
+        self.tokenizer: LLTokenizer = LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]
+            tokens=table,
+            vocab_ptr=ctypes.cast(model.vocab, ctypes.c_void_p).value,
+            tokenize_fptr=ctypes.cast(lib.llama_tokenize, ctypes.c_void_p).value,
+            eos_token=sorted(self.ends),
+        )
+
+    def respell(self, tokens: list[int]) -> list[int]:
+        """The same text in fewer tokens; control tokens stay where they are."""
+        spelled: list[int] = []
+        for is_text, run in itertools.groupby(tokens, self._is_text):
+            same = list(run)
+            spelled += self._spell(same) if is_text else same
+        return spelled
+
+    def _spell(self, tokens: list[int]) -> list[int]:
+        text = b"".join(self.table[token] for token in tokens)
+        spelled: list[int] = self.tokenizer.tokenize_bytes(text)
+        # A vocabulary need not have a token for each byte, nor keep a text as it is.
+        same = b"".join(self.table[token] for token in spelled) == text
+        return spelled if same and len(spelled) < len(tokens) else tokens
+
+    def _is_text(self, token: int) -> bool:
+        return not self.table[token].startswith(_SPECIAL)
+
+
+def _pieces(model: Model) -> list[tuple[bytes, bool]]:
+    """Each token's bytes, and whether they are in the answer's text."""
+    # Longer than any piece: the library says so when it is not.
+    room = 16 * 1024
+    buffer = ctypes.create_string_buffer(room)
+    pieces = []
+    for token in range(model.n_vocab):
+        size = lib.llama_token_to_piece(model.vocab, token, buffer, room, 0, True)
+        piece = ctypes.string_at(buffer, size) if size > 0 else b""
+        visible = not lib.llama_vocab_get_attr(model.vocab, token) & _INVISIBLE
+        pieces.append((piece, visible))
+    return pieces
