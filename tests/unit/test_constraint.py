@@ -28,9 +28,7 @@ PERSON = {
 
 @pytest.fixture(scope="module")
 def model(tiny: Path) -> Model:
-    return Model(
-        tiny, n_gpu_layers=-1, extra_buffers=False, log=LlamaLog(), on_progress=lambda _: None
-    )
+    return Model(tiny, log=LlamaLog(), on_progress=lambda _: None)
 
 
 @pytest.fixture(scope="module")
