@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import structlog
@@ -18,12 +20,13 @@ from kronk.shared.errors import Internal, KronkError
 from kronk.shared.wire.to_gateway import Done
 
 from . import errors
+from .batch import Batch
 from .body import disconnect_watch
 from .exchange import Exchange
 from .job import Job
 from .middleware import direct_send
 from .record import Record, record_of
-from .run import Event, Run
+from .run import Bell, Event, Run
 
 log = structlog.get_logger()
 
@@ -59,42 +62,71 @@ class Whole(Protocol):
 
 
 class RunResponse(Response):
-    """Runs a job and answers with it. Nothing is sent before the worker has accepted it."""
+    """Runs a job and answers with it. Nothing is sent before the worker has accepted it.
 
-    def __init__(self, exchange: Exchange, name: str, job: Job, timeout: float) -> None:
+    `more` are jobs that share the answer, as `Batch` says.
+    """
+
+    def __init__(
+        self, exchange: Exchange, name: str, job: Job, timeout: float, more: Sequence[Job] = ()
+    ) -> None:
         super().__init__()
         self._exchange = exchange
         self._name = name
-        self._job = job
         self._timeout = timeout
+        self._jobs = (job, *more)
+        self._runs: list[Run] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
-        record.model = self._job.model
-        with self._exchange.running(self._name, self._job, self._timeout) as run:
-            async with disconnect_watch(receive, lambda: self._exchange.hang_up(run)):
-                await run.until_accepted()
-                await self._answer(run, record, send, direct_send(scope, send))
+        record.model = self._jobs[0].model
+        with ExitStack() as stack:
+            bell = Bell()
+            for job in self._jobs:
+                running = self._exchange.running(self._name, job, self._timeout, bell)
+                self._runs.append(stack.enter_context(running))
+            source = self._runs[0] if len(self._runs) == 1 else Batch(self._runs, bell)
+            async with disconnect_watch(receive, self._hang_up):
+                await source.until_accepted()
+                await self._answer(source, record, send, direct_send(scope, send))
 
     @abstractmethod
-    async def _answer(self, run: Run, record: Record, send: Send, send_body: Send) -> None: ...
+    async def _answer(
+        self, source: Run | Batch, record: Record, send: Send, send_body: Send
+    ) -> None: ...
+
+    def _hang_up(self) -> None:
+        for run in self._runs:
+            self._exchange.hang_up(run)
+
+    def _repay(self) -> None:
+        for run in self._runs:
+            self._exchange.repay(run)
 
 
 class StreamResponse(RunResponse):
     """The answer as server-sent events."""
 
     def __init__(
-        self, exchange: Exchange, name: str, job: Job, timeout: float, chunks: Chunks
+        self,
+        exchange: Exchange,
+        name: str,
+        job: Job,
+        timeout: float,
+        chunks: Chunks,
+        more: Sequence[Job] = (),
     ) -> None:
-        super().__init__(exchange, name, job, timeout)
+        super().__init__(exchange, name, job, timeout, more)
         self._chunks = chunks
 
-    async def _answer(self, run: Run, record: Record, send: Send, send_body: Send) -> None:
+    async def _answer(
+        self, source: Run | Batch, record: Record, send: Send, send_body: Send
+    ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
         try:
             await _send_body(send_body, self._chunks.opening(), more=True)
-            await self._send_events(run, record, send_body)
-            done = run.result()
+            await self._send_events(source, record, send_body)
+            done = source.result()
             record.tokens = done.usage.completion_tokens
             last = self._chunks.closing(done)
         except KronkError as error:
@@ -106,33 +138,41 @@ class StreamResponse(RunResponse):
             last = errors.event(Internal("The server failed; its log says why"))
         await _send_body(send_body, last, more=False)
 
-    async def _send_events(self, run: Run, record: Record, send: Send) -> None:
+    async def _send_events(self, source: Run | Batch, record: Record, send: Send) -> None:
         chunk = self._chunks.event
-        while events := await run.take():
+        while events := await source.take():
             record.first_token()
             # One send for all that waited: a slow client gets fewer, larger writes.
             body = b"".join([chunk(event) for event in events])
             if body:
                 await _send_body(send, body, more=True)
-            self._exchange.repay(run)
+            self._repay()
 
 
 class WholeResponse(RunResponse):
     """The answer as one JSON object."""
 
     def __init__(
-        self, exchange: Exchange, name: str, job: Job, timeout: float, whole: Whole
+        self,
+        exchange: Exchange,
+        name: str,
+        job: Job,
+        timeout: float,
+        whole: Whole,
+        more: Sequence[Job] = (),
     ) -> None:
-        super().__init__(exchange, name, job, timeout)
+        super().__init__(exchange, name, job, timeout, more)
         self._whole = whole
 
-    async def _answer(self, run: Run, record: Record, send: Send, send_body: Send) -> None:
-        while events := await run.take():
+    async def _answer(
+        self, source: Run | Batch, record: Record, send: Send, send_body: Send
+    ) -> None:
+        while events := await source.take():
             record.first_token()
             for event in events:
                 self._whole.add(event)
-            self._exchange.repay(run)
-        done = run.result()
+            self._repay()
+        done = source.result()
         record.tokens = done.usage.completion_tokens
         body = json.dumps(self._whole.body(done), ensure_ascii=False).encode()
         length = (b"content-length", b"%d" % len(body))

@@ -15,6 +15,8 @@ from .run import ClientGone
 
 # A chat of a million tokens is about 4 MB; the wire's frames end at 64 MB.
 MAX_BODY_BYTES = 32 * 1024 * 1024
+# Parsing this much takes a millisecond or two; more would be felt by the streams of others.
+LARGE_BYTES = 256 * 1024
 # How long a client may be silent in the middle of its body.
 SILENCE_SECONDS = 60.0
 

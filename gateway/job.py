@@ -1,8 +1,9 @@
 """A request once its dialect is forgotten: what is asked of a model.
 
-How a route runs something on a worker: build a `Job` with `generate`, `embed` or `rank`, give it
-to a response of `kronk.gateway.answer`, and translate the events that come back. `Delta` and its
-kin arrive as the model writes; `Finished`, `Vectors` and `Scores` arrive among them.
+How a route runs something on a worker: build a `Job` with `generate`, `embed` or `rank`, and give
+it to a response of `kronk.gateway.answer` together with what translates the events that come back
+(`Chunks` for a stream, `Whole` for one object). `Delta` and its kin arrive as the model writes;
+`Finished`, `Vectors` and `Scores` arrive among them. Several jobs may share one answer.
 """
 
 from __future__ import annotations

@@ -5,105 +5,66 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from kronk.gateway.job import Job, generate
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.sampling_params import SAMPLING_LIMITS
-from kronk.shared.wire.values import Answer, Prompt, Sampling
+from kronk.shared.wire.values import Answer, Constraint, Prompt
 
 from . import messages
-from .fields import first_error, load_object, unrecognized, unsupported
+from .constraints import constraint
+from .fields import carriable, load_object, wrong
+from .generation import (
+    MOST_TOKENS,
+    GenerationBody,
+    body_schema,
+    check_min_tokens,
+    read,
+    sampling,
+    session,
+    stops,
+)
+from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, toolbox
 
-# OpenAI takes 4; more is cheap for us and local clients use it.
-MOST_STOPS = 16
+# OpenAI's own bound; the manual's is 5.
+MOST_TOP_LOGPROBS = 20
 
 # Known to OpenAI or the manual and not built: each with the values that change nothing, which
 # clients send as a matter of course. Null says nothing anywhere.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "frequency_penalty": (0, 0.0),
-    "presence_penalty": (0, 0.0),
-    "repeat_penalty": (1, 1.0),
-    "repeat_last_n": (),
-    "dry_multiplier": (0, 0.0),
-    "dry_base": (),
-    "dry_allowed_length": (),
-    "xtc_probability": (0, 0.0),
-    "typical_p": (1, 1.0),
-    "logit_bias": ({},),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "parallel_tool_calls": (True, False),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
-    "grammar": ("",),
-    "json_schema": (),
     "modalities": (["text"],),
     "audio": (),
     "prediction": (),
-    "reasoning_effort": (),
-    "enable_thinking": (),
-    "chat_template_kwargs": ({},),
     "verbosity": (),
     "service_tier": ("auto", "default"),
     "web_search_options": (),
-    "imc_id": (),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
 }
+# OpenAI's first form of tools, whose answers had a form of their own too.
+_NEWER = {"functions": "tools", "function_call": "tool_choice"}
+
+# A template gets these from us.
+_RESERVED = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
 
 
-def _limits(name: str) -> Any:
-    least, most = SAMPLING_LIMITS[name]
-    return Field(default=None, ge=least, le=most)
+class ChatBody(GenerationBody):
+    """The fields of a chat request, but for the sampling parameters."""
 
+    model_config = ConfigDict(title="ChatCompletionRequest")
 
-class StreamOptions(BaseModel):
-    """`stream_options`; obfuscation pads chunks against eavesdroppers, which we do not do."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
-
-
-class ChatBody(BaseModel):
-    """The fields this version honours; `parse` deals with all others first."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", title="ChatCompletionRequest")
-
-    model: Annotated[str, Field(min_length=1, max_length=1024)]
     messages: Annotated[list[Any], WithJsonSchema(messages.SCHEMA)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    temperature: float | None = _limits("temperature")
-    top_p: float | None = _limits("top_p")
-    top_k: int | None = _limits("top_k")
-    min_p: float | None = _limits("min_p")
-    seed: int | None = _limits("seed")
-    max_tokens: int | None = Field(default=None, ge=1, lt=2**31)
-    max_completion_tokens: int | None = Field(default=None, ge=1, lt=2**31)
-    # Checked by hand: a union's errors name both branches.
-    stop: Annotated[
-        Any,
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "string", "minLength": 1},
-                    {
-                        "type": "array",
-                        "items": {"type": "string", "minLength": 1},
-                        "maxItems": MOST_STOPS,
-                    },
-                    {"type": "null"},
-                ]
-            }
-        ),
-    ] = None
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
+    tools: Annotated[Any, WithJsonSchema(TOOLS_SCHEMA)] = None
+    tool_choice: Annotated[Any, WithJsonSchema(CHOICE_SCHEMA)] = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    enable_thinking: bool | None = None
+    thinking_budget: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
+    chat_template_kwargs: dict[str, Any] | None = None
     # Taken and not acted on: they describe the caller, not the answer.
-    user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     metadata: dict[str, Any] | None = None
@@ -117,57 +78,76 @@ class ChatRequest:
     job: Job
     stream: bool
     include_usage: bool
-    choices: int = 1
-    scored: bool = False
+    choices: int
+    # With log-probabilities.
+    scored: bool
 
 
-def parse(body: bytes) -> ChatRequest:
+def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
     """The request in `body`; `InvalidArgument` names the first field that is not acceptable."""
     given = load_object(body)
-    _refuse_unbuilt(given)
-    try:
-        fields = ChatBody.model_validate(
-            {key: value for key, value in given.items() if key not in NEUTRAL}
-        )
-    except ValidationError as error:
-        raise first_error(error) from None
-    options = fields.stream_options
-    if options is not None and not fields.stream:
-        raise InvalidArgument(
-            "'stream_options' is only allowed when 'stream' is true", param="stream_options"
-        )
+    _refuse_old_tools(given)
+    fields = read(ChatBody, given, NEUTRAL)
+    box = toolbox(fields.tools, fields.tool_choice)
+    answer = _answer(fields, box)
+    sampled, max_tokens = sampling(given), _max_tokens(fields)
+    check_min_tokens(sampled, max_tokens)
+    prompt = Prompt(
+        messages=messages.plain_messages(fields.messages),
+        tools=box.tools,
+        template_kwargs=_template_kwargs(fields.chat_template_kwargs),
+        enable_thinking=_enable_thinking(fields),
+        reasoning_effort=fields.reasoning_effort,
+        session=session(fields, imc_header),
+    )
     return ChatRequest(
-        job=generate(
-            model=fields.model,
-            prompt=Prompt(messages=messages.plain_messages(fields.messages)),
-            sampling=Sampling(
-                temperature=fields.temperature,
-                top_k=fields.top_k,
-                top_p=fields.top_p,
-                min_p=fields.min_p,
-                seed=fields.seed,
-            ),
-            answer=Answer(),
-            max_tokens=_max_tokens(fields),
-            stop=_stops(fields.stop),
-        ),
+        job=generate(fields.model, prompt, sampled, answer, max_tokens, stops(fields.stop)),
         stream=bool(fields.stream),
-        include_usage=bool(options and options.include_usage),
+        include_usage=fields.include_usage,
+        choices=answer.choices,
+        scored=answer.logprobs is not None,
     )
 
 
-def _refuse_unbuilt(given: dict[str, Any]) -> None:
-    for key, value in given.items():
-        if key in NEUTRAL:
-            if value is not None and not any(_same(value, good) for good in NEUTRAL[key]):
-                raise unsupported(key)
-        elif key not in ChatBody.model_fields:
-            raise unrecognized(key[:100])
+def schema() -> dict[str, Any]:
+    """The JSON schema of a request."""
+    return body_schema(ChatBody)
 
 
-def _same(value: object, good: object) -> bool:
-    # The types too: to Python False is 0, and to a caller it is a mistake.
-    return type(value) is type(good) and value == good
+def _refuse_old_tools(given: dict[str, Any]) -> None:
+    for old, new in _NEWER.items():
+        if given.get(old) and given[old] not in NEUTRAL[old]:
+            raise InvalidArgument(
+                f"'{old}' is not supported by this version of Kronk: OpenAI has replaced it by "
+                f"'{new}', which is",
+                param=old,
+            )
+
+
+def _answer(fields: ChatBody, box: Toolbox) -> Answer:
+    found = constraint(fields)
+    if found is not None and box.must_call:
+        _refuse_both(found)
+    # The manual: asking for alternatives is asking for log-probabilities (8.7).
+    scored = fields.logprobs or fields.top_logprobs
+    return Answer(
+        constraint=found,
+        tool_choice=box.choice,
+        tool_name=box.name,
+        parallel_tool_calls=fields.parallel_tool_calls is not False,
+        logprobs=fields.top_logprobs or 0 if scored else None,
+        thinking_budget=fields.thinking_budget,
+        choices=fields.n or 1,
+    )
+
+
+def _refuse_both(found: Constraint) -> None:
+    field = found.param.partition(".")[0]
+    raise InvalidArgument(
+        f"'{field}' and 'tool_choice' contradict each other: the answer cannot have the form of "
+        "the one and be the call that the other demands",
+        param=field,
+    )
 
 
 def _max_tokens(fields: ChatBody) -> int | None:
@@ -180,17 +160,31 @@ def _max_tokens(fields: ChatBody) -> int | None:
     return new if old is None else old
 
 
-def _stops(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidArgument("'stop' must be a string or an array of strings", param="stop")
-    if not all(value):
-        raise InvalidArgument("'stop': a stop string must not be empty", param="stop")
-    if len(value) > MOST_STOPS:
+def _template_kwargs(value: dict[str, Any] | None) -> dict[str, Any]:
+    for key, item in (value or {}).items():
+        where = f"chat_template_kwargs.{key[:100]}"
+        if key in _RESERVED:
+            raise InvalidArgument(f"'{where}': the server sets this itself", param=where)
+        carriable(item, where)
+    return value or {}
+
+
+def _enable_thinking(fields: ChatBody) -> bool | None:
+    """Three fields can say it, and none of them may contradict another."""
+    said: dict[str, bool] = {}
+    if fields.enable_thinking is not None:
+        said["enable_thinking"] = fields.enable_thinking
+    where = "chat_template_kwargs.enable_thinking"
+    inner = (fields.chat_template_kwargs or {}).get("enable_thinking")
+    if inner is not None:
+        if not isinstance(inner, bool):
+            raise wrong(where, "true or false", inner)
+        said[where] = inner
+    if fields.reasoning_effort == "none":
+        said["reasoning_effort"] = False
+    if len(set(said.values())) > 1:
+        first, *_, last = said
         raise InvalidArgument(
-            f"'stop' takes {MOST_STOPS} strings at most, got {len(value)}", param="stop"
+            f"'{first}' and '{last}' contradict each other on whether to think", param=first
         )
-    return tuple(value)
+    return next(iter(said.values()), None)

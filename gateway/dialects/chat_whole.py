@@ -18,8 +18,8 @@ from kronk.shared.wire.to_gateway import (
 )
 from kronk.shared.wire.values import TokenLogprob
 
-from .chat_answer import head
-from .figures import timings, usage
+from .chunks import unfinished
+from .figures import head, timings, usage
 from .logprobs import chat_logprobs
 
 
@@ -76,7 +76,7 @@ class _Choice:
 
     def json(self, index: int, scored: bool) -> dict[str, Any]:
         if self.finished is None:
-            raise Internal("the model's process ended an answer with an unfinished choice")
+            raise unfinished()
         return {
             "index": index,
             "message": self.message(),

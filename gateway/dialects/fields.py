@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pydantic
@@ -11,6 +12,8 @@ import pydantic_core
 from kronk.shared.errors import InvalidArgument
 
 NOT_SUPPORTED = "not supported by this version of Kronk"
+# What msgpack can carry.
+_WHOLE_NUMBERS = range(-(2**63), 2**64)
 
 
 def load_object(body: bytes) -> dict[str, Any]:
@@ -101,3 +104,41 @@ def unrecognized(where: str) -> InvalidArgument:
 def unsupported(where: str) -> InvalidArgument:
     """A field that OpenAI or the manual has and this version has not."""
     return InvalidArgument(f"'{where}': {NOT_SUPPORTED}", param=where)
+
+
+def wrong(where: str, expected: str, got: object) -> InvalidArgument:
+    """A value of the wrong type."""
+    return InvalidArgument(
+        f"Invalid value for '{where}': expected {expected}, got {kind(got)}", param=where
+    )
+
+
+def string(value: object, where: str) -> str:
+    """`value`, which must be a string."""
+    if not isinstance(value, str):
+        raise wrong(where, "a string", value)
+    return value
+
+
+def members(value: object, where: str, *known: str) -> dict[str, Any]:
+    """`value`, which must be an object without other members than these."""
+    if not isinstance(value, dict):
+        raise wrong(where, "an object", value)
+    for key in value:
+        if key not in known:
+            raise unrecognized(f"{where}.{key[:100]}")
+    return value
+
+
+def carriable(value: object, where: str) -> None:
+    """Refuse JSON with numbers that the wire, or JSON written anew, cannot carry."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            carriable(item, f"{where}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            carriable(item, f"{where}[{index}]")
+    elif isinstance(value, int) and value not in _WHOLE_NUMBERS:
+        raise InvalidArgument(f"'{where}': the number has more than 64 bits", param=where)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise InvalidArgument(f"'{where}': the number is out of any range", param=where)

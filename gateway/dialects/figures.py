@@ -1,4 +1,4 @@
-"""What OpenAI's answers say about a request as a whole: usage, and the timings we add."""
+"""What OpenAI's answers say about a request as a whole: its head, usage, the timings we add."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from kronk import __version__
 from kronk.shared.wire.to_gateway import Done
 
 FINGERPRINT = f"kronk-{__version__}"
+
+
+def head(name: str, kind: str, created: int, model: str) -> dict[str, Any]:
+    """The fields that all objects and chunks of an answer begin with."""
+    return {
+        "id": name,
+        "object": kind,
+        "created": created,
+        "model": model,
+        "system_fingerprint": FINGERPRINT,
+    }
 
 
 def usage(done: Done) -> dict[str, Any]:

@@ -29,5 +29,10 @@ def readable(piece: bytes) -> str:
     return piece.decode(errors="replace")
 
 
+def finite(logprob: float) -> float:
+    """JSON has no infinity; OpenAI says -9999 for what is next to impossible."""
+    return max(logprob, -9999.0)
+
+
 def _token(piece: bytes, logprob: float) -> dict[str, Any]:
-    return {"token": readable(piece), "logprob": logprob, "bytes": list(piece)}
+    return {"token": readable(piece), "logprob": finite(logprob), "bytes": list(piece)}

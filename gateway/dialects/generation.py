@@ -1,0 +1,181 @@
+"""What requests for generated text have in common, whatever dialect they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from kronk.shared.errors import InvalidArgument
+from kronk.shared.sampling_params import ALIASES, PARAMETERS, Parameter, parse_value
+from kronk.shared.wire.values import Sampling
+
+from .constraints import RESPONSE_FORMAT_SCHEMA
+from .fields import first_error, unrecognized, unsupported
+
+# OpenAI takes 4; more is cheap for us and local clients use it.
+MOST_STOPS = 16
+# OpenAI's bound on `n`; here on all choices of a request.
+MOST_CHOICES = 128
+MOST_TOKENS = 2**31 - 1
+IMC_HEADER = "KRONK_IMC_ID"
+_LONGEST_IMC_ID = 256
+
+_STOP_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "maxItems": MOST_STOPS,
+        },
+        {"type": "null"},
+    ]
+}
+
+
+class StreamOptions(BaseModel):
+    """`stream_options`; obfuscation pads chunks against eavesdroppers, which we do not do."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    include_usage: bool | None = None
+    include_obfuscation: Literal[False] | None = None
+
+
+class GenerationBody(BaseModel):
+    """The fields of both, but for the sampling parameters, which have a table of their own."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    model: Annotated[str, Field(min_length=1, max_length=1024)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    n: int | None = Field(default=None, ge=1, le=MOST_CHOICES)
+    # Checked by hand: a union's errors name both branches.
+    stop: Annotated[Any, WithJsonSchema(_STOP_SCHEMA)] = None
+    response_format: Annotated[Any, WithJsonSchema(RESPONSE_FORMAT_SCHEMA)] = None
+    # GBNF, as llama-server has it.
+    grammar: str | None = None
+    regex: str | None = Field(default=None, min_length=1)
+    json_schema: dict[str, Any] | None = None
+    # The client's name for its conversation.
+    imc_id: str | None = Field(default=None, min_length=1, max_length=_LONGEST_IMC_ID)
+    # Taken and not acted on: it describes the caller, not the answer.
+    user: str | None = None
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether a stream ends with a chunk that has the usage."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
+
+Body = TypeVar("Body", bound=GenerationBody)
+
+
+def read(body: type[Body], given: dict[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> Body:
+    """The fields of `given` that are no sampling parameters, checked.
+
+    `neutral` names what the dialect knows and we do not have, with the values that change nothing.
+    """
+    fields: dict[str, Any] = {}
+    for key, value in given.items():
+        if key in neutral:
+            if value is not None and not any(_same(value, good) for good in neutral[key]):
+                raise unsupported(key)
+        elif key in body.model_fields:
+            fields[key] = value
+        elif key not in PARAMETERS and key not in ALIASES:
+            raise unrecognized(key[:100])
+    try:
+        read = body.model_validate(fields)
+    except ValidationError as error:
+        raise first_error(error) from None
+    if read.stream_options is not None and not read.stream:
+        raise InvalidArgument(
+            "'stream_options' is only allowed when 'stream' is true", param="stream_options"
+        )
+    return read
+
+
+def _same(value: object, good: object) -> bool:
+    # The types too: to Python False is 0, and to a caller it is a mistake.
+    return type(value) is type(good) and value == good
+
+
+def sampling(given: Mapping[str, Any]) -> Sampling:
+    """The sampling parameters of a request; null is "not said"."""
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        name = ALIASES.get(key, key)
+        if name not in PARAMETERS or value is None:
+            continue
+        if name in values:
+            raise InvalidArgument(f"'{key}' is another name of {name}; send one", param=key)
+        values[name] = parse_value(name, value, f"Invalid value for '{key}'", key)
+    return Sampling(**values)
+
+
+def check_min_tokens(sampling: Sampling, max_tokens: int | None) -> None:
+    """`min_tokens` must leave room."""
+    least = sampling.min_tokens
+    if least is not None and max_tokens is not None and least > max_tokens:
+        raise InvalidArgument(
+            f"'min_tokens' ({least}) is greater than 'max_tokens' ({max_tokens})",
+            param="min_tokens",
+        )
+
+
+def stops(value: object) -> tuple[str, ...]:
+    """`stop`, which is a string or several."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidArgument("'stop' must be a string or an array of strings", param="stop")
+    if not all(value):
+        raise InvalidArgument("'stop': a stop string must not be empty", param="stop")
+    if len(value) > MOST_STOPS:
+        raise InvalidArgument(
+            f"'stop' takes {MOST_STOPS} strings at most, got {len(value)}", param="stop"
+        )
+    return tuple(value)
+
+
+def session(fields: GenerationBody, header: str | None) -> str | None:
+    """The conversation's name: the body's, or else the header's."""
+    if fields.imc_id is not None or header is None:
+        return fields.imc_id
+    if not 1 <= len(header) <= _LONGEST_IMC_ID:
+        raise InvalidArgument(
+            f"The header {IMC_HEADER} must have 1 to {_LONGEST_IMC_ID} characters, "
+            f"got {len(header)}",
+            param=IMC_HEADER,
+        )
+    return header
+
+
+def body_schema(body: type[GenerationBody]) -> dict[str, Any]:
+    """The JSON schema of a request, for the OpenAPI document."""
+    schema = body.model_json_schema()
+    schema["properties"] |= {name: _schema(row) for name, row in PARAMETERS.items()}
+    return schema
+
+
+def _schema(parameter: Parameter) -> dict[str, Any]:
+    span = {"minimum": parameter.least, "maximum": parameter.most}
+    types: dict[str, dict[str, Any]] = {
+        "float": {"type": "number", **span},
+        "int": {"type": "integer", **span},
+        "bool": {"type": "boolean"},
+        "strings": {"type": "array", "items": {"type": "string"}},
+        "bias": {"type": "object", "additionalProperties": {"type": "number", **span}},
+    }
+    return {
+        "anyOf": [types[parameter.kind], {"type": "null"}],
+        "default": None,
+        "description": parameter.meaning,
+    }

@@ -1,0 +1,210 @@
+"""The functions a chat request offers, and which of them must be called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kronk.shared.errors import InvalidArgument
+from kronk.shared.wire.values import Json
+
+from .constraints import NAME
+from .fields import carriable, members, string, wrong
+
+# OpenAI's own bound.
+MOST_TOOLS = 128
+
+_BY_NAME = {
+    "type": "object",
+    "required": ["type", "function"],
+    "additionalProperties": False,
+    "properties": {
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": False,
+            "properties": {"name": {"type": "string"}},
+        },
+    },
+}
+TOOLS_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {
+            "type": "array",
+            "maxItems": MOST_TOOLS,
+            "items": {
+                "type": "object",
+                "required": ["type", "function"],
+                "additionalProperties": False,
+                "properties": {
+                    "type": {"const": "function"},
+                    "function": {
+                        "type": "object",
+                        "required": ["name"],
+                        "additionalProperties": False,
+                        "properties": {
+                            "name": {"type": "string", "pattern": f"^{NAME.pattern}$"},
+                            "description": {"type": ["string", "null"]},
+                            "parameters": {"type": ["object", "null"]},
+                            "strict": {"type": ["boolean", "null"]},
+                        },
+                    },
+                },
+            },
+        },
+        {"type": "null"},
+    ]
+}
+CHOICE_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "enum": ["none", "auto", "required"]},
+        _BY_NAME,
+        {
+            "type": "object",
+            "required": ["type", "allowed_tools"],
+            "additionalProperties": False,
+            "properties": {
+                "type": {"const": "allowed_tools"},
+                "allowed_tools": {
+                    "type": "object",
+                    "required": ["mode", "tools"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "mode": {"type": "string", "enum": ["auto", "required"]},
+                        "tools": {"type": "array", "minItems": 1, "items": _BY_NAME},
+                    },
+                },
+            },
+        },
+        {"type": "null"},
+    ]
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """The tools as the wire has them, and the choice among them."""
+
+    tools: tuple[Json, ...] = ()
+    choice: Literal["auto", "none", "required", "named"] = "auto"
+    # The function that must be called when `choice` is "named".
+    name: str | None = None
+
+    @property
+    def must_call(self) -> bool:
+        """Whether the answer has to be a call."""
+        return self.choice in ("required", "named")
+
+
+def toolbox(tools: object, choice: object) -> Toolbox:
+    """`tools` and `tool_choice` of a request, checked against each other."""
+    offered = _tools(tools)
+    match choice:
+        case None | "auto":
+            return Toolbox(tuple(offered.values()))
+        case "none":
+            return Toolbox(tuple(offered.values()), "none")
+        case "required":
+            if not offered:
+                raise InvalidArgument(
+                    "'tool_choice' is 'required', and there are no 'tools'", param="tool_choice"
+                )
+            return Toolbox(tuple(offered.values()), "required")
+        case {"type": "function"}:
+            name = _named(choice, "tool_choice", offered)
+            return Toolbox(tuple(offered.values()), "named", name)
+        case {"type": "allowed_tools"}:
+            return _allowed(choice, offered)
+    raise InvalidArgument(
+        "'tool_choice': must be 'none', 'auto', 'required', or an object of type 'function' or "
+        "'allowed_tools'",
+        param="tool_choice",
+    )
+
+
+def _tools(value: object) -> dict[str, Json]:
+    """The tools by name, in order, each with nothing in it but what the wire wants."""
+    if value is None:
+        return {}
+    if not isinstance(value, list):
+        raise wrong("tools", "an array", value)
+    if len(value) > MOST_TOOLS:
+        raise InvalidArgument(
+            f"'tools' takes {MOST_TOOLS} functions at most, got {len(value)}", param="tools"
+        )
+    tools: dict[str, Json] = {}
+    for index, item in enumerate(value):
+        where = f"tools[{index}]"
+        function = _function(_function_of(item, where), f"{where}.function")
+        if function["name"] in tools:
+            raise InvalidArgument(
+                f"'{where}.function.name': there are two functions {function['name']}",
+                param=f"{where}.function.name",
+            )
+        tools[function["name"]] = {"type": "function", "function": function}
+    return tools
+
+
+def _function_of(value: object, where: str) -> object:
+    if not isinstance(value, dict):
+        raise wrong(where, "an object", value)
+    kind = value.get("type")
+    if kind != "function":
+        raise InvalidArgument(
+            f"'{where}.type': only tools of type 'function' are supported", param=f"{where}.type"
+        )
+    return members(value, where, "type", "function").get("function")
+
+
+def _function(value: object, where: str) -> dict[str, Any]:
+    given = members(value, where, "name", "description", "parameters", "strict")
+    name = string(given.get("name"), f"{where}.name")
+    if not NAME.fullmatch(name):
+        raise InvalidArgument(
+            f"'{where}.name': must have 1 to 64 letters, digits, underscores or hyphens",
+            param=f"{where}.name",
+        )
+    function: dict[str, Any] = {"name": name}
+    if given.get("description") is not None:
+        function["description"] = string(given["description"], f"{where}.description")
+    if given.get("parameters") is not None:
+        if not isinstance(given["parameters"], dict):
+            raise wrong(f"{where}.parameters", "an object", given["parameters"])
+        carriable(given["parameters"], f"{where}.parameters")
+        function["parameters"] = given["parameters"]
+    strict = given.get("strict")
+    if not isinstance(strict, bool | None):
+        raise wrong(f"{where}.strict", "true or false", strict)
+    if strict:
+        function["strict"] = True
+    return function
+
+
+def _named(value: object, where: str, offered: dict[str, Json]) -> str:
+    """The name in `{"type": "function", "function": {"name": ...}}`."""
+    given = members(_function_of(value, where), f"{where}.function", "name")
+    name = string(given.get("name"), f"{where}.function.name")
+    if name not in offered:
+        raise InvalidArgument(
+            f"'{where}.function.name': no function of this name is among the 'tools'",
+            param=f"{where}.function.name",
+        )
+    return name
+
+
+def _allowed(value: object, offered: dict[str, Json]) -> Toolbox:
+    where = "tool_choice.allowed_tools"
+    outer = members(value, "tool_choice", "type", "allowed_tools")
+    given = members(outer.get("allowed_tools"), where, "mode", "tools")
+    mode = given.get("mode")
+    if mode not in ("auto", "required"):
+        raise InvalidArgument(
+            f"'{where}.mode': must be 'auto' or 'required'", param=f"{where}.mode"
+        )
+    listed = given.get("tools")
+    if not isinstance(listed, list) or not listed:
+        raise wrong(f"{where}.tools", "an array with at least one tool", listed)
+    names = {_named(item, f"{where}.tools[{at}]", offered) for at, item in enumerate(listed)}
+    kept = tuple(tool for name, tool in offered.items() if name in names)
+    return Toolbox(kept, "auto" if mode == "auto" else "required")
