@@ -70,6 +70,18 @@ def say(*words: str) -> Script:
     return script
 
 
+def play(*events: Callable[[int], Any]) -> Script:
+    """Accept, send these, each made with the request's number, and end."""
+
+    def script(submit: Submit) -> Iterator[Any]:
+        yield Accepted(submit.request, 5)
+        for event in events:
+            yield event(submit.request)
+        yield ended(submit.request)
+
+    return script
+
+
 def hang_after(*words: str) -> Script:
     """Accept, say the words, and nothing more."""
 

@@ -95,10 +95,13 @@ def to_data(generation: int, _: int) -> Frames:
     messages: list[list[Any]] = [
         ["Attach"],
         ["Attach", 1],
-        ["Delta", 1, "nonsense", [1]],
-        ["Delta", (1 << 32) + 1, "nonsense", [1]],
-        ["Delta", "1", "nonsense", [1]],
-        ["Done", 1, "because", [1, 1], [0.0, 0.0, 0.0]],
+        ["Delta", 1, 0, "nonsense", [1]],
+        ["Delta", (1 << 32) + 1, 0, "nonsense", [1]],
+        ["Delta", "1", 0, "nonsense", [1]],
+        ["ToolCallDelta", 1, 0, 0, None, None, "nonsense"],
+        ["Finished", 1, 0, "because", None],
+        ["Vectors", 1, 0, 1, b"nonsense"],
+        ["Done", 1, [1, 1, 0, 0], [0.0, 0.0, 0.0, "", 0, 0]],
         ["Failed", 1, "internal", "because", None],
         ["Accepted", 1],
     ]

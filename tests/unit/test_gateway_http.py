@@ -20,6 +20,7 @@ from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
 from kronk.shared.wire.to_worker import Cancel, Credit, Submit
 
 CHAT = "/v1/chat/completions"
+COMPLETIONS = "/v1/completions"
 HI = [{"role": "user", "content": "hi"}]
 
 
@@ -99,6 +100,13 @@ def test_the_official_client_streams_and_reads_usage(house: House) -> None:
             model="tiny", messages=[{"role": "user", "content": "hi"}]
         )
         assert whole.choices[0].message.content == "\u00e4\u2028\U0001f600"
+
+
+def test_the_conversations_name_comes_by_header_too(house: House, http: httpx.Client) -> None:
+    for path, body in ((CHAT, ask()), (COMPLETIONS, {"model": "tiny", "prompt": "x"})):
+        answer = http.post(path, json=body, headers={"KRONK_IMC_ID": "user-123"})
+        assert answer.status_code == 200
+    assert [submit.prompt.session for submit in house.all(Submit)] == ["user-123"] * 2
 
 
 REFUSALS = [
@@ -293,7 +301,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str | None]] = [
     ("POST", CHAT, {"json": {}}, 400, "invalid_argument", "model"),
     ("POST", CHAT, {"json": {"model": "m", "messages": []}}, 400, "invalid_argument", "messages"),
     ("POST", CHAT, {"json": ask(wat=1)}, 400, "invalid_argument", "wat"),
-    ("POST", CHAT, {"json": ask(n=2)}, 400, "invalid_argument", "n"),
+    ("POST", CHAT, {"json": ask(n=0)}, 400, "invalid_argument", "n"),
     ("POST", CHAT, {"content": b" " * (MAX_BODY_BYTES + 1)}, 413, "too_large", None),
     (
         "POST",
@@ -429,6 +437,7 @@ def test_openapi_describes_the_routes_there_are(http: httpx.Client) -> None:
     paths = http.get("/openapi.json").json()["paths"]
     assert set(paths) == {
         CHAT,
+        "/v1/completions",
         "/v1/models",
         "/v1/models/{model}",
         "/v1/liveness",
@@ -436,8 +445,11 @@ def test_openapi_describes_the_routes_there_are(http: httpx.Client) -> None:
         "/v1/kronk/ps",
         "/v1/kronk/models",
     }
-    schema = paths[CHAT]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert "temperature" in schema["properties"]
+    for path, field in ((CHAT, "messages"), ("/v1/completions", "prompt")):
+        post = paths[path]["post"]
+        properties = post["requestBody"]["content"]["application/json"]["schema"]["properties"]
+        assert {field, "temperature", "dry_base", "regex", "response_format"} <= set(properties)
+        assert set(post["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
 
 
 # Barely over the limit: a server that closes with bytes unread resets the connection.
