@@ -29,6 +29,20 @@ def format_duration(seconds: float) -> str:
     return "".join(parts[:2]) or "0s"
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512MB`, `2GiB`, `1.5g` or `4096`; with an i, or without a B, a K is 1024."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("expected a size such as 512MB or 2GiB")
+    prefix = (found[2] or "").lower()
+    decimal = text.strip().lower().endswith("b") and not prefix.endswith("i")
+    return int(float(found[1]) * (1000 if decimal else 1024) ** _POWERS[prefix.rstrip("i")])
+
+
 def format_bytes(count: float) -> str:
     """`714 MiB`, `4.2 GiB`: three significant digits at most."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -1,0 +1,151 @@
+"""How values of `model-config.yaml` are read: each function takes what YAML made of the text.
+
+A value that is not acceptable raises `ValueError` with what was expected; the caller adds where it
+stood and what it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .units import parse_duration, parse_size
+from .wire.values import AdapterSpec, TensorPlace
+
+Read = Callable[[Any], Any]
+
+
+def whole(least: int, most: int) -> Read:
+    """A whole number in a range."""
+
+    def read(value: Any) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError(f"expected a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
+def number(least: float, most: float) -> Read:
+    """A finite number in a range."""
+
+    def read(value: Any) -> float:
+        if type(value) not in (int, float) or not least <= value <= most:
+            raise ValueError(f"expected a number from {least:g} to {most:g}")
+        return float(value)
+
+    return read
+
+
+def switch(value: Any) -> bool:
+    """YAML's `true` and `false`."""
+    if type(value) is not bool:
+        raise ValueError("expected true or false")
+    return value
+
+
+def one_of(*names: str, on: str | None = None, off: str | None = None) -> Read:
+    """One of the names; `on` and `off` are what YAML's true and false stand for."""
+
+    def read(value: Any) -> str:
+        # YAML reads on, off, yes and no as booleans.
+        name = (on if value else off) if isinstance(value, bool) else value
+        if not isinstance(name, str) or name not in names:
+            raise ValueError(f"expected one of {', '.join(names)}")
+        return name
+
+    return read
+
+
+def text(value: Any) -> str:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("expected a text")
+    return value
+
+
+def size(value: Any) -> int:
+    """Bytes: a number, or a text such as 512MB or 2GiB; `off` is none."""
+    if value is False or value == "off":
+        return 0
+    if type(value) is int and value >= 0:
+        return value
+    if isinstance(value, str):
+        return parse_size(value)
+    raise ValueError("expected bytes, as a number or such as 512MB or 2GiB, or off")
+
+
+def seconds(value: Any) -> float:
+    """Seconds: a number, or a duration such as 30s."""
+    if type(value) in (int, float) and 0 <= value < math.inf:
+        return float(value)
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError("expected seconds, or a duration such as 30s or 2m")
+
+
+def layers(value: Any) -> int:
+    """Layers on the GPU, in the manual's way: 0 or `all` for all of them, -1 or `none` for none."""
+    if value in ("all", "none"):
+        return 0 if value == "all" else -1
+    if type(value) is int and -1 <= value <= 10_000:
+        return value
+    raise ValueError("expected all (or 0), none (or -1), or a number of layers up to 10000")
+
+
+def shares(value: Any) -> tuple[float, ...]:
+    """A share per GPU: a list, or a text such as `3,1`."""
+    parts = value.split(",") if isinstance(value, str) else value
+    try:
+        found = tuple(float(part) for part in parts)
+    except (TypeError, ValueError):
+        found = ()
+    # llama.cpp's own limit is 16 devices.
+    usable = 0 < len(found) <= 16 and all(0 <= share < math.inf for share in found)
+    if not usable or not any(found) or isinstance(value, dict):
+        raise ValueError("expected a list of shares, one for each GPU, such as [3, 1]")
+    return found
+
+
+def tensor_places(value: Any) -> tuple[TensorPlace, ...]:
+    """`pattern=buffer` texts: a list, or one text with commas between them."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(_EXPECTED_PLACE)
+    return tuple(_tensor_place(part) for part in parts)
+
+
+_EXPECTED_PLACE = "expected a list of PATTERN=BUFFER such as ['ffn_.*_exps=CPU']"
+
+
+def _tensor_place(part: str) -> TensorPlace:
+    pattern, equals, buffer = part.strip().rpartition("=")
+    if not equals or not pattern or not buffer:
+        raise ValueError(_EXPECTED_PLACE)
+    return TensorPlace(pattern, buffer)
+
+
+def path(value: Any) -> Path:
+    """A file's path, as it was written."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("expected the path of a file")
+    return Path(value).expanduser()
+
+
+_EXPECTED_ADAPTER = "expected a list of {path: FILE, scale: NUMBER}"
+
+
+def adapters(value: Any) -> tuple[AdapterSpec, ...]:
+    """LoRA adapters: a list of paths, or of maps with `path` and `scale`."""
+    return tuple(_adapter(item) for item in (value if isinstance(value, list) else [value]))
+
+
+def _adapter(item: Any) -> AdapterSpec:
+    keys = item if isinstance(item, dict) else {"path": item}
+    scale = keys.get("scale", 1.0)
+    is_number = type(scale) in (int, float) and math.isfinite(scale)
+    if not {"path"} <= keys.keys() <= {"path", "scale"} or not is_number:
+        raise ValueError(_EXPECTED_ADAPTER)
+    return AdapterSpec(str(path(keys["path"])), float(scale))
