@@ -66,6 +66,13 @@ def text(value: Any) -> str:
     return value
 
 
+def mapping(value: Any) -> dict[Any, Any]:
+    """A map, whose keys are read elsewhere."""
+    if not isinstance(value, dict):
+        raise ValueError("expected a map")
+    return value
+
+
 def size(value: Any) -> int:
     """Bytes: a number, or a text such as 512MB or 2GiB; `off` is none."""
     if value is False or value == "off":

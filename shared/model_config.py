@@ -1,4 +1,4 @@
-"""Per-model configuration: the keys of `model-config.yaml`, their defaults and their limits."""
+"""Per-model configuration: `model-config.yaml` read into one `ModelConfig` per model."""
 
 from __future__ import annotations
 
@@ -11,68 +11,68 @@ from typing import Any, Literal
 import yaml
 
 from .errors import InvalidArgument
+from .model_keys import ALIASES, KEYS, QUANTISED
 from .sampling_params import parse_sampling
-from .wire.values import ContextSpec, LoadSpec, PlacementSpec, Sampling
+from .wire.values import AdapterSpec, Sampling, TensorPlace
 
-CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
-
-# Of the manual, but not built yet: said instead of silently ignored.
-NOT_IN_THIS_VERSION = frozenset(
-    {
-        "system_prompt_cache",
-        "incremental_cache",
-        "max_imc_sessions",
-        "cache_min_tokens",
-        "offload_kqv",
-        "op_offload",
-        "split_mode",
-        "rope_scaling",
-        "rope_freq_base",
-        "rope_freq_scale",
-        "yarn_ext_factor",
-        "yarn_attn_factor",
-        "yarn_beta_fast",
-        "yarn_beta_slow",
-        "yarn_orig_ctx",
-        "draft_model",
-    }
-)
+# A key of the manual's that a reader must not believe in: nothing of a request is ever logged.
+_NOT_OURS = {"insecure_logging": "this version never logs what requests and answers say"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """One model's settings. None is "not said"; the worker then chooses and reports."""
+    """One model's settings. None is "not said"; what that means stands in `model_keys`."""
 
-    # Tokens per request, prompt and answer; None: what the model was trained for, 8192 at most.
     context_window: int | None = None
-    # Requests that decode at the same time.
     n_seq_max: int = 4
+    queue_depth: int = 2
+    queue_timeout: float | None = None
     n_batch: int = 2048
     n_ubatch: int = 512
     n_threads: int | None = None
-    # 0: all layers on the GPU, -1: none (the manual's convention, not llama.cpp's).
-    n_gpu_layers: int = 0
+    n_threads_batch: int | None = None
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
     flash_attention: Literal["enabled", "disabled", "auto"] = "enabled"
+    swa_full: bool = True
+    offload_kqv: bool = True
+    op_offload: bool = True
+    # 0: all layers on the GPU, -1: none (the manual's convention, not llama.cpp's).
+    n_gpu_layers: int = 0
+    split_mode: Literal["none", "layer", "row", "tensor"] = "none"
+    tensor_split: tuple[float, ...] | None = None
+    main_gpu: int = 0
+    n_cpu_moe: int = 0
+    tensor_buffer_overrides: tuple[TensorPlace, ...] = ()
+    use_mmap: bool = True
+    use_mlock: bool = False
+    numa: Literal["distribute", "isolate", "numactl", "none"] = "none"
+    rope_scaling: Literal["none", "linear", "yarn"] | None = None
+    rope_freq_base: float | None = None
+    rope_freq_scale: float | None = None
+    yarn_ext_factor: float | None = None
+    yarn_attn_factor: float | None = None
+    yarn_beta_fast: float | None = None
+    yarn_beta_slow: float | None = None
+    yarn_orig_ctx: int | None = None
+    chat_template_file: Path | None = None
+    chat_template: str | None = None
+    tool_parser: str | None = None
     sampling_parameters: Sampling = dataclasses.field(default_factory=Sampling)
-
-
-_LIMITS: dict[str, tuple[int, int]] = {
-    "context_window": (256, 16_777_216),
-    "n_seq_max": (1, 256),
-    "n_batch": (32, 65_536),
-    "n_ubatch": (32, 65_536),
-    "n_threads": (1, 1024),
-    "n_gpu_layers": (-1, 10_000),
-}
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "cache_type_k": CACHE_TYPES,
-    "cache_type_v": CACHE_TYPES,
-    "flash_attention": ("enabled", "disabled", "auto"),
-}
-# Spellings the manual uses beside the underscored one, after hyphens became underscores.
-_ALIASES = {"nseq_max": "n_seq_max", "nbatch": "n_batch", "nubatch": "n_ubatch"}
+    adapters: tuple[AdapterSpec, ...] = ()
+    prefix_cache: bool = True
+    system_prompt_cache: bool = False
+    incremental_cache: bool = False
+    max_imc_sessions: int = 1
+    cache_min_tokens: int = 100
+    cache_ram: int = 1024**3
+    cache_disk: int = 0
+    speculative: Literal["none", "ngram", "draft"] | None = None
+    draft_model: str | None = None
+    draft_max: int = 16
+    draft_min: int = 0
+    draft_p_min: float = 0.75
+    spec_ngram_size: int = 3
 
 
 def load_file(path: Path | None) -> dict[str, ModelConfig]:
@@ -89,78 +89,96 @@ def load_file(path: Path | None) -> dict[str, ModelConfig]:
     if not isinstance(models, dict):
         raise InvalidArgument(f"model config {path}: expected a map under the key `models`")
     return {
-        str(model): parse(keys or {}, f"{path}: models.{model}") for model, keys in models.items()
+        str(model): parse(keys or {}, f"{path}: models.{model}", path.absolute().parent)
+        for model, keys in models.items()
     }
 
 
-def parse(keys: object, where: str) -> ModelConfig:
-    """One model's map of keys; `where` leads each message."""
+def parse(keys: object, where: str, folder: Path = Path("/")) -> ModelConfig:
+    """One model's map of keys; `where` leads each message, relative paths start at `folder`."""
     if not isinstance(keys, dict):
         raise InvalidArgument(f"{where}: expected a map of keys, got {type(keys).__name__}")
     values: dict[str, Any] = {}
     for key, value in keys.items():
         name = _name(str(key), where)
+        if name in values:
+            raise InvalidArgument(f"{where}.{key}: {name} is given twice")
         values[name] = _value(name, value, f"{where}.{key}")
-    config = ModelConfig(**values)
-    if config.n_ubatch > config.n_batch:
-        raise InvalidArgument(
-            f"{where}.n_ubatch: must not exceed n_batch ({config.n_batch}), got {config.n_ubatch}"
-        )
+    said = {name: value for name, value in values.items() if value is not None}
+    config = _below(folder, ModelConfig(**said))
+    _check(config, where)
     return config
 
 
 def _name(key: str, where: str) -> str:
     name = key.replace("-", "_")
-    name = _ALIASES.get(name, name)
-    if name in _FIELDS:
+    name = ALIASES.get(name, name)
+    if name in KEYS:
         return name
-    if name in NOT_IN_THIS_VERSION:
-        raise InvalidArgument(f"{where}.{key}: this version of Kronk does not have it yet")
-    close = difflib.get_close_matches(name, _FIELDS, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    if name in _NOT_OURS:
+        raise InvalidArgument(f"{where}.{key}: {_NOT_OURS[name]}")
+    close = difflib.get_close_matches(name, [*KEYS, *ALIASES], 1)
+    hint = f"; did you mean {ALIASES.get(close[0], close[0])}?" if close else ""
     raise InvalidArgument(f"{where}.{key}: no such key{hint}")
 
 
 def _value(name: str, value: object, where: str) -> Any:
-    if name == "sampling_parameters":
-        return parse_sampling(value, where)
-    if name in _CHOICES:
-        if value not in _CHOICES[name]:
-            raise InvalidArgument(
-                f"{where}: expected one of {', '.join(_CHOICES[name])}, got {value!r}"
-            )
-        return value
-    least, most = _LIMITS[name]
-    if type(value) is not int or not least <= value <= most:
-        raise InvalidArgument(
-            f"{where}: expected a whole number from {least} to {most}, got {value!r}"
-        )
-    return value
+    if value is None:
+        return None
+    try:
+        read = KEYS[name].read(value)
+    except ValueError as error:
+        raise InvalidArgument(f"{where}: {error}, got {value!r}") from error
+    return parse_sampling(read, where) if name == "sampling_parameters" else read
 
 
-def load_spec(
-    model: str, path: Path, config: ModelConfig, *, extra_buffers: bool, llama_log: bool
-) -> LoadSpec:
-    """What a worker is told to load."""
-    layers = config.n_gpu_layers
-    return LoadSpec(
-        model=model,
-        path=str(path),
-        context=ContextSpec(
-            window=config.context_window,
-            slots=config.n_seq_max,
-            n_batch=config.n_batch,
-            n_ubatch=config.n_ubatch,
-            n_threads=config.n_threads,
-            cache_type_k=config.cache_type_k,
-            cache_type_v=config.cache_type_v,
-            flash_attention=config.flash_attention,
-        ),
-        placement=PlacementSpec(n_gpu_layers={0: None, -1: 0}.get(layers, layers)),
-        sampling=config.sampling_parameters,
-        extra_buffers=extra_buffers,
-        llama_log=llama_log,
+def _below(folder: Path, config: ModelConfig) -> ModelConfig:
+    template, draft = config.chat_template_file, config.draft_model
+    return dataclasses.replace(
+        config,
+        chat_template_file=folder / template if template is not None else None,
+        adapters=tuple(AdapterSpec(str(folder / a.path), a.scale) for a in config.adapters),
+        draft_model=str(folder / Path(draft).expanduser()) if draft and is_path(draft) else draft,
     )
 
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(ModelConfig))
+def is_path(draft_model: str) -> bool:
+    """Whether a `draft_model` is a file's path rather than a model's id, which may have slashes."""
+    return draft_model.startswith(("/", "./", "../", "~"))
+
+
+def _check(config: ModelConfig, where: str) -> None:
+    """What each key may be by itself, but not together."""
+    if config.n_ubatch > config.n_batch:
+        raise InvalidArgument(
+            f"{where}.n_ubatch: must not exceed n_batch ({config.n_batch}), got {config.n_ubatch}"
+        )
+    if config.cache_type_v in QUANTISED and config.flash_attention == "disabled":
+        raise InvalidArgument(
+            f"{where}.cache_type_v: {config.cache_type_v} needs flash_attention, which is disabled"
+        )
+    if config.system_prompt_cache and config.incremental_cache:
+        raise InvalidArgument(
+            f"{where}: system_prompt_cache and incremental_cache exclude each other"
+            " (incremental_cache keeps the system prompt too)"
+        )
+    if config.chat_template_file is not None and config.chat_template is not None:
+        raise InvalidArgument(f"{where}: chat_template and chat_template_file exclude each other")
+    _check_speculation(config, where)
+
+
+def _check_speculation(config: ModelConfig, where: str) -> None:
+    if config.speculative == "draft" and config.draft_model is None:
+        raise InvalidArgument(f"{where}.speculative: draft needs the key draft_model")
+    if config.speculative == "ngram" and config.draft_model is not None:
+        raise InvalidArgument(f"{where}.speculative: ngram uses no draft_model, but one is given")
+    if config.draft_min > config.draft_max:
+        raise InvalidArgument(
+            f"{where}.draft_min: must not exceed draft_max ({config.draft_max}),"
+            f" got {config.draft_min}"
+        )
+
+
+assert tuple(KEYS) == tuple(field.name for field in dataclasses.fields(ModelConfig)), (
+    "KEYS and ModelConfig must list the same names in the same order"
+)

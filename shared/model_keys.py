@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import key_values as read
-from .sampling_params import parse_sampling
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 # Value types that llama.cpp can only hold with flash attention.
@@ -283,7 +282,7 @@ _CHAT = Group(
         ),
         Key(
             "sampling_parameters",
-            parse_sampling,
+            read.mapping,
             "map",
             "Defaults for requests that do not say, such as `temperature`.",
         ),
@@ -310,7 +309,7 @@ _CACHE = Group(
             "system_prompt_cache",
             read.switch,
             "true or false",
-            "Keep system prompts only; excludes `incremental_cache`.",
+            "Keep the system prompt before all else; excludes `incremental_cache`.",
         ),
         Key(
             "incremental_cache",

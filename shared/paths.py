@@ -27,6 +27,16 @@ class BasePath:
         return self.root / "models"
 
     @property
+    def cache(self) -> Path:
+        """Cached prefixes that outlive their worker, a folder per model."""
+        return self.root / "cache"
+
+    @property
+    def templates(self) -> Path:
+        """Chat templates that configurations name: `<name>.jinja`."""
+        return self.root / "templates"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

@@ -14,8 +14,8 @@ import structlog
 from kronk.shared import exits, settings
 from kronk.shared import log as logging
 from kronk.shared.errors import KronkError
-from kronk.shared.model_config import ModelConfig, load_file, load_spec
-from kronk.shared.models import index
+from kronk.shared.model_config import ModelConfig, load_file
+from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.wire.values import LoadSpec
@@ -56,9 +56,9 @@ def serve(config: Settings, commands: Commands) -> None:
             sink = _open_sink(base)
             logging.configure("supervisor", config.log_level, sink.write)
             _warn_of_unknown_variables(os.environ)
-            resolve = partial(resolve_model, base, config, models)
+            look_up = partial(resolve_model, base, config, models)
             try:
-                asyncio.run(Supervisor(config, listener, sink, resolve, commands).run())
+                asyncio.run(Supervisor(config, listener, sink, look_up, commands).run())
             finally:
                 sink.close()
     finally:
@@ -77,10 +77,7 @@ def resolve_model(
     base: BasePath, config: Settings, models: Mapping[str, ModelConfig], name: str
 ) -> LoadSpec:
     """What a worker is told to load for a request that names a model so."""
-    found = index.resolve(base.models, name, models)
-    return load_spec(
-        found.id, found.path, found.config, extra_buffers=True, llama_log=config.llama_log
-    )
+    return resolve(base, models, name, llama_log=config.llama_log)
 
 
 def _warn_of_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -228,9 +228,9 @@ class TemplateSpec:
 class CacheSpec:
     """Which prompt prefixes are kept, and where."""
 
-    # "automatic": the longest proven prefix of any earlier request. "system_prompt" keeps system
-    # messages, "incremental" conversations by session; both also use what "automatic" would.
-    mode: Literal["off", "automatic", "system_prompt", "incremental"] = "automatic"
+    # "automatic" keeps what was computed, "system" the system prompt above all, "incremental" the
+    # conversation of each session.
+    mode: Literal["automatic", "system", "incremental", "off"] = "automatic"
     # Conversations with a session id that are kept at a time.
     max_sessions: int = 1
     # Shorter prefixes are not kept.

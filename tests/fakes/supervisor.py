@@ -10,7 +10,8 @@ from pathlib import Path
 
 from kronk.shared import settings
 from kronk.shared.errors import NotFound
-from kronk.shared.model_config import ModelConfig, load_spec
+from kronk.shared.load_spec import load_spec
+from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.values import LoadSpec
 from kronk.supervisor import main
 from kronk.supervisor.commands import Commands
@@ -22,7 +23,7 @@ def resolve(*arguments: object) -> LoadSpec:
     name = str(arguments[-1])
     if name == "nope":
         raise NotFound("no such model: nope", param="model")
-    return load_spec(name, Path("/x"), ModelConfig(), extra_buffers=True, llama_log=False)
+    return load_spec(name, Path("/x"), ModelConfig())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import pytest
 
 from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, NotFound
-from kronk.shared.model_config import ModelConfig, load_spec
+from kronk.shared.load_spec import load_spec
+from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus
 from kronk.supervisor.actions import (
     Action,
@@ -39,9 +40,7 @@ FITTED = Fitted(8192, SLOTS, QUEUE, 2, 100, 1000, "llama", "model")
 
 
 def spec(model: str) -> LoadSpec:
-    return load_spec(
-        model, Path(f"/models/{model}.gguf"), ModelConfig(), extra_buffers=True, llama_log=False
-    )
+    return load_spec(model, Path(f"/models/{model}.gguf"), ModelConfig())
 
 
 class House:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kronk.shared.model_config import ModelConfig, load_spec
+from kronk.shared.load_spec import load_spec
+from kronk.shared.model_config import ModelConfig
 from kronk.supervisor.lifecycle import NEXT, RESIDENT, Event, IllegalTransition, State, after
 from kronk.supervisor.model import Model
 
@@ -34,7 +35,7 @@ def test_every_life_ends_where_it_began(events: list[Event]) -> None:
     [pair for pair in itertools.product(State, Event) if pair[1] not in NEXT[pair[0]]],
 )
 def test_an_event_outside_the_table_raises_and_changes_nothing(state: State, event: Event) -> None:
-    spec = load_spec("m", Path("m"), ModelConfig(), extra_buffers=True, llama_log=False)
+    spec = load_spec("m", Path("m"), ModelConfig())
     model = Model(spec, 0.0)
     model.state = state
     with pytest.raises(IllegalTransition):

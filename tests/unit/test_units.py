@@ -12,6 +12,7 @@ from kronk.shared.units import (
     format_duration,
     parse_address,
     parse_duration,
+    parse_size,
 )
 
 
@@ -29,6 +30,30 @@ from kronk.shared.units import (
 )
 def test_a_duration_is_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("0", 0),
+        ("4096", 4096),
+        ("4096B", 4096),
+        ("1k", 1024),
+        ("1KB", 1000),
+        ("512 MB", 512_000_000),
+        ("512MiB", 512 * 2**20),
+        ("1.5g", 1_610_612_736),
+        ("2TiB", 2 * 2**40),
+    ],
+)
+def test_a_size_is_read(text: str, count: int) -> None:
+    assert parse_size(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1", "1e9", "5 PB", "1,5G", "1 M B"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a size"):
+        parse_size(text)
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "-5m", "5 m", "1h 30m", "5x", "1,5m", "∞"])

@@ -1,0 +1,57 @@
+"""From a name in a request to what a worker is told to load, with every file it needs found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from kronk.shared.errors import KronkError, ModelFailed
+from kronk.shared.load_spec import Surroundings, load_spec, speculation_mode
+from kronk.shared.model_config import ModelConfig, is_path
+from kronk.shared.paths import BasePath
+from kronk.shared.wire.values import LoadSpec
+
+from . import index
+
+
+def resolve(
+    base: BasePath, configs: Mapping[str, ModelConfig], name: str, *, llama_log: bool = False
+) -> LoadSpec:
+    """`NotFound` for a name that means no model, `ModelFailed` for one that cannot be loaded."""
+    entries = index.scan(base.models, configs)
+    found = index.pick(entries, name, configs)
+    around = Surroundings(
+        cache=base.cache,
+        draft=_draft(found, entries, configs),
+        template=_template(base, found.config),
+        llama_log=llama_log,
+    )
+    return load_spec(found.id, found.path, found.config, around)
+
+
+def _draft(
+    found: index.ResolvedModel,
+    entries: list[index.ModelEntry],
+    configs: Mapping[str, ModelConfig],
+) -> Path | None:
+    wanted = found.config.draft_model
+    if wanted is None or speculation_mode(found.config) != "draft":
+        return None
+    if is_path(wanted):
+        return Path(wanted)
+    try:
+        return index.pick(entries, wanted, configs).path
+    except KronkError as error:
+        # The request named a good model; what is wrong is that model's configuration.
+        raise ModelFailed(
+            f"model {found.id} cannot be loaded: its draft_model: {error.message}", param="model"
+        ) from error
+
+
+def _template(base: BasePath, config: ModelConfig) -> Path | None:
+    """A file of the templates folder, if the named template is one."""
+    name = config.chat_template
+    if name is None or Path(name).name != name:
+        return None
+    file = base.templates / f"{name.removesuffix('.jinja')}.jinja"
+    return file if file.is_file() else None
