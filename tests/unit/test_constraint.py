@@ -46,7 +46,7 @@ def answer(model: Model, grammar: Grammar, budget: int, seed: int) -> bytes:
         logits = 3 * random.standard_normal(model.n_vocab, np.float32)
         matcher.apply(logits)
         token = int(logits.argmax())
-        if model.ends_generation(token):
+        if token in model.ends:
             break
         ending = closer.after(token)
         tokens += [token] if ending is None else ending

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from kronk.shared.errors import InvalidArgument
-
 from .matcher import Matcher
 
 # Places in the known ending at which the answer may have gone on.
@@ -19,38 +17,38 @@ class Closer:
     """
 
     def __init__(self, matcher: Matcher, budget: int) -> None:
-        """`budget` is the tokens the whole answer may have.
+        """`budget` is the tokens the rest of the answer may have.
 
-        Raises `InvalidArgument` when they do not suffice for any answer that was found.
+        Fewer than the shortest ending takes are for whoever admits a request to refuse; here they
+        mean that the answer is cut like any other.
         """
         self._matcher = matcher
         self._left = budget
         ending = matcher.ending()
-        if ending is None or matcher.fit(ending, budget) is None:
-            raise InvalidArgument(
-                f"no complete answer was found that takes {budget} tokens or fewer",
-                param="max_tokens",
-            )
-        self._ending = ending
+        fits = ending is not None and matcher.fit(ending, budget) is not None
+        self._ending = ending if fits else None
 
     def after(self, token: int) -> list[int] | None:
         """What to do with a sampled token, before the matcher accepts it.
 
-        None: take it. A list: take these tokens instead; the answer is complete with them.
+        None: take it. A list, which is not empty: take these tokens instead; they complete the
+        answer. Where it is complete already that is a token that ends generation.
         """
-        if self._matcher.is_end(token):
+        if self._ending is None or self._matcher.is_end(token):
             return None
-        ending = self._next(token)
+        ending = self._next(self._ending, token)
         if ending is None:
-            return self._matcher.fit(self._ending, self._left)
+            instead = self._matcher.fit(self._ending, self._left)
+            assert instead is not None, "the invariant"
+            return instead or [self._matcher.end]
         self._ending = ending
         self._left -= 1
         return None
 
-    def _next(self, token: int) -> list[int] | None:
+    def _next(self, known: list[int], token: int) -> list[int] | None:
         """An ending for after `token` that is not too long."""
         left = self._left - 1
-        ending = self._known(token)
+        ending = self._remains(known, token)
         if ending is not None and len(ending) <= left:
             return ending
         if ending is not None and self._matcher.fit(ending, left) is not None:
@@ -60,12 +58,11 @@ class Closer:
         ending = after.ending()
         return None if ending is None or after.fit(ending, left) is None else ending
 
-    def _known(self, token: int) -> list[int] | None:
-        """What is left of the known ending after `token`; None when it does not show."""
-        ending = self._ending
+    def _remains(self, known: list[int], token: int) -> list[int] | None:
+        """The known ending, or what is left of it after `token`; None when it does not show."""
         # The token was content, was the ending's own beginning, or came out somewhere near it.
         size = self._matcher.size(token)
-        for start in (0, size, *range(1, min(len(ending), _NEAR))):
-            if self._matcher.ends_with([token, *ending[start:]]):
-                return ending[start:]
+        for start in (0, size, *range(1, min(len(known), _NEAR))):
+            if self._matcher.ends_with([token, *known[start:]]):
+                return known[start:]
         return None

@@ -13,7 +13,8 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Constraint
 from kronk.worker.model import Model
 
-from . import gbnf, lark, patterns, schema
+from . import gbnf, patterns, schema
+from .closing import Closer
 from .matcher import Masks, Matcher
 from .refused import Refused
 from .search import Search
@@ -41,6 +42,10 @@ class Grammar:
         """A matcher at the beginning of an answer."""
         return self._start.fork()
 
+    def closer(self, matcher: Matcher, budget: int) -> Closer:
+        """What keeps an answer of `budget` more tokens, at least `shortest`, from being cut."""
+        return Closer(matcher, budget)
+
 
 class Compiler:
     """Makes grammars for one model. Its token table is built when it is first needed: it takes up
@@ -61,11 +66,7 @@ class Compiler:
             return self._cached(constraint.kind, constraint.source, constraint.param)
 
     def compile_lark(self, lark: str, param: str) -> Grammar:
-        """A grammar in llguidance's Lark dialect.
-
-        The texts of control tokens inside its string literals stand for the tokens. Raises
-        `InvalidArgument`.
-        """
+        """A grammar in llguidance's Lark dialect; raises `InvalidArgument`."""
         with self._lock:
             return self._cached("lark", lark, param)
 
@@ -87,7 +88,7 @@ class Compiler:
             case "json_object":
                 state = tools.schema(_ANY_OBJECT, param)
             case _:
-                state = tools.state(_translated(kind, source, param, tools.vocabulary))
+                state = tools.state(_translated(kind, source, param))
                 if state.is_error():
                     raise InvalidArgument(f"{param}: {_reason(state)}", param=param)
         return tools.grammar(state, param)
@@ -129,11 +130,11 @@ class _Tools:
         return Grammar(start, len(self.vocabulary.respell(ending)))
 
 
-def _translated(kind: str, source: str, param: str, vocabulary: Vocabulary) -> str:
+def _translated(kind: str, source: str, param: str) -> str:
     if len(source) > _MAX_SOURCE:
         raise InvalidArgument(f"it is over the limit of {_MAX_SOURCE // 1024} KiB", param=param)
     if kind == "lark":
-        return LLMatcher.grammar_from_lark(lark.with_controls(source, vocabulary.controls))
+        return LLMatcher.grammar_from_lark(source)
     try:
         if kind == "regex":
             return LLMatcher.grammar_from_regex(patterns.whole(source, param))

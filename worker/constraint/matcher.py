@@ -116,6 +116,11 @@ class Matcher:
         """Whether `token` ends generation."""
         return token in self._vocabulary.ends
 
+    @property
+    def end(self) -> int:
+        """A token that ends generation."""
+        return self._vocabulary.end
+
     def size(self, token: int) -> int:
         """Bytes of a token's text."""
         return len(self._vocabulary.table[token])
@@ -124,8 +129,7 @@ class Matcher:
         """Whether the grammar accepts once `tokens` are written."""
         if not tokens:
             return self.may_end
-        end = next(iter(self._vocabulary.ends))
-        return self._state.validate_tokens([*tokens, end]) == len(tokens) + 1
+        return self._state.validate_tokens([*tokens, self.end]) == len(tokens) + 1
 
     def ending(self, effort: int = _EFFORT) -> list[int] | None:
         """A short ending spelled byte by byte, so that it can be cut anywhere; None when none was

@@ -8,6 +8,7 @@ import itertools
 import llama_cpp.llama_cpp as lib
 from llguidance import LLTokenizer
 
+from kronk.shared.errors import InvalidArgument
 from kronk.worker.model import Model
 
 # llguidance's mark of a token that is no text: no UTF-8 contains this byte.
@@ -23,19 +24,20 @@ class Vocabulary:
         # llguidance tokenises through this model's C handle.
         self._model = model
         self.size = model.n_vocab
-        self.ends = frozenset(
-            token for token in range(model.n_vocab) if model.ends_generation(token)
-        )
+        if not model.ends:
+            raise InvalidArgument(
+                "this model has no token that ends an answer: its output cannot be constrained",
+                param="model",
+            )
+        self.ends = frozenset(model.ends)
+        self.end = model.ends[0]
         pieces = _pieces(model)
         # Tokens of a single byte: the alphabet an answer's ending can always be spelled in.
         self.bytes: dict[int, int] = {}
-        # Control tokens by their text, for grammars that name them.
-        self.controls: dict[str, int] = {}
         table = []
         for token, (piece, visible) in enumerate(pieces):
             if token in self.ends or not visible:
                 table.append(_SPECIAL + piece if piece else b"")
-                self.controls.setdefault(piece.decode("utf-8", "replace"), token)
                 continue
             # A byte that is in no UTF-8 would be taken for the mark.
             table.append(b"" if piece.startswith(_SPECIAL) else piece)
