@@ -147,6 +147,9 @@ class Book:
         if self._stage is _Stage.BEGUN:
             self._segments.append(Retracted(self._begun - 1, raw, reason, self._account()))
             self._behind_call = False
+        elif self._behind_call and not raw.strip(SPACE + ",;]}"):
+            # What holds a list of calls together, and the list breaks off.
+            self.drop()
         else:
             if self._stage is _Stage.UNNAMED:
                 self._remark(f"no call: {reason}")

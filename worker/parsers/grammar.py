@@ -20,8 +20,12 @@ def literal(text: str, token_of: TokenOf) -> str:
 
 def json_object(schema: dict[str, Any]) -> str:
     """A JSON object that keeps `schema`, as a terminal."""
-    options = {**_SPACING, **schema.get("x-guidance", {})}
-    return "%json " + json.dumps({"type": "object", **schema, "x-guidance": options})
+    return json_of({"type": "object", **schema})
+
+
+def json_of(schema: dict[str, Any]) -> str:
+    """A JSON value that keeps `schema`, as a terminal."""
+    return "%json " + json.dumps({**schema, "x-guidance": _SPACING})
 
 
 def json_call(tool: Tool, arguments: str) -> str:
@@ -31,10 +35,41 @@ def json_call(tool: Tool, arguments: str) -> str:
     return f'{json.dumps(head)} {json_object(tool.parameters)} "}}"'
 
 
-def call_grammar(calls: Sequence[str], parallel: bool, separator: str) -> str:
-    """One of `calls`, or, with `parallel`, any number of them from one on."""
+class Definitions:
+    """Rules and terminals that a call's grammar refers to."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def rule(self, body: str) -> str:
+        """A rule with this body; returns its name."""
+        name = f"part_{len(self.lines)}"
+        self.lines.append(f"{name}: {body}")
+        return name
+
+    def lazy(self, body: str) -> str:
+        """A rule that ends as early as `body`, one terminal, can; returns its name."""
+        name = f"part_{len(self.lines)}"
+        self.lines.append(f"{name}[lazy]: {name.upper()}\n{name.upper()}: {body}")
+        return name
+
+
+def call_grammar(
+    calls: Sequence[str],
+    parallel: bool,
+    separator: str,
+    definitions: Definitions | None = None,
+    around: tuple[str, str] = ("", ""),
+) -> str:
+    """One of `calls`, or, with `parallel`, any number of them from one on.
+
+    `separator` stands between them as text, `around` before the first and after the last as it is.
+    """
     rules = [f"call_{index}: {call}" for index, call in enumerate(calls)]
     choice = " | ".join(f"call_{index}" for index in range(len(calls)))
     between = f"{json.dumps(separator)} call" if separator else "call"
-    start = f"start: call ({between})*" if parallel else "start: call"
-    return "\n".join([start, f"call: {choice}", *rules, ""])
+    some = f"call ({between})*" if parallel else "call"
+    parts = definitions.lines if definitions else []
+    return "\n".join(
+        [f"start: {around[0]} {some} {around[1]}", f"call: {choice}", *rules, *parts, ""]
+    )

@@ -155,18 +155,21 @@ class CallReader(Book, ABC):
             raise self.no_call(CUT_OFF if self._nothing_left() else reason)
         return literal
 
-    def until(self, *ends: str) -> Reading[tuple[str, str]]:
-        """Takes a short text up to one of `ends`, and that too; returns both."""
+    def until_before(self, *ends: str) -> Reading[str]:
+        """Takes a short text up to one of `ends`, which stays; returns the text."""
         markers = Markers(*ends)
         while True:
             found = markers.find(self._text, self._at, ended=self._ended)
-            text = self._text[self._at : found.at]
-            if len(text) > MAX_NAME:
+            if found.at - self._at > MAX_NAME:
                 raise self.no_call(f"no {ends[0]!r} where one must be")
             if found.marker is not None:
-                self._keep(len(text) + len(found.marker))
-                return text, found.marker
+                return self._keep(found.at - self._at)
             yield from self.wait()
+
+    def until(self, *ends: str) -> Reading[tuple[str, str]]:
+        """Takes a short text up to one of `ends`, and that too; returns both."""
+        text = yield from self.until_before(*ends)
+        return text, (yield from self.expect(*ends))
 
     def pass_until(self, *ends: str, to: Callable[[str], None]) -> Reading[str]:
         """Passes text on to `to` as it becomes certain, up to one of `ends`, which it takes and
@@ -204,12 +207,13 @@ class CallReader(Book, ABC):
         text: str = json.loads("".join(parts))
         return text
 
-    def array(self, around: int = 0) -> Reading[None]:
-        """Reads calls in an array of envelopes, at least one."""
+    def array(self, around: int = 0, only: Sequence[str] | None = None) -> Reading[None]:
+        """Reads calls in an array, at least one; see `envelope`."""
         yield from self.expect("[")
         mark = ","
         while mark == ",":
-            yield from self.envelope(around + 1)
+            self._around = around + 1
+            yield from self.envelope(around + 1, only)
             mark = yield from self.expect(",", "]")
         self._around = around
 
@@ -217,6 +221,13 @@ class CallReader(Book, ABC):
         """Takes white space and returns the character behind it, which stays."""
         yield from self.skip_space()
         return self._text[self._at]
+
+    def line_break(self) -> Reading[None]:
+        """Takes one line break, if one comes next."""
+        while self._at == len(self._text):
+            yield from self.wait()
+        if self._text[self._at] == "\n":
+            self._keep(1)
 
     def skip_space(self) -> Reading[None]:
         """Takes white space, up to another character."""
@@ -240,18 +251,22 @@ class CallReader(Book, ABC):
             raise self.no_call("its arguments are no object")
 
     def envelope(self, around: int = 0, only: Sequence[str] | None = None) -> Reading[None]:
-        """Reads a whole call `{"name": ..., "arguments": {...}}`; `parameters` means the same.
+        """Reads a whole call `{"name": ..., "arguments": {...}}` and ends it.
 
-        Other keys are passed over, or, where `only` lists the keys that can be, make it no call.
+        `parameters` means the same as `arguments`. Other keys are passed over, or, where `only`
+        lists the keys that can be, make it no call.
         `around` counts the brackets that are open outside.
         """
         yield from self.expect("{")
         self._around = around + 1
         yield from self.fields(only)
         self._around = around
+        self.end_named()
+
+    def end_named(self) -> None:
+        """Ends a call that is complete, if it has a name."""
         if not self.is_named:
             raise self.no_call("it has no name")
-        # The object says everything: some models leave out what should follow.
         self.end()
 
     def fields(self, only: Sequence[str] | None = None) -> Reading[None]:

@@ -26,10 +26,9 @@ def types_of(schema: Any, root: dict[str, Any], hops: int = _MAX_HOPS) -> frozen
 
     `root` is the schema of all arguments, in which `$ref` looks.
     """
-    if not isinstance(schema, dict) or hops == 0:
+    schema = resolved(schema, root)
+    if hops == 0 or not isinstance(schema, dict):
         return None
-    if isinstance(reference := schema.get("$ref"), str):
-        return types_of(_lookup(reference, root), root, hops - 1)
     match schema.get("type"):
         case str(name):
             return frozenset((name,))
@@ -48,10 +47,23 @@ def types_of(schema: Any, root: dict[str, Any], hops: int = _MAX_HOPS) -> frozen
 
 def property_types(parameters: dict[str, Any], name: str) -> frozenset[str] | None:
     """The JSON types of the argument `name`; None where the tool's schema does not say."""
-    properties = parameters.get("properties")
-    if not isinstance(properties, dict):
-        return None
-    return types_of(properties.get(name), parameters)
+    return types_of(properties_of(parameters).get(name), parameters)
+
+
+def properties_of(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The schemas of a tool's arguments, by name; empty where it names none."""
+    schema = resolved(parameters, parameters)
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    return properties if isinstance(properties, dict) else {}
+
+
+def resolved(schema: Any, root: dict[str, Any]) -> Any:
+    """What `schema` refers to, if it is a reference inside `root`; None if that is nowhere."""
+    for _ in range(_MAX_HOPS):
+        if not (isinstance(schema, dict) and isinstance(schema.get("$ref"), str)):
+            return schema
+        schema = _lookup(schema["$ref"], root)
+    return None
 
 
 def json_value(text: str, types: frozenset[str] | None) -> str:

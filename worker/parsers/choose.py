@@ -1,0 +1,34 @@
+"""Which family's parser reads a model's answers."""
+
+from __future__ import annotations
+
+from kronk.shared.errors import InvalidArgument
+
+from . import generic, hermes, llama, mistral, qwen_coder
+from .base import Family
+
+# The first that recognises a model reads it: those with marks of their own before those that share
+# theirs, and the one that takes all at the end.
+FAMILIES: tuple[Family, ...] = (
+    qwen_coder.FAMILY,
+    mistral.FAMILY,
+    hermes.FAMILY,
+    llama.FAMILY,
+    generic.FAMILY,
+)
+
+
+def choose(name: str | None, template: str | None, architecture: str) -> Family:
+    """The family called `name`, else the one that the template and the GGUF's architecture show.
+
+    `InvalidArgument` when no family is called so.
+    """
+    if name is not None:
+        for family in FAMILIES:
+            if family.name == name:
+                return family
+        known = ", ".join(sorted(family.name for family in FAMILIES))
+        raise InvalidArgument(
+            f"tool_parser must be one of {known}; it is {name!r}", param="tool_parser"
+        )
+    return next(family for family in FAMILIES if family.recognises(template or "", architecture))

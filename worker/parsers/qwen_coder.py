@@ -1,0 +1,120 @@
+"""Qwen3-Coder, Qwen 3.5: calls in tags, each argument's text between tags of its own.
+
+<tool_call>
+<function=get_weather>
+<parameter=city>
+Paris
+</parameter>
+</function>
+</tool_call>
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from .base import Family, TokenOf, Tool
+from .grammar import Definitions, call_grammar, literal
+from .grammar_text import arguments_of, text_argument
+from .reader import CUT_OFF, CallReader, NoCall, Reading
+from .typed import json_inside, json_string, json_value, property_types
+
+OPEN, CLOSE = "<tool_call>", "</tool_call>"
+FUNCTION, FUNCTION_END = "<function=", "</function>"
+PARAMETER, PARAMETER_END = "<parameter=", "</parameter>"
+
+
+class QwenCoderParser(CallReader):
+    # The larger models leave out the outer tag at times.
+    openers = (OPEN, FUNCTION)
+
+    def read_call(self, opener: str) -> Reading[None]:
+        if opener == OPEN:
+            yield from self.expect(FUNCTION)
+        name, _ = yield from self.until(">")
+        self.begin(name.strip())
+        try:
+            yield from self._parameters(name.strip())
+        except NoCall as none:
+            if str(none) == CUT_OFF:
+                raise
+            self.refuse(str(none))
+            yield from self._pass_over()
+        self.end()
+        yield from self.optional(CLOSE)
+
+    def _parameters(self, name: str) -> Reading[None]:
+        seen: set[str] = set()
+        while (yield from self.expect(PARAMETER, FUNCTION_END)) == PARAMETER:
+            key, _ = yield from self.until(">")
+            key = key.strip()
+            if key in seen:
+                raise self.no_call(f"the parameter {key!r} comes twice")
+            self.arguments((", " if seen else "{") + json_string(key) + ": ")
+            seen.add(key)
+            yield from self._argument(self._types(name, key))
+        if seen:
+            self.arguments("}")
+
+    def _types(self, name: str, key: str) -> frozenset[str] | None:
+        tool = self.tools.get(name)
+        return None if tool is None else property_types(tool.parameters, key)
+
+    def _argument(self, types: frozenset[str] | None) -> Reading[None]:
+        if types == frozenset(("string",)):
+            self.arguments('"')
+            yield from self._text_of_parameter(lambda text: self.arguments(json_inside(text)))
+            self.arguments('"')
+        else:
+            parts: list[str] = []
+            yield from self._text_of_parameter(parts.append)
+            self.arguments(json_value("".join(parts), types))
+
+    def _text_of_parameter(self, to: Callable[[str], None]) -> Reading[None]:
+        # One line break on either side belongs to the tags.
+        yield from self.line_break()
+        while True:
+            end = yield from self.pass_until("\n" + PARAMETER_END, PARAMETER_END, to=to)
+            # Text may contain the tag; only what can follow a parameter makes it its end.
+            if (yield from self.ahead(PARAMETER, FUNCTION_END, CLOSE)) is not None:
+                return
+            to(end)
+
+    def _pass_over(self) -> Reading[None]:
+        """The rest of a malformed call, parameter by parameter."""
+        ends = (PARAMETER, FUNCTION_END, CLOSE)
+        while (yield from self.pass_until(*ends, to=lambda _: None)) == PARAMETER:
+            yield from self._text_of_parameter(lambda _: None)
+
+
+def recognises(template: str, architecture: str) -> bool:
+    return FUNCTION in template and PARAMETER in template
+
+
+def grammar(tools: Sequence[Tool], parallel: bool, token_of: TokenOf) -> str:
+    definitions = Definitions()
+    opening, closing = literal(OPEN, token_of), literal(CLOSE, token_of)
+    calls = [
+        f"{opening} {_function(tool, definitions)} {json.dumps(FUNCTION_END + chr(10))} {closing}"
+        for tool in tools
+    ]
+    return call_grammar(calls, parallel, "\n", definitions)
+
+
+def _function(tool: Tool, definitions: Definitions) -> str:
+    parts = [json.dumps(f"\n{FUNCTION}{tool.name}>\n")]
+    for argument in arguments_of(tool):
+        text = text_argument(argument, f"\n{PARAMETER_END}\n", PARAMETER_END, definitions)
+        parameter = f"{json.dumps(f'{PARAMETER}{argument.name}>{chr(10)}')} {text}"
+        parts.append(parameter if argument.is_required else f"({parameter})?")
+    return " ".join(parts)
+
+
+FAMILY = Family(
+    name="qwen-coder",
+    markers=(OPEN, CLOSE),
+    recognises=recognises,
+    parser=QwenCoderParser,
+    grammar=grammar,
+)
