@@ -47,7 +47,7 @@ def text_argument(argument: Argument, end: str, never: str, definitions: Definit
     if not says_nothing and (types is None or "string" not in types):
         shared = {key: argument.root.get(key, {}) for key in ("$defs", "definitions")}
         return f"{json_of({**shared, **schema})} {json.dumps(end)}"
-    text = " & ".join([*_lengths(schema), *_patterns(schema), f"~/(?s:.*{_regex(never)}.*)/"])
+    text = " & ".join([_length(schema), *_patterns(schema), f"~/(?s:.*{_regex(never)}.*)/"])
     return definitions.lazy(f"({text}) {json.dumps(end)}")
 
 
@@ -62,11 +62,9 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _lengths(schema: dict[str, Any]) -> list[str]:
-    least, most = schema.get("minLength", 0), schema.get("maxLength", "")
-    if not least and most == "":
-        return []
-    return [f"/(?s:.{{{least},{most}}})/"]
+def _length(schema: dict[str, Any]) -> str:
+    # Never left out: what only must not match something may be no Unicode text.
+    return f"/(?s:.{{{schema.get('minLength', 0)},{schema.get('maxLength', '')}}})/"
 
 
 def _patterns(schema: dict[str, Any]) -> list[str]:
