@@ -16,6 +16,8 @@ from .engine.engine import Engine
 from .engine.prefixes import Prefixes
 from .engine.sampler import Candidates
 from .model import Model
+from .speculation.drafter import Drafter
+from .speculation.guesser import Guesser
 
 _MODES: dict[str, CacheMode] = {
     "off": "off",
@@ -49,11 +51,13 @@ def build_engine(
     queue: int,
     n_ubatch: int,
     crowding: Crowding | None,
+    drafter: Drafter | None,
     emit: Callable[[list[Any]], None],
 ) -> Engine:
     """An engine over a context that has decoded once and is empty."""
     policy = cache_policy(spec.cache)
     memory = Memory(context.handle, memory_kind(model, spec))
+    guesses = spec.speculation
     prefixes = Prefixes(memory, policy, Store(policy.ram_bytes, policy.max_pins), None)
     return Engine(
         context,
@@ -64,5 +68,6 @@ def build_engine(
         queue=queue,
         n_ubatch=n_ubatch,
         crowding=crowding,
+        guesser=Guesser(drafter, guesses.draft_max, guesses.draft_min) if drafter else None,
         emit=emit,
     )

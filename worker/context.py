@@ -135,6 +135,10 @@ class Batch:
         self._output[end - 1] = output_last
         self.size = end
 
+    def output_all(self, count: int) -> None:
+        """Also want logits of the last `count` rows."""
+        self._output[self.size - count : self.size] = 1
+
     def advance(self, tokens: Sequence[int]) -> None:
         """The same rows again, each with its next token at the next position."""
         token, pos = self._token_items, self._pos_items

@@ -26,6 +26,7 @@ from .library import LlamaLog
 from .model import Model
 from .parsers import hermes
 from .parsers.base import Family
+from .speculation.build import build_drafter
 
 log = structlog.get_logger()
 
@@ -95,6 +96,7 @@ def load(
         context,
         queue=queue,
         n_ubatch=shape.n_ubatch,
+        drafter=build_drafter(spec, model, memory_kind(model, spec), shape, log_lines),
         crowding=None if library.has_gpu() else Crowding(shape.n_threads),
         emit=emit,
     )

@@ -47,9 +47,9 @@ class Choice:
         self._bare = sampler.is_plain and self._scorer is None and self._steering is None
 
     @property
-    def forced(self) -> Sequence[int]:
-        """Tokens that come next whatever the model says."""
-        return tuple(self._steering.forced) if self._steering is not None else ()
+    def tokens_left(self) -> int:
+        """Tokens it may still have."""
+        return self.request.job.max_tokens - self.generated
 
     def choose(self, logits: Logits) -> tuple[int, TokenLogprob | None]:
         """The next token of this row of logits, which is used up."""

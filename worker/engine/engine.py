@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.wire.to_gateway import Accepted, Failed
-from kronk.shared.wire.values import TokenLogprob
 from kronk.worker.context import Batch, Context, DecodeResult
+from kronk.worker.speculation.drafter import Asked
+from kronk.worker.speculation.guesser import Guesser
 
 from .choice import Choice
 from .crowding import Crowding
@@ -73,6 +75,7 @@ class Engine:
         queue: int,
         n_ubatch: int,
         crowding: Crowding | None,
+        guesser: Guesser | None = None,
         emit: Callable[[list[Any]], None],
     ) -> None:
         # Grows with each chunk and token; the supervisor sees in it that we are not stuck.
@@ -90,6 +93,8 @@ class Engine:
         self._pace = Pace(n_ubatch)
         # None where the processor is not what decodes.
         self._crowding = crowding
+        # None where tokens come one at a time.
+        self._guesser = guesser
         self._queue_limit = queue
         self._emit = emit
         self._commands: SimpleQueue[Command] = SimpleQueue()
@@ -206,12 +211,16 @@ class Engine:
         sampling = request.job.sampling.for_choice(number)
         sampler = Sampler(sampling, self._candidates, request.job.prompt, self._vocabulary.ends)
         slot.begin(Choice(request, number, sampler, self._vocabulary))
+        if self._guesser is not None:
+            self._guesser.begin(slot.index)
         del self._free[slot.index]
         self._running[slot.index] = slot
         self._steady = None
 
     def _step(self) -> bool:
         """One decode; False when no slot has anything to decode."""
+        if self._guesser is not None and self._guesser.is_on:
+            self._guess(self._guesser)
         if self._steady is not None:
             self._batch.advance([slot.running.pending for slot in self._steady])
             self._execute(self._plan, self._steady)
@@ -226,13 +235,33 @@ class Engine:
         self._execute(self._plan, self._fill(self._plan))
         return True
 
+    def _guess(self, guesser: Guesser) -> None:
+        """Propose tokens for the streams that go on."""
+        self._steady = None
+        streams = [slot for slot in self._running.values() if slot.is_generating()]
+        most = self._batch.capacity // max(1, len(streams)) - 1
+        asked = []
+        for slot in streams:
+            # One less: the answer's last token is never decoded.
+            room = min(most, slot.running.tokens_left - 1)
+            limit = guesser.limit(slot.index, room) if room > 0 else 0
+            if limit:
+                tokens = np.append(slot.history, np.int32(slot.running.pending))
+                asked.append(Asked(slot.index, tokens, limit))
+        if asked:
+            for one, draft in zip(asked, guesser.guess(asked), strict=True):
+                self._running[one.sequence].draft = draft
+
     def _fill(self, plan: Plan) -> list[Slot]:
         """Write the plan's rows into the batch; the slots that sample, in the order of rows."""
         sampling = []
         self._batch.clear()
         for index in plan.generate:
             slot = self._running[index]
-            self._batch.add(index, slot.position, [slot.running.pending], output_last=True)
+            guessed = [slot.running.pending, *slot.draft]
+            self._batch.add(index, slot.position, guessed, output_last=True)
+            if slot.draft:
+                self._batch.output_all(len(guessed))
             sampling.append(slot)
         for chunk in plan.prefill:
             slot = self._running[chunk.slot]
@@ -251,8 +280,13 @@ class Engine:
         if plan.prefill:
             self._prefilling = frozenset()
         if result is DecodeResult.OK:
-            self._advance(plan, sampling, now)
+            before = self.tokens
+            guesses = self._advance(plan, sampling, now)
             self._pace.observe(plan, now - started)
+            if self._guesser is not None and not plan.prefill:
+                self._guesser.observe(
+                    now - started, len(plan.generate), self.tokens - before, guesses
+                )
             if self._crowding is not None and self._crowding.observe(
                 computed / (now - started), now
             ):
@@ -271,21 +305,51 @@ class Engine:
             self._running[chunk.slot].running.request.job.request for chunk in plan.prefill
         )
 
-    def _advance(self, plan: Plan, sampling: list[Slot], now: float) -> None:
+    def _advance(self, plan: Plan, sampling: list[Slot], now: float) -> int:
+        """Take what the decode brought; how many guesses were in it."""
         for index in plan.generate:
             slot = self._running[index]
             slot.grow(slot.running.pending)
         marked = [slot for chunk in plan.prefill if (slot := self._decoded(chunk)).is_at_mark()]
         self.progress += len(plan.generate) + len(plan.prefill)
         self._steady = None if plan.prefill else sampling
-        if sampling:
+        guesses = sum([len(slot.draft) for slot in sampling])
+        if guesses:
+            self._verify(sampling, guesses, now)
+        elif sampling:
             rows = self._context.outputs(len(sampling))
             for slot, row in zip(sampling, rows, strict=True):
                 if slot.running.generated == 0:
                     self._fork(slot, row, now)
-                self._take(slot, *slot.running.choose(row), now)
+                self._sample(slot, row, now)
         for slot in marked:
             self._prefixes.reached_mark(slot)
+        return guesses
+
+    def _verify(self, sampling: list[Slot], guesses: int, now: float) -> None:
+        """Sample each slot's rows up to its first wrong guess."""
+        assert self._guesser is not None, "only a guesser makes drafts"
+        self._steady = None
+        rows = iter(self._context.outputs(len(sampling) + guesses))
+        for slot in sampling:
+            draft, choice = slot.draft, slot.running
+            mine = [next(rows) for _ in range(1 + len(draft))]
+            if choice.generated == 0:
+                self._fork(slot, mine[0], now)
+            choice.request.drafted += len(draft)
+            self._sample(slot, mine[0], now)
+            right = 0
+            for guess, row in zip(draft, mine[1:], strict=True):
+                if slot.choice is not choice or choice.pending != guess:
+                    break
+                right += 1
+                choice.request.accepted += 1
+                slot.grow(guess)
+                self._sample(slot, row, now)
+            self._guesser.judge(slot.index, len(draft), right)
+            if slot.choice is choice and draft:
+                self._prefixes.trim(slot)
+                slot.draft = ()
 
     def _decoded(self, chunk: Chunk) -> Slot:
         slot = self._running[chunk.slot]
@@ -305,16 +369,24 @@ class Engine:
                 late.append((request, number))
                 continue
             self._occupy(twin, request, number)
-            self._take(twin, *twin.running.choose(row.copy()), now)
+            self._sample(twin, row.copy(), now)
         self._waiting.extendleft(reversed(late))
 
-    def _take(self, slot: Slot, token: int, score: TokenLogprob | None, now: float) -> None:
+    def _sample(self, slot: Slot, row: Logits, now: float) -> None:
+        """The slot's next token, from its row of logits."""
         choice = slot.running
+        request = choice.request
+        try:
+            token, score = choice.choose(row)
+        except KronkError as error:
+            # A grammar that grew too complex for its library.
+            self._drop(request.job.request)
+            self._fail(request.job, error)
+            return
         if token in self._ends:
             self._finish(slot, "stop", now)
             return
         self.tokens += 1
-        request = choice.request
         request.took_token(now)
         request.send(choice.take(token, score))
         reason = choice.verdict()
@@ -365,6 +437,9 @@ class Engine:
 
     def _release(self, slot: Slot) -> None:
         slot.running.close()
+        if slot.draft:
+            # Guesses behind the last token that counts.
+            self._prefixes.trim(slot)
         slot.leave(time.monotonic())
         del self._running[slot.index]
         self._free[slot.index] = slot

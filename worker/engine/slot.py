@@ -87,6 +87,10 @@ class Slot:
         """Prompt tokens that are not in the KV cache; 0 once it generates."""
         return max(0, len(self._prompt) - len(self._history))
 
+    def is_generating(self) -> bool:
+        """Its prompt is decoded, and its client keeps up."""
+        return not self.prompt_left and self.running.request.may_generate
+
     def next_prompt(self, count: int) -> Sequence[int]:
         """The next prompt tokens to decode."""
         at = len(self._history)

@@ -14,6 +14,7 @@ import numpy as np
 from kronk.worker.cache.match import common_prefix
 from kronk.worker.cache.memory import Memory
 from kronk.worker.context import Batch, Context, DecodeResult
+from kronk.worker.model import Model
 
 from .drafter import Asked
 from .ngram import Tokens
@@ -31,8 +32,15 @@ class ModelDrafter:
     name = "draft"
 
     def __init__(
-        self, context: Context, memory: Memory, batch: Batch, least_probability: float
+        self,
+        model: Model,
+        context: Context,
+        memory: Memory,
+        batch: Batch,
+        least_probability: float,
     ) -> None:
+        # The context lives on the model's weights.
+        self._model = model
         self._context = context
         self._memory = memory
         self._batch = batch
