@@ -57,8 +57,8 @@ class Whole(Protocol):
     def add(self, event: Event) -> None:
         """Take note of an event."""
 
-    def body(self, done: Done) -> dict[str, Any]:
-        """The object, once the answer ended well."""
+    def body(self, done: Done) -> dict[str, Any] | bytes:
+        """The object, or its JSON, once the answer ended well."""
 
 
 class RunResponse(Response):
@@ -174,7 +174,9 @@ class WholeResponse(RunResponse):
             self._repay()
         done = source.result()
         record.tokens = done.usage.completion_tokens
-        body = json.dumps(self._whole.body(done), ensure_ascii=False).encode()
+        body = self._whole.body(done)
+        if not isinstance(body, bytes):
+            body = json.dumps(body, ensure_ascii=False).encode()
         length = (b"content-length", b"%d" % len(body))
         headers = [(b"content-type", b"application/json"), length]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

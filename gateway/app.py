@@ -12,7 +12,7 @@ from kronk.shared.errors import KronkError
 
 from . import errors
 from .middleware import AccessLog, HeadAsGet, LastCatch
-from .routes import chat, completions, health, kronk, landing, models
+from .routes import chat, completions, embeddings, health, kronk, landing, models, rerank
 from .services import Services
 
 
@@ -37,7 +37,7 @@ def make_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    for part in (chat, completions, models, health, kronk, landing):
+    for part in (chat, completions, embeddings, rerank, models, health, kronk, landing):
         app.include_router(part.router)
     return app
 

@@ -24,7 +24,7 @@ class ModelConfig:
     """One model's settings. None is "not said"; what that means stands in `model_keys`."""
 
     context_window: int | None = None
-    n_seq_max: int = 4
+    n_seq_max: int | None = None
     queue_depth: int = 2
     queue_timeout: float | None = None
     n_batch: int = 2048

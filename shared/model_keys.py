@@ -52,7 +52,9 @@ _CONTEXT = Group(
             "n_seq_max",
             read.whole(1, 256),
             "1 to 256",
-            "Requests that decode at the same time, each with its own context window.",
+            "Requests that decode at the same time, each with its own context window; where a model"
+            " embeds or ranks, texts that are decoded together.",
+            "4; 32 texts",
             also=("nseq_max",),
         ),
         Key(

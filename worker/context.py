@@ -74,6 +74,8 @@ class ContextShape:
     offload_kqv: bool = True
     op_offload: bool = True
     rope: RopeSpec = field(default_factory=RopeSpec)
+    # How the outputs of a sequence become one (llama.cpp's pooling type); None makes logits.
+    pooling: int | None = None
 
 
 def _rotate(params: lib.llama_context_params, rope: RopeSpec) -> None:
@@ -175,6 +177,9 @@ class Context:
         params.kv_unified = True
         _rotate(params, shape.rope)
         params.no_perf = True
+        if shape.pooling is not None:
+            params.embeddings = True
+            params.pooling_type = shape.pooling
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
             raise ModelFailed(

@@ -28,10 +28,12 @@ _RATE_BEATS = 4
 class Counters(Protocol):
     """What the engine counts; read without locks, each value being one machine word."""
 
-    progress: int
     is_working: bool
     tokens: int
     requests: int
+
+    @property
+    def progress(self) -> int: ...
 
     @property
     def busy_slots(self) -> int: ...

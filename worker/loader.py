@@ -26,12 +26,16 @@ from .library import LlamaLog
 from .model import Model
 from .parsers import hermes
 from .parsers.base import Family
+from .pooled import loader as pooled
+from .pooled.kind import pooling_of
+from .pooled.loader import PooledLoaded
 from .speculation.build import build_drafter
 
 log = structlog.get_logger()
 
 # The manual's default (3.1): enough for chat, and memory people have.
 DEFAULT_CONTEXT = 8192
+DEFAULT_SLOTS = 4
 # llama.cpp rounds a context up to this anyway.
 _CONTEXT_STEP = 256
 # Rows of the first decode: enough to reach the matrix kernels that single rows never use, which
@@ -63,14 +67,15 @@ def load(
     log_lines: LlamaLog,
     report: Callable[[LoadProgress], None],
     emit: Callable[[list[Any]], None],
-) -> Loaded:
+) -> Loaded | PooledLoaded:
     """Blocks for as long as the load takes; the calling thread then runs the engine.
 
     Raises `ModelFailed` for a file that is broken or that llama.cpp refuses, and `InvalidArgument`
     for a model that cannot do what this version serves.
     """
     path = Path(spec.path)
-    _check_file(path)
+    header = _check_file(path)
+    pooling = pooling_of(header)
     model = Model(
         path,
         placement=spec.placement,
@@ -78,9 +83,20 @@ def load(
         log=log_lines,
         on_progress=lambda fraction: report(LoadProgress("weights", fraction)),
     )
+    asked = spec.context
+    if pooling is not None:
+        return pooled.load(
+            spec,
+            pooling,
+            header,
+            model,
+            n_threads=asked.n_threads or default_threads(),
+            log_lines=log_lines,
+            report=report,
+            emit=emit,
+        )
     model.require_generation()
     report(LoadProgress("context", 0.0))
-    asked = spec.context
     n_ctx = context_per_slot(asked.window, model.n_ctx_train)
     shape = context_shape(spec, n_ctx)
     context = Context(model, shape, log_lines)
@@ -89,11 +105,12 @@ def load(
     chosen = template.choose(model.chat_template())
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
-    queue = spec.queue_depth * asked.slots
+    queue = spec.queue_depth * shape.n_seq_max
     engine = build_engine(
         spec,
         model,
         context,
+        slots=shape.n_seq_max,
         queue=queue,
         n_ubatch=shape.n_ubatch,
         drafter=build_drafter(spec, model, memory_kind(model, spec), shape, log_lines),
@@ -102,7 +119,7 @@ def load(
     )
     fitted = Fitted(
         n_ctx=n_ctx,
-        slots=asked.slots,
+        slots=shape.n_seq_max,
         queue=queue,
         n_threads=shape.n_threads,
         parameters=model.parameters,
@@ -127,15 +144,16 @@ def context_shape(spec: LoadSpec, n_ctx: int) -> ContextShape:
     asked = spec.context
     n_ubatch = min(asked.n_ubatch, n_ctx)
     n_threads = asked.n_threads or default_threads()
+    slots = asked.slots or DEFAULT_SLOTS
     rows = 1 if spec.speculation.mode == "none" else 1 + spec.speculation.draft_max
     return ContextShape(
-        n_ctx=n_ctx * asked.slots,
+        n_ctx=n_ctx * slots,
         n_batch=max(n_ubatch, min(asked.n_batch, n_ctx)),
         n_ubatch=n_ubatch,
-        n_seq_max=asked.slots,
+        n_seq_max=slots,
         n_threads=n_threads,
         n_threads_batch=asked.n_threads_batch,
-        n_outputs_max=max(asked.slots, min(asked.slots * rows, asked.n_batch)),
+        n_outputs_max=max(slots, min(slots * rows, asked.n_batch)),
         cache_type_k=asked.cache_type_k,
         cache_type_v=asked.cache_type_v,
         flash_attention=asked.flash_attention,
@@ -146,9 +164,9 @@ def context_shape(spec: LoadSpec, n_ctx: int) -> ContextShape:
     )
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> gguf.Header:
     try:
-        gguf.check(path)
+        return gguf.check(path)
     except InvalidArgument as error:
         # A broken file on our disk is not the caller's fault.
         raise ModelFailed(error.message, param="model") from error

@@ -68,13 +68,13 @@ class Model:
         return self.metadata("general.architecture") or "unknown"
 
     def require_generation(self) -> None:
-        """Raise unless this model generates text: decoding an embedding model as if it did aborts
-        the process."""
+        """Raise unless this model generates text: decoding another as if it did aborts the
+        process."""
         is_causal = self.metadata(f"{self.architecture}.attention.causal") != "false"
         if not is_causal or lib.llama_model_has_encoder(self.handle):
             raise InvalidArgument(
-                f"this model ({self.architecture}) makes embeddings or scores and does not generate"
-                " text; this version of Kronk serves text generation only",
+                f"models of the architecture {self.architecture} are not supported by this version"
+                " of Kronk",
                 param="model",
             )
 

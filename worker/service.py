@@ -18,7 +18,7 @@ import zmq
 from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.child import Birth
-from kronk.shared.errors import KronkError, ModelFailed, WireError
+from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, WireError
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
 from kronk.shared.wire.sockets import (
@@ -31,13 +31,16 @@ from kronk.shared.wire.sockets import (
 )
 from kronk.shared.wire.to_gateway import Attach, Failed
 from kronk.shared.wire.to_supervisor import Hello, LoadFailed, LoadProgress, Ready
-from kronk.shared.wire.to_worker import Cancel, Credit, Load, Stop, Submit
+from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Load, Rank, Stop, Submit
 from kronk.shared.wire.values import PROTOCOL
 
 from . import heartbeat
 from .engine import engine as engine_commands
 from .library import LlamaLog
 from .loader import Loaded, load
+from .pooled.engine import Begin as PooledBegin
+from .pooled.loader import PooledLoaded
+from .pooled.prepare import prepare as prepare_pooled
 from .prepare import prepare
 from .threads import name_thread
 
@@ -59,7 +62,7 @@ class Worker:
         self._pulse = heartbeat.Pulse()
         self._prepare_pool = ThreadPoolExecutor(1, "prepare", lambda: name_thread("prepare"))
         self._preparing: dict[int, asyncio.Task[None]] = {}
-        self._loaded: Loaded | None = None
+        self._loaded: Loaded | PooledLoaded | None = None
         self._data: Channel | None = None
         self._reported = 0.0
         self._exit_code = exits.OK
@@ -159,7 +162,7 @@ class Worker:
         # The supervisor answers with Stop, which proves that it has heard the reason.
         self._loop.call_later(_STOP_WITHIN, self.stop)
 
-    def _ready(self, loaded: Loaded, data_address: str) -> None:
+    def _ready(self, loaded: Loaded | PooledLoaded, data_address: str) -> None:
         self._loaded = loaded
         self._pulse.serve(loaded.engine)
         self._tell_supervisor(Ready(loaded.fitted))
@@ -193,7 +196,7 @@ class Worker:
         assert self._loaded is not None
         engine = self._loaded.engine
         match message:
-            case Submit(request=request):
+            case Submit(request=request) | Embed(request=request) | Rank(request=request):
                 task = self._loop.create_task(self._begin(message, self._loaded))
                 self._preparing[request] = task
             case Cancel(request):
@@ -204,20 +207,20 @@ class Worker:
             case Credit(request, events):
                 engine.tell(engine_commands.Credit(request, events))
 
-    async def _begin(self, submit: Submit, loaded: Loaded) -> None:
+    async def _begin(self, asked: Submit | Embed | Rank, loaded: Loaded | PooledLoaded) -> None:
         try:
-            job = await self._loop.run_in_executor(self._prepare_pool, prepare, submit, loaded)
+            begin = await self._loop.run_in_executor(self._prepare_pool, _prepare, asked, loaded)
         except KronkError as error:
-            self._tell_gateway(Failed(submit.request, error.code, error.message, error.param))
+            self._tell_gateway(Failed(asked.request, error.code, error.message, error.param))
             return
         except Exception:
             # A bug of ours must end the request too, and only this one.
-            log.exception("cannot prepare a request", request=submit.name)
-            self._tell_gateway(Failed(submit.request, "internal", "internal error", None))
+            log.exception("cannot prepare a request", request=asked.name)
+            self._tell_gateway(Failed(asked.request, "internal", "internal error", None))
             return
         finally:
-            self._preparing.pop(submit.request, None)
-        loaded.engine.tell(engine_commands.Begin(job))
+            self._preparing.pop(asked.request, None)
+        loaded.engine.tell(begin)
 
     def _emit(self, socket: zmq.Socket[bytes], events: list[Any]) -> None:
         """One step's events, on the engine's thread."""
@@ -234,6 +237,19 @@ class Worker:
         except PeerGone:
             # `_detached` cancels what these belong to.
             log.info("the gateway is gone; dropped its events", count=len(events))
+
+
+def _prepare(asked: Submit | Embed | Rank, loaded: Loaded | PooledLoaded) -> Any:
+    """The command that begins this request on that model's engine; a `CallerError` where the
+    request is wrong, or the model of another kind."""
+    if isinstance(loaded, PooledLoaded):
+        return PooledBegin(prepare_pooled(asked, loaded))
+    if not isinstance(asked, Submit):
+        what = "make embeddings" if isinstance(asked, Embed) else "score documents"
+        raise InvalidArgument(
+            f"this model generates text (/v1/chat/completions); it does not {what}", param="model"
+        )
+    return engine_commands.Begin(prepare(asked, loaded))
 
 
 def _log_llama(level: str, line: str) -> None:

@@ -162,8 +162,8 @@ class ContextSpec:
 
     # Tokens of one request, prompt and answer; None: what the model was trained for, 8192 at most.
     window: int | None = None
-    # Requests that decode at the same time.
-    slots: int = 4
+    # Requests that decode at the same time; None: 4, and 32 texts where texts are pooled.
+    slots: int | None = None
     n_batch: int = 2048
     n_ubatch: int = 512
     # None: the cores this process may use, less one for the gateway where there are five or more.

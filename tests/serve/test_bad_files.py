@@ -27,7 +27,7 @@ def server(
     (folder / "Scrambled.gguf").write_bytes(data[:24] + b"\xff" * 4096 + data[24 + 4096 :])
     (folder / "Elder.gguf").write_bytes(b"GGUF\x01\0\0\0" + data[8:])
     rerank = tiny.with_name("tiny-rerank-q8_0.gguf")
-    (folder / "Scores.gguf").write_bytes(rerank.read_bytes())
+    (folder / "Headless.gguf").write_bytes(rerank.read_bytes().replace(b"cls.", b"clz."))
     (folder / "Dangling.gguf").symlink_to(folder / "nowhere")
     with running_server(base, {"Good.gguf": counting}) as server:
         yield server
@@ -42,7 +42,7 @@ UNUSABLE = {
     "Cut": (503, "model_failed", "Cut.gguf: truncated: the file ends at byte"),
     "Header": (503, "model_failed", "Header.gguf: claims 47 tensors, too many"),
     "Scrambled": (503, "model_failed", "Scrambled.gguf: the file ends at byte"),
-    "Scores": (400, "invalid_argument", "(bert) makes embeddings or scores and does not generate"),
+    "Headless": (503, "model_failed", "asks for rank pooling and has no classifier"),
 }
 
 

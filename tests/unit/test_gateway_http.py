@@ -314,7 +314,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str | None]] = [
     ("GET", CHAT, {}, 405, "method_not_allowed", None),
     ("DELETE", "/v1/models", {}, 405, "method_not_allowed", None),
     ("GET", "/nowhere", {}, 404, "not_found", None),
-    ("POST", "/v1/embeddings", {"json": {}}, 404, "not_found", None),
+    ("POST", "/v1/moderations", {"json": {}}, 404, "not_found", None),
     ("GET", "/v1/models/a/b/c", {}, 404, "not_found", "model"),
     ("GET", "/docs", {}, 404, "not_found", None),
     ("GET", "/v1/models/", {}, 404, "not_found", "model"),
@@ -438,6 +438,8 @@ def test_openapi_describes_the_routes_there_are(http: httpx.Client) -> None:
     assert set(paths) == {
         CHAT,
         "/v1/completions",
+        "/v1/embeddings",
+        "/v1/rerank",
         "/v1/models",
         "/v1/models/{model}",
         "/v1/liveness",

@@ -1,0 +1,1 @@
+"""Embeddings and relevance: whole texts of many requests packed into each decode."""

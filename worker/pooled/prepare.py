@@ -1,0 +1,123 @@
+"""A request for embeddings or scores to a job: tokenised, checked, cut where that was asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
+from kronk.shared.wire.to_worker import Embed, Rank, Submit
+
+from . import pairs
+from .job import Embeddings, Job, Ranking
+from .kind import Pooling
+from .loader import PooledLoaded
+
+
+def prepare(asked: Submit | Embed | Rank, loaded: PooledLoaded) -> Job:
+    """Raises a `CallerError` for everything that is wrong with the request."""
+    submitted = time.monotonic()
+    match asked:
+        case Embed():
+            return _embed(asked, loaded, submitted)
+        case Rank():
+            return _rank(asked, loaded, submitted)
+        case Submit():
+            raise InvalidArgument(
+                f"this model {_does(loaded)}; it does not generate text", param="model"
+            )
+
+
+def _does(loaded: PooledLoaded) -> str:
+    if loaded.pooling is Pooling.RANK:
+        return "scores documents (/v1/rerank)"
+    return "makes embeddings (/v1/embeddings)"
+
+
+def _embed(asked: Embed, loaded: PooledLoaded, submitted: float) -> Job:
+    if loaded.pooling is Pooling.RANK:
+        raise InvalidArgument(
+            f"this model {_does(loaded)}; it does not make embeddings", param="model"
+        )
+    dimensions = loaded.width if asked.dimensions is None else asked.dimensions
+    if not 1 <= dimensions <= loaded.width:
+        raise InvalidArgument(
+            f"'dimensions' must be from 1 to {loaded.width}, which is what this model makes,"
+            f" got {dimensions}",
+            param="dimensions",
+        )
+    if not asked.inputs:
+        raise InvalidArgument("'input' has nothing to embed", param="input")
+    texts = [
+        _input(value, "input" if len(asked.inputs) == 1 else f"input[{number}]", asked, loaded)
+        for number, value in enumerate(asked.inputs)
+    ]
+    return Job(asked.request, texts, Embeddings(asked.request, dimensions), submitted)
+
+
+def _input(value: object, where: str, asked: Embed, loaded: PooledLoaded) -> list[int]:
+    vocabulary = loaded.vocabulary
+    if isinstance(value, str):
+        tokens = vocabulary.text(value)
+    else:
+        tokens = _token_ids(value, where, vocabulary.size)
+    if not tokens:
+        raise InvalidArgument(f"'{where}' is empty: there is nothing to embed", param=where)
+    if asked.truncate:
+        return vocabulary.cut(tokens, loaded.longest)
+    return _fitting(tokens, where, loaded.longest)
+
+
+def _token_ids(value: object, where: str, n_vocab: int) -> list[int]:
+    # llama.cpp ends the process over an id it does not know.
+    if not isinstance(value, Sequence):
+        raise InvalidArgument(f"'{where}' must be a string or a list of token ids", param=where)
+    for number, token in enumerate(value):
+        if type(token) is not int or not 0 <= token < n_vocab:
+            raise InvalidArgument(
+                f"'{where}[{number}]': token ids of this model are whole numbers from 0 to"
+                f" {n_vocab - 1}, got {token!r}",
+                param=f"{where}[{number}]",
+            )
+    return list(value)
+
+
+def _rank(asked: Rank, loaded: PooledLoaded, submitted: float) -> Job:
+    if loaded.relevance is None:
+        raise InvalidArgument(
+            f"this model {_does(loaded)}; it does not score documents", param="model"
+        )
+    if not asked.documents:
+        raise InvalidArgument("'documents' has nothing to score", param="documents")
+    texts = [
+        # Where documents are cut, only a query can be too long.
+        _fitting(tokens, "query" if asked.truncate else f"documents[{number}]", loaded.longest)
+        for number, tokens in enumerate(_pairs(asked, loaded))
+    ]
+    return Job(asked.request, texts, Ranking(asked.request, loaded.relevance), submitted)
+
+
+def _pairs(asked: Rank, loaded: PooledLoaded) -> list[list[int]]:
+    vocabulary = loaded.vocabulary
+    longest = loaded.longest if asked.truncate else None
+    template = vocabulary.rerank_template
+    if template is not None:
+        return [
+            pairs.templated(template, asked.query, document, vocabulary, longest)
+            for document in asked.documents
+        ]
+    frame, query = pairs.frame(vocabulary.specials), vocabulary.plain(asked.query)
+    return [
+        pairs.framed(frame, query, vocabulary.plain(document), longest)
+        for document in asked.documents
+    ]
+
+
+def _fitting(tokens: list[int], where: str, longest: int) -> list[int]:
+    if len(tokens) > longest:
+        raise ContextLengthExceeded(
+            f"This model's maximum context length is {longest} tokens. However, '{where}' resulted"
+            f" in {len(tokens)} tokens. Please shorten it, or set 'truncate' to true.",
+            param=where,
+        )
+    return tokens
