@@ -7,7 +7,6 @@ and the help texts all derive from it.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -234,5 +233,4 @@ def _pairs(given: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
 
 def is_within(name: str, number: float) -> bool:
     """Whether a number is a possible value of that parameter."""
-    parameter = PARAMETERS[name]
-    return math.isfinite(number) and _within(parameter, number)
+    return _within(PARAMETERS[name], number)

@@ -107,6 +107,7 @@ def test_a_bias_on_a_token_that_is_none_is_refused(token: str) -> None:
         # A GGUF says numbers as text, and whole ones as whole ones.
         ({"general.sampling.top_k": "20.5"}, Sampling()),
         ({"general.sampling.temp": "3.0"}, Sampling()),
+        ({"general.sampling.top_k": "9" * 400, "general.sampling.min_p": "inf"}, Sampling()),
         ({"general.sampling.penalty_repeat": "1.1"}, Sampling(repeat_penalty=1.1)),
         ({"general.sampling.penalty_last_n": "-1"}, Sampling(repeat_last_n=-1)),
         (

@@ -129,6 +129,9 @@ CHAINS: dict[str, dict[str, Any]] = {
     "xtc": {"xtc_probability": 0.5, "xtc_threshold": 0.02},
     "xtc at once": {"xtc_probability": 1.0, "xtc_threshold": 0.0001, "temperature": 1.3},
     "xtc down to nothing": {"xtc_probability": 1.0, "xtc_threshold": 0.0},
+    # By itself llama.cpp's sorts and ours does not; what follows here sorts in both.
+    "top_n_sigma before top_k": {"top_n_sigma": 1.0, "top_k": 500},
+    "top_n_sigma before top_p": {"top_n_sigma": 2.5, "top_p": 0.95},
     "dynatemp": {"dynatemp_range": 0.8, "dynatemp_exponent": 1.5},
     "dynatemp after top_k": {"dynatemp_range": 1.5, "top_k": 30},
     "dynatemp after min_p": {"dynatemp_range": 0.5, "min_p": 0.05},
@@ -161,7 +164,7 @@ CHAINS: dict[str, dict[str, Any]] = {
 def test_the_choice_is_that_of_llama_cpp_on_the_whole_row(
     chain: str, n_vocab: int, spread: float
 ) -> None:
-    for seed in range(3):
+    for seed in range(3 if n_vocab < 50_000 else 1):
         p = params(**(CHAINS[chain] | {"seed": seed}))
         rows = [make_row(10 * seed + step, n_vocab, spread) for step in range(4)]
         n = min(row.size for row in rows)

@@ -141,19 +141,24 @@ def test_dry_is_that_of_llama_cpp(
         "dry_sequence_breakers": breakers,
     }
     generator = np.random.default_rng(window + allowed)
-    for size in (0, 1, 5, 40, 300):
-        # Few tokens, so that there is much to repeat.
-        few = generator.integers(0, n_vocab, 6)
+    changed = 0
+    for size in (0, 1, 5, *[40] * 5, *[300] * 5):
+        # Few tokens, and the latest ones seen before.
+        few = generator.integers(0, n_vocab, 12)
         sequence = [int(token) for token in generator.choice(few, size)]
+        sequence += sequence[-5:]
         row = make_row(size, n_vocab)
         expected = through_dry(vocab, said, breakers, sequence, row)
-        for split in (0, size // 2, size):
+        changed += bool((expected != row).any())
+        for split in (0, len(sequence) // 2, len(sequence)):
             dry = Dry(resolve(Sampling(**said)), shared.breakers(breakers), sequence[:split])
             for token in sequence[split:]:
                 dry.accept(token)
             ours = row.copy()
             dry.apply(ours)
-            np.testing.assert_allclose(ours, expected, rtol=1e-5)
+            np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
+    # A window of 3 has no room for a repetition.
+    assert changed > 3 or window == 3
 
 
 def test_a_long_repetition_has_a_finite_penalty() -> None:
@@ -321,6 +326,23 @@ def test_once_it_may_end_a_greedy_answer_is_plain() -> None:
     sampler = make(ends=[9], min_tokens=1)
     sampler.accept(0)
     assert sampler.is_plain
+
+
+@pytest.mark.parametrize("said", [{"mirostat": 1}, {"mirostat": 2}, {"dynatemp_range": 1e-9}, {}])
+@pytest.mark.parametrize("temperature", [1e-300, 1e-9, 1e-4])
+def test_next_to_nothing_is_a_temperature(said: dict[str, Any], temperature: float) -> None:
+    sampler = make(temperature=temperature, **said)
+    assert sampler.sample(rising()) == 9
+    sampler.close()
+
+
+def test_an_even_row_and_a_peaked_one_survive_a_dynamic_temperature() -> None:
+    said = {"temperature": 0.5, "dynatemp_range": 5.0, "dynatemp_exponent": 10.0}
+    peaked = rising() * 10
+    for row in (rising(), np.zeros(10, np.float32), peaked, peaked * 1e30):
+        sampler = make(**said)
+        assert 0 <= sampler.sample(row) < 10
+        sampler.close()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

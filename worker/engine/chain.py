@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import prefilter
-from .sampling import Logits, Resolved
+from .sampling import COLDEST, Logits, Resolved
 
 TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
@@ -113,7 +113,7 @@ class Chain:
         logits = rows["logit"].astype(np.float64)
         logits -= logits.max()
         temperature = dynamic_temperature(params, logits, left)
-        if temperature > 0.0:
+        if temperature > COLDEST:
             rows["logit"] = logits / temperature
         else:
             rows["logit"] = np.where(logits == 0.0, 0.0, -math.inf)

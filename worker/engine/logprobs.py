@@ -13,8 +13,9 @@ from .sampling import Ids, Logits
 
 # What has no probability in float32, so that the wire and JSON carry a number.
 LEAST = -9999.0
-# Logit distances tried, nearest first, until enough tokens are inside.
-_REACHES = (4.0, 8.0, 16.0, 32.0)
+# Distances from the best logit tried, nearest first, until enough tokens are inside.
+_REACHES = (8.0, 16.0, 32.0)
+_BLOCK = 4096
 
 
 class Scorer:
@@ -25,59 +26,61 @@ class Scorer:
 
     def __init__(self, top: int) -> None:
         self._top = top
-        self._row: Logits = np.empty(0, np.float32)
+        # Of each logit from the best, 0 or below: the token is chosen after the row was written
+        # over.
+        self._distances: Logits = np.empty(0, np.float32)
         self._scratch: Logits = np.empty(0, np.float32)
+        # Logarithm of the sum of their exponentials.
         self._log_total = 0.0
-        self._best: Ids = np.empty(0, np.intp)
-        self._best_logits: list[float] = []
+        self._likeliest: list[int] = []
 
     def observe(self, logits: Logits) -> None:
         """Take in a raw row, before anything writes into it."""
-        if self._row.size != logits.size:
-            self._row = np.empty_like(logits)
+        if self._distances.size != logits.size:
+            self._distances = np.empty_like(logits)
             self._scratch = np.empty_like(logits)
-        # The token is chosen after the row was written over.
-        np.copyto(self._row, logits)
-        self._log_total = self._log_sum()
-        self._best = self._likeliest() if self._top else self._best
+        best = logits.max()
+        if not math.isfinite(best):
+            # No distribution: every token is as unlikely as can be.
+            self._distances.fill(-math.inf)
+            self._log_total, self._likeliest = 0.0, []
+            return
+        np.subtract(logits, best, out=self._distances)
+        np.exp(self._distances, out=self._scratch)
+        self._log_total = math.log(_total(self._scratch))
+        self._likeliest = self._find_likeliest(logits) if self._top else []
 
     def report(self, token: int, piece: Callable[[int], bytes]) -> TokenLogprob:
         """The log-probabilities for the row last observed, in which `token` was chosen.
 
         Alternatives are sorted, likeliest first; equally likely ones by their ids.
         """
-        top = tuple(
-            Alternative(piece(other), self._logprob(other)) for other in self._best.tolist()
-        )
+        top = tuple(Alternative(piece(other), self._logprob(other)) for other in self._likeliest)
         return TokenLogprob(piece(token), self._logprob(token), top)
 
     def _logprob(self, token: int) -> float:
-        value = float(self._row[token]) - self._log_total
-        if math.isnan(value):
-            return LEAST
-        return min(0.0, max(LEAST, value))
+        return max(LEAST, float(self._distances[token]) - self._log_total)
 
-    def _log_sum(self) -> float:
-        """The logarithm of the sum of all exponentials."""
-        best = float(self._row.max())
-        if not math.isfinite(best):
-            return best
-        np.subtract(self._row, np.float32(best), out=self._scratch)
-        np.exp(self._scratch, out=self._scratch)
-        return best + math.log(float(self._scratch.sum(dtype=np.float64)))
-
-    def _likeliest(self) -> Ids:
-        """Ids of the best logits, best first."""
-        row, count = self._row, min(self._top, self._row.size)
-        best = float(row.max())
-        inside = np.empty(0, np.intp)
-        for distance in _REACHES:
-            inside = np.flatnonzero(row >= best - distance)
+    def _find_likeliest(self, logits: Logits) -> list[int]:
+        count = min(self._top, logits.size)
+        inside: Ids = np.empty(0, np.intp)
+        for reach in _REACHES:
+            inside = np.flatnonzero(self._distances >= -reach)
             if inside.size >= count:
                 break
-        if inside.size < count:
-            last = np.partition(row, row.size - count)[row.size - count]
-            inside = np.flatnonzero(row >= last)
+        else:
+            last = np.partition(logits, logits.size - count)[logits.size - count]
+            inside = np.flatnonzero(logits >= last)
         # Rising ids and a stable sort keep ties in the order of their ids.
-        order = np.argsort(-row[inside], kind="stable")
-        return inside[order][:count]
+        order = np.argsort(-logits[inside], kind="stable")[:count]
+        chosen: list[int] = inside[order].tolist()
+        return chosen
+
+
+def _total(weights: Logits) -> float:
+    """Their sum: blocks in numpy's pairwise float32, which is twice as fast, the blocks in float64.
+
+    A block's error is below that of a single logit.
+    """
+    blocks = np.add.reduceat(weights, np.arange(0, weights.size, _BLOCK))
+    return float(blocks.sum(dtype=np.float64))

@@ -38,6 +38,9 @@ GGUF_KEYS = {
 
 # llama.cpp's generator takes 32 bits, of which the highest number means "draw one yourself".
 _SEEDS = 2**32 - 1
+# At this temperature, logits that differ at all leave the better one certain; below, dividing by
+# it overflows.
+COLDEST = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Resolved:
     @property
     def is_greedy(self) -> bool:
         """Whether the best token is taken, once penalties and biases have had their say."""
-        return self.temperature == 0.0 or (self.top_k == 1 and not self.mirostat)
+        return self.temperature <= COLDEST or (self.top_k == 1 and not self.mirostat)
 
     @property
     def penalizes(self) -> bool:
