@@ -158,7 +158,7 @@ def test_dry_is_that_of_llama_cpp(
             dry.apply(ours)
             np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
     # A window of 3 has no room for a repetition.
-    assert changed > 3 or window == 3
+    assert changed or window == 3
 
 
 def test_a_long_repetition_has_a_finite_penalty() -> None:
