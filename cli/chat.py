@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from kronk.shared.errors import Internal, KronkError, ServerError, from_code
 
@@ -17,10 +17,10 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text to show; `reasoning` is what the model thinks and not part of its answer."""
+    """Text to show: the answer, what the model thinks, or a call it would have made."""
 
     text: str
-    reasoning: bool = False
+    kind: Literal["answer", "thought", "call"] = "answer"
 
 
 @dataclass(slots=True)
@@ -105,11 +105,22 @@ def take(event: dict[str, Any], answer: Answer) -> Piece | None:
         answer.finish = choice.get("finish_reason") or answer.finish
         delta = choice.get("delta", {})
         if thought := delta.get("reasoning_content"):
-            return Piece(thought, reasoning=True)
+            return Piece(thought, "thought")
+        if calls := delta.get("tool_calls"):
+            return Piece("".join(map(_call, calls)), "call")
         if text := delta.get("content"):
             answer.text += text
             return Piece(text)
     return None
+
+
+def _call(call: dict[str, Any]) -> str:
+    """What one part of a call adds: its name at first, then its arguments."""
+    function = call.get("function", {})
+    name = f"{function['name']} " if function.get("name") else ""
+    # Each call on a line of its own.
+    line = "\n" if name and call.get("index") else ""
+    return line + name + function.get("arguments", "")
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Screen:
     def __init__(self) -> None:
         self._colour_out = sys.stdout.isatty() and "NO_COLOR" not in os.environ
         self._colour_err = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        self._thinking = False
+        self._shown: Piece | None = None
 
     def waiting(self, model: str) -> AbstractContextManager[object]:
         """Something moves while the model loads or reads the prompt; on a terminal only."""
@@ -34,26 +34,27 @@ class Screen:
 
     def show(self, piece: Piece) -> None:
         """Append a piece of the answer at once; thoughts are dim, and left out of a pipe."""
-        if piece.reasoning and not sys.stdout.isatty():
+        if piece.kind == "thought" and not sys.stdout.isatty():
             return
-        if piece.reasoning != self._thinking:
-            sys.stdout.write("" if piece.reasoning else "\n\n")
-            self._thinking = piece.reasoning
+        if self._shown is not None and piece.kind != self._shown.kind:
+            sys.stdout.write("\n\n")
+        self._shown = piece
         text = printable(piece.text) if sys.stdout.isatty() else piece.text
-        dim = piece.reasoning and self._colour_out
+        dim = piece.kind != "answer" and self._colour_out
         sys.stdout.write(f"{_DIM}{text}{_PLAIN}" if dim else text)
         sys.stdout.flush()
 
     def end(self, answer: Answer) -> None:
         """Close the answer's last line and say how fast it came."""
-        self.newline(answer)
+        self.newline()
         if line := footer(answer):
             self._note(line, _DIM)
 
-    def newline(self, answer: Answer) -> None:
-        """What comes next starts a line of its own."""
-        if answer.text and not answer.text.endswith("\n"):
+    def newline(self) -> None:
+        """The answer is over; what comes next starts a line of its own."""
+        if self._shown is not None and not self._shown.text.endswith("\n"):
             print(flush=True)
+        self._shown = None
 
     def error(self, message: str) -> None:
         self._note(f"error: {message}", _RED)
@@ -95,7 +96,7 @@ def answer_once(admin: Admin, conversation: Conversation, text: str, screen: Scr
             for piece in chain([first] if first else [], pieces):
                 screen.show(piece)
     except BaseException:
-        screen.newline(answer)
+        screen.newline()
         _remember(conversation, answer)
         raise
     screen.end(answer)

@@ -99,10 +99,6 @@ class RunResponse(Response):
         for run in self._runs:
             self._exchange.hang_up(run)
 
-    def _repay(self) -> None:
-        for run in self._runs:
-            self._exchange.repay(run)
-
 
 class StreamResponse(RunResponse):
     """The answer as server-sent events."""
@@ -139,14 +135,15 @@ class StreamResponse(RunResponse):
         await _send_body(send_body, last, more=False)
 
     async def _send_events(self, source: Run | Batch, record: Record, send: Send) -> None:
-        chunk = self._chunks.event
+        chunk, runs, repay = self._chunks.event, self._runs, self._exchange.repay
         while events := await source.take():
             record.first_token()
             # One send for all that waited: a slow client gets fewer, larger writes.
             body = b"".join([chunk(event) for event in events])
             if body:
-                await _send_body(send, body, more=True)
-            self._repay()
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            for run in runs:
+                repay(run)
 
 
 class WholeResponse(RunResponse):
@@ -171,7 +168,8 @@ class WholeResponse(RunResponse):
             record.first_token()
             for event in events:
                 self._whole.add(event)
-            self._repay()
+            for run in self._runs:
+                self._exchange.repay(run)
         done = source.result()
         record.tokens = done.usage.completion_tokens
         body = self._whole.body(done)

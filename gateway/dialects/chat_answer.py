@@ -50,7 +50,7 @@ class ChatChunks(ChoiceChunks):
             # Of all events the one that comes with every token; the rest are rarer.
             if not event.text:
                 return b""
-            return self._before[event.choice] + quoted(event.text) + self._after
+            return f"{self._before[event.choice]}{quoted(event.text)}{self._after}".encode()
         return self._other(event)
 
     def finish_choice(self, event: Finished) -> dict[str, Any]:

@@ -29,13 +29,11 @@ class ChoiceChunks:
         # Around a plain delta's text. All that the chunks of one choice share is encoded once.
         shared = compact(head)[:-1]
         self._before = [
-            f'data: {shared},"choices":[{{"index":{index},{self.before_text}'.encode()
+            f'data: {shared},"choices":[{{"index":{index},{self.before_text}'
             for index in range(choices)
         ]
         no_usage = ',"usage":null' if include_usage else ""
-        self._after = (
-            f'{self.after_text},"logprobs":null,"finish_reason":null}}]{no_usage}}}\n\n'.encode()
-        )
+        self._after = f'{self.after_text},"logprobs":null,"finish_reason":null}}]{no_usage}}}\n\n'
 
     # The JSON of a choice between its index and a text, and from there to its log-probabilities.
     before_text: str

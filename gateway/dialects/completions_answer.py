@@ -55,7 +55,7 @@ class CompletionChunks(ChoiceChunks):
         return _choice(event.choice, "", None, event.reason)
 
     def _text(self, index: int, text: str) -> bytes:
-        return self._before[index] + quoted(text) + self._after if text else b""
+        return f"{self._before[index]}{quoted(text)}{self._after}".encode() if text else b""
 
 
 class CompletionWhole:

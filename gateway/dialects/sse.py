@@ -8,6 +8,9 @@ from typing import Any
 
 NO_MORE = b"data: [DONE]\n\n"
 
+# A JSON string; in C, and bare because it is called for every token.
+quoted = encode_basestring_ascii
+
 
 def sse(value: dict[str, Any]) -> bytes:
     """One event."""
@@ -17,8 +20,3 @@ def sse(value: dict[str, Any]) -> bytes:
 def compact(value: Any) -> str:
     """JSON without white space."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def quoted(text: str) -> bytes:
-    """A JSON string."""
-    return encode_basestring_ascii(text).encode()

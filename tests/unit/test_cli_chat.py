@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,8 +88,53 @@ def test_an_answer_is_streamed_and_filled() -> None:
 
 def test_thoughts_are_not_part_of_the_answer() -> None:
     answer = Answer()
-    assert take(delta(reasoning_content="hm"), answer) == Piece("hm", reasoning=True)
+    assert take(delta(reasoning_content="hm"), answer) == Piece("hm", "thought")
     assert answer.text == ""
+
+
+def test_a_call_is_shown_by_its_name_and_arguments_and_is_not_part_of_the_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def part(index: int, **function: str) -> dict[str, Any]:
+        return {"choices": [{"delta": {"tool_calls": [{"index": index, "function": function}]}}]}
+
+    lines = (
+        *data(delta(content="Let me see.")),
+        *data(part(0, name="get_weather", arguments="")),
+        *data(part(0, arguments='{"place": ')),
+        *data(part(0, arguments='"Paris"}')),
+        *data(part(1, name="get_time", arguments="{}")),
+        *data({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}),
+        *DONE,
+    )
+    conversation = Conversation("m")
+    answer_once(Scripted(*lines), conversation, "hi", Screen())  # type: ignore[arg-type]
+    calls = 'get_weather {"place": "Paris"}\nget_time {}'
+    assert capsys.readouterr().out == f"Let me see.\n\n{calls}\n"
+    assert conversation.messages[-1] == {"role": "assistant", "content": "Let me see."}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_thoughts_are_dim_on_a_terminal_and_left_out_of_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thoughts = (*data(delta(reasoning_content="hm")), *data(STOP), *DONE)
+    both = (*data(delta(reasoning_content="hm")), *data(delta(content="so")), *data(STOP), *DONE)
+    answer_once(Scripted(*both), Conversation("m"), "hi", Screen())  # type: ignore[arg-type]
+    assert capsys.readouterr().out == "so\n"
+    terminal = Terminal()
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout", terminal)
+    screen = Screen()
+    # One that ends in a thought leaves nothing behind for the next.
+    answer_once(Scripted(*thoughts), Conversation("m"), "hi", screen)  # type: ignore[arg-type]
+    answer_once(Scripted(*both), Conversation("m"), "hi", screen)  # type: ignore[arg-type]
+    dim = "\x1b[2mhm\x1b[0m"
+    assert terminal.getvalue() == f"{dim}\n{dim}\n\nso\n"
 
 
 def test_a_stream_that_ends_without_a_reason_is_an_error() -> None:
