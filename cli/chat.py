@@ -120,7 +120,7 @@ def _call(call: dict[str, Any]) -> str:
     name = f"{function['name']} " if function.get("name") else ""
     # Each call on a line of its own.
     line = "\n" if name and call.get("index") else ""
-    return line + name + function.get("arguments", "")
+    return f"{line}{name}{function.get('arguments', '')}"
 
 
 def _object(text: str) -> dict[str, Any]:

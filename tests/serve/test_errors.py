@@ -120,14 +120,32 @@ BODIES: dict[str, tuple[Any, int, str, str | None]] = {
         "stream_options.usage",
     ),
     "an unknown field": (GOOD | {"temprature": 1}, 400, "invalid_argument", "temprature"),
-    "several answers": (GOOD | {"n": 2}, 400, "invalid_argument", "n"),
-    "tools": (GOOD | {"tools": [{"type": "function"}]}, 400, "invalid_argument", "tools"),
-    "logprobs": (GOOD | {"logprobs": True}, 400, "invalid_argument", "logprobs"),
-    "a format": (
-        GOOD | {"response_format": {"type": "json_object"}},
+    "no answers": (GOOD | {"n": 0}, 400, "invalid_argument", "n"),
+    "a tool without a function": (
+        GOOD | {"tools": [{"type": "function"}]},
         400,
         "invalid_argument",
-        "response_format",
+        "tools[0].function",
+    ),
+    "a call that is demanded without tools": (
+        GOOD | {"tool_choice": "required"},
+        400,
+        "invalid_argument",
+        "tool_choice",
+    ),
+    "too many alternatives": (GOOD | {"top_logprobs": 21}, 400, "invalid_argument", "top_logprobs"),
+    "a format": (
+        GOOD | {"response_format": {"type": "xml"}},
+        400,
+        "invalid_argument",
+        "response_format.type",
+    ),
+    "two constraints": (GOOD | {"regex": "a", "grammar": "b"}, 400, "invalid_argument", "regex"),
+    "audio": (
+        GOOD | {"modalities": ["text", "audio"]},
+        400,
+        "invalid_argument",
+        "modalities",
     ),
     "too large": (b" " * (33 * 1024 * 1024), 413, "too_large", None),
 }
