@@ -264,3 +264,227 @@ HERMES = (
         retracted=1,
     ),
 )
+
+CODER_PARIS = (
+    "<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n</function>\n"
+    "</tool_call>"
+)
+CODER_NOW = "<tool_call>\n<function=now>\n</function>\n</tool_call>"
+
+QWEN_CODER = (
+    Transcript("plain text", "a < b <tool", "a < b <tool"),
+    Transcript(
+        "text and two calls",
+        f"Let me look.\n\n{CODER_PARIS}\n{CODER_NOW}\n",
+        "Let me look.",
+        (("get_weather", PARIS), ("now", "{}")),
+    ),
+    Transcript(
+        "values by the schema's types",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\n1\n</parameter>\n<parameter=days>\n"
+        "2\n</parameter>\n<parameter=exact>\nTrue\n</parameter>\n<parameter=unit>\nC\n</parameter>\n"
+        "</function>\n</tool_call>",
+        calls=(("get_weather", '{"city": "1", "days": 2, "exact": true, "unit": "C"}'),),
+    ),
+    Transcript(
+        "a value that is not of its type is a string; null, arrays and what no schema names",
+        "<tool_call><function=write_file><parameter=path>\np\n</parameter><parameter=mode>\nNone\n"
+        '</parameter><parameter=tags>\n["a", "b"]\n</parameter><parameter=more>\n{"a": 1}\n'
+        "</parameter><parameter=text>\n\n</parameter></function></tool_call>"
+        "<tool_call><function=get_weather><parameter=days>\nmany \n</parameter></function>"
+        "</tool_call>",
+        calls=(
+            (
+                "write_file",
+                '{"path": "p", "mode": null, "tags": ["a", "b"], "more": {"a": 1}, "text": ""}',
+            ),
+            ("get_weather", '{"days": "many "}'),
+        ),
+    ),
+    Transcript(
+        "calls and tags in a text are data",
+        "<tool_call>\n<function=write_file>\n<parameter=path>\n</parameter>\n</parameter>\n"
+        f'<parameter=text>\n "{CODER_NOW}"\n</parameter> x\n\n</parameter>\n</function>\n'
+        "</tool_call>",
+        calls=(
+            (
+                "write_file",
+                '{"path": "</parameter>", "text": " \\"<tool_call>\\n<function=now>\\n'
+                '</function>\\n</tool_call>\\"\\n</parameter> x\\n"}',
+            ),
+        ),
+    ),
+    Transcript(
+        "without the outer tag",
+        "Now: <function=now></function> \n </tool_call>",
+        "Now:",
+        (("now", "{}"),),
+    ),
+    Transcript(
+        "an unknown tool is text, and so is a call in its arguments",
+        f"<tool_call>\n<function=rm>\n<parameter=x>\n{CODER_NOW}\n</parameter>\n</function>\n"
+        f"</tool_call>\n{CODER_NOW}",
+        f"<tool_call>\n<function=rm>\n<parameter=x>\n{CODER_NOW}\n</parameter>\n</function>\n"
+        "</tool_call>",
+        (("now", "{}"),),
+    ),
+    Transcript(
+        "a malformed call is text, and so is a call in the rest of its arguments",
+        f"<tool_call>\n<function=get_weather>\nParis <parameter=city>\n{CODER_NOW}\n</parameter>\n"
+        f"</function>\n</tool_call>\n{CODER_NOW}",
+        f"<tool_call>\n<function=get_weather>\nParis <parameter=city>\n{CODER_NOW}\n</parameter>\n"
+        "</function>\n</tool_call>",
+        (("now", "{}"),),
+        retracted=1,
+    ),
+    Transcript(
+        "a parameter twice",
+        "<function=get_weather><parameter=city>\na\n</parameter><parameter=city>\nb\n</parameter>"
+        f"</function>{CODER_NOW}",
+        "<function=get_weather><parameter=city>\na\n</parameter><parameter=city>\nb\n</parameter>"
+        "</function>",
+        (("now", "{}"),),
+        retracted=1,
+    ),
+    Transcript(
+        "cut off in a value",
+        "Hm. <tool_call>\n<function=get_weather>\n<parameter=city>\nPar",
+        "Hm. <tool_call>\n<function=get_weather>\n<parameter=city>\nPar",
+        retracted=1,
+    ),
+    Transcript(
+        "cut off behind a value",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n",
+        retracted=1,
+    ),
+    Transcript(
+        "the function's closing tag is missing",
+        f"<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n</tool_call>\n"
+        f"{CODER_NOW}",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n</tool_call>",
+        (("now", "{}"),),
+        retracted=1,
+    ),
+    Transcript(
+        "a name without an end", "<function=" + "x" * 300 + ">", "<function=" + "x" * 300 + ">"
+    ),
+)
+
+LLAMA_PARIS = '{"name": "get_weather", "parameters": {"city": "Paris"}}'
+
+LLAMA = (
+    Transcript("plain text", "Hello.", "Hello."),
+    Transcript("the whole answer", LLAMA_PARIS, calls=(("get_weather", PARIS),)),
+    Transcript(
+        "with a type, white space, several",
+        f'\n{{"type": "function", "name": "now", "parameters": {{}}}} ;\n{LLAMA_PARIS}\nSo.',
+        "So.",
+        (("now", "{}"), ("get_weather", PARIS)),
+    ),
+    Transcript(
+        "behind the tag",
+        f"Well: <|python_tag|>{LLAMA_PARIS}; {LLAMA_PARIS}",
+        "Well:",
+        (("get_weather", PARIS), ("get_weather", PARIS)),
+    ),
+    Transcript("Python behind the tag", "<|python_tag|>print({})", "<|python_tag|>print({})"),
+    Transcript(
+        "JSON that is no call", '{"name": "Alice", "age": 3}', '{"name": "Alice", "age": 3}'
+    ),
+    Transcript("JSON with other keys", '{"a": {"name": "now"}} b', '{"a": {"name": "now"}} b'),
+    Transcript("a call in a text", f"Write {LLAMA_PARIS}.", f"Write {LLAMA_PARIS}."),
+    Transcript("cut off", LLAMA_PARIS[:-3], LLAMA_PARIS[:-3], retracted=1),
+    Transcript(
+        "a tag in a string of a JSON answer is data",
+        '{"x": "<|python_tag|>{\\"name\\": \\"now\\"}", "y": ["<|python_tag|>"]}',
+        '{"x": "<|python_tag|>{\\"name\\": \\"now\\"}", "y": ["<|python_tag|>"]}',
+    ),
+    Transcript(
+        "text behind calls",
+        f"{LLAMA_PARIS}; and more {LLAMA_PARIS}",
+        f"and more {LLAMA_PARIS}",
+        (("get_weather", PARIS),),
+    ),
+)
+
+MISTRAL = (
+    Transcript("plain text", "[TOOL] x [1]", "[TOOL] x [1]"),
+    Transcript(
+        "the array",
+        f'[TOOL_CALLS] [{{"name": "get_weather", "arguments": {PARIS}, "id": "abcdefghi"}}, '
+        '{"name": "now", "arguments": {}}]',
+        calls=(("get_weather", PARIS), ("now", "{}")),
+    ),
+    Transcript(
+        "names and arguments",
+        f"Sure.\n[TOOL_CALLS]get_weather[ARGS]{PARIS}[TOOL_CALLS]now[CALL_ID]abcdefghi[ARGS]{{}}"
+        f"[TOOL_CALLS]get_weather{PARIS}",
+        "Sure.",
+        (("get_weather", PARIS), ("now", "{}"), ("get_weather", PARIS)),
+    ),
+    Transcript(
+        "one object", '[TOOL_CALLS]{"name": "now", "arguments": {}}', calls=(("now", "{}"),)
+    ),
+    Transcript(
+        "markers in a string are data",
+        '[TOOL_CALLS]write_file[ARGS]{"path": "[TOOL_CALLS]now[ARGS]{}", "text": ""}',
+        calls=(("write_file", '{"path": "[TOOL_CALLS]now[ARGS]{}", "text": ""}'),),
+    ),
+    Transcript(
+        "an unknown tool in the array",
+        '[TOOL_CALLS][{"name": "rm", "arguments": {}}, {"name": "now", "arguments": {}}] ok',
+        '[TOOL_CALLS][{"name": "rm", "arguments": {}}ok',
+        (("now", "{}"),),
+    ),
+    Transcript(
+        "the array breaks off",
+        '[TOOL_CALLS][{"name": "now", "arguments": {}}, {"name": "get_weather", "arg',
+        ', {"name": "get_weather", "arg',
+        (("now", "{}"),),
+        retracted=1,
+    ),
+    Transcript(
+        "the array breaks off between calls",
+        '[TOOL_CALLS][{"name": "now", "arguments": {}}, ',
+        calls=(("now", "{}"),),
+    ),
+    Transcript(
+        "malformed arguments, then a call",
+        "[TOOL_CALLS]get_weather[ARGS]{'city': [1]}[TOOL_CALLS]now[ARGS]{}",
+        "[TOOL_CALLS]get_weather[ARGS]{'city': [1]}",
+        (("now", "{}"),),
+        retracted=1,
+    ),
+    Transcript(
+        "cut off", '[TOOL_CALLS]now[ARGS]{"a": ', '[TOOL_CALLS]now[ARGS]{"a": ', retracted=1
+    ),
+    Transcript("cut off in the name", "[TOOL_CALLS]no", "[TOOL_CALLS]no"),
+)
+
+GENERIC = (
+    Transcript("plain text", "Hello ```json {} ```", "Hello ```json {} ```"),
+    Transcript(
+        "the form asked for",
+        f'{{"tool_calls": [{{"name": "get_weather", "arguments": {PARIS}}}, {{"name": "now"}}]}}\n',
+        calls=(("get_weather", PARIS), ("now", "{}")),
+    ),
+    Transcript(
+        "in a fence",
+        '```json\n{ "tool_calls": [{"name": "now", "arguments": {}}]\n}\n```\nDone.',
+        "Done.",
+        (("now", "{}"),),
+    ),
+    Transcript("one call", '{"name": "now", "arguments": {}}', calls=(("now", "{}"),)),
+    Transcript("a list alone", '\n[{"name": "now"}, {"name": "now"}]', calls=(("now", "{}"),) * 2),
+    Transcript("Hermes' tags", f"So: {HERMES_NOW}", "So:", (("now", "{}"),)),
+    Transcript("a JSON answer", '{"a": [1, "x"]} ', '{"a": [1, "x"]} '),
+    Transcript("a JSON list", '["<tool_call>{}", 2]', '["<tool_call>{}", 2]'),
+    Transcript("JSON in a fence", '```json\n{"name": "Bo"}\n```', '```json\n{"name": "Bo"}\n```'),
+    Transcript("code in a fence", "```\nx = 1\n```", "```\nx = 1\n```"),
+    Transcript(
+        "a call in a JSON answer's string is data",
+        f'[{{}}, "{HERMES_NOW.replace(chr(34), chr(92) + chr(34))}"]',
+        f'[{{}}, "{HERMES_NOW.replace(chr(34), chr(92) + chr(34))}"]',
+    ),
+)

@@ -101,7 +101,8 @@ class CallReader(Book, ABC):
             yield from call
         except NoCall as none:
             self._give_back(str(none))
-            yield from self.skip_rest(none.depth, none.in_string)
+            if not self._nothing_left():
+                yield from self.skip_rest(none.depth, none.in_string)
             return False
         else:
             self.drop()
