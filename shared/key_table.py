@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from .model_config import ModelConfig
 from .model_keys import GROUPS, Key
@@ -51,8 +52,8 @@ def _row(key: Key) -> str:
 
 
 def _default(key: Key) -> str:
-    value = next(field for field in dataclasses.fields(ModelConfig) if field.name == key.name)
-    default = value.default
+    fields = {field.name: field for field in dataclasses.fields(ModelConfig)}
+    default: Any = fields[key.name].default
     if default is None:
         return key.unset
     if isinstance(default, bool):

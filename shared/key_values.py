@@ -121,9 +121,15 @@ def tensor_places(value: Any) -> tuple[TensorPlace, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise ValueError(_EXPECTED_PLACE)
+    if len(parts) > MOST_PLACES or any(len(part) > LONGEST_PLACE for part in parts):
+        raise ValueError(
+            f"expected {MOST_PLACES} patterns of {LONGEST_PLACE} characters at the most"
+        )
     return tuple(_tensor_place(part) for part in parts)
 
 
+# C++ compiles a pattern recursively and llama.cpp tries each on each tensor.
+MOST_PLACES, LONGEST_PLACE = 1000, 500
 _EXPECTED_PLACE = "expected a list of PATTERN=BUFFER such as ['ffn_.*_exps=CPU']"
 
 

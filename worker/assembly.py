@@ -8,7 +8,7 @@ from typing import Any
 from kronk.shared.wire.values import CacheSpec, LoadSpec
 
 from .cache.memory import Memory, MemoryKind
-from .cache.policy import CacheMode, CachePolicy
+from .cache.policy import CachePolicy
 from .cache.store import Store
 from .context import Context
 from .engine.crowding import Crowding
@@ -19,18 +19,11 @@ from .model import Model
 from .speculation.drafter import Drafter
 from .speculation.guesser import Guesser
 
-_MODES: dict[str, CacheMode] = {
-    "off": "off",
-    "automatic": "automatic",
-    "system_prompt": "system",
-    "incremental": "incremental",
-}
-
 
 def cache_policy(spec: CacheSpec) -> CachePolicy:
     """The policy that a model's configuration asks for."""
     return CachePolicy(
-        mode=_MODES[spec.mode],
+        mode=spec.mode,
         min_tokens=spec.min_tokens,
         max_sessions=spec.max_sessions,
         ram_bytes=spec.ram_bytes,

@@ -49,7 +49,7 @@ def _try(model: Path | None, *, extra_buffers: bool) -> dict[str, object]:
 
 def _decode(path: Path, *, extra_buffers: bool) -> dict[str, object]:
     # These load llama.cpp, which must come after the environment is set.
-    from . import library
+    from . import backends, library
     from .context import Context, ContextShape
     from .loader import default_threads, first_decode
     from .model import Model
@@ -69,7 +69,15 @@ def _decode(path: Path, *, extra_buffers: bool) -> dict[str, object]:
     return {
         "build": library.build(),
         "cpu": library.cpu_features(),
-        "devices": library.devices(),
+        "devices": [
+            {
+                "name": device.name,
+                "description": device.description,
+                "free_bytes": device.free_bytes,
+                "total_bytes": device.total_bytes,
+            }
+            for device in backends.devices()
+        ],
         "decode": "ok",
     }
 

@@ -188,6 +188,7 @@ class Context:
                 " or set cache_type_k and cache_type_v to q8_0"
             )
         self.handle = handle
+        self._threads = (shape.n_threads, shape.n_threads_batch or shape.n_threads)
         self.n_ctx: int = lib.llama_n_ctx(handle)
         self._memory = lib.llama_get_memory(handle)
         self._n_vocab = model.n_vocab
@@ -213,8 +214,10 @@ class Context:
         self._abort[0] = b"\x00"
 
     def use_threads(self, count: int) -> None:
-        """From the next decode on."""
-        lib.llama_set_n_threads(self.handle, count, count)
+        """From the next decode on; with as many as it was made with, all those for prompts too."""
+        most, most_batch = self._threads
+        batch = most_batch if count >= most else min(count, most_batch)
+        lib.llama_set_n_threads(self.handle, count, batch)
 
     def decode(self, batch: Batch) -> DecodeResult:
         """Run the batch; logits of its output rows are valid until the next call."""

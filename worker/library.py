@@ -1,30 +1,65 @@
-"""llama.cpp as a library: its log lines, its version, and what it can compute on."""
+"""llama.cpp as a library: its log lines, its version, and what it was built for."""
 
 from __future__ import annotations
 
 import ctypes
+import re
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import llama_cpp
 import llama_cpp.llama_cpp as lib
 
 # ggml's log levels; CONT continues the line before.
-_WARN, _ERROR, _CONT = 3, 4, 5
+_DEBUG, _WARN, _CONT = 1, 3, 5
 # Lines kept to explain a failed load.
 _KEPT = 20
+
+
+@dataclass(slots=True)
+class Measured:
+    """What llama.cpp says of itself in its log and nowhere else."""
+
+    # Bytes of keys and values or recurrent states, and of scratch memory by device.
+    memory: int = 0
+    scratch: dict[str, int] = field(default_factory=dict)
+    gpu_layers: int = 0
+    flash_attention: bool = False
+    is_unlocked: bool = False
+
+    def take(self, line: str) -> None:
+        """Learn from one line."""
+        if found := _BUFFER.search(line):
+            size = round(float(found[3]) * 2**20)
+            if found[2] == "compute":
+                # Said again when it is reserved anew.
+                self.scratch[found[1]] = size
+            else:
+                self.memory += size
+        elif found := _FLASH.search(line):
+            self.flash_attention = found[1] == "enabled"
+        elif found := _OFFLOADED.search(line):
+            self.gpu_layers = int(found[1])
+        elif "failed to mlock" in line:
+            self.is_unlocked = True
+
+
+_BUFFER = re.compile(r"^\w+:\s+(\S+) (KV|RS|compute) buffer size = +([\d.]+) MiB")
+_FLASH = re.compile(r"(?:flash_attn += |Flash Attention )(enabled|disabled)")
+_OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 
 
 class LlamaLog:
     """Catches llama.cpp's log for the life of the process.
 
     Keep the instance: the C side holds a pointer to its callback. `lines` has the latest warnings
-    and errors, oldest first.
+    and errors, oldest first; `measured` what was said since it was last replaced.
     """
 
     def __init__(self, forward: Callable[[str, str], None] | None = None) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT)
+        self.measured = Measured()
         self._forward = forward
         self._level = 0
         self._callback = lib.llama_log_callback(self._take)
@@ -37,12 +72,25 @@ class LlamaLog:
             return
         if self._level >= _WARN:
             self.lines.append(line)
-        if self._forward is not None:
+        self.measured.take(line)
+        if self._forward is not None and self._level != _DEBUG:
             self._forward("warning" if self._level >= _WARN else "info", line)
 
     def explain(self) -> str:
         """What llama.cpp said last, for an error message."""
         return "; ".join(list(self.lines)[-3:]) or "llama.cpp gave no reason"
+
+
+def use_numa(strategy: str) -> None:
+    """For the whole process, before anything is loaded; aborts it where no device is the CPU."""
+    lib.llama_numa_init(_NUMA[strategy])
+
+
+_NUMA = {
+    "distribute": lib.GGML_NUMA_STRATEGY_DISTRIBUTE,
+    "isolate": lib.GGML_NUMA_STRATEGY_ISOLATE,
+    "numactl": lib.GGML_NUMA_STRATEGY_NUMACTL,
+}
 
 
 def build() -> str:
@@ -61,32 +109,3 @@ def has_gpu() -> bool:
     """Whether this build can compute on anything but the processor."""
     can: bool = lib.llama_supports_gpu_offload()
     return can
-
-
-def devices() -> list[dict[str, object]]:
-    """What llama.cpp can compute on, with total and free bytes of memory."""
-    ggml = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / "libggml.so"))
-    base = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / "libggml-base.so"))
-    ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
-    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-    base.ggml_backend_dev_name.restype = ctypes.c_char_p
-    base.ggml_backend_dev_name.argtypes = [ctypes.c_void_p]
-    base.ggml_backend_dev_description.restype = ctypes.c_char_p
-    base.ggml_backend_dev_description.argtypes = [ctypes.c_void_p]
-    size = ctypes.POINTER(ctypes.c_size_t)
-    base.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size, size]
-    found: list[dict[str, object]] = []
-    for index in range(ggml.ggml_backend_dev_count()):
-        device = ggml.ggml_backend_dev_get(index)
-        free, total = ctypes.c_size_t(), ctypes.c_size_t()
-        base.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
-        found.append(
-            {
-                "name": base.ggml_backend_dev_name(device).decode(),
-                "description": base.ggml_backend_dev_description(device).decode(),
-                "free_bytes": free.value,
-                "total_bytes": total.value,
-            }
-        )
-    return found

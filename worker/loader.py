@@ -15,29 +15,28 @@ from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 
-from . import library, template
+from . import adapters, chat_template, library, rope, template
 from .assembly import build_engine, cache_policy, memory_kind
 from .cache.policy import CachePolicy
 from .context import Batch, Context, ContextShape, DecodeResult
 from .engine import sampling
 from .engine.crowding import Crowding
 from .engine.engine import Engine
-from .library import LlamaLog
+from .library import LlamaLog, Measured
 from .model import Model
 from .parsers import hermes
 from .parsers.base import Family
+from .placement import Layers
 from .pooled import loader as pooled
-from .pooled.kind import pooling_of
+from .pooled.kind import pooling_of, trained_positions
 from .pooled.loader import PooledLoaded
+from .report import Serving
+from .report import fitted as fit
 from .speculation.build import build_drafter
 
 log = structlog.get_logger()
 
-# The manual's default (3.1): enough for chat, and memory people have.
-DEFAULT_CONTEXT = 8192
 DEFAULT_SLOTS = 4
-# llama.cpp rounds a context up to this anyway.
-_CONTEXT_STEP = 256
 # Rows of the first decode: enough to reach the matrix kernels that single rows never use, which
 # are the ones a miscompiled build dies in.
 _CANARY_ROWS = 32
@@ -73,16 +72,10 @@ def load(
     Raises `ModelFailed` for a file that is broken or that llama.cpp refuses, and `InvalidArgument`
     for a model that cannot do what this version serves.
     """
-    path = Path(spec.path)
-    header = _check_file(path)
+    header = _check_file(Path(spec.path))
     pooling = pooling_of(header)
-    model = Model(
-        path,
-        placement=spec.placement,
-        extra_buffers=spec.extra_buffers,
-        log=log_lines,
-        on_progress=lambda fraction: report(LoadProgress("weights", fraction)),
-    )
+    log_lines.measured = Measured()
+    model = _open(spec, header, log_lines, report)
     asked = spec.context
     if pooling is not None:
         return pooled.load(
@@ -97,12 +90,15 @@ def load(
         )
     model.require_generation()
     report(LoadProgress("context", 0.0))
-    n_ctx = context_per_slot(asked.window, model.n_ctx_train)
-    shape = context_shape(spec, n_ctx)
+    trained = model.trained(trained_positions(header))
+    rotation = rope.derive(asked.rope, asked.window, trained)
+    shape = context_shape(spec, rotation)
     context = Context(model, shape, log_lines)
+    adapters.apply(model, context, spec.adapters, log_lines)
+    measured, log_lines.measured = log_lines.measured, Measured()
     report(LoadProgress("first_decode", 0.0))
     first_decode(context, min(_CANARY_ROWS, shape.n_ubatch))
-    chosen = template.choose(model.chat_template())
+    chosen = chat_template.choose(model, spec.template)
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
     queue = spec.queue_depth * shape.n_seq_max
@@ -117,16 +113,10 @@ def load(
         crowding=None if library.has_gpu() else Crowding(shape.n_threads),
         emit=emit,
     )
-    fitted = Fitted(
-        n_ctx=n_ctx,
-        slots=shape.n_seq_max,
-        queue=queue,
-        n_threads=shape.n_threads,
-        parameters=model.parameters,
-        weights_bytes=model.weights_bytes,
-        architecture=model.architecture,
-        template=chosen.origin,
-    )
+    serving = Serving(rotation.window, shape.n_seq_max, queue, chosen.origin, spec.tool_parser)
+    fitted = fit(spec, model, shape, measured, serving, rotation.fitted, rotation.notes)
+    for note in fitted.notes:
+        log.warning("not as configured", model=spec.model, reason=note)
     return Loaded(
         model,
         engine,
@@ -139,9 +129,34 @@ def load(
     )
 
 
-def context_shape(spec: LoadSpec, n_ctx: int) -> ContextShape:
-    """What llama.cpp is asked for, with `n_ctx` tokens for each slot."""
-    asked = spec.context
+def _open(
+    spec: LoadSpec,
+    header: gguf.Header,
+    log_lines: LlamaLog,
+    report: Callable[[LoadProgress], None],
+) -> Model:
+    return Model(
+        Path(spec.path),
+        placement=spec.placement,
+        layers=_layers(header),
+        extra_buffers=spec.extra_buffers,
+        log=log_lines,
+        on_progress=lambda fraction: report(LoadProgress("weights", fraction)),
+    )
+
+
+def _layers(header: gguf.Header) -> Layers:
+    architecture = header.metadata["general.architecture"]
+    count, experts = (
+        value if type(value := header.metadata.get(f"{architecture}.{key}")) is int else 0
+        for key in ("block_count", "expert_count")
+    )
+    return Layers(count, experts)
+
+
+def context_shape(spec: LoadSpec, rotation: rope.Rotation) -> ContextShape:
+    """What llama.cpp is asked for, with a window for each slot."""
+    asked, n_ctx = spec.context, rotation.window
     n_ubatch = min(asked.n_ubatch, n_ctx)
     n_threads = asked.n_threads or default_threads()
     slots = asked.slots or DEFAULT_SLOTS
@@ -160,7 +175,7 @@ def context_shape(spec: LoadSpec, n_ctx: int) -> ContextShape:
         swa_full=asked.swa_full,
         offload_kqv=asked.offload_kqv,
         op_offload=asked.op_offload,
-        rope=asked.rope,
+        rope=rotation.spec,
     )
 
 
@@ -170,12 +185,6 @@ def _check_file(path: Path) -> gguf.Header:
     except InvalidArgument as error:
         # A broken file on our disk is not the caller's fault.
         raise ModelFailed(error.message, param="model") from error
-
-
-def context_per_slot(wanted: int | None, trained: int) -> int:
-    """Tokens of one slot: as configured, else what the model was trained for, up to 8192."""
-    tokens = wanted if wanted is not None else min(trained or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
-    return -(-tokens // _CONTEXT_STEP) * _CONTEXT_STEP
 
 
 def default_threads() -> int:

@@ -6,19 +6,66 @@ import ctypes
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import llama_cpp.llama_cpp as lib
 
 from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.wire.values import PlacementSpec
 
-from .library import LlamaLog
+from . import backends
+from .library import LlamaLog, use_numa
+from .placement import Layers, Placement, place
+from .rope import Trained
 
+_NAMED_TEMPLATE = "tokenizer.chat_template."
 # llama.cpp's own word for it.
 _ALL_LAYERS = -1
+_SPLIT_MODES = {
+    "none": lib.LLAMA_SPLIT_MODE_NONE,
+    "layer": lib.LLAMA_SPLIT_MODE_LAYER,
+    "row": lib.LLAMA_SPLIT_MODE_ROW,
+    "tensor": lib.LLAMA_SPLIT_MODE_TENSOR,
+}
+_LOAD_MODES = {
+    "auto": lib.LLAMA_LOAD_MODE_AUTO,
+    "none": lib.LLAMA_LOAD_MODE_NONE,
+    "mlock": lib.LLAMA_LOAD_MODE_MLOCK,
+    "mmap_mlock": lib.LLAMA_LOAD_MODE_MMAP_MLOCK,
+}
 
 
-_DEFAULT_PLACEMENT = PlacementSpec()
+_ANYWHERE, _UNKNOWN = PlacementSpec(), Layers(0)
+
+
+class _Override(ctypes.Structure):
+    """llama.cpp's `llama_model_tensor_buft_override`; a list ends with one that has no pattern."""
+
+    _fields_: ClassVar = [("pattern", ctypes.c_char_p), ("buffer_type", ctypes.c_void_p)]
+
+
+def _place(params: lib.llama_model_params, placement: Placement) -> list[object]:
+    """Fill the parameters; what is returned must live until the model is loaded."""
+    layers = placement.n_gpu_layers
+    params.n_gpu_layers = _ALL_LAYERS if layers is None else layers
+    params.split_mode = _SPLIT_MODES[placement.split_mode]
+    params.main_gpu = placement.main_gpu
+    params.load_mode = _LOAD_MODES[placement.load_mode]
+    if placement.numa is not None:
+        use_numa(placement.numa)
+    kept: list[object] = []
+    if placement.tensor_split:
+        # llama.cpp reads one for each device there could be.
+        shares = (ctypes.c_float * lib.llama_max_devices())(*placement.tensor_split)
+        params.tensor_split = shares
+        kept.append(shares)
+    if placement.overrides:
+        types = {device.buffer: device.buffer_type for device in backends.devices()}
+        rows = [_Override(o.pattern.encode(), types[o.buffer]) for o in placement.overrides]
+        overrides = (_Override * (len(rows) + 1))(*rows)
+        params.tensor_buft_overrides = ctypes.cast(overrides, ctypes.c_void_p)
+        kept += [overrides, rows]
+    return kept
 
 
 class Model:
@@ -30,13 +77,17 @@ class Model:
         *,
         log: LlamaLog,
         on_progress: Callable[[float], None],
-        placement: PlacementSpec = _DEFAULT_PLACEMENT,
+        placement: PlacementSpec = _ANYWHERE,
+        layers: Layers = _UNKNOWN,
         extra_buffers: bool = True,
     ) -> None:
+        placed = place(placement, backends.machine(), layers)
+        # What the configuration asked for in vain.
+        self.notes = placed.notes
         params = lib.llama_model_default_params()
-        layers = placement.n_gpu_layers
-        params.n_gpu_layers = _ALL_LAYERS if layers is None else layers
         params.use_extra_bufts = extra_buffers
+        # llama.cpp keeps pointers to these.
+        self._kept = _place(params, placed)
 
         def report(fraction: float, _: object) -> bool:
             on_progress(fraction)
@@ -78,6 +129,24 @@ class Model:
                 param="model",
             )
 
+    @property
+    def layers(self) -> int:
+        return int(lib.llama_model_n_layer(self.handle))
+
+    def trained(self, table: int | None) -> Trained:
+        """What the GGUF says of positions; `table` is the rows of its table of them, if any."""
+        name = f"{self.architecture}.rope"
+        original = self.metadata(f"{name}.scaling.original_context_length")
+        return Trained(
+            context=self.n_ctx_train,
+            original=int(original) if original else None,
+            scaling=self.metadata(f"{name}.scaling.type") or "none",
+            freq_base=float(self.metadata(f"{name}.freq_base") or 10000.0),
+            freq_scale=lib.llama_model_rope_freq_scale_train(self.handle),
+            rotates=lib.llama_model_rope_type(self.handle) != lib.LLAMA_ROPE_TYPE_NONE,
+            table=table,
+        )
+
     def metadata(self, key: str) -> str | None:
         """A scalar of the GGUF's metadata as text; None when absent."""
         size = lib.llama_model_meta_val_str(self.handle, key.encode(), None, 0)
@@ -87,10 +156,21 @@ class Model:
         lib.llama_model_meta_val_str(self.handle, key.encode(), buffer, size + 1)
         return buffer.value.decode("utf-8", "replace")
 
-    def chat_template(self) -> str | None:
-        """The GGUF's default chat template, whatever language it is in."""
-        text = lib.llama_model_chat_template(self.handle, None)
+    def chat_template(self, name: str | None = None) -> str | None:
+        """The GGUF's default chat template or that of a name, whatever language it is in."""
+        text = lib.llama_model_chat_template(self.handle, name.encode() if name else None)
         return text.decode("utf-8", "replace") if text else None
+
+    def template_names(self) -> list[str]:
+        """The names of the GGUF's further chat templates."""
+        buffer = ctypes.create_string_buffer(256)
+        names = []
+        for index in range(lib.llama_model_meta_count(self.handle)):
+            lib.llama_model_meta_key_by_index(self.handle, index, buffer, len(buffer))
+            _, prefix, name = buffer.value.decode("utf-8", "replace").partition(_NAMED_TEMPLATE)
+            if prefix and name:
+                names.append(name)
+        return names
 
     def token_text(self, which: str) -> str:
         """The text of a special token (`bos`, `eos`), empty when the vocabulary has none."""

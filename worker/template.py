@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 import jinja2
@@ -30,9 +30,9 @@ class Choice:
     """A compiled template, and why it is not the model's own where it is not."""
 
     template: jinja2.Template
-    # "model" or "chatml".
+    # "model" (the GGUF's), "file" or "chatml".
     origin: str
-    # None when the model's own is used.
+    # None unless ChatML stands in for a template that is missing or broken.
     reason: str | None
     source: str
 
@@ -44,15 +44,19 @@ class Choice:
 
 def choose(source: str | None) -> Choice:
     """The model's template, or ChatML when it has none or one that is not Jinja."""
-    environment = _environment()
     reason = "the GGUF has no chat template"
     if source is not None and source.strip():
         try:
-            return Choice(environment.from_string(source), "model", None, source)
+            return compiled(source, "model")
         except jinja2.TemplateSyntaxError as error:
             what = "is a Go template" if looks_like_go(source) else "is not valid Jinja"
             reason = f"the GGUF's chat template {what} (line {error.lineno}: {error.message})"
-    return Choice(environment.from_string(CHATML), "chatml", reason, CHATML)
+    return replace(compiled(CHATML, "chatml"), reason=reason)
+
+
+def compiled(source: str, origin: str) -> Choice:
+    """That very template; raises Jinja's `TemplateSyntaxError`."""
+    return Choice(_environment().from_string(source), origin, None, source)
 
 
 def looks_like_go(source: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -12,12 +12,21 @@ import structlog
 from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.gguf import Header
 from kronk.shared.wire.to_supervisor import LoadProgress
-from kronk.shared.wire.values import ContextSpec, Fitted, LoadSpec
-from kronk.worker import library
+from kronk.shared.wire.values import (
+    CacheSpec,
+    ContextSpec,
+    Fitted,
+    LoadSpec,
+    SpeculationSpec,
+    TemplateSpec,
+)
+from kronk.worker import adapters, library
 from kronk.worker.context import ContextShape, DecodeResult
 from kronk.worker.engine.crowding import Crowding
 from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
+from kronk.worker.report import Serving
+from kronk.worker.report import fitted as fit
 
 from .context import PooledBatch, PooledContext
 from .engine import PooledEngine
@@ -42,6 +51,7 @@ _LEAST_CONTEXT = 256
 _CANARY_ROWS = 32
 # A token that fits every vocabulary; what it means does not matter.
 _CANARY_TOKEN = 1
+_NO_CACHE = CacheSpec(mode="off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,7 @@ def load(
     longest = _longest(asked.window, limits, model, trained_positions(header))
     shape = _shape(asked, pooling, limits, longest, n_threads)
     context = PooledContext(model, shape, log_lines)
+    adapters.apply(model, context, spec.adapters, log_lines)
     report(LoadProgress("first_decode", 0.0))
     _first_decode(context, min(_CANARY_ROWS, longest))
     queue = spec.queue_depth * limits.texts
@@ -89,16 +100,10 @@ def load(
         crowding=None if library.has_gpu() else Crowding(n_threads),
         emit=emit,
     )
-    fitted = Fitted(
-        n_ctx=longest,
-        slots=limits.texts,
-        queue=queue,
-        n_threads=n_threads,
-        parameters=model.parameters,
-        weights_bytes=model.weights_bytes,
-        architecture=model.architecture,
-        template="none",
-    )
+    # Nothing is generated, so nothing is kept or guessed and nobody chats.
+    kept = replace(spec, cache=_NO_CACHE, speculation=SpeculationSpec(), template=TemplateSpec())
+    serving = Serving(longest, limits.texts, queue, "none")
+    fitted = fit(kept, model, shape, log_lines.measured, serving)
     relevance = relevance_of(model.architecture) if pooling is Pooling.RANK else None
     return PooledLoaded(
         Vocabulary(model), engine, pooling, context.width, relevance, longest, fitted
