@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kronk.gateway.dialects.chat_answer import ChatChunks
 from kronk.gateway.dialects.chat_whole import ChatWhole
@@ -303,6 +305,41 @@ def test_each_choice_has_its_index_its_text_and_its_end() -> None:
         (0, "stop"),
         (1, "length"),
     ]
+
+
+PIECES = st.text(max_size=5)
+CHOICE = st.integers(0, 2)
+ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
+    st.builds(Delta, st.just(1), CHOICE, PIECES, st.just((1,))),
+    st.builds(ReasoningDelta, st.just(1), CHOICE, PIECES, st.just((1,))),
+    st.builds(
+        ToolCallDelta,
+        st.just(1),
+        CHOICE,
+        st.integers(0, 1),
+        st.just("call_x"),
+        st.just("f"),
+        PIECES,
+    ),
+)
+
+
+@given(events=st.lists(ANY_EVENT, max_size=20), ends=st.permutations(range(3)))
+def test_a_stream_put_together_is_the_whole_answer(events: list[Event], ends: list[int]) -> None:
+    said = [*events, *(stop(at=at) for at in ends)]
+    contents, thoughts, calls = [""] * 3, [""] * 3, [dict[int, str]() for _ in range(3)]
+    for index, piece, _ in streamed(*said, choices=3):
+        contents[index] += piece.get("content", "")
+        thoughts[index] += piece.get("reasoning_content", "")
+        for part in piece.get("tool_calls", ()):
+            before = calls[index].setdefault(part["index"], "")
+            calls[index][part["index"]] = before + part["function"]["arguments"]
+    for index, entry in enumerate(whole(*said, choices=3)["choices"]):
+        got = entry["message"]
+        assert (got["content"] or "") == contents[index]
+        assert got.get("reasoning_content", "") == thoughts[index]
+        arguments_of = [one["function"]["arguments"] for one in got.get("tool_calls", ())]
+        assert arguments_of == list(calls[index].values())
 
 
 E_ACUTE = "\u00e9".encode()
