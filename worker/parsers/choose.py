@@ -4,16 +4,38 @@ from __future__ import annotations
 
 from kronk.shared.errors import InvalidArgument
 
-from . import generic, hermes, llama, mistral, qwen_coder
+from . import (
+    deepseek,
+    gemma,
+    generic,
+    glm,
+    harmony,
+    hermes,
+    kimi,
+    lfm,
+    llama,
+    mistral,
+    pythonic,
+    qwen_coder,
+)
 from .base import Family
 
 # The first that recognises a model reads it: those with marks of their own before those that share
 # theirs, and the one that takes all at the end.
 FAMILIES: tuple[Family, ...] = (
+    harmony.FAMILY,
+    gemma.GEMMA_4,
+    gemma.FUNCTION_GEMMA,
+    kimi.FAMILY,
+    deepseek.FAMILY,
+    lfm.FAMILY,
     qwen_coder.FAMILY,
+    glm.FAMILY,
     mistral.FAMILY,
     hermes.FAMILY,
+    pythonic.FAMILY,
     llama.FAMILY,
+    gemma.GEMMA_3,
     generic.FAMILY,
 )
 

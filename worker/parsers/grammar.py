@@ -47,6 +47,20 @@ class Definitions:
         self.lines.append(f"{name}: {body}")
         return name
 
+    def reserve(self) -> str:
+        """The name of a rule whose body comes with `define`: it may refer to itself."""
+        return self.rule("")
+
+    def define(self, name: str, body: str) -> None:
+        """The body of a rule that was reserved."""
+        self.lines[self.lines.index(f"{name}: ")] = f"{name}: {body}"
+
+    def before(self, body: str, token: int) -> str:
+        """`body`, one terminal, and a control token behind it."""
+        name = f"PART_{len(self.lines)}"
+        self.lines.append(f"{name}: {body}")
+        return f"{name} <[{token}]>"
+
     def lazy(self, body: str) -> str:
         """A rule that ends as early as `body`, one terminal, can; returns its name."""
         name = f"part_{len(self.lines)}"

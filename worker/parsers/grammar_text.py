@@ -27,28 +27,57 @@ class Argument:
 
 def arguments_of(tool: Tool) -> list[Argument]:
     """The tool's arguments in its schema's order; required ones without a schema come last."""
-    root = tool.parameters
-    properties = properties_of(root)
-    required = list((resolved(root, root) or {}).get("required", ()))
+    return members_of(tool.parameters, tool.parameters)
+
+
+def members_of(schema: Any, root: dict[str, Any]) -> list[Argument]:
+    """The properties of an object with this schema, in its order."""
+    properties = properties_of(schema, root)
+    required = list((resolved(schema, root) or {}).get("required", ()))
     names = [*properties, *(name for name in required if name not in properties)]
     return [Argument(name, properties.get(name, {}), root, name in required) for name in names]
 
 
-def text_argument(argument: Argument, end: str, never: str, definitions: Definitions) -> str:
-    """The argument's text and then `end`. `never`, a part of `end`, is not in the text."""
+def json_argument(argument: Argument) -> str:
+    """The argument as JSON."""
+    schema = resolved(argument.schema, argument.root)
+    shared = {key: argument.root.get(key, {}) for key in ("$defs", "definitions")}
+    return json_of({**shared, **(schema if isinstance(schema, dict) else {})})
+
+
+def text_argument(
+    argument: Argument, end: str, never: str, definitions: Definitions, token: int | None = None
+) -> str:
+    """The argument's text and then `end`, or the control token that says it. `never`, a part of
+    `end`, is not in the text."""
     schema = resolved(argument.schema, argument.root)
     if not isinstance(schema, dict):
         schema = {}
+    closing = json.dumps(end) if token is None else f"<[{token}]>"
     if (values := _values(schema)) is not None:
-        words = " | ".join(json.dumps(_text(value)) for value in values)
-        return definitions.lazy(f"({words}) {json.dumps(end)}")
+        words = f"({' | '.join(json.dumps(_text(value)) for value in values)})"
+        return definitions.lazy(f"{words} {closing}") if token is None else f"{words} {closing}"
     types = types_of(schema, argument.root)
     says_nothing = types is None and not schema.keys() - _REMARKS
     if not says_nothing and (types is None or "string" not in types):
-        shared = {key: argument.root.get(key, {}) for key in ("$defs", "definitions")}
-        return f"{json_of({**shared, **schema})} {json.dumps(end)}"
-    text = " & ".join([_length(schema), *_patterns(schema), f"~/(?s:.*{_regex(never)}.*)/"])
-    return definitions.lazy(f"({text}) {json.dumps(end)}")
+        return f"{json_argument(argument)} {closing}"
+    text = " & ".join([_length(schema), *_patterns(schema), without(never)])
+    if token is None:
+        return definitions.lazy(f"({text}) {closing}")
+    return definitions.before(text, token)
+
+
+def without(text: str) -> str:
+    """A terminal's part that says: anything that does not contain `text`. It stands behind `&`."""
+    return f"~/(?s:.*{_regex(text)}.*)/"
+
+
+def verbatim(end: str, token: int | None, definitions: Definitions) -> str:
+    """Any text up to and with `end`, or the control token that says it."""
+    text = f"/(?s:.*)/ & {without(end)}"
+    if token is None:
+        return definitions.lazy(f"({text}) {json.dumps(end)}")
+    return definitions.before(text, token)
 
 
 def _values(schema: dict[str, Any]) -> list[Any] | None:

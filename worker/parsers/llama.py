@@ -35,8 +35,9 @@ class LlamaParser(CallReader):
 
 
 def recognises(template: str, architecture: str) -> bool:
-    shows_calls = '"parameters"' in template.replace("\\", "") and "<|start_header_id|>" in template
-    return PYTHON_TAG in template or shows_calls
+    has_turns = "<|start_header_id|>" in template or "<|header_start|>" in template
+    shows_calls = '"parameters"' in template.replace("\\", "")
+    return PYTHON_TAG in template or (has_turns and shows_calls)
 
 
 def grammar(tools: Sequence[Tool], parallel: bool, token_of: TokenOf) -> str:

@@ -47,12 +47,12 @@ def types_of(schema: Any, root: dict[str, Any], hops: int = _MAX_HOPS) -> frozen
 
 def property_types(parameters: dict[str, Any], name: str) -> frozenset[str] | None:
     """The JSON types of the argument `name`; None where the tool's schema does not say."""
-    return types_of(properties_of(parameters).get(name), parameters)
+    return types_of(properties_of(parameters, parameters).get(name), parameters)
 
 
-def properties_of(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The schemas of a tool's arguments, by name; empty where it names none."""
-    schema = resolved(parameters, parameters)
+def properties_of(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
+    """The schemas of an object's properties, by name; empty where it names none."""
+    schema = resolved(schema, root)
     properties = schema.get("properties") if isinstance(schema, dict) else None
     return properties if isinstance(properties, dict) else {}
 
