@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from .base import Family, TokenOf, Tool
 from .grammar import Definitions, call_grammar, literal
 from .grammar_text import arguments_of, text_argument
+from .json_scan import JsonScanner
 from .literal import LiteralReader
 from .reader import Reading
 from .typed import json_inside, json_string, json_value, property_types
@@ -51,16 +52,28 @@ class GlmParser(LiteralReader):
             self.arguments('"')
             return
         parts: list[str] = []
-        yield from self._raw_value(parts.append)
+        is_json = types is not None and "string" not in types
+        yield from self._raw_value(parts.append, JsonScanner() if is_json else None)
         self.arguments(json_value("".join(parts), types))
 
-    def _raw_value(self, to: Callable[[str], None]) -> Reading[None]:
+    def _raw_value(
+        self, to: Callable[[str], None], scanner: JsonScanner | None = None
+    ) -> Reading[None]:
+        """Passes on what stands before the marker that ends a value. `scanner` follows values that
+        can only be JSON."""
+
+        def pass_on(text: str) -> None:
+            to(text)
+            if scanner is not None:
+                scanner.scan(text)
+
         while True:
-            end = yield from self.pass_until(VALUE_END, to=to)
+            end = yield from self.pass_until(VALUE_END, to=pass_on)
+            is_inside = scanner is not None and scanner.in_string and scanner.failure is None
             # Text may contain the marker; only what can follow a value makes it its end.
-            if (yield from self.ahead(KEY, CLOSE)) is not None:
+            if not is_inside and (yield from self.ahead(KEY, CLOSE)) is not None:
                 return
-            to(end)
+            pass_on(end)
 
 
 def recognises(template: str, architecture: str) -> bool:
