@@ -134,12 +134,13 @@ def check(path: Path) -> Header:
     header = read(path)
     if not isinstance(header.metadata.get("general.architecture"), str):
         raise InvalidArgument(f"{path.name}: general.architecture is missing: not a model")
-    for shard in _other_shards(path, header):
+    for shard in other_shards(path, header):
         read(shard)
     return header
 
 
-def _other_shards(path: Path, header: Header) -> Iterator[Path]:
+def other_shards(path: Path, header: Header) -> Iterator[Path]:
+    """The files beside the first of a split model; none for a model in one file."""
     count = header.metadata.get("split.count", 0)
     if type(count) is not int or count < 2:
         return
