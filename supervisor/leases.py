@@ -12,7 +12,7 @@ from kronk.shared.wire.values import LoadSpec
 
 from .actions import Grant, Outbox, Refuse, Resolve
 from .lookups import LookUps
-from .model import MOST_WAITING, Model
+from .model import Model
 
 # Suggested to a caller who found everything taken.
 TRY_AGAIN_IN = 2.0
@@ -53,11 +53,16 @@ class Leases:
         """Let the lease wait at its model, unless it is known already that there is no use."""
         if error := model.refused(now):
             self.refuse(lease, error)
-        elif len(model.waiting) >= MOST_WAITING:
-            self.refuse(lease, overloaded(f"{MOST_WAITING} requests already wait for {model.id}"))
+        elif self._is_full(model):
+            self.refuse(lease, overloaded(_queue_full(model)))
         else:
             model.waiting[lease] = now
             self._place[lease] = model
+
+    def _is_full(self, model: Model) -> bool:
+        # What finds a free place is granted at once and does not wait.
+        free = max(model.capacity - len(model.leases), 0)
+        return len(model.waiting) >= model.most_waiting + free
 
     def grant(self, model: Model, now: float) -> None:
         """As many as its worker takes; in-flight is counted here."""
@@ -80,13 +85,16 @@ class Leases:
             self.refuse(lease, error)
 
     def refuse_impatient(self, models: Iterable[Model], no_room: str, now: float) -> None:
-        """Those that have waited too long for the disk, or for room."""
+        """Those that have waited too long for the disk, for room, or for a slot."""
         for lease in self._lookups.impatient(now):
             self.refuse(lease, overloaded("the models folder does not answer"))
         for model in models:
             for lease in model.impatient(now):
                 del model.waiting[lease]
                 self.refuse(lease, overloaded(no_room))
+            for lease in model.overdue(now):
+                del model.waiting[lease]
+                self.refuse(lease, overloaded(_waited_too_long(model)))
 
     def returned(self, lease: int, now: float) -> None:
         """The request ended, or nobody waits for it any more. Idempotent."""
@@ -114,6 +122,22 @@ class Leases:
             model.waiting.clear()
         self._lookups.forget_all()
         self._place.clear()
+
+
+def _queue_full(model: Model) -> str:
+    if model.worker is None or model.worker.fitted is None:
+        return f"{len(model.waiting)} requests already wait for {model.id}"
+    running = model.worker.fitted.slots
+    return (
+        f"the queue of {model.id} is full: {running} running,"
+        f" {model.worker.places - running} waiting (queue_depth)"
+    )
+
+
+def _waited_too_long(model: Model) -> str:
+    return (
+        f"no slot of {model.id} became free within {model.spec.queue_timeout:g} s (queue_timeout)"
+    )
 
 
 def overloaded(message: str) -> Overloaded:

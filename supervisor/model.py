@@ -10,7 +10,7 @@ from .lifecycle import RESIDENT, Event, State, after
 from .restart import Restarts
 from .workers import Worker
 
-# Requests that wait for one model, for its load or for a free slot.
+# Requests that wait for the load of one model.
 MOST_WAITING = 1000
 # How long a request waits for a busy model to make room.
 ROOM_PATIENCE = 60.0
@@ -86,11 +86,31 @@ class Model:
             return self.deadline is None or now >= self.deadline
         return self.state is State.ABSENT
 
+    @property
+    def most_waiting(self) -> int:
+        """Requests that may wait here: many while it is not loaded, and then as many as its queue
+        is deep."""
+        if self.state is not State.READY or self.worker is None:
+            return MOST_WAITING
+        return max(self.worker.places - self.capacity, 0)
+
+    @property
+    def capacity(self) -> int:
+        """Leases its worker is granted at a time.
+
+        Its queue stands in the worker, where the next in line has the shortest way to a slot. With
+        a limit on the wait it stands here instead, where a request can still be refused.
+        """
+        if self.worker is None or self.worker.fitted is None:
+            return 0
+        is_timed = self.spec.queue_timeout is not None
+        return self.worker.fitted.slots if is_timed else self.worker.places
+
     def grantable(self) -> list[int]:
         """Move leases from waiting to granted, as many as the worker takes."""
         if self.state is not State.READY or self.worker is None:
             return []
-        free = self.worker.capacity - len(self.leases)
+        free = self.capacity - len(self.leases)
         granted = list(self.waiting)[: max(free, 0)]
         for lease in granted:
             del self.waiting[lease]
@@ -99,18 +119,27 @@ class Model:
 
     def impatient(self, now: float) -> list[int]:
         """Leases that have waited for room for too long."""
-        if self.room_since is None:
+        return [] if self.room_since is None else self._late(self.room_since, ROOM_PATIENCE, now)
+
+    def overdue(self, now: float) -> list[int]:
+        """Leases that have waited for a slot for longer than the configuration allows."""
+        limit = self.spec.queue_timeout
+        if limit is None or self.state is not State.READY:
             return []
-        start = self.room_since
-        return [
-            lease for lease, at in self.waiting.items() if now - max(at, start) >= ROOM_PATIENCE
-        ]
+        # The load is no wait for a slot.
+        return self._late(self.since, limit, now)
+
+    def _late(self, start: float, limit: float, now: float) -> list[int]:
+        return [lease for lease, at in self.waiting.items() if now - max(at, start) >= limit]
 
     def next_deadline(self, ttl: float) -> float | None:
         """When the fleet next has to look at it."""
         times = [self.deadline] if self.state is State.LOADING else []
         if self.state is State.READY:
             times.append(expiry(self.as_resident(), ttl))
+            if self.spec.queue_timeout is not None and self.waiting:
+                first = next(iter(self.waiting.values()))
+                times.append(max(first, self.since) + self.spec.queue_timeout)
         if self.state is State.BACKOFF or (self.state is State.FAILED and self.waiting):
             # Past it, and not loading, the model waits for room.
             times.append(self.deadline if self.room_since is None else None)

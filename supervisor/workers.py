@@ -49,8 +49,8 @@ class Worker:
         return self.model is not None and self.ending is None and self.fitted is None
 
     @property
-    def capacity(self) -> int:
-        """Leases it takes at a time: its slots and its own short queue behind them."""
+    def places(self) -> int:
+        """Requests it may have at a time, running or waiting."""
         return self.fitted.slots + self.fitted.queue if self.fitted else 0
 
     def deadline(self) -> float | None:

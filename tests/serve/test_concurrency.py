@@ -43,6 +43,24 @@ def test_more_requests_than_slots_wait_their_turn(house: Server) -> None:
     assert row["slots_total"] == 2
 
 
+def test_a_queue_has_its_depth_and_a_wait_its_end(house: Server) -> None:
+    model = "Slow/NARROW"
+    with ExitStack() as streams, ThreadPoolExecutor(1) as pool:
+        (running,) = fill(house, streams, model, 1)
+        waiting = pool.submit(house.chat, model, "from 500", max_tokens=5)
+        house.wait_for_row(model, active_streams=1, queued=1)
+        refused = house.chat(model, "from 600", max_tokens=5)
+        late = waiting.result()
+        assert running.ended_at is None
+    for answer, words in (
+        (refused, "the queue of Slow/NARROW is full: 1 running, 1 waiting (queue_depth)"),
+        (late, "no slot of Slow/NARROW became free within 1 s (queue_timeout)"),
+    ):
+        assert answer.status_code == 503
+        assert answer.json()["error"]["message"] == words
+        assert int(answer.headers["Retry-After"]) > 0
+
+
 def test_streams_and_plain_requests_share_a_model(house: Server) -> None:
     def ask(number: int) -> str:
         if number % 2:

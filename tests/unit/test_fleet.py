@@ -39,8 +39,13 @@ SLOTS, QUEUE = 2, 1
 FITTED = Fitted(8192, SLOTS, QUEUE, 2, 100, 1000, "llama", "model")
 
 
+# Seconds that requests of the model "timed" may wait for a slot.
+PATIENCE = 5.0
+
+
 def spec(model: str) -> LoadSpec:
-    return load_spec(model, Path(f"/models/{model}.gguf"), ModelConfig())
+    config = ModelConfig(queue_timeout=PATIENCE if model == "timed" else None)
+    return load_spec(model, Path(f"/models/{model}.gguf"), config)
 
 
 class House:
@@ -231,10 +236,61 @@ def test_one_waiter_too_many_is_told_to_come_back() -> None:
     assert (error.code, error.retry_after) == ("overloaded", 2.0)
 
 
+def test_a_ready_model_refuses_what_its_queue_has_no_place_for() -> None:
+    house = House()
+    house.load("a")
+    leases = [house.ask("a") for _ in range(SLOTS + QUEUE)]
+    late = house.ask("a")
+    assert house.refusal(late).code == "overloaded"
+    assert house.refusal(late).message == (
+        "the queue of a is full: 2 running, 1 waiting (queue_depth)"
+    )
+    house.do("lease_returned", leases[0])
+    assert not house.is_refused(house.ask("a"))
+
+
+def test_requests_that_waited_for_a_load_are_served_however_many() -> None:
+    house = House()
+    leases = [house.ask("a") for _ in range(SLOTS + QUEUE + 5)]
+    house.make_ready("a")
+    assert house.is_refused(house.ask("a"))
+    for lease in leases:
+        house.do("lease_returned", lease)
+    assert house.granted() == leases
+
+
+def test_with_a_time_limit_the_queue_stands_where_it_can_be_refused() -> None:
+    house = House()
+    house.load("timed")
+    leases = [house.ask("timed") for _ in range(SLOTS + QUEUE)]
+    assert house.granted()[1:] == leases[:SLOTS]
+    assert house.row("timed").queued == QUEUE
+    assert house.is_refused(house.ask("timed"))
+    assert house.fleet.deadline() == house.now + PATIENCE
+    house.sleep(PATIENCE - 1)
+    assert not house.is_refused(leases[SLOTS])
+    house.sleep(1)
+    assert house.refusal(leases[SLOTS]).message == (
+        "no slot of timed became free within 5 s (queue_timeout)"
+    )
+    assert house.row("timed").queued == 0
+
+
+def test_a_load_is_no_wait_for_a_slot() -> None:
+    house = House()
+    leases = [house.ask("timed") for _ in range(SLOTS + 1)]
+    house.sleep(2 * PATIENCE)
+    house.make_ready("timed")
+    house.sleep(PATIENCE - 1)
+    assert not house.is_refused(leases[SLOTS])
+    house.sleep(1)
+    assert house.is_refused(leases[SLOTS])
+
+
 def test_the_death_of_the_gateway_voids_every_lease_but_no_load() -> None:
     house = House()
     house.load("a")
-    for _ in range(5):
+    for _ in range(3):
         house.ask("a")
     house.ask("b")
     house.do("lease_requested", 77, "c")
