@@ -57,7 +57,7 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
 
 def write(store: DiskStore, *all_of_them: Tokens, floor: int = 0) -> None:
     for of in all_of_them:
-        assert store.write(of, state(of, floor))
+        assert store.put(of, state(of, floor))
         assert store.flush(PATIENCE)
 
 
@@ -110,7 +110,7 @@ def test_a_longer_state_replaces_its_prefixes(open_store: OpenStore, tmp_path: P
     write(store, tokens(1, 2), A)
     assert set(held(store)) == {(1, 2, 3)}
     assert len(files(tmp_path)) == 1
-    assert not store.write(tokens(1), state(tokens(1))), "covered"
+    assert not store.put(tokens(1), state(tokens(1))), "covered"
     write(store, tokens(1, 2, 3, 4), floor=4)
     assert set(held(store)) == {(1, 2, 3), (1, 2, 3, 4)}
 
@@ -240,7 +240,7 @@ def test_a_cap_that_became_smaller_holds_from_the_start(open_store: OpenStore) -
 
 def test_a_state_larger_than_the_cap_is_not_written(open_store: OpenStore) -> None:
     store = open_store(capacity=999)
-    assert not store.write(A, state(A))
+    assert not store.put(A, state(A))
     assert store.stats().pending == 0
 
 
@@ -267,13 +267,13 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 def test_a_full_queue_drops_its_oldest(open_store: OpenStore, gate: Gate) -> None:
     store = open_store()
-    assert store.write(tokens(0), state(tokens(0)))
+    assert store.put(tokens(0), state(tokens(0)))
     assert gate.reached.wait(PATIENCE)
     for value in range(1, PENDING_LIMIT + 3):
-        assert store.write(tokens(value), state(tokens(value)))
+        assert store.put(tokens(value), state(tokens(value)))
     assert store.stats().pending == PENDING_LIMIT + 1
-    assert not store.write(tokens(0), state(tokens(0))), "it is being written"
-    assert not store.write(tokens(5), state(tokens(5))), "it waits already"
+    assert not store.put(tokens(0), state(tokens(0))), "it is being written"
+    assert not store.put(tokens(5), state(tokens(5))), "it waits already"
     gate.opened.set()
     assert store.flush(PATIENCE)
     assert set(held(store)) == {(0,), *((value,) for value in range(3, PENDING_LIMIT + 3))}
@@ -285,13 +285,13 @@ def test_closing_writes_what_is_pending_while_there_is_time(
     open_store: OpenStore, gate: Gate
 ) -> None:
     store = open_store()
-    store.write(A, state(A))
-    store.write(B, state(B))
+    store.put(A, state(A))
+    store.put(B, state(B))
     assert gate.reached.wait(PATIENCE)
     assert store.close(0.0) == 2
     gate.opened.set()
     patient = open_store(TWO)
-    patient.write(A, state(A))
+    patient.put(A, state(A))
     assert patient.close(PATIENCE) == 0
     assert len(held(open_store(TWO))) == 1
 
@@ -303,7 +303,7 @@ def test_a_disk_that_cannot_be_written_costs_only_the_cache(
     folder = tmp_path / "cache" / ONE
     folder.rmdir()
     folder.write_text("in the way")
-    assert store.write(A, state(A))
+    assert store.put(A, state(A))
     assert store.flush(PATIENCE)
     assert (store.stats().failed, store.stats().written) == (1, 0)
     folder.unlink()
@@ -335,7 +335,7 @@ store = DiskStore(Path(sys.argv[1]), sys.argv[2], 10**9)
 store.open()
 for number in range(10**6):
     tokens = np.array([number, 1], np.int32)
-    store.write(tokens, State(np.full(300_000, number % 256, np.uint8), 2, 0))
+    store.put(tokens, State(np.full(300_000, number % 256, np.uint8), 2, 0))
     store.flush(60)
     print(number, flush=True)
 """

@@ -26,15 +26,13 @@ def policy(mode: CacheMode, min_tokens: int = 100, ram: int = 1, disk: int = 0) 
     [
         pytest.param(policy("automatic"), False, CHAT, (), id="nothing: prefixes can be cut"),
         pytest.param(policy("automatic"), True, CHAT, (200, 900, 950), id="all where they cannot"),
-        pytest.param(policy("system_prompt"), False, CHAT, (200,), id="the system prompt"),
-        pytest.param(policy("system_prompt"), True, CHAT, (200, 900, 950), id="and the rest"),
+        pytest.param(policy("system"), False, CHAT, (200,), id="the system prompt"),
+        pytest.param(policy("system"), True, CHAT, (200, 900, 950), id="and the rest"),
         pytest.param(policy("incremental"), False, CHAT, (900,), id="all but the last message"),
         pytest.param(policy("off"), True, CHAT, (), id="off"),
-        pytest.param(policy("system_prompt", ram=0), True, CHAT, (), id="nowhere to keep it"),
-        pytest.param(
-            policy("system_prompt", ram=0, disk=1), False, CHAT, (200,), id="on disk only"
-        ),
-        pytest.param(policy("system_prompt", 201), False, CHAT, (), id="below the least"),
+        pytest.param(policy("system", ram=0), True, CHAT, (), id="nowhere to keep it"),
+        pytest.param(policy("system", ram=0, disk=1), False, CHAT, (200,), id="on disk only"),
+        pytest.param(policy("system", 201), False, CHAT, (), id="below the least"),
         pytest.param(policy("automatic", 901), True, CHAT, (950,), id="some below the least"),
         pytest.param(policy("automatic", 0), True, PromptMarks(0, 0, 0), (), id="no tokens"),
         pytest.param(policy("automatic"), True, PromptMarks(), (), id="no messages"),
@@ -53,8 +51,8 @@ def test_snapshots_are_taken_where_prompts_may_part(
     ("mode", "mark", "session", "expected"),
     [
         ("automatic", 200, "ann", None),
-        ("system_prompt", 200, "ann", "system"),
-        ("system_prompt", 900, "ann", None),
+        ("system", 200, "ann", "system"),
+        ("system", 900, "ann", None),
         ("incremental", 200, "ann", None),
         ("incremental", 900, "ann", "session:ann"),
         ("incremental", 900, "system", "session:system"),
@@ -68,7 +66,7 @@ def test_a_mode_pins_what_it_promises_to_keep(
 
 
 @pytest.mark.parametrize(
-    ("mode", "pins"), [("automatic", 0), ("system_prompt", 1), ("incremental", 4), ("off", 0)]
+    ("mode", "pins"), [("automatic", 0), ("system", 1), ("incremental", 4), ("off", 0)]
 )
 def test_pins_are_as_many_as_the_mode_needs(mode: CacheMode, pins: int) -> None:
     assert policy(mode).max_pins == pins
@@ -76,7 +74,7 @@ def test_pins_are_as_many_as_the_mode_needs(mode: CacheMode, pins: int) -> None:
 
 @pytest.mark.parametrize(
     ("system", "incremental", "mode"),
-    [(False, False, "automatic"), (True, False, "system_prompt"), (False, True, "incremental")],
+    [(False, False, "automatic"), (True, False, "system"), (False, True, "incremental")],
 )
 def test_the_two_switches_are_one_mode(system: bool, incremental: bool, mode: str) -> None:
     assert resolve_mode(system_prompt_cache=system, incremental_cache=incremental) == mode

@@ -76,7 +76,7 @@ class DiskStats:
 class DiskStore:
     """States under one fingerprint; the cap holds for all fingerprints in `base` together.
 
-    `write`, `candidates` and `stats` return at once; a thread of its own writes. `load` reads the
+    `put`, `candidates` and `stats` return at once; a thread of its own writes. `load` reads the
     file in the calling thread.
     """
 
@@ -147,7 +147,7 @@ class DiskStore:
                 common_prefix(tokens, held) == tokens.size for held in pending
             )
 
-    def write(self, tokens: Tokens, state: State) -> bool:
+    def put(self, tokens: Tokens, state: State) -> bool:
         """Have a state written soon; False when it is there already or larger than the cap. A full
         queue drops its oldest: the newest is the likeliest to be asked for."""
         assert tokens.size == state.length, "the tokens are what was decoded"

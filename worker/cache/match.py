@@ -46,7 +46,8 @@ class Miss(enum.Enum):
     DAMAGED = "damaged"
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity, as arrays have no one truth; so is a slot below.
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """A sequence that was computed, whole or as far as it has come."""
 
@@ -69,7 +70,7 @@ class Match:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FreeSlot:
     """A slot without a request, and what is still in its sequence."""
 

@@ -1,6 +1,6 @@
 """What to keep of a request, and when. Pure.
 
-`automatic` reuses whatever was computed; `system_prompt` keeps the state at the end of the system
+`automatic` reuses whatever was computed; `system` keeps the state at the end of the system
 prompt above all; `incremental` keeps each session's conversation up to its last message; `off`
 computes everything anew.
 """
@@ -12,12 +12,12 @@ from typing import Literal
 
 from kronk.shared.errors import InvalidArgument
 
-CacheMode = Literal["off", "automatic", "system_prompt", "incremental"]
+CacheMode = Literal["automatic", "system", "incremental", "off"]
 
 # The manual's (5.7): below this, keeping costs more than computing.
 MIN_TOKENS = 100
 MAX_SESSIONS = 1
-# The one pin of `system_prompt`; no session's name, which always has the prefix below.
+# The one pin of `system`; no session's name, which always has the prefix below.
 SYSTEM_PIN = "system"
 _SESSION_PREFIX = "session:"
 
@@ -43,7 +43,7 @@ class CachePolicy:
     @property
     def max_pins(self) -> int:
         """Entries of the store that are evicted last."""
-        return {"system_prompt": 1, "incremental": self.max_sessions}.get(self.mode, 0)
+        return {"system": 1, "incremental": self.max_sessions}.get(self.mode, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def resolve_mode(*, system_prompt_cache: bool, incremental_cache: bool) -> Cache
             param="incremental_cache",
         )
     if system_prompt_cache:
-        return "system_prompt"
+        return "system"
     return "incremental" if incremental_cache else "automatic"
 
 
@@ -89,7 +89,7 @@ def marks(policy: CachePolicy, rigid: bool, prompt: PromptMarks) -> tuple[int, .
     wanted: set[int | None] = set()
     if rigid:
         wanted = {prompt.system_end, prompt.last_message_start, prompt.messages_end}
-    elif policy.mode == "system_prompt":
+    elif policy.mode == "system":
         wanted = {prompt.system_end}
     elif policy.mode == "incremental":
         wanted = {prompt.last_message_start}
@@ -102,7 +102,7 @@ def pin_at(policy: CachePolicy, prompt: PromptMarks, mark: int, session: str | N
 
     `session` is the client's imc_id.
     """
-    if policy.mode == "system_prompt" and mark == prompt.system_end:
+    if policy.mode == "system" and mark == prompt.system_end:
         return SYSTEM_PIN
     if policy.mode == "incremental" and mark == prompt.last_message_start:
         return _SESSION_PREFIX + (session or "")
