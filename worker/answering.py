@@ -1,16 +1,25 @@
-"""How an answer is steered and read: the grammar it is held to, its thinking, its tool calls."""
+"""How an answer is read and steered: its thinking, its tool calls, the grammar it is held to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.values import Constraint, Prompt
 
+from .constraint import schema
 from .conversation import tools_of
 from .engine.job import Grammar, Thinking
 from .loader import Loaded
-from .parsers.base import Parser, Tool
+from .model import Model
+from .parsers.base import Family, Parser, Tool
+from .parsers.grammar import json_object, json_of
+from .parsers.reasoning import ReasoningSplitter, Tags, prompt_opens_thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +48,123 @@ def read_chat(
 ) -> tuple[str, Reading]:
     """The rendered chat, with its thinking closed where it is not wanted, and how to read the
     answer to it."""
-    return text, PLAIN
+    model, family, tags = loaded.model, loaded.family, loaded.tags
+    if tags is None:
+        if not tools:
+            return text, PLAIN
+        return text, Reading(functools.partial(family.parser, tools), _shown(model, family.markers))
+    is_open = prompt_opens_thinking(text, tags)
+    is_wanted = wants_thinking(submit.prompt) is not False
+    if is_open and not is_wanted:
+        text, is_open = text + tags.close_text.lstrip("\n"), False
+    thinking = Thinking(
+        opening=_opening(model, tags) if is_wanted and not is_open else None,
+        closing=tuple(model.tokenize_part(tags.close_text)),
+        budget=submit.answer.thinking_budget,
+    )
+    markers = (tags.open, tags.close, *(family.markers if tools else ()))
+    parser = functools.partial(_splitter, family, tools, tags, is_open)
+    return text, Reading(parser, _shown(model, markers), thinking)
 
 
-def grammar(loaded: Loaded, submit: Submit, max_tokens: int, reading: Reading) -> Grammar | None:
+def wants_thinking(prompt: Prompt) -> bool | None:
+    """What the client says about thinking; None when it says nothing."""
+    if prompt.enable_thinking is not None:
+        return prompt.enable_thinking
+    if prompt.reasoning_effort == "none":
+        return False
+    given = prompt.template_kwargs.get("enable_thinking")
+    return given if isinstance(given, bool) else None
+
+
+def _splitter(
+    family: Family, tools: Sequence[Tool], tags: Tags, is_open: bool
+) -> ReasoningSplitter:
+    return ReasoningSplitter(family.parser(tools) if tools else None, tags, is_open)
+
+
+def _opening(model: Model, tags: Tags) -> int | None:
+    return model.single(tags.open)
+
+
+def _shown(model: Model, markers: Iterable[str]) -> dict[int, bytes]:
+    """Control tokens among the markers: on their own they stand for no text."""
+    shown = {}
+    for marker in markers:
+        token = control_token(model, marker)
+        if token is not None:
+            shown[token] = marker.encode()
+    return shown
+
+
+def control_token(model: Model, text: str) -> int | None:
+    """The control token of that name."""
+    token = model.single(text)
+    return token if token is not None and not model.piece(token) else None
+
+
+def grammar(
+    loaded: Loaded, submit: Submit, tools: Sequence[Tool], max_tokens: int, reading: Reading
+) -> Grammar | None:
     """What the answer is held to; `InvalidArgument` where it does not fit into its tokens."""
-    return None
+    constraint, choice = submit.answer.constraint, submit.answer.tool_choice
+    if constraint is not None:
+        if tools and choice == "auto":
+            made = _answer_or_call(loaded, submit, constraint, tools)
+        else:
+            made = loaded.compiler.compile(constraint)
+    elif tools and choice in ("required", "named"):
+        made = loaded.compiler.compile_lark(_calls(loaded, submit, tools), "tools")
+    else:
+        return None
+    closing = len(reading.thinking.closing) + 1 if reading.thinking is not None else 0
+    if max_tokens < made.shortest + closing:
+        raise InvalidArgument(
+            f"'max_tokens': the shortest answer that is asked for takes"
+            f" {made.shortest + closing} tokens; there are {max_tokens}",
+            param="max_tokens",
+        )
+    return made
+
+
+def _calls(loaded: Loaded, submit: Submit, tools: Sequence[Tool]) -> str:
+    """One call, or several, with arguments that keep their tools' schemas."""
+    answer = submit.answer
+    checked = [
+        dataclasses.replace(tool, parameters=_parameters(tool, f"tools[{at}].function.parameters"))
+        for at, tool in enumerate(tools)
+        if answer.tool_choice != "named" or tool.name == answer.tool_name
+    ]
+    return loaded.family.grammar(
+        checked,
+        answer.parallel_tool_calls and answer.tool_choice != "named",
+        functools.partial(control_token, loaded.model),
+    )
+
+
+def _parameters(tool: Tool, param: str) -> dict[str, object]:
+    schema.check_depth(tool.parameters, param)
+    document = schema.rewrite({"type": "object", **tool.parameters}, param)
+    return document.alone(document.root.schema)
+
+
+def _answer_or_call(
+    loaded: Loaded, submit: Submit, constraint: Constraint, tools: Sequence[Tool]
+) -> Grammar:
+    """The model decides whether it calls tools or answers in the form that was asked for."""
+    if constraint.kind not in ("json_object", "json_schema"):
+        raise InvalidArgument(
+            f"'{constraint.param}' cannot be combined with tools that may be called; set"
+            ' tool_choice to "none"',
+            param=constraint.param,
+        )
+    # Says what is wrong with it by its own name.
+    loaded.compiler.compile(constraint)
+    if constraint.kind == "json_object":
+        answer = json_object({})
+    else:
+        document = schema.rewrite(json.loads(constraint.source), constraint.param)
+        answer = json_of(document.alone(document.root.schema))
+    calls = _calls(loaded, submit, tools).replace("start:", "calls:", 1)
+    lark = f"start: answer | calls\nanswer: {answer}\n{calls}"
+    return loaded.compiler.compile_lark(lark, constraint.param)

@@ -18,13 +18,13 @@ from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 from . import adapters, chat_template, library, rope, template
 from .assembly import build_engine, cache_policy, memory_kind
 from .cache.policy import CachePolicy
+from .constraint.compile import Compiler
 from .context import Batch, Context, ContextShape, DecodeResult
 from .engine import sampling
 from .engine.crowding import Crowding
 from .engine.engine import Engine
 from .library import LlamaLog, Measured
 from .model import Model
-from .parsers import hermes
 from .parsers.base import Family
 from .placement import Layers
 from .pooled import loader as pooled
@@ -32,6 +32,8 @@ from .pooled.kind import pooling_of, trained_positions
 from .pooled.loader import PooledLoaded
 from .report import Serving
 from .report import fitted as fit
+from .parsers.choose import choose as choose_family
+from .parsers.reasoning import Tags, supports_thinking
 from .speculation.build import build_drafter
 
 log = structlog.get_logger()
@@ -54,7 +56,10 @@ class Loaded:
     # Of the model's configuration and of its GGUF, in that order.
     sampling: tuple[Sampling, Sampling]
     fitted: Fitted
+    # How it writes tool calls, and what stands around its thinking.
     family: Family
+    tags: Tags | None
+    compiler: Compiler
     cache: CachePolicy
     # Of its memory only whole saved states can be used again.
     is_rigid: bool
@@ -123,7 +128,9 @@ def load(
         chosen,
         (spec.sampling, sampling.recommended(model.metadata)),
         fitted,
-        hermes.FAMILY,
+        choose_family(spec.tool_parser, chosen.source, model.architecture),
+        supports_thinking(chosen.source),
+        Compiler(model),
         cache_policy(spec.cache),
         memory_kind(model, spec).is_rigid,
     )

@@ -14,6 +14,7 @@ from .cache import policy
 from .engine import sampling
 from .engine.job import Job
 from .loader import Loaded
+from .parsers.base import Tool
 from .prompting import ChatPrompt, plain_tokens, prompt_marks, render_chat, tokenize, too_long
 
 
@@ -22,6 +23,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     submitted = time.monotonic()
     n_ctx, prompt = loaded.fitted.n_ctx, submit.prompt
     marks: dict[int, str | None] = {}
+    tools: Sequence[Tool] = ()
     if prompt.messages is None:
         param, reading = "prompt", answering.PLAIN
         tokens = plain_tokens(loaded.model, prompt, n_ctx)
@@ -51,7 +53,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         parser=reading.parser,
         shown=reading.shown,
         logprobs=submit.answer.logprobs,
-        grammar=answering.grammar(loaded, submit, max_tokens, reading),
+        grammar=answering.grammar(loaded, submit, tools, max_tokens, reading),
         thinking=reading.thinking,
         marks=marks,
         session=prompt.session,

@@ -11,7 +11,7 @@ import pytest
 from harness.engine import EngineRun
 from harness.waiting import wait_until
 from kronk.shared.errors import ContextLengthExceeded
-from kronk.shared.wire.to_gateway import Delta, Failed
+from kronk.shared.wire.to_gateway import Failed, GenerationDelta
 from kronk.shared.wire.values import ContextSpec, LoadSpec, Sampling
 from kronk.worker.engine.engine import Cancel, CancelAll, Credit
 
@@ -71,7 +71,8 @@ def test_an_answer_ends_once_with_its_reason_and_counts(engine: EngineRun) -> No
 
 
 def test_deltas_carry_every_token_once_and_in_order(engine: EngineRun) -> None:
-    answered = engine.ask("What is the capital of France?")
+    question = ({"role": "user", "content": "What is the capital of France?"},)
+    answered = engine.ask(Prompt(question, enable_thinking=False))
     tokens = answered.choices[0].tokens
     pieces = b"".join(engine.loaded.model.piece(token) for token in tokens)
     assert pieces == answered.text.encode()
@@ -99,7 +100,7 @@ def test_the_same_seed_gives_the_same_text_and_others_differ(engine: EngineRun) 
 def test_a_stream_without_credit_pauses_and_the_others_go_on(engine: EngineRun) -> None:
     paused = engine.begin("Count from 1 to 50", window=3)
     for _ in range(3):
-        assert isinstance(engine.next(paused), Delta)
+        assert isinstance(engine.next(paused), GenerationDelta)
     assert engine.ask("Hello!").reason == "stop"
     assert engine.events[paused].empty()
     # A client that does not read is no reason to think the engine stuck.
@@ -107,7 +108,7 @@ def test_a_stream_without_credit_pauses_and_the_others_go_on(engine: EngineRun) 
 
     engine.engine.tell(Credit(paused, 2))
     for _ in range(2):
-        assert isinstance(engine.next(paused), Delta)
+        assert isinstance(engine.next(paused), GenerationDelta)
     engine.engine.tell(Cancel(paused))
 
 
@@ -115,7 +116,7 @@ def fill(engine: EngineRun) -> list[int]:
     """A request in every slot, each waiting for its client after one delta."""
     requests = [engine.begin("Count from 1 to 50", window=1) for _ in range(SLOTS)]
     for request in requests:
-        assert isinstance(engine.next(request), Delta)
+        assert isinstance(engine.next(request), GenerationDelta)
     return requests
 
 

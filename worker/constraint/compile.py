@@ -42,9 +42,11 @@ class Grammar:
         """A matcher at the beginning of an answer."""
         return self._start.fork()
 
-    def closer(self, matcher: Matcher, budget: int) -> Closer:
-        """What keeps an answer of `budget` more tokens, at least `shortest`, from being cut."""
-        return Closer(matcher, budget)
+    def begin(self, budget: int) -> tuple[Matcher, Closer]:
+        """A matcher at the beginning of an answer, and what keeps the answer, which may have
+        `budget` tokens and needs at least `shortest`, from being cut."""
+        matcher = self.start()
+        return matcher, Closer(matcher, budget)
 
 
 class Compiler:

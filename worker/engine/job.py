@@ -35,11 +35,8 @@ class Grammar(Protocol):
     def shortest(self) -> int:
         """Tokens of the shortest answer it allows."""
 
-    def start(self) -> Matcher:
-        """The state at the beginning of an answer."""
-
-    def closer(self, matcher: Matcher, budget: int) -> Closer:
-        """For an answer of `budget` more tokens."""
+    def begin(self, budget: int) -> tuple[Matcher, Closer]:
+        """The state at the beginning of an answer of at most `budget` tokens."""
 
 
 class ThinkingParser(Parser, Protocol):

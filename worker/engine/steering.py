@@ -98,8 +98,8 @@ class Steering:
         self._phase = Phase.ANSWER
         grammar = self._job.grammar
         if grammar is not None:
-            self._matcher = self._sampler.mask = grammar.start()
-            self._closer = grammar.closer(self._matcher, self._job.max_tokens - self._taken)
+            self._matcher, self._closer = grammar.begin(self._job.max_tokens - self._taken)
+            self._sampler.mask = self._matcher
 
     def _instead(self, token: int) -> int:
         """What is taken for a token that was sampled."""
