@@ -26,14 +26,14 @@ from .engine.engine import Engine
 from .library import LlamaLog, Measured
 from .model import Model
 from .parsers.base import Family
+from .parsers.choose import choose as choose_family
+from .parsers.reasoning import Tags, supports_thinking
 from .placement import Layers
 from .pooled import loader as pooled
 from .pooled.kind import pooling_of, trained_positions
 from .pooled.loader import PooledLoaded
 from .report import Serving
 from .report import fitted as fit
-from .parsers.choose import choose as choose_family
-from .parsers.reasoning import Tags, supports_thinking
 from .speculation.build import build_drafter
 
 log = structlog.get_logger()
