@@ -315,6 +315,12 @@ QWEN_CODER = (
         ),
     ),
     Transcript(
+        "Seed-OSS",
+        "<seed:tool_call>\n<function=get_weather>\n<parameter=city>Paris</parameter>\n</function>\n"
+        "</seed:tool_call>",
+        calls=(("get_weather", PARIS),),
+    ),
+    Transcript(
         "without the outer tag",
         "Now: <function=now></function> \n </tool_call>",
         "Now:",

@@ -1,4 +1,4 @@
-"""Qwen3-Coder, Qwen 3.5: calls in tags, each argument's text between tags of its own.
+"""Qwen3-Coder, Qwen 3.5, Seed-OSS: calls in tags, each argument's text between tags of its own.
 
 <tool_call>
 <function=get_weather>
@@ -21,16 +21,17 @@ from .reader import CUT_OFF, CallReader, NoCall, Reading
 from .typed import json_inside, json_string, json_value, property_types
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
+SEED_OPEN, SEED_CLOSE = "<seed:tool_call>", "</seed:tool_call>"
 FUNCTION, FUNCTION_END = "<function=", "</function>"
 PARAMETER, PARAMETER_END = "<parameter=", "</parameter>"
 
 
 class QwenCoderParser(CallReader):
     # The larger models leave out the outer tag at times.
-    openers = (OPEN, FUNCTION)
+    openers = (OPEN, SEED_OPEN, FUNCTION)
 
     def read_call(self, opener: str) -> Reading[None]:
-        if opener == OPEN:
+        if opener != FUNCTION:
             yield from self.expect(FUNCTION)
         name, _ = yield from self.until(">")
         self.begin(name.strip())
@@ -42,7 +43,7 @@ class QwenCoderParser(CallReader):
             self.refuse(str(none))
             yield from self._pass_over()
         self.end()
-        yield from self.optional(CLOSE)
+        yield from self.optional(CLOSE, SEED_CLOSE)
 
     def _parameters(self, name: str) -> Reading[None]:
         seen: set[str] = set()
@@ -77,13 +78,13 @@ class QwenCoderParser(CallReader):
         while True:
             end = yield from self.pass_until("\n" + PARAMETER_END, PARAMETER_END, to=to)
             # Text may contain the tag; only what can follow a parameter makes it its end.
-            if (yield from self.ahead(PARAMETER, FUNCTION_END, CLOSE)) is not None:
+            if (yield from self.ahead(PARAMETER, FUNCTION_END, CLOSE, SEED_CLOSE)) is not None:
                 return
             to(end)
 
     def _pass_over(self) -> Reading[None]:
         """The rest of a malformed call, parameter by parameter."""
-        ends = (PARAMETER, FUNCTION_END, CLOSE)
+        ends = (PARAMETER, FUNCTION_END, CLOSE, SEED_CLOSE)
         while (yield from self.pass_until(*ends, to=lambda _: None)) == PARAMETER:
             yield from self._text_of_parameter(lambda _: None)
 
@@ -94,7 +95,9 @@ def recognises(template: str, architecture: str) -> bool:
 
 def grammar(tools: Sequence[Tool], parallel: bool, token_of: TokenOf) -> str:
     definitions = Definitions()
-    opening, closing = literal(OPEN, token_of), literal(CLOSE, token_of)
+    is_seed = token_of(SEED_OPEN) is not None
+    opening = literal(SEED_OPEN if is_seed else OPEN, token_of)
+    closing = literal(SEED_CLOSE if is_seed else CLOSE, token_of)
     calls = [
         f"{opening} {_function(tool, definitions)} {json.dumps(FUNCTION_END + chr(10))} {closing}"
         for tool in tools
@@ -113,7 +116,7 @@ def _function(tool: Tool, definitions: Definitions) -> str:
 
 FAMILY = Family(
     name="qwen-coder",
-    markers=(OPEN, CLOSE),
+    markers=(OPEN, CLOSE, SEED_OPEN, SEED_CLOSE),
     recognises=recognises,
     parser=QwenCoderParser,
     grammar=grammar,
