@@ -466,6 +466,12 @@ MISTRAL = (
         "cut off", '[TOOL_CALLS]now[ARGS]{"a": ', '[TOOL_CALLS]now[ARGS]{"a": ', retracted=1
     ),
     Transcript("cut off in the name", "[TOOL_CALLS]no", "[TOOL_CALLS]no"),
+    Transcript(
+        "the marker in prose is text",
+        "It is [TOOL_CALLS] that I write. [TOOL_CALLS]now[ARGS]{}",
+        "It is [TOOL_CALLS] that I write.",
+        (("now", "{}"),),
+    ),
 )
 
 GENERIC = (

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from .base import Family, TokenOf, Tool
 from .grammar import Definitions, call_grammar, literal
 from .grammar_text import arguments_of, text_argument
-from .reader import CUT_OFF, CallReader, NoCall, Reading
+from .reader import CallReader, CutOff, NoCall, Reading
 from .typed import json_inside, json_string, json_value, property_types
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
@@ -37,9 +37,9 @@ class QwenCoderParser(CallReader):
         self.begin(name.strip())
         try:
             yield from self._parameters(name.strip())
+        except CutOff:
+            raise
         except NoCall as none:
-            if str(none) == CUT_OFF:
-                raise
             self.refuse(str(none))
             yield from self._pass_over()
         self.end()

@@ -20,8 +20,6 @@ from .marker import SPACE, Markers
 T = TypeVar("T")
 Reading = Generator[None, None, T]
 
-CUT_OFF = "the answer ends in the middle of it"
-
 
 class NoCall(Exception):
     """Unwinds a call that turned out to be none. Never leaves the parser.
@@ -34,6 +32,13 @@ class NoCall(Exception):
         super().__init__(reason)
         self.depth = depth
         self.in_string = in_string
+
+
+class CutOff(NoCall):
+    """The answer ended before the call did."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer ends in the middle of it")
 
 
 class CallReader(Book, ABC):
@@ -121,7 +126,7 @@ class CallReader(Book, ABC):
     def wait(self) -> Reading[None]:
         """Suspends until more text comes; at the end of the text the call is none."""
         if self._ended:
-            raise self.no_call(CUT_OFF)
+            raise CutOff
         self._let_through()
         yield
 
@@ -152,16 +157,19 @@ class CallReader(Book, ABC):
         """Takes white space and one of the literals, which must come next."""
         literal = yield from self.optional(*literals)
         if literal is None:
-            reason = f"no {literals[0]!r} where one must be"
-            raise self.no_call(CUT_OFF if self._nothing_left() else reason)
+            if self._nothing_left():
+                raise CutOff
+            raise self.no_call(f"no {literals[0]!r} where one must be")
         return literal
 
     def until_before(self, *ends: str) -> Reading[str]:
-        """Takes a short text up to one of `ends`, which stays; returns the text."""
-        markers = Markers(*ends)
+        """Takes a short text up to one of `ends`, which stays; returns the text. An opener is not
+        in it: there, another call begins."""
+        markers = Markers(*ends, *self.openers)
         while True:
             found = markers.find(self._text, self._at, ended=self._ended)
-            if found.at - self._at > MAX_NAME:
+            is_end = found.marker is None or found.marker in ends
+            if not is_end or found.at - self._at > MAX_NAME:
                 raise self.no_call(f"no {ends[0]!r} where one must be")
             if found.marker is not None:
                 return self._keep(found.at - self._at)
