@@ -167,9 +167,11 @@ def test_deep_nesting_is_malformed_not_an_error() -> None:
     assert (answer.text, answer.calls) == (raw, ())
 
 
-def test_the_generic_instructions_name_each_tool_and_the_form() -> None:
-    instructions = generic.FAMILY.instructions
-    assert instructions is not None
-    text = instructions([Tool("ask", {"type": "object"}, "Asks.")])
-    assert '{"name": "ask", "description": "Asks.", "parameters": {"type": "object"}}' in text
-    assert '{"tool_calls": [' in text
+@pytest.mark.parametrize("family", [hermes.FAMILY, generic.FAMILY], ids=lambda f: f.name)
+def test_the_instructions_name_each_tool_and_a_form_the_parser_reads(family: Family) -> None:
+    assert family.instructions is not None
+    text = family.instructions([Tool("now", {"type": "object"}, "Tells.")])
+    assert '{"name": "now", "description": "Tells.", "parameters": {"type": "object"}}' in text
+    form = text[max(text.find('{"tool_calls"'), text.find("<tool_call>")) :].rsplit("\n", 1)[0]
+    call = form.replace("<name of the tool>", "now").replace("<its arguments>", "")
+    assert seen("", call, parse(family.parser(TOOLS), [call])).calls == (("now", "{}"),)

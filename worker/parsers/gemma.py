@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from .base import Family, TokenOf, Tool
 from .grammar import Definitions, call_grammar, literal
+from .instructions import described
 from .literal import LiteralReader, PythonReader
 from .literal_grammar import GemmaValues, python_call
-from .pythonic import described
 from .reader import Reading
 
 OPEN, CLOSE, QUOTE = "<|tool_call>", "<tool_call|>", '<|"|>'

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .base import Family, TokenOf, Tool
 from .grammar import call_grammar, json_call
 from .hermes import CLOSE, OPEN, HermesParser
+from .instructions import presented
 from .llama import KEYS
 from .reader import Reading
 
@@ -57,20 +58,11 @@ def grammar(tools: Sequence[Tool], parallel: bool, token_of: TokenOf) -> str:
 
 
 def instructions(tools: Sequence[Tool]) -> str:
-    """The system text that presents the tools and the form of a call."""
-    lines = [
-        "You can call tools. These are the tools, one JSON object a line:",
-        *(json.dumps(_described(tool), ensure_ascii=False) for tool in tools),
-        "",
-        "To call tools, answer with nothing but one JSON object of this form:",
+    return presented(
+        tools,
+        "To call tools, answer with nothing but one JSON object of this form:\n"
         '{"tool_calls": [{"name": "<name of the tool>", "arguments": {<its arguments>}}]}',
-        "If no tool is needed, answer in plain text.",
-    ]
-    return "\n".join(lines)
-
-
-def _described(tool: Tool) -> dict[str, object]:
-    return {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    )
 
 
 FAMILY = Family(

@@ -20,7 +20,7 @@ def literal(text: str, token_of: TokenOf) -> str:
 
 def json_object(schema: dict[str, Any]) -> str:
     """A JSON object that keeps `schema`, as a terminal."""
-    return json_of({"type": "object", **schema})
+    return json_of({**schema, "type": "object"})
 
 
 def json_of(schema: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .base import Family, TokenOf, Tool
 from .grammar import call_grammar, json_call, literal
+from .instructions import presented
 from .reader import CallReader, Reading
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
@@ -32,10 +33,16 @@ def grammar(tools: Sequence[Tool], parallel: bool, token_of: TokenOf) -> str:
     return call_grammar(calls, parallel, separator="\n")
 
 
+def instructions(tools: Sequence[Tool]) -> str:
+    call = '{"name": "<name of the tool>", "arguments": {<its arguments>}}'
+    return presented(tools, f"To call a tool, write:\n{OPEN}\n{call}\n{CLOSE}")
+
+
 FAMILY = Family(
     name="hermes",
     markers=(OPEN, CLOSE),
     recognises=recognises,
     parser=HermesParser,
     grammar=grammar,
+    instructions=instructions,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from .base import Family, TokenOf, Tool
+from .instructions import described
 from .literal import PythonReader
 from .literal_grammar import python_list
 from .reader import Reading
@@ -50,15 +50,6 @@ def recognises(template: str, architecture: str) -> bool:
 
 def grammar(tools: Sequence[Tool], parallel: bool, token_of: TokenOf) -> str:
     return python_list(tools, parallel)
-
-
-def described(tools: Sequence[Tool]) -> str:
-    """The tools as JSON, one on each line."""
-    fields = ("name", "description", "parameters")
-    return "\n".join(
-        json.dumps({field: getattr(tool, field) for field in fields}, ensure_ascii=False)
-        for tool in tools
-    )
 
 
 def instructions(tools: Sequence[Tool]) -> str:
