@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections import OrderedDict
@@ -14,10 +15,14 @@ from kronk.shared.wire.values import Constraint
 from kronk.worker.model import Model
 
 from . import gbnf, patterns, schema
+from .blame import blame
 from .closing import Closer
+from .keywords import Schema
+from .lexing import to_lark
 from .matcher import Masks, Matcher
+from .patterns import unanchored
 from .refused import Refused
-from .search import Search
+from .search import Place, Search
 from .vocabulary import Vocabulary
 
 # White space between JSON's tokens: none, a space, or a line break with an indent. A model cannot
@@ -26,6 +31,9 @@ _SPACE = r"[ ]|\n[ ]{0,40}|\n\t{0,10}"
 _ANY_OBJECT = {"type": "object"}
 _MAX_SOURCE = 256 * 1024
 _CACHED = 64
+_MAX_REASON = 300
+_MAX_HINTS = 32
+_HINT_EFFORT = 2_000
 # Steps of some 3 µs that the search for a shortest answer may take.
 _EFFORT = 60_000
 
@@ -86,14 +94,24 @@ class Compiler:
         tools = self._tools = self._tools or _Tools(Vocabulary(self._model), self._limits)
         match kind:
             case "json_schema":
-                state = tools.schema(schema.parse(source, param), param)
+                start = tools.of_schema(schema.parse(source, param), param)
             case "json_object":
-                state = tools.schema(_ANY_OBJECT, param)
+                start = tools.of_schema(_ANY_OBJECT, param)
             case _:
-                state = tools.state(_translated(kind, source, param))
-                if state.is_error():
-                    raise InvalidArgument(f"{param}: {_reason(state)}", param=param)
-        return tools.grammar(state, param)
+                start = tools.matcher(tools.state(self._translated(kind, source, param)), param)
+        return tools.grammar(start, param)
+
+    def _translated(self, kind: str, source: str, param: str) -> str:
+        if len(source) > _MAX_SOURCE:
+            raise InvalidArgument(f"it is over the limit of {_MAX_SOURCE // 1024} KiB", param=param)
+        if kind == "lark":
+            return LLMatcher.grammar_from_lark(source)
+        try:
+            if kind == "regex":
+                return LLMatcher.grammar_from_regex(patterns.whole(source, param))
+            return LLMatcher.grammar_from_lark(to_lark(gbnf.parse(source, self._model.single)))
+        except Refused as refused:
+            raise InvalidArgument(f"{param}: {refused.reason}", param=param) from None
 
 
 class _Tools:
@@ -105,24 +123,50 @@ class _Tools:
         self._search = Search(vocabulary)
         self._masks = Masks(vocabulary.size)
 
-    def schema(self, value: Any, param: str) -> LLMatcher:
+    def of_schema(self, value: Any, param: str) -> Matcher:
         document = schema.rewrite(value, param)
-        state = self._json(document.alone(document.root.schema))
-        if state.is_error():
-            raise InvalidArgument(f"{param}: {_reason(state)}", param=param)
-        return state
 
-    def _json(self, value: dict[str, Any]) -> LLMatcher:
+        def attempt(part: Schema) -> str:
+            return _reason(self._json(document, part))
+
+        state = self._json(document, document.root.schema)
+        if reason := _reason(state):
+            path, reason = blame(document, reason, attempt)
+            raise InvalidArgument(f"{path}: {reason}", param=path)
+        return self.matcher(state, param, self._hints(document.patterns))
+
+    def _json(self, document: schema.Document, part: Schema) -> LLMatcher:
         options = {"x-guidance": {"whitespace_pattern": _SPACE}}
-        return self.state(LLMatcher.grammar_from_json_schema(json.dumps(value | options)))
+        value = document.alone(part) | options
+        return self.state(LLMatcher.grammar_from_json_schema(json.dumps(value)))
+
+    def _hints(self, patterns: tuple[str, ...]) -> tuple[list[int], ...]:
+        """A text for each pattern, and one for all of them: what is found anywhere in a string is
+        hard to find again from its state."""
+        hints = []
+        for pattern in patterns[:_MAX_HINTS]:
+            state = self.state(LLMatcher.grammar_from_regex(unanchored(pattern)))
+            found = None if _reason(state) else self._search.ending(state, Place(), _HINT_EFFORT)
+            if found:
+                text = self.vocabulary.text(found).decode("utf-8", "replace")
+                quoted = json.dumps(text, ensure_ascii=False)[1:-1].encode()
+                hints.append(
+                    [self.vocabulary.bytes.get(byte, self.vocabulary.end) for byte in quoted]
+                )
+        return (*hints, list(itertools.chain(*hints))) if len(hints) > 1 else tuple(hints)
 
     def state(self, grammar: str) -> LLMatcher:
         """The state at the beginning of a grammar; or in error."""
         return LLMatcher(self.vocabulary.tokenizer, grammar, log_level=0, limits=self._limits)
 
-    def grammar(self, state: LLMatcher, param: str) -> Grammar:
+    def matcher(self, state: LLMatcher, param: str, hints: tuple[list[int], ...] = ()) -> Matcher:
+        """The matcher at the beginning of a grammar; raises `InvalidArgument` for one in error."""
+        if reason := _reason(state):
+            raise InvalidArgument(f"{param}: {reason}", param=param)
+        return Matcher(state, self.vocabulary, self._search, self._masks, param, hints)
+
+    def grammar(self, start: Matcher, param: str) -> Grammar:
         """Raises `InvalidArgument` when no answer is found that the grammar allows."""
-        start = Matcher(state, self.vocabulary, self._search, self._masks, param)
         ending = start.ending(_EFFORT)
         if ending is None:
             raise InvalidArgument(
@@ -132,18 +176,7 @@ class _Tools:
         return Grammar(start, len(self.vocabulary.respell(ending)))
 
 
-def _translated(kind: str, source: str, param: str) -> str:
-    if len(source) > _MAX_SOURCE:
-        raise InvalidArgument(f"it is over the limit of {_MAX_SOURCE // 1024} KiB", param=param)
-    if kind == "lark":
-        return LLMatcher.grammar_from_lark(source)
-    try:
-        if kind == "regex":
-            return LLMatcher.grammar_from_regex(patterns.whole(source, param))
-        return LLMatcher.grammar_from_lark(gbnf.to_lark(source))
-    except Refused as refused:
-        raise InvalidArgument(f"{param}: {refused.reason}", param=param) from None
-
-
 def _reason(state: LLMatcher) -> str:
-    return state.get_error().strip().splitlines()[0][:300]
+    """Why a state is in error; nothing when it is not."""
+    lines = state.get_error().strip().splitlines()
+    return lines[0][:_MAX_REASON] if lines else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +11,11 @@ from llguidance import LLMatcher
 
 from kronk.shared.errors import InvalidArgument
 
-from .search import Search
+from .search import Place, Search
 from .vocabulary import Vocabulary
 
 # Steps of a search while an answer runs, some 3 µs each.
 _EFFORT = 3_000
-# Bytes of the longest ending that is looked for.
-_FARTHEST = 16_384
 
 
 class Masks:
@@ -52,14 +51,14 @@ class Matcher:
         search: Search,
         masks: Masks,
         param: str,
+        hints: tuple[list[int], ...] = (),
     ) -> None:
         self._state = state
         self._vocabulary = vocabulary
         self._search = search
         self._masks = masks
         self._param = param
-        # The byte written last.
-        self._last: int | None = None
+        self._place = Place(None, hints)
         # An ending that was found for this very place.
         self._found: list[int] | None = None
 
@@ -90,7 +89,7 @@ class Matcher:
         self._found = None
         piece = self._vocabulary.table[token]
         if piece and token not in self._vocabulary.ends:
-            self._last = piece[-1]
+            self._place = replace(self._place, last=piece[-1])
 
     @property
     def may_end(self) -> bool:
@@ -137,7 +136,7 @@ class Matcher:
         if self.may_end:
             return []
         if self._found is None:
-            self._found = self._search.ending(self._state, self._last, _FARTHEST, effort)
+            self._found = self._search.ending(self._state, self._place, effort)
         return self._found
 
     def closing(self, limit: int) -> list[int] | None:

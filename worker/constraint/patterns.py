@@ -32,11 +32,15 @@ def translate(pattern: str, keyword: str) -> str:
 
 def whole(pattern: str, keyword: str) -> str:
     """The same for a pattern that describes a whole text: anchors around it say nothing."""
-    pattern = translate(pattern, keyword).removeprefix("^")
-    backslashes = len(pattern) - 1 - len(pattern[:-1].rstrip("\\"))
-    if pattern.endswith("$") and backslashes % 2 == 0:
-        pattern = pattern[:-1]
-    return pattern
+    return unanchored(translate(pattern, keyword))
+
+
+def unanchored(pattern: str) -> str:
+    """`pattern` without the anchors at its two ends."""
+    pattern = pattern.removeprefix("^")
+    body = pattern.removesuffix("$")
+    backslashes = len(body) - len(body.rstrip("\\"))
+    return body if backslashes % 2 == 0 else pattern
 
 
 def may_match(pattern: str, text: str) -> bool:

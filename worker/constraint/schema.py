@@ -27,6 +27,8 @@ MAX_DEPTH = 96
 # Schemas inside one another, through references too: each takes some stack in llguidance.
 _MAX_NESTING = 200
 _MAX_SCHEMAS = 10_000
+# Characters of a property's name in a path.
+_MAX_NAME = 64
 
 
 @dataclass(slots=True)
@@ -44,12 +46,14 @@ class Document:
 
     root: Part
     definitions: dict[str, Part]
+    # The regular expressions in it.
+    patterns: tuple[str, ...]
 
     def alone(self, schema: Schema) -> dict[str, Any]:
         """One of its schemas as a document of its own."""
         definitions = {name: part.schema for name, part in self.definitions.items()}
         if isinstance(schema, bool):
-            schema = {} if schema else {"type": []}
+            schema = {} if schema else {"anyOf": []}
         return {"$defs": definitions, **schema} if definitions else dict(schema)
 
 
@@ -65,6 +69,8 @@ def parse(source: str, param: str) -> Any:
         reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
         raise InvalidArgument(f"the schema is not JSON: {reason}", param=param) from None
     check_depth(value, param)
+    if _has_half_characters(value):
+        raise InvalidArgument("the schema has half a surrogate pair in it", param=param)
     return value
 
 
@@ -86,11 +92,20 @@ def check_depth(value: Any, param: str) -> None:
 def rewrite(value: Any, param: str) -> Document:
     """Check a schema of at most `MAX_DEPTH` levels; `InvalidArgument` names the path at fault."""
     walk = _Walk(value, param)
-    return Document(walk.part(value, param, 0), walk.definitions)
+    root = walk.part(value, param, 0)
+    return Document(root, walk.definitions, tuple(walk.patterns))
 
 
 def _no_number(literal: str) -> None:
     raise ValueError(f"{literal} is no JSON number")
+
+
+def _has_half_characters(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 class _Walk:
@@ -103,6 +118,8 @@ class _Walk:
         # Reference to the name of its definition.
         self._names: dict[str, str] = {}
         self.definitions: dict[str, Part] = {}
+        # In the order they are met in.
+        self.patterns: dict[str, None] = {}
 
     def part(self, value: Any, path: str, nesting: int) -> Part:
         self._seen += 1
@@ -142,9 +159,11 @@ class _Walk:
                 ]
             case "map":
                 return {
-                    key: self._child(part, item, f"{where}.{key}", nesting)
+                    key: self._child(part, item, f"{where}.{key[:_MAX_NAME]}", nesting)
                     for key, item in content.items()
                 }
+        if name == "pattern":
+            self.patterns[content] = None
         return self._reference(content, where, nesting) if name == "$ref" else content
 
     def _child(self, part: Part, value: Any, path: str, nesting: int) -> Any:
@@ -197,4 +216,6 @@ def _steps(pointer: str) -> list[str]:
 
 
 def _dotted(pointer: str) -> str:
-    return "".join(f"[{step}]" if step.isdecimal() else f".{step}" for step in _steps(pointer))
+    return "".join(
+        f"[{step}]" if step.isdecimal() else f".{step[:_MAX_NAME]}" for step in _steps(pointer)
+    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -29,15 +30,24 @@ _SHORT_VALUES = b"10ntf"
 # Nothing but the inside of a string allows it.
 _ONLY_IN_STRINGS = ord("~")
 _QUOTE = ord('"')
-# Steps of a first descent; one that is still on its way then may go four times as far later on.
+_COMMA = ord(",")
+# Tokens of the longest ending that is looked for.
+_FARTHEST = 16_384
+# Steps of a first descent; one that is still on its way then may go on, four times as far.
 _FIRST_DESCENT = 200
-# What a longer descent costs next to deviations from the likeliest way.
-_FARTHER = 6
+# What going on for the first time costs next to deviations from the likeliest way.
+_FARTHER = 2
+# What a letter or digit costs that is not the likeliest of its kind.
+_ALIKE = 3
 
 _LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = b"1234567890"
 _OTHERS = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"\\[{(<-.")
 _LATE = b"-<([{ \n\\" + bytes(range(256))
+
+
+# Stands for all of its kind; no token has such a number.
+_KINDS = dict.fromkeys(_LETTERS, -1) | dict.fromkeys(_DIGITS, -2)
 
 
 def _ranks(*order: bytes) -> list[int]:
@@ -52,7 +62,17 @@ _ENDING = _ranks(b'"}])>.', _DIGITS, _LETTERS, b",:;", _OTHERS, _LATE)
 # What makes up a length: dots show that something is missing.
 _FILLING = _ranks(b".", _DIGITS, _LETTERS, b"_", _OTHERS, _LATE)
 # What may be just what a text still takes.
-_LEADING = _ranks(b"@", _LETTERS, _OTHERS, _DIGITS, b".", _LATE)
+_LEADING = _ranks(b"@=:;", _LETTERS, _OTHERS, _DIGITS, b".", _LATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of a state besides the state."""
+
+    # The byte written last.
+    last: int | None = None
+    # Token sequences that may be what a text needs before it can close.
+    hints: tuple[list[int], ...] = ()
 
 
 class Search:
@@ -67,15 +87,12 @@ class Search:
         self._words = ids >> 3
         self._bits = (1 << (ids & 7)).astype(np.uint8)
 
-    def ending(
-        self, state: LLMatcher, last: int | None, limit: int, effort: int
-    ) -> list[int] | None:
+    def ending(self, state: LLMatcher, place: Place, effort: int) -> list[int] | None:
         """The tokens, mostly of single bytes, of a short ending; None when none was found.
 
-        `last` is the byte written last, `limit` the most tokens it may have, `effort` the steps
-        that may be spent on it (some 3 µs each).
+        `effort` is the steps that may be spent on it, some 3 µs each.
         """
-        return _Hunt(self, state, last, limit, effort).run()
+        return _Hunt(self, state, place, effort).run()
 
     def step(self, state: LLMatcher, token: int) -> bool:
         return bool(state.validate_tokens([token]) == 1)
@@ -112,6 +129,11 @@ class Search:
         """The lower, the likelier `token` is what a text still takes."""
         return self._rank(token, _LEADING)
 
+    def kind(self, token: int) -> int:
+        """The same for letters, and for digits: where one is possible the others say little."""
+        byte = self._byte_of.get(token)
+        return token if byte is None else _KINDS.get(byte, token)
+
     def _rank(self, token: int, ranks: list[int]) -> int:
         byte = self._byte_of.get(token)
         return len(ranks) if byte is None else ranks[byte]
@@ -129,15 +151,14 @@ class _Start(NamedTuple):
 class _Hunt:
     """One search."""
 
-    def __init__(
-        self, search: Search, state: LLMatcher, last: int | None, limit: int, effort: int
-    ) -> None:
+    def __init__(self, search: Search, state: LLMatcher, place: Place, effort: int) -> None:
         self._search = search
         self._state = state
-        self._last = last
-        self._limit = limit
+        self._place = place
         self._effort = effort
         self._order = itertools.count(1)
+        quote = search.token(_QUOTE)
+        self._quote = [] if quote is None else [quote]
 
     def run(self) -> list[int] | None:
         heap = [_Start(0, 0, [], _FIRST_DESCENT)]
@@ -147,22 +168,22 @@ class _Hunt:
             state = self._state.deep_copy()
             if start.path and state.try_consume_tokens(start.path) != len(start.path):
                 continue
-            outcome = self._descend(state.deep_copy(), start.path, start.steps)
-            if isinstance(outcome, list):
-                return outcome
-            if outcome == "on its way":
-                again = start.cost + _FARTHER
-                heapq.heappush(heap, _Start(again, next(self._order), start.path, start.steps * 4))
+            end, path = self._descend(state.deep_copy(), start.path, start.steps)
+            if end == "accepted":
+                return path
+            if end == "on its way":
+                again = start.cost + _FARTHER * start.steps // _FIRST_DESCENT
+                heapq.heappush(heap, _Start(again, next(self._order), path, start.steps * 4))
             if start.steps == _FIRST_DESCENT:
-                for cost, path in self._children(state, start.cost, start.path, seen):
-                    heapq.heappush(heap, _Start(cost, next(self._order), path, _FIRST_DESCENT))
+                for cost, child in self._children(state, start.cost, start.path, seen):
+                    heapq.heappush(heap, _Start(cost, next(self._order), child, _FIRST_DESCENT))
         return None
 
     def _children(
         self, state: LLMatcher, cost: int, path: list[int], seen: set[tuple[int, bytes]]
     ) -> Iterator[tuple[int, list[int]]]:
         self._effort -= _LOOK
-        if len(path) >= self._limit:
+        if len(path) >= _FARTHEST:
             return
         forced = self._forced(state)
         if forced:
@@ -173,33 +194,35 @@ class _Hunt:
         if (len(path), mask) in seen:
             return
         seen.add((len(path), mask))
+        kinds: set[int] = set()
         for rank, token in enumerate(tokens):
-            yield cost + 1 + min(rank, 4), [*path, token]
+            kind = self._search.kind(token)
+            yield cost + 1 + min(rank, 4) + (_ALIKE if kind in kinds else 0), [*path, token]
+            kinds.add(kind)
 
     def _descend(
         self, state: LLMatcher, path: list[int], steps: int
-    ) -> list[int] | Literal["nowhere", "on its way"]:
-        """Go down from `state`, to which `path` led, by the likeliest steps alone."""
+    ) -> tuple[Literal["accepted", "nowhere", "on its way"], list[int]]:
+        """Go down from `state`, to which `path` led, by the likeliest steps; the path then."""
         path = list(path)
-        last = self._search.byte(path[-1]) if path else self._last
+        last = self._search.byte(path[-1]) if path else self._place.last
         filler = _Filler(self._search)
         stop = max(0, self._effort - steps)
         while self._effort > stop:
             self._effort -= 1
             if state.is_accepting():
-                return path
-            if len(path) >= self._limit or state.is_stopped():
-                return "nowhere"
+                return "accepted", path
+            if len(path) >= _FARTHEST or state.is_stopped():
+                return "nowhere", path
             step = self._forced(state) or self._closing_step(state, last)
-            if step:
+            if step == self._quote:
                 filler = _Filler(self._search)
-            else:
-                step = self._fill(state, filler)
+            step = step or self._fill(state, filler)
             if not step or state.try_consume_tokens(step) != len(step):
-                return "nowhere"
+                return "nowhere", path
             path += step
             last = self._search.byte(step[-1])
-        return "on its way"
+        return "on its way", path
 
     def _forced(self, state: LLMatcher) -> list[int]:
         tokens = [self._search.token(byte) for byte in state.compute_ff_bytes()]
@@ -217,7 +240,7 @@ class _Hunt:
         for byte in _CLOSERS:
             if step := self._can(state, byte):
                 return step
-        return quote
+        return quote or self._can(state, _COMMA)
 
     def _can(self, state: LLMatcher, byte: int) -> list[int]:
         token = self._search.token(byte)
@@ -225,12 +248,23 @@ class _Hunt:
 
     def _fill(self, state: LLMatcher, filler: _Filler) -> list[int]:
         """Nothing closes: what is possible only now leads on; else something to fill with."""
+        for hint in self._place.hints:
+            if self._helps(state, hint):
+                return hint
         self._effort -= _LOOK
         _, tokens = self._search.allowed(state)
         if not tokens:
             return []
         token, times = filler.choose(tokens)
         return [token] if times == 1 else self._run(state, token, times)
+
+    def _helps(self, state: LLMatcher, hint: list[int]) -> bool:
+        self._effort -= 1
+        if state.validate_tokens(hint) != len(hint):
+            return False
+        after = state.deep_copy()
+        after.consume_tokens(hint)
+        return after.is_accepting() or bool(self._can(after, _QUOTE))
 
     def _run(self, state: LLMatcher, token: int, times: int) -> list[int]:
         """`token`, until something closes."""
@@ -260,9 +294,9 @@ class _Filler:
 
     def choose(self, tokens: list[int]) -> tuple[int, int]:
         """One of `tokens`, which are all that is possible, and how often it may be written."""
-        new: set[int] = set()
+        new: list[int] = []
         if self._chosen:
-            new = set(tokens) - self._everywhere - self._chosen
+            new = [token for token in tokens if self._is_new(token)]
             self._everywhere &= set(tokens)
         else:
             self._everywhere = set(tokens)
@@ -271,5 +305,8 @@ class _Filler:
         else:
             token = min(tokens, key=self._search.filling_rank)
             self._times = min(2 * self._times, _RUN) if self._chosen else 1
-        self._chosen.add(token)
+        self._chosen.add(self._search.kind(token))
         return token, self._times
+
+    def _is_new(self, token: int) -> bool:
+        return token not in self._everywhere and self._search.kind(token) not in self._chosen

@@ -61,11 +61,15 @@ class Vocabulary:
             spelled += self._spell(same) if is_text else same
         return spelled
 
+    def text(self, tokens: list[int]) -> bytes:
+        """What tokens that are text say."""
+        return b"".join(self.table[token] for token in tokens)
+
     def _spell(self, tokens: list[int]) -> list[int]:
-        text = b"".join(self.table[token] for token in tokens)
+        text = self.text(tokens)
         spelled: list[int] = self.tokenizer.tokenize_bytes(text)
-        # A vocabulary need not have a token for each byte, nor keep a text as it is.
-        same = b"".join(self.table[token] for token in spelled) == text
+        # A vocabulary need not keep a text as it is.
+        same = self.text(spelled) == text
         return spelled if same and len(spelled) < len(tokens) else tokens
 
     def _is_text(self, token: int) -> bool:
