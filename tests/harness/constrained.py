@@ -54,8 +54,7 @@ def rows(seed: int) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
 
 def answer(grammar: Grammar, budget: int, seed: int) -> bytes:
     """What a random model says, held to a grammar and brought to its end within `budget` tokens."""
-    matcher = grammar.start()
-    closer = grammar.closer(matcher, budget)
+    matcher, closer = grammar.begin(budget)
     ends = set(model().ends)
     tokens: list[int] = []
     for logits in rows(seed):
