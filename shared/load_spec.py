@@ -111,9 +111,9 @@ def _placement(config: ModelConfig) -> PlacementSpec:
 
 
 def _cache(config: ModelConfig, folder: Path | None) -> CacheSpec:
-    mode: Literal["automatic", "system", "incremental", "off"] = "off"
+    mode: Literal["automatic", "system_prompt", "incremental", "off"] = "off"
     if config.system_prompt_cache:
-        mode = "system"
+        mode = "system_prompt"
     elif config.incremental_cache:
         mode = "incremental"
     elif config.prefix_cache:

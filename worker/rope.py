@@ -16,8 +16,8 @@ from kronk.shared.wire.values import FittedRope, RopeSpec
 
 # The manual's default (3.1): enough for chat, and memory people have.
 DEFAULT_WINDOW = 8192
-# llama.cpp rounds a context up to this anyway.
-STEP = 256
+# The least a configuration may say.
+_LEAST_WINDOW = 256
 # The manual (6.8): more than this is not recommended.
 _USEFUL_RATIO = 4.0
 
@@ -86,11 +86,8 @@ def _window(asked: RopeSpec, window: int | None, trained: Trained) -> int:
     known = trained.table or trained.context or DEFAULT_WINDOW
     if window is None and asked.scaling in ("linear", "yarn") and asked.freq_scale:
         original = asked.yarn_orig_ctx or trained.original or known
-        window = max(STEP, math.floor(original / asked.freq_scale))
-    tokens = min(known, DEFAULT_WINDOW) if window is None else window
-    rounded = -(-tokens // STEP) * STEP
-    # Rounding must not reach past what the model knows.
-    return rounded if rounded <= known else max(tokens, min(rounded, known))
+        window = max(_LEAST_WINDOW, math.floor(original / asked.freq_scale))
+    return min(known, DEFAULT_WINDOW) if window is None else window
 
 
 def _freq_scale(asked: RopeSpec, tokens: int, original: int) -> float | None:

@@ -228,9 +228,9 @@ class TemplateSpec:
 class CacheSpec:
     """Which prompt prefixes are kept, and where."""
 
-    # "automatic" keeps what was computed, "system" the system prompt above all, "incremental" the
+    # "automatic" keeps what was computed, "system_prompt" that prompt above all, "incremental" the
     # conversation of each session.
-    mode: Literal["automatic", "system", "incremental", "off"] = "automatic"
+    mode: Literal["automatic", "system_prompt", "incremental", "off"] = "automatic"
     # Conversations with a session id that are kept at a time.
     max_sessions: int = 1
     # Shorter prefixes are not kept.
