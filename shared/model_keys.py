@@ -231,7 +231,7 @@ _ROPE = Group(
             "yarn_attn_factor",
             read.number(0.0, 1000.0),
             "number",
-            "Factor on attention's magnitude.",
+            "Factor on attention's magnitude; only with `yarn_ext_factor: 0` another than 1.",
             "1",
         ),
         Key(

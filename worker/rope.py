@@ -116,6 +116,9 @@ def _notes(asked: RopeSpec, tokens: int, original: int, trained: Trained) -> lis
             f"context_window {tokens} is above the {trained.context} tokens the model was trained"
             " for: answers get worse beyond them; rope_scaling: yarn helps"
         )
+    if asked.yarn_attn_factor not in (None, 1.0) and asked.yarn_ext_factor != 0.0:
+        # llama.cpp puts its own in the place of any other.
+        notes.append("yarn_attn_factor has no effect unless yarn_ext_factor is 0")
     if is_scaled and tokens > _USEFUL_RATIO * original:
         notes.append(
             f"context_window {tokens} is {tokens / original:.1f} times what the model was trained"
