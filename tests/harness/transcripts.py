@@ -500,3 +500,20 @@ GENERIC = (
         f'[{{}}, "{HERMES_NOW.replace(chr(34), chr(92) + chr(34))}"]',
     ),
 )
+
+TAGGED_LIST = (
+    f'[{{"name": "get_weather", "arguments": {PARIS}}}, {{"name": "now", "arguments": {{}}}}]'
+)
+TAGGED_BOTH = (("get_weather", PARIS), ("now", "{}"))
+
+
+def tagged(opening: str, closing: str) -> tuple[Transcript, ...]:
+    """What a family of `tagged` writes between its tags."""
+    now = f'{opening}{{"name": "now", "arguments": {{}}}}{closing}'
+    bad = f"{opening}[{{'name': 'now'}}]{closing}"
+    return (
+        Transcript("a list", f"So: {opening}{TAGGED_LIST}{closing}\n", "So:", TAGGED_BOTH),
+        Transcript("single calls", f"{now}{now}", calls=(("now", "{}"),) * 2),
+        Transcript("malformed, then a call", f"{bad} {now}", bad, (("now", "{}"),)),
+        Transcript("cut off", f'{opening}[{{"na', f'{opening}[{{"na'),
+    )

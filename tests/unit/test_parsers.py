@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness import transcripts
 from harness.transcripts import TOOLS, Transcript, check, joined, parse, seen
-from kronk.worker.parsers import generic, hermes, llama, mistral, qwen_coder
+from kronk.worker.parsers import generic, hermes, llama, mistral, qwen_coder, tagged
 from kronk.worker.parsers.base import Arguments, Family, Text, Tool
 
 TABLES = (
@@ -20,6 +20,10 @@ TABLES = (
     (llama.FAMILY, transcripts.LLAMA),
     (mistral.FAMILY, transcripts.MISTRAL),
     (generic.FAMILY, transcripts.GENERIC),
+    (tagged.PHI, transcripts.tagged("<|tool_call|>", "<|/tool_call|>")),
+    (tagged.GRANITE, transcripts.tagged("<|tool_call|>", "")),
+    (tagged.NEMOTRON, transcripts.tagged("<TOOLCALL>", "</TOOLCALL>")),
+    (tagged.APRIEL, transcripts.tagged("<tool_calls>", "</tool_calls>")),
 )
 FAMILIES = [family for family, _ in TABLES]
 ALL = [

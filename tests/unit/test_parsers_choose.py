@@ -24,6 +24,10 @@ LLAMA = (
         (None, LLAMA, "llama", "llama"),
         (None, "{{ '<|python_tag|>' }}", "llama", "llama"),
         (None, "{{ '[TOOL_CALLS]' }}", "llama", "mistral"),
+        (None, "{{ '<|tool_call|>' }}{{ '<|/tool_call|>' }}", "phi3", "phi"),
+        (None, "{{ '<|tool_call|>' }}", "granite", "granite"),
+        (None, "<TOOLCALL>[]</TOOLCALL>", "nemotron", "nemotron"),
+        (None, "<tool_call></tool_call> arguments <tool_calls>[]</tool_calls>", "llama", "apriel"),
         (None, "{{ messages }}", "llama", "generic"),
         (None, None, "llama", "generic"),
         # What configuration says goes before what the template shows.

@@ -17,6 +17,7 @@ from . import (
     mistral,
     pythonic,
     qwen_coder,
+    tagged,
 )
 from .base import Family
 
@@ -32,6 +33,10 @@ FAMILIES: tuple[Family, ...] = (
     qwen_coder.FAMILY,
     glm.FAMILY,
     mistral.FAMILY,
+    tagged.PHI,
+    tagged.GRANITE,
+    tagged.NEMOTRON,
+    tagged.APRIEL,
     hermes.FAMILY,
     pythonic.FAMILY,
     llama.FAMILY,

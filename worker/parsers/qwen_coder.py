@@ -94,22 +94,25 @@ def recognises(template: str, architecture: str) -> bool:
 
 
 def grammar(tools: Sequence[Tool], parallel: bool, token_of: TokenOf) -> str:
-    definitions = Definitions()
     is_seed = token_of(SEED_OPEN) is not None
     opening = literal(SEED_OPEN if is_seed else OPEN, token_of)
     closing = literal(SEED_CLOSE if is_seed else CLOSE, token_of)
+    definitions = Definitions()
+    # What stands between a parameter's tags and its text.
+    edge = "" if is_seed else "\n"
     calls = [
-        f"{opening} {_function(tool, definitions)} {json.dumps(FUNCTION_END + chr(10))} {closing}"
+        f'{opening} {_function(tool, edge, definitions)} "{FUNCTION_END}\\n" {closing}'
         for tool in tools
     ]
     return call_grammar(calls, parallel, "\n", definitions)
 
 
-def _function(tool: Tool, definitions: Definitions) -> str:
+def _function(tool: Tool, edge: str, definitions: Definitions) -> str:
     parts = [json.dumps(f"\n{FUNCTION}{tool.name}>\n")]
     for argument in arguments_of(tool):
-        text = text_argument(argument, f"\n{PARAMETER_END}\n", PARAMETER_END, definitions)
-        parameter = f"{json.dumps(f'{PARAMETER}{argument.name}>{chr(10)}')} {text}"
+        head, end = f"{PARAMETER}{argument.name}>{edge}", f"{edge}{PARAMETER_END}\n"
+        text = text_argument(argument, end, PARAMETER_END, definitions)
+        parameter = f"{json.dumps(head)} {text}"
         parts.append(parameter if argument.is_required else f"({parameter})?")
     return " ".join(parts)
 
