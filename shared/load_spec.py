@@ -8,6 +8,7 @@ from typing import Literal
 
 from .model_config import ModelConfig
 from .wire.values import (
+    CacheMode,
     CacheSpec,
     ContextSpec,
     LoadSpec,
@@ -111,9 +112,9 @@ def _placement(config: ModelConfig) -> PlacementSpec:
 
 
 def _cache(config: ModelConfig, folder: Path | None) -> CacheSpec:
-    mode: Literal["automatic", "system_prompt", "incremental", "off"] = "off"
+    mode: CacheMode = "off"
     if config.system_prompt_cache:
-        mode = "system_prompt"
+        mode = "system"
     elif config.incremental_cache:
         mode = "incremental"
     elif config.prefix_cache:

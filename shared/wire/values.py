@@ -224,13 +224,16 @@ class TemplateSpec:
     name: str | None = None
 
 
+# "automatic" keeps what was computed, "system" the system prompt above all, "incremental" the
+# conversation of each session.
+CacheMode = Literal["automatic", "system", "incremental", "off"]
+
+
 @dataclass(frozen=True, slots=True)
 class CacheSpec:
     """Which prompt prefixes are kept, and where."""
 
-    # "automatic" keeps what was computed, "system_prompt" that prompt above all, "incremental" the
-    # conversation of each session.
-    mode: Literal["automatic", "system_prompt", "incremental", "off"] = "automatic"
+    mode: CacheMode = "automatic"
     # Conversations with a session id that are kept at a time.
     max_sessions: int = 1
     # Shorter prefixes are not kept.

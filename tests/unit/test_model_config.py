@@ -188,7 +188,7 @@ def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     [
         ("{}", "automatic"),
         ("prefix_cache: false", "off"),
-        ("system_prompt_cache: true", "system_prompt"),
+        ("system_prompt_cache: true", "system"),
         ("{prefix_cache: false, incremental_cache: true}", "incremental"),
     ],
 )

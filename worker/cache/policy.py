@@ -8,11 +8,9 @@ computes everything anew.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from kronk.shared.errors import InvalidArgument
-
-CacheMode = Literal["automatic", "system", "incremental", "off"]
+from kronk.shared.wire.values import CacheMode
 
 # The manual's (5.7): below this, keeping costs more than computing.
 MIN_TOKENS = 100
