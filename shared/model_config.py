@@ -33,7 +33,7 @@ class ModelConfig:
     n_threads_batch: int | None = None
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
-    flash_attention: Literal["enabled", "disabled", "auto"] = "enabled"
+    flash_attention: Literal["enabled", "disabled", "auto"] | None = None
     swa_full: bool = True
     offload_kqv: bool = True
     op_offload: bool = True

@@ -123,7 +123,9 @@ _MEMORY = Group(
             "flash_attention",
             read.one_of("enabled", "disabled", "auto", on="enabled", off="disabled"),
             "`enabled` `disabled` `auto`",
-            "Fused attention: less memory, usually faster.",
+            "Fused attention: less memory, usually faster. On a processor it halves the time of"
+            " long texts to embed, and its rounding moves vectors by up to 0.0003 (cosine).",
+            "`enabled`; `disabled` for embeddings and ranks on a processor",
         ),
         Key(
             "swa_full",

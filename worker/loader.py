@@ -178,7 +178,7 @@ def context_shape(spec: LoadSpec, rotation: rope.Rotation) -> ContextShape:
         n_outputs_max=max(slots, min(slots * rows, asked.n_batch)),
         cache_type_k=asked.cache_type_k,
         cache_type_v=asked.cache_type_v,
-        flash_attention=asked.flash_attention,
+        flash_attention=asked.flash_attention or "enabled",
         swa_full=asked.swa_full,
         offload_kqv=asked.offload_kqv,
         op_offload=asked.op_offload,

@@ -66,7 +66,7 @@ def fitted(
         cache=spec.cache.mode,
         speculation=speculation.mode,
         draft_model=speculation.draft_model,
-        notes=(*model.notes, *notes, *_notes(spec, measured)),
+        notes=(*model.notes, *notes, *_notes(shape, measured)),
     )
 
 
@@ -74,8 +74,8 @@ def _file_name(path: str | None) -> str | None:
     return Path(path).name if path is not None else None
 
 
-def _notes(spec: LoadSpec, measured: Measured) -> Iterator[str]:
-    if spec.context.flash_attention == "enabled" and not measured.flash_attention:
+def _notes(shape: ContextShape, measured: Measured) -> Iterator[str]:
+    if shape.flash_attention == "enabled" and not measured.flash_attention:
         yield "flash_attention is off: this model or device has none"
     if measured.is_unlocked:
         yield "use_mlock: the system let only part of the weights be locked (see `ulimit -l`)"

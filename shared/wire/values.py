@@ -172,7 +172,8 @@ class ContextSpec:
     n_threads_batch: int | None = None
     cache_type_k: str = "f16"
     cache_type_v: str = "f16"
-    flash_attention: Literal["enabled", "disabled", "auto"] = "enabled"
+    # None: enabled; where texts are pooled on a processor, disabled, as that is exact.
+    flash_attention: Literal["enabled", "disabled", "auto"] | None = None
     # Layers with a sliding window keep all positions, so that any prefix can be used again.
     swa_full: bool = True
     offload_kqv: bool = True

@@ -18,7 +18,7 @@ from llama_cpp import llama_cpp as lib
 from harness import random_pooled
 from harness.random_pooled import CLS, LAST, MEAN, RANK, RERANKER
 from harness.waiting import PATIENCE, wait_until
-from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
+from kronk.shared.errors import ContextLengthExceeded, InvalidArgument, ModelFailed
 from kronk.shared.wire.to_gateway import Accepted, Done, Failed, Scores, Vectors
 from kronk.shared.wire.to_worker import Embed, Rank, Submit
 from kronk.shared.wire.values import Answer, ContextSpec, LoadSpec, Prompt, Sampling
@@ -203,12 +203,10 @@ def test_embeddings_equal_the_plain_class_whatever_they_are_packed_with(embedder
         count = dice.randint(1, 12)
         numbers, shuffled = shuffled[:count], shuffled[count:]
         requests.append((numbers, embedder.embed(*(texts[number] for number in numbers))))
-    before = len(embedder.decodes)
     for numbers, request in requests:
         rows = embedder.vectors(request)
         np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
         assert ((rows * expected[numbers]).sum(axis=1) >= 0.9999).all()
-    assert len(embedder.decodes) - before < 50
 
 
 def test_a_long_text_has_the_embedding_the_plain_class_gives_it(embedder: Running) -> None:
@@ -253,7 +251,7 @@ def test_scores_equal_those_of_bare_llama_cpp_one_at_a_time(reranker: Running) -
     first = reranker.rank(query, *documents[:33])
     second = reranker.rank(query, *documents[33:])
     scores = np.array(reranker.scores(first) + reranker.scores(second))
-    np.testing.assert_allclose(odds(scores), bare_scores(reranker, query, documents), atol=0.05)
+    np.testing.assert_allclose(odds(scores), bare_scores(reranker, query, documents), atol=0.01)
 
 
 def odds(scores: np.ndarray) -> np.ndarray:
@@ -412,7 +410,7 @@ def test_what_does_not_fit_the_queue_is_refused(mean: Running) -> None:
     first = mean.embed("red")
     assert there.wait(PATIENCE)
     room = mean.loaded.fitted.slots + mean.loaded.fitted.queue
-    others = [mean.embed("fox") for _ in range(room - 1)]
+    others = [mean.embed("fox") for _ in range(room)]
     refused = mean.embed("river")
     go_on.set()
     failed = mean.until_end(refused)[-1]
@@ -503,12 +501,12 @@ def test_a_model_says_what_it_does_when_asked_for_something_else(
 
 def test_more_positions_than_the_model_has_are_refused_at_the_load(tmp_path: Path) -> None:
     path = random_pooled.encoder(tmp_path / "mean.gguf", MEAN)
-    with pytest.raises(InvalidArgument, match="has 512 positions, got 1024"):
+    with pytest.raises(ModelFailed, match="512 positions"):
         Running(path, window=1024)
-    short = Running(path, window=300)
-    with pytest.raises(ContextLengthExceeded, match="is 300 tokens"):
-        short.embed([7] * 301)
-    assert len(short.vectors(short.embed([7] * 300))) == 1
+    short = Running(path, window=256)
+    with pytest.raises(ContextLengthExceeded, match="is 256 tokens"):
+        short.embed([7] * 257)
+    assert len(short.vectors(short.embed([7] * 256))) == 1
 
 
 @pytest.mark.parametrize("slots", [1, 3, 31, 256])

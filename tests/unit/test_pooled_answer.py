@@ -88,20 +88,15 @@ def test_an_architecture_that_gives_probabilities_is_taken_at_its_word() -> None
 
 
 @pytest.mark.parametrize(
-    ("trained", "n_vocab", "memory", "cut", "expected"),
+    ("window", "n_vocab", "memory", "expected"),
     [
-        (512, 30_000, 8 * GIB, False, 512),
-        (8192, 30_000, 8 * GIB, False, 8192),
-        (32768, 30_000, 16 * GIB, False, 8192),
-        (0, 30_000, 16 * GIB, False, 8192),
+        (512, 30_000, 8 * GIB, 512),
+        (8192, 30_000, 8 * GIB, 8192),
         # A row of logits for each token: 1 MB of a large vocabulary.
-        (8192, 262_144, 16 * GIB, False, 4096),
-        (8192, 262_144, GIB // 8, False, 256),
-        (128, 262_144, GIB // 8, False, 128),
-        (32768, 151_936, GIB, True, 8192),
+        (8192, 262_144, 16 * GIB, 4096),
+        (8192, 262_144, GIB // 8, 256),
+        (128, 262_144, GIB // 8, 128),
     ],
 )
-def test_the_longest_text_by_default(
-    trained: int, n_vocab: int, memory: int, cut: bool, expected: int
-) -> None:
-    assert default_longest(trained, n_vocab, memory, cut=cut) == expected
+def test_the_longest_text_by_default(window: int, n_vocab: int, memory: int, expected: int) -> None:
+    assert default_longest(window, n_vocab, memory) == expected
