@@ -62,7 +62,7 @@ def read_chat(
         closing=tuple(model.tokenize_part(tags.close_text)),
         budget=submit.answer.thinking_budget,
     )
-    markers = (tags.open, tags.close, *(family.markers if tools else ()))
+    markers = (*tags.markers, *(family.markers if tools else ()))
     parser = functools.partial(_splitter, family, tools, tags, is_open)
     return text, Reading(parser, _shown(model, markers), thinking)
 
@@ -84,7 +84,7 @@ def _splitter(
 
 
 def _opening(model: Model, tags: Tags) -> int | None:
-    return model.single(tags.open)
+    return model.single(tags.markers[0])
 
 
 def _shown(model: Model, markers: Iterable[str]) -> dict[int, bytes]:

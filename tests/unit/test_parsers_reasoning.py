@@ -133,12 +133,21 @@ def test_the_inner_parsers_problems_are_the_splitters() -> None:
         ("<seed:think>", "<seed:think>"),
         ("<|START_THINKING|>", "<|START_THINKING|>"),
         ("{{ messages }}", None),
+        ("<|channel>thought\n<channel|>", "<|channel>thought"),
+        # Harmony's channels are its family's own.
         ("<|channel|>analysis<|message|>", None),
     ],
 )
 def test_the_template_tells_the_tags(template: str, tags: str | None) -> None:
     found = supports_thinking(template)
     assert (found and found.open) == tags
+
+
+def test_the_tokens_of_the_tags() -> None:
+    assert THINK.markers == ("<think>", "</think>")
+    gemma = supports_thinking("<|channel>thought")
+    assert gemma is not None
+    assert gemma.markers == ("<|channel>", "<channel|>")
 
 
 @pytest.mark.parametrize(

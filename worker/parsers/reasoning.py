@@ -17,6 +17,13 @@ class Tags:
     close: str
     # What to write to end the thinking, spaced as the model would.
     close_text: str
+    # The token that begins the opening tag, where more than that one token belongs to the tag.
+    first: str | None = None
+
+    @property
+    def markers(self) -> tuple[str, str]:
+        """Texts of the control tokens that begin and end the thinking."""
+        return self.first or self.open, self.close
 
 
 TAGS = (
@@ -24,6 +31,8 @@ TAGS = (
     Tags("[THINK]", "[/THINK]", "[/THINK]"),
     Tags("<seed:think>", "</seed:think>", "</seed:think>"),
     Tags("<|START_THINKING|>", "<|END_THINKING|>", "<|END_THINKING|>"),
+    # Gemma 4.
+    Tags("<|channel>thought", "<channel|>", "\n<channel|>", first="<|channel>"),
     Tags("<thought>", "</thought>", "\n</thought>\n\n"),
     Tags("<thinking>", "</thinking>", "\n</thinking>\n\n"),
 )
