@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import pytest
@@ -13,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import transcripts_more as written
-from harness.grammar_walk import Vocabulary, tiny, walk
+from harness.grammar_walk import Vocabulary, plain, tiny, walk
 from harness.transcripts import TOOLS, Transcript, check, joined, parse, seen
 from kronk.worker.parsers import deepseek, gemma, glm, harmony, kimi, lfm, pythonic
-from kronk.worker.parsers.base import Arguments, CallBegin, Family, Reasoning, Segment, Text
+from kronk.worker.parsers.base import Arguments, CallBegin, Family, Reasoning, Segment, Text, Tool
 from kronk.worker.parsers.choose import choose
+from kronk.worker.parsers.reasoning import ReasoningSplitter, supports_thinking
 
 FAMILIES = (
     (harmony.FAMILY, written.HARMONY),
@@ -44,6 +46,9 @@ PIECES = [
     "{}",
     "rm",
 ]
+
+
+ENDS_OF_TEXT = (b"</arg_value>", b'<|"|>', b"<escape>", b"<|end|>")
 
 
 def slices(text: str) -> st.SearchStrategy[str]:
@@ -116,6 +121,36 @@ def test_the_grammar_names_control_tokens_by_their_ids(family: Family) -> None:
             jsonschema.validate(json.loads(arguments), SCHEMAS[name])
 
 
+ODD = Tool(
+    "odd",
+    {
+        "type": "object",
+        "properties": {
+            "a key": {"type": "string"},
+            "x=y:z": {"type": "boolean"},
+            "é": {"type": "integer"},
+        },
+        "required": ["a key", "x=y:z"],
+    },
+)
+
+
+@pytest.mark.parametrize("family", EACH, ids=lambda family: family.name)
+def test_keys_that_are_no_names_are_written_and_read(family: Family) -> None:
+    grammar = family.grammar((ODD,), False, lambda _: None)
+    raw = walk(plain(), grammar, 1, (b'"', b"}", *ENDS_OF_TEXT))
+    ((_, arguments),) = seen("", raw, parse(family.parser((ODD,)), [raw])).calls
+    assert {"a key", "x=y:z"} <= json.loads(arguments).keys()
+
+
+@pytest.mark.parametrize("family", EACH, ids=lambda family: family.name)
+@pytest.mark.parametrize("schema", [{"required": 5, "properties": []}, {"properties": {"a": 1}}])
+def test_a_schema_that_is_none_makes_a_grammar_all_the_same(
+    family: Family, schema: dict[str, Any]
+) -> None:
+    assert family.grammar((Tool("odd", schema),), False, lambda _: None).startswith("start:")
+
+
 @pytest.mark.parametrize("family", EACH, ids=lambda family: family.name)
 def test_plain_text_comes_out_at_once(family: Family) -> None:
     parser = family.parser(TOOLS)
@@ -165,8 +200,35 @@ def test_harmony_knows_when_thinking_runs() -> None:
     assert parser.feed("Hm.") == [Reasoning("Hm.", 3)]
     parser.feed(parser.close_text)
     assert not parser.is_thinking
-    parser.feed("<|channel|>final<|message|>")
-    assert parser.feed("So.") == [Text("So.", 3)]
+    fed = parser.feed(" to=functions.now <|constrain|>json<|message|>{}") + parser.finish()
+    assert seen("", "", fed).calls == (("now", "{}"),)
+
+
+def test_harmony_without_tools_goes_from_thinking_to_its_answer() -> None:
+    parser = harmony.HarmonyParser(())
+    fed = parser.feed(f"<|channel|>analysis<|message|>Hm.{parser.close_text}So.")
+    assert not parser.is_thinking
+    assert (seen("", "", fed).reasoning, seen("", "", fed).text) == ("Hm.", "So.")
+
+
+def test_gemma_4_thinks_on_a_channel() -> None:
+    template = "<|turn>model\n<|channel>thought\n<channel|>"
+    tags = supports_thinking(template)
+    assert tags is not None
+    assert choose(None, f"<|tool_call>{template}", "gemma4").markers[-2:] == gemma.THOUGHT
+    splitter = ReasoningSplitter(gemma.GEMMA_4.parser(TOOLS), tags, open_at_start=False)
+    raw = "<|channel>thought\nHm.\n<channel|><|tool_call>call:now{}<tool_call|>"
+    answer = seen("", "", parse(splitter, [raw]))
+    assert (answer.reasoning, answer.text, answer.calls) == ("Hm.", "", (("now", "{}"),))
+
+
+@pytest.mark.parametrize("family", [f for f in EACH if f.instructions], ids=lambda f: f.name)
+def test_instructions_present_each_tool(family: Family) -> None:
+    assert family.instructions is not None
+    text = family.instructions(TOOLS)
+    for tool in TOOLS:
+        assert json.dumps(tool.name) in text
+        assert json.dumps(tool.parameters) in text
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ FUNCTION_OPEN, FUNCTION_CLOSE = "<start_function_call>", "<end_function_call>"
 FUNCTION_QUOTE = "<escape>"
 # Where the model hands over; a marker, not text.
 RESPONSE, FUNCTION_RESPONSE = "<|tool_response>", "<start_function_response>"
+# What stands around its thinking, which `reasoning` takes out.
+THOUGHT = ("<|channel>", "<channel|>")
 FENCE, FENCE_END = "```tool_code", "```"
 
 Grammar = Callable[[Sequence[Tool], bool, TokenOf], str]
@@ -96,7 +98,7 @@ def _instructions(tools: Sequence[Tool]) -> str:
 
 GEMMA_4 = Family(
     name="gemma4",
-    markers=(OPEN, CLOSE, QUOTE, RESPONSE),
+    markers=(OPEN, CLOSE, QUOTE, RESPONSE, *THOUGHT),
     recognises=lambda template, architecture: (
         OPEN in template or architecture in ("gemma4", "gemma4n")
     ),

@@ -31,7 +31,7 @@ class GlmParser(LiteralReader):
         seen: set[str] = set()
         self.arguments("{")
         while mark == KEY:
-            key, _ = yield from self.until(KEY_END)
+            key = (yield from self.until(KEY_END))[0].strip()
             # Twice the same leaves in doubt which one is meant.
             if key in seen:
                 raise self.no_call(f"{key!r} is there twice")

@@ -32,8 +32,9 @@ def arguments_of(tool: Tool) -> list[Argument]:
 
 def members_of(schema: Any, root: dict[str, Any]) -> list[Argument]:
     """The properties of an object with this schema, in its order."""
-    properties = properties_of(schema, root)
-    required = list((resolved(schema, root) or {}).get("required", ()))
+    properties, schema = properties_of(schema, root), resolved(schema, root)
+    required = schema.get("required") if isinstance(schema, dict) else None
+    required = required if isinstance(required, list) else []
     names = [*properties, *(name for name in required if name not in properties)]
     return [Argument(name, properties.get(name, {}), root, name in required) for name in names]
 

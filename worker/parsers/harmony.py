@@ -28,8 +28,6 @@ class HarmonyParser(NameReader):
 
     openers = (START, CHANNEL)
     closers = (MESSAGE, CONSTRAIN, END, CALL, RETURN)
-    # What ends the thinking when its budget is spent.
-    close_text = f"{END}{START}assistant"
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         super().__init__(tools)
@@ -39,6 +37,13 @@ class HarmonyParser(NameReader):
     def is_thinking(self) -> bool:
         """Whether the text that comes next is thinking."""
         return self._kind is Reasoning
+
+    @property
+    def close_text(self) -> str:
+        """What ends the thinking when its budget is spent. The next message is none of thinking;
+        on its channel the model can still call tools, if it has some."""
+        channel = "commentary" if self.tools else f"final{MESSAGE}"
+        return f"{END}{START}assistant{CHANNEL}{channel}"
 
     def read(self) -> Reading[None]:
         if (yield from self.ahead(TO)):

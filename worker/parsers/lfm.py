@@ -18,12 +18,18 @@ class LfmParser(PythonReader):
     closers = (CLOSE,)
 
     def read_call(self, opener: str) -> Reading[None]:
-        if (yield from self.ahead("[{", "[\n{")):
-            yield from self.array()
+        yield from self.expect("[")
+        if (yield from self.peek()) == "{":
+            yield from self._json_calls()
         else:
-            yield from self.expect("[")
             yield from self.python_calls()
         yield from self.optional(CLOSE)
+
+    def _json_calls(self) -> Reading[None]:
+        mark = ","
+        while mark == ",":
+            yield from self.envelope()
+            mark = yield from self.expect(",", "]")
 
 
 def recognises(template: str, architecture: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ _SIMPLE = frozenset(
 ) | frozenset(
     ("description", "default", "examples", "additionalProperties", "$defs", "definitions")
 )
+_PLAIN = re.compile(r"[\w.-]+")
 # What Python writes otherwise than JSON.
 _PYTHON = {frozenset(("boolean",)): '("True" | "False")', frozenset(("null",)): '"None"'}
 
@@ -38,7 +40,7 @@ def members(parts: Sequence[tuple[str, bool]], between: str, definitions: Defini
 def python_call(tool: Tool, definitions: Definitions) -> str:
     """A call as Python writes it."""
     parts = [
-        (f"{json.dumps(f'{argument.name}=')} {_python_value(argument)}", argument.is_required)
+        (f"{_key(argument.name, '=')} {_python_value(argument)}", argument.is_required)
         for argument in arguments_of(tool)
     ]
     arguments = members(parts, '", "', definitions)
@@ -51,6 +53,12 @@ def python_list(tools: Sequence[Tool], parallel: bool, opening: str = "", closin
     calls = [python_call(tool, definitions) for tool in tools]
     around = (f'{opening} "["', f'"]" {closing}')
     return call_grammar(calls, parallel, ", ", definitions, around)
+
+
+def _key(name: str, colon: str) -> str:
+    """A key, in quotes where it could not be read without."""
+    is_plain = _PLAIN.fullmatch(name) is not None
+    return json.dumps(f"{name if is_plain else json.dumps(name, ensure_ascii=False)}{colon}")
 
 
 def _python_value(argument: Argument) -> str:
@@ -78,13 +86,10 @@ class GemmaValues:
         return f'{json.dumps(f"call:{tool.name}{{")} {self._members(arguments_of(tool))} "}}"'
 
     def _members(self, arguments: Sequence[Argument]) -> str:
-        parts = [
-            (
-                f"{json.dumps(f'{argument.name}:')} {self._value(argument.schema, argument.root)}",
-                argument.is_required,
-            )
-            for argument in arguments
-        ]
+        parts: list[tuple[str, bool]] = []
+        for argument in arguments:
+            value = self._value(argument.schema, argument.root)
+            parts.append((f"{_key(argument.name, ':')} {value}", argument.is_required))
         return members(parts, '","', self._definitions)
 
     def _value(self, schema: Any, root: dict[str, Any]) -> str:
@@ -94,10 +99,10 @@ class GemmaValues:
         if isinstance(reference := schema.get("$ref"), str):
             return self._referred(reference, root)
         values = [schema["const"]] if "const" in schema else schema.get("enum")
-        if isinstance(values, list):
+        if isinstance(values, list) and values:
             return f"({' | '.join(self._fixed(value) for value in values)})"
         for key in ("anyOf", "oneOf"):
-            if isinstance(parts := schema.get(key), list):
+            if isinstance(parts := schema.get(key), list) and parts:
                 return f"({' | '.join(self._value(part, root) for part in parts)})"
         match schema.get("type"):
             case "string":
