@@ -19,7 +19,6 @@ from harness.transcripts import TOOLS, Transcript, check, joined, parse, seen
 from kronk.worker.parsers import deepseek, gemma, glm, harmony, kimi, lfm, pythonic
 from kronk.worker.parsers.base import Arguments, CallBegin, Family, Reasoning, Segment, Text, Tool
 from kronk.worker.parsers.choose import choose
-from kronk.worker.parsers.reasoning import ReasoningSplitter, supports_thinking
 
 FAMILIES = (
     (harmony.FAMILY, written.HARMONY),
@@ -209,17 +208,6 @@ def test_harmony_without_tools_goes_from_thinking_to_its_answer() -> None:
     fed = parser.feed(f"<|channel|>analysis<|message|>Hm.{parser.close_text}So.")
     assert not parser.is_thinking
     assert (seen("", "", fed).reasoning, seen("", "", fed).text) == ("Hm.", "So.")
-
-
-def test_gemma_4_thinks_on_a_channel() -> None:
-    template = "<|turn>model\n<|channel>thought\n<channel|>"
-    tags = supports_thinking(template)
-    assert tags is not None
-    assert choose(None, f"<|tool_call>{template}", "gemma4").markers[-2:] == gemma.THOUGHT
-    splitter = ReasoningSplitter(gemma.GEMMA_4.parser(TOOLS), tags, open_at_start=False)
-    raw = "<|channel>thought\nHm.\n<channel|><|tool_call>call:now{}<tool_call|>"
-    answer = seen("", "", parse(splitter, [raw]))
-    assert (answer.reasoning, answer.text, answer.calls) == ("Hm.", "", (("now", "{}"),))
 
 
 @pytest.mark.parametrize("family", [f for f in EACH if f.instructions], ids=lambda f: f.name)

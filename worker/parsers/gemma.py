@@ -21,8 +21,6 @@ FUNCTION_OPEN, FUNCTION_CLOSE = "<start_function_call>", "<end_function_call>"
 FUNCTION_QUOTE = "<escape>"
 # Where the model hands over; a marker, not text.
 RESPONSE, FUNCTION_RESPONSE = "<|tool_response>", "<start_function_response>"
-# What stands around its thinking, which `reasoning` takes out.
-THOUGHT = ("<|channel>", "<channel|>")
 FENCE, FENCE_END = "```tool_code", "```"
 
 Grammar = Callable[[Sequence[Tool], bool, TokenOf], str]
@@ -98,7 +96,7 @@ def _instructions(tools: Sequence[Tool]) -> str:
 
 GEMMA_4 = Family(
     name="gemma4",
-    markers=(OPEN, CLOSE, QUOTE, RESPONSE, *THOUGHT),
+    markers=(OPEN, CLOSE, QUOTE, RESPONSE),
     recognises=lambda template, architecture: (
         OPEN in template or architecture in ("gemma4", "gemma4n")
     ),
