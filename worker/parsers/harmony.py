@@ -20,6 +20,9 @@ CONSTRAIN, TO = "<|constrain|>", "to="
 END, CALL, RETURN = "<|end|>", "<|call|>", "<|return|>"
 PREFIX = "functions."
 
+# What a message for the user begins with.
+FINAL = f"{CHANNEL}final{MESSAGE}"
+
 _MARKS = Markers(START, CHANNEL, END, CALL, RETURN)
 
 
@@ -29,21 +32,20 @@ class HarmonyParser(NameReader):
     openers = (START, CHANNEL)
     closers = (MESSAGE, CONSTRAIN, END, CALL, RETURN)
 
+    # What ends the thinking when its budget is spent. The message that follows is none of thinking;
+    # on its channel the model can still call a tool.
+    close_text = f"{END}{START}assistant{CHANNEL}commentary"
+
     def __init__(self, tools: Sequence[Tool]) -> None:
         super().__init__(tools)
+        if not tools:
+            self.close_text = f"{END}{START}assistant{FINAL}"
         self._kind: type[Text] | type[Reasoning] = Text
 
     @property
     def is_thinking(self) -> bool:
         """Whether the text that comes next is thinking."""
         return self._kind is Reasoning
-
-    @property
-    def close_text(self) -> str:
-        """What ends the thinking when its budget is spent. The next message is none of thinking;
-        on its channel the model can still call tools, if it has some."""
-        channel = "commentary" if self.tools else f"final{MESSAGE}"
-        return f"{END}{START}assistant{CHANNEL}{channel}"
 
     def read(self) -> Reading[None]:
         if (yield from self.ahead(TO)):
