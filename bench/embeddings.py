@@ -28,10 +28,33 @@ from typing import Any
 from server import Server, running_server
 
 TEXTS = 32
-WORDS = (
-    "the quick brown fox jumps over a lazy dog while seven wizards brew potions in quiet towers"
-    " near cold rivers and old mills turn slowly"
-).split()
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "a",
+    "lazy",
+    "dog",
+    "while",
+    "seven",
+    "wizards",
+    "brew",
+    "potions",
+    "in",
+    "quiet",
+    "towers",
+    "near",
+    "cold",
+    "rivers",
+    "and",
+    "old",
+    "mills",
+    "turn",
+    "slowly",
+]
 # The peer: reads a list of texts, embeds them one by one, says how many seconds that took.
 PEER = """
 import json, sys, time

@@ -17,6 +17,7 @@ from .conversation import tools_of
 from .engine.job import Grammar, Thinking
 from .loader import Loaded
 from .model import Model
+from .parsers import harmony
 from .parsers.base import Family, Parser, Tool
 from .parsers.grammar import json_object, json_of
 from .parsers.reasoning import ReasoningSplitter, Tags, prompt_opens_thinking
@@ -49,6 +50,8 @@ def read_chat(
     """The rendered chat, with its thinking closed where it is not wanted, and how to read the
     answer to it."""
     model, family, tags = loaded.model, loaded.family, loaded.tags
+    if family is harmony.FAMILY:
+        return _on_channels(model, submit, text, tools)
     if tags is None:
         if not tools:
             return text, PLAIN
@@ -65,6 +68,19 @@ def read_chat(
     markers = (*tags.markers, *(family.markers if tools else ()))
     parser = functools.partial(_splitter, family, tools, tags, is_open)
     return text, Reading(parser, _shown(model, markers), thinking)
+
+
+def _on_channels(
+    model: Model, submit: Submit, text: str, tools: Sequence[Tool]
+) -> tuple[str, Reading]:
+    """Harmony tells thinking from answer by itself, also where there are no tools."""
+    if submit.answer.constraint is not None:
+        # The form that is asked for is the answer's, which has a channel of its own.
+        text += harmony.FINAL
+    closing = tuple(model.tokenize_part(harmony.HarmonyParser(tools).close_text))
+    thinking = Thinking(opening=None, closing=closing, budget=submit.answer.thinking_budget)
+    parser = functools.partial(harmony.HarmonyParser, tools)
+    return text, Reading(parser, _shown(model, harmony.FAMILY.markers), thinking)
 
 
 def wants_thinking(prompt: Prompt) -> bool | None:

@@ -16,7 +16,8 @@ from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 
 from . import adapters, chat_template, library, rope, template
-from .assembly import build_engine, cache_policy, memory_kind
+from .assembly import build_engine, cache_policy, memory_kind, open_disk
+from .cache.disk import DiskStore
 from .cache.policy import CachePolicy
 from .constraint.compile import Compiler
 from .context import Batch, Context, ContextShape, DecodeResult
@@ -37,6 +38,9 @@ from .report import fitted as fit
 from .speculation.build import build_drafter
 
 log = structlog.get_logger()
+
+# Seconds that an ending process may go on writing states to disk.
+_WRITE_WITHIN = 1.5
 
 DEFAULT_SLOTS = 4
 # Rows of the first decode: enough to reach the matrix kernels that single rows never use, which
@@ -63,6 +67,14 @@ class Loaded:
     cache: CachePolicy
     # Of its memory only whole saved states can be used again.
     is_rigid: bool
+    disk: DiskStore | None
+
+    def close(self) -> None:
+        """The process is about to end: keep what is still to be kept."""
+        if self.disk is not None:
+            left = self.disk.close(_WRITE_WITHIN)
+            if left:
+                log.warning("prefix cache: states were not written in time", count=left)
 
 
 def load(
@@ -107,6 +119,7 @@ def load(
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
     queue = spec.queue_depth * shape.n_seq_max
+    disk = open_disk(spec, shape, chosen.source)
     engine = build_engine(
         spec,
         model,
@@ -116,6 +129,7 @@ def load(
         n_ubatch=shape.n_ubatch,
         drafter=build_drafter(spec, model, memory_kind(model, spec), shape, log_lines),
         crowding=None if library.has_gpu() else Crowding(shape.n_threads),
+        disk=disk,
         emit=emit,
     )
     serving = Serving(rotation.window, shape.n_seq_max, queue, chosen.origin, spec.tool_parser)
@@ -133,6 +147,7 @@ def load(
         Compiler(model),
         cache_policy(spec.cache),
         memory_kind(model, spec).is_rigid,
+        disk,
     )
 
 

@@ -43,6 +43,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     sampling.require_known_tokens(params, loaded.model.n_vocab)
     return Job(
         request=submit.request,
+        name=submit.name,
         prompt=tokens,
         sampling=params,
         max_tokens=max_tokens,

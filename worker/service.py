@@ -85,7 +85,9 @@ class Worker:
         await self._loop.create_future()
 
     def stop(self) -> None:
-        """Leave now: nothing below needs an orderly end, and C++ destructors only cost time."""
+        """Leave now: C++ destructors only cost time."""
+        if isinstance(self._loaded, Loaded):
+            self._loaded.close()
         os._exit(self._exit_code)
 
     def _on_control(self, _: bytes, __: int, message: Message) -> None:

@@ -127,3 +127,43 @@ def test_every_kind_of_memory_answers_the_same_with_and_without_a_hit(kind: Path
     assert cached[0] == 0
     assert all(cached[1:]), cached
     run.stop_all()
+
+
+def test_what_is_on_disk_outlives_the_engine_and_is_not_for_other_settings(tmp_path: Path) -> None:
+    on_disk = CacheSpec(min_tokens=8, disk_bytes=100_000_000, directory=str(tmp_path / "cache"))
+    first = EngineRun(spec(TINY, cache=on_disk))
+    before = first.ask(LONG, 20)
+    first.stop_all()
+    first.loaded.close()
+
+    second = EngineRun(spec(TINY, cache=on_disk))
+    after = second.ask(LONG, 20)
+    assert after.text == before.text
+    assert after.usage.cached_tokens == after.usage.prompt_tokens - 1
+    assert after.timings.cache.startswith("disk")
+    second.stop_all()
+
+    coarser = ContextSpec(window=1024, slots=2, n_threads=1, cache_type_k="q8_0")
+    other = EngineRun(spec(TINY, cache=on_disk, context=coarser))
+    assert other.ask(LONG, 20).usage.cached_tokens == 0
+    other.stop_all()
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped"])
+def test_a_damaged_file_is_a_miss_and_is_gone(tmp_path: Path, harm: str) -> None:
+    on_disk = CacheSpec(min_tokens=8, disk_bytes=100_000_000, directory=str(tmp_path))
+    first = EngineRun(spec(TINY, cache=on_disk))
+    before = first.ask(LONG, 20).text
+    first.stop_all()
+    first.loaded.close()
+    (largest, *_) = sorted(tmp_path.rglob("*.state"), key=lambda one: -one.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data[: len(data) // 2] if harm == "cut" else data)
+
+    second = EngineRun(spec(TINY, cache=on_disk))
+    after = second.ask(LONG, 20)
+    assert after.text == before
+    assert after.usage.cached_tokens == 0
+    second.stop_all()
+    second.loaded.close()

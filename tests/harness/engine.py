@@ -84,11 +84,23 @@ class EngineRun:
     def __init__(self, spec: LoadSpec) -> None:
         self.events: dict[int, Queue[Any]] = {}
         self.accepted: list[int] = []
+        # What ended the engine, which lives as long as the process otherwise.
+        self.failure: BaseException | None = None
         self.log = LlamaLog()
         self._numbers = itertools.count(1)
         self.loaded = load(spec, log_lines=self.log, report=lambda progress: None, emit=self._emit)
         self.engine = self.loaded.engine
-        threading.Thread(target=self.engine.run, daemon=True).start()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self.engine.run()
+        except BaseException as error:
+            # Whoever waits for an answer shall see why there is none.
+            self.failure = error
+            for queue in list(self.events.values()):
+                queue.put(error)
+            raise
 
     def _emit(self, events: list[Any]) -> None:
         for event in events:
@@ -119,7 +131,10 @@ class EngineRun:
 
     def next(self, request: int) -> Any:
         """The request's next event."""
-        return self.events[request].get(timeout=PATIENCE)
+        assert self.failure is None, self.failure
+        event = self.events[request].get(timeout=PATIENCE)
+        assert not isinstance(event, BaseException), event
+        return event
 
     def result(self, request: int) -> Answered:
         """The whole answer of a request that ends well."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+import structlog
+
 from kronk.shared.wire.to_gateway import GenerationDelta
 from kronk.shared.wire.values import TokenLogprob
 
@@ -16,6 +18,8 @@ from .sampler import Sampler
 from .sampling import Logits
 from .steering import Steering
 from .vocabulary import Vocabulary
+
+log = structlog.get_logger()
 
 
 class Choice:
@@ -34,6 +38,7 @@ class Choice:
         self._vocabulary = vocabulary
         self._scorer = None if job.logprobs is None else Scorer(job.logprobs)
         parser = job.parser() if job.parser is not None else None
+        self._parser = parser
         self._output = Output(
             job.request, number, job.stop, parser, scored=self._scorer is not None
         )
@@ -91,6 +96,12 @@ class Choice:
     def finish(self, reason: Reason, now: float) -> None:
         """Send what was held back, and the end."""
         self.request.send(self._output.finish())
+        if self._parser is not None and self._parser.problems:
+            log.info(
+                "not taken for a tool call",
+                request=self.request.job.name,
+                reasons=self._parser.problems,
+            )
         if reason == "stop" and self._output.calls and self._output.stopped is None:
             reason = "tool_calls"
         self.request.finish(

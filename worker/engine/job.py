@@ -64,6 +64,8 @@ class Job:
     """What to generate, and how."""
 
     request: int
+    # What logs know it by.
+    name: str
     prompt: Sequence[int]
     sampling: Resolved
     # At least 1, and never past the end of the context window.

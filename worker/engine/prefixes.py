@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import structlog
 
+from kronk.worker.cache.disk import DiskStore
 from kronk.worker.cache.match import (
     Candidate,
     FreeSlot,
@@ -37,7 +37,9 @@ log = structlog.get_logger()
 class Prefixes:
     """The prefix cache of one engine. On the engine's thread."""
 
-    def __init__(self, memory: Memory, policy: CachePolicy, store: Store, disk: Any) -> None:
+    def __init__(
+        self, memory: Memory, policy: CachePolicy, store: Store, disk: DiskStore | None
+    ) -> None:
         self._memory = memory
         self._policy = policy
         self._store = store
