@@ -12,11 +12,12 @@ import typer
 from kronk.shared import settings
 from kronk.shared.errors import Internal, ServerError
 from kronk.shared.model_config import load_file
-from kronk.shared.models import catalog, index, sources
+from kronk.shared.models import catalog, details, index, sources
 from kronk.shared.models.catalog import CatalogEntry
 from kronk.shared.paths import BasePath
 from kronk.shared.units import format_bytes
 
+from . import show
 from .client import Admin, NoServer, find_server
 from .columns import aligned
 from .options import ApiHost, BasePathOption
@@ -48,6 +49,22 @@ def list_models(
         print("no models; `kronk catalog list --local` shows what can be fetched")
     else:
         print("\n".join(aligned(_HEADS, [_row(model) for model in models])))
+
+
+@model_app.command("show")
+def show_model(
+    model: Annotated[str, typer.Argument(metavar="ID", help="The model's id.")],
+    local: Local = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object, for scripts.")] = False,
+    api_host: ApiHost = None,
+    base_path: BasePathOption = None,
+) -> None:
+    """Show a model's file, its configuration and what was fitted."""
+    if local:
+        found = local_details(base_path, model)
+    else:
+        found = show.from_server(find_server(api_host, base_path), model)
+    print(json.dumps(found) if as_json else show.page(found))
 
 
 @model_app.command("pull")
@@ -85,6 +102,14 @@ def local_models(base_path: str | None) -> list[dict[str, Any]]:
         }
         for entry in entries
     ]
+
+
+def local_details(base_path: str | None, model: str) -> dict[str, Any]:
+    """What the server would answer about a model that is not loaded."""
+    chosen = settings.resolve({"base_path": base_path}, os.environ)
+    configs = load_file(chosen.model_config_file)
+    found = details.describe(BasePath(chosen.base_path), configs, model)
+    return found | {"state": None, "fitted": None}
 
 
 def server_models(admin: Admin) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -40,8 +40,9 @@ JSON_KEYS = (
     "restarts",
     "last_exit",
 )
+_Columns = tuple[tuple[str, bool], ...]
 # Heading, and whether the column is numbers.
-_COLUMNS = (
+_COLUMNS: _Columns = (
     ("MODEL", False),
     ("PID", True),
     ("STATE", False),
@@ -57,6 +58,19 @@ _COLUMNS = (
     ("RESTARTS", True),
     ("LAST EXIT", False),
 )
+# What `--wide` adds before the last column: each is read from what was fitted.
+_WIDE: tuple[tuple[str, bool, Callable[[dict[str, Any]], str]], ...] = (
+    ("KV", True, lambda fitted: format_bytes(fitted["kv_bytes"])),
+    ("KV TYPES", False, lambda fitted: f"{fitted['cache_type_k']}/{fitted['cache_type_v']}"),
+    ("SCRATCH", True, lambda fitted: format_bytes(fitted["compute_bytes"])),
+    ("FLASH", False, lambda fitted: "on" if fitted["flash_attention"] else "off"),
+    ("BATCH", True, lambda fitted: f"{fitted['n_batch']}/{fitted['n_ubatch']}"),
+    ("THREADS", True, lambda fitted: f"{fitted['n_threads']}/{fitted['n_threads_batch']}"),
+    ("GPU LAYERS", True, lambda fitted: f"{fitted['gpu_layers']}/{fitted['layers']}"),
+    ("CACHE", False, lambda fitted: str(fitted["cache"])),
+    ("SPECULATION", False, lambda fitted: str(fitted["speculation"])),
+    ("NOTES", True, lambda fitted: str(len(fitted["notes"]))),
+)
 _STATE_COLOURS = {"ready": "green", "loading": "yellow", "draining": "yellow", "failed": "red"}
 _NONE = "-"
 _GAP = 2
@@ -71,6 +85,9 @@ def ps(
     as_json: Annotated[
         bool, typer.Option("--json", help="A JSON list of objects, for scripts.")
     ] = False,
+    wide: Annotated[
+        bool, typer.Option("--wide", help="Show what was fitted too: memory, types, threads.")
+    ] = False,
     api_host: ApiHost = None,
     base_path: BasePathOption = None,
 ) -> None:
@@ -79,20 +96,21 @@ def ps(
     if watch and as_json:
         raise typer.BadParameter("--watch and --json exclude each other")
     if watch:
-        _watch(admin)
+        _watch(admin, wide)
         return
     answer = _ask(admin)
     if as_json:
-        print(json.dumps([{key: row.get(key) for key in JSON_KEYS} for row in answer["data"]]))
+        keys = (*JSON_KEYS, "fitted") if wide else JSON_KEYS
+        print(json.dumps([{key: row.get(key) for key in keys} for row in answer["data"]]))
         return
     console = Console(highlight=False)
     if not console.is_terminal:
         # A pipe has no width; nothing is shortened there.
         console = Console(highlight=False, width=1000)
-    console.print(view(answer, console.width))
+    console.print(view(answer, console.width, wide))
 
 
-def _watch(admin: Admin) -> None:
+def _watch(admin: Admin, wide: bool) -> None:
     console = Console(highlight=False)
     # Ctrl-C is how watching ends, so it is no failure.
     with (
@@ -100,14 +118,14 @@ def _watch(admin: Admin) -> None:
         Live(console=console, auto_refresh=False, screen=console.is_terminal) as live,
     ):
         while True:
-            live.update(_current(admin, console.width), refresh=True)
+            live.update(_current(admin, console.width, wide), refresh=True)
             time.sleep(1.0)
 
 
-def _current(admin: Admin, width: int) -> RenderableType:
+def _current(admin: Admin, width: int, wide: bool) -> RenderableType:
     """A server that is away for a moment is shown, and does not end the watching."""
     try:
-        return view(_ask(admin), width)
+        return view(_ask(admin), width, wide)
     except KronkError as error:
         return Text(error.message, "red")
 
@@ -119,28 +137,29 @@ def _ask(admin: Admin) -> dict[str, Any]:
     return answer
 
 
-def view(answer: dict[str, Any], width: int) -> RenderableType:
+def view(answer: dict[str, Any], width: int, wide: bool = False) -> RenderableType:
     """The table and its footer; a paragraph per model where a row is wider than the terminal."""
-    rows = [cells(status) for status in answer["data"]]
+    columns = (*_COLUMNS[:-1], *(column[:2] for column in _WIDE if wide), _COLUMNS[-1])
+    rows = [cells(status, wide) for status in answer["data"]]
     footer = Text(_footer(answer), "dim", no_wrap=True, overflow="ellipsis")
     if not rows:
         return Group(Text("no model is loaded"), footer)
-    headings = [heading for heading, _ in _COLUMNS]
+    headings = [heading for heading, _ in columns]
     *widths, _ = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     # Rich pads the last column too.
-    room = width - sum(widths) - _GAP * len(_COLUMNS)
+    room = width - sum(widths) - _GAP * len(columns)
     if room < _LEAST_CAUSE:
-        return Group(*_blocks(rows), footer)
+        return Group(*_blocks(columns, rows), footer)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
-    for heading, number in _COLUMNS:
+    for heading, number in columns:
         table.add_column(heading, justify="right" if number else "left", no_wrap=True)
     for *row, cause in rows:
         row.append(_shortened(cause, room))
-        table.add_row(*(_styled(*cell) for cell in zip(_COLUMNS, row, strict=True)))
+        table.add_row(*(_styled(*cell) for cell in zip(columns, row, strict=True)))
     return Group(table, footer)
 
 
-def cells(status: dict[str, Any]) -> tuple[str, ...]:
+def cells(status: dict[str, Any], wide: bool = False) -> tuple[str, ...]:
     """One model's row as text; what does not apply is a dash."""
     return (
         str(status["model"]),
@@ -156,6 +175,7 @@ def cells(status: dict[str, Any]) -> tuple[str, ...]:
         _or_dash(status["idle_seconds"], format_duration),
         _or_dash(status["expires_in"], format_duration),
         str(status["restarts"]),
+        *(_or_dash(status.get("fitted"), cell) for *_, cell in _WIDE if wide),
         _one_line(status["last_exit"]),
     )
 
@@ -176,12 +196,12 @@ def _styled(column: tuple[str, bool], cell: str) -> Text:
     return Text(cell, _STATE_COLOURS.get(cell, "") if column[0] == "STATE" else "")
 
 
-def _blocks(rows: list[tuple[str, ...]]) -> Iterator[RenderableType]:
+def _blocks(columns: _Columns, rows: list[tuple[str, ...]]) -> Iterator[RenderableType]:
     """Narrow terminals: a model is a paragraph, so that no cell is cut or wrapped."""
     for row in rows:
         model, *rest = row
         yield Text(model, "bold", overflow="fold")
-        pairs = zip(_COLUMNS[1:], rest, strict=True)
+        pairs = zip(columns[1:], rest, strict=True)
         facts = [f"{heading.lower()} {cell}" for (heading, _), cell in pairs if cell != _NONE]
         yield Text("  " + " · ".join(facts), overflow="fold")
 

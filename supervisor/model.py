@@ -176,4 +176,5 @@ class Model:
             expires_in=max(expires - now, 0.0) if expires is not None else None,
             restarts=self.restarts,
             last_exit=self.last_exit,
+            fitted=fitted,
         )

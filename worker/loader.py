@@ -132,7 +132,8 @@ def load(
         disk=disk,
         emit=emit,
     )
-    serving = Serving(rotation.window, shape.n_seq_max, queue, chosen.origin, spec.tool_parser)
+    family = choose_family(spec.tool_parser, chosen.source, model.architecture)
+    serving = Serving(rotation.window, shape.n_seq_max, queue, chosen.origin, family.name)
     fitted = fit(spec, model, shape, measured, serving, rotation.fitted, rotation.notes)
     for note in fitted.notes:
         log.warning("not as configured", model=spec.model, reason=note)
@@ -142,7 +143,7 @@ def load(
         chosen,
         (spec.sampling, sampling.recommended(model.metadata)),
         fitted,
-        choose_family(spec.tool_parser, chosen.source, model.architecture),
+        family,
         supports_thinking(chosen.source),
         Compiler(model),
         cache_policy(spec.cache),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 
 from fastapi import APIRouter
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk.gateway.services import services_of
+from kronk.shared.models import details
 
 from .models import scan
 
@@ -46,3 +48,20 @@ async def models(request: Request) -> Response:
         for entry in await scan(services_of(request))
     ]
     return JSONResponse({"object": "list", "data": data})
+
+
+@router.get("/v1/kronk/models/{model:path}", summary="One model in detail")
+async def model_details(request: Request, model: str) -> Response:
+    """A model's file, its configuration and, while it is loaded, what was fitted."""
+    services = services_of(request)
+    found = await asyncio.to_thread(details.describe, services.base, services.configs, model)
+    status = await services.link.status(STATUS_SECONDS)
+    row = next((row for row in status.models if row.model == found["id"]), None)
+    fitted = row.fitted if row is not None else None
+    return JSONResponse(
+        found
+        | {
+            "state": row.state if row is not None else None,
+            "fitted": asdict(fitted) if fitted is not None else None,
+        }
+    )

@@ -76,20 +76,25 @@ def pick(
     known: Sequence[ModelEntry], model_id: str, configs: Mapping[str, ModelConfig]
 ) -> ResolvedModel:
     """`resolve` over entries already scanned. The id is only compared, never made a path of."""
+    entry = locate(known, model_id)
+    if not entry.validated:
+        raise ModelFailed(
+            f"model {entry.id} cannot be loaded: {entry.path.name}: {entry.reason}", param="model"
+        )
+    return ResolvedModel(entry.id, entry.path, config_of(entry, configs))
+
+
+def locate(known: Sequence[ModelEntry], model_id: str) -> ModelEntry:
+    """The entry of that id or path, also of a file that cannot be loaded."""
     wanted = model_id[:-5] if model_id.lower().endswith(".gguf") else model_id
     matches = [entry for entry in known if wanted in (entry.id, entry.relative)]
     exact = [entry for entry in matches if entry.id == wanted] or matches
     if not exact:
         raise NotFound(_not_found(model_id, wanted, known), param="model")
-    entry = exact[0]
-    if not entry.validated:
-        raise ModelFailed(
-            f"model {entry.id} cannot be loaded: {entry.path.name}: {entry.reason}", param="model"
-        )
-    return ResolvedModel(entry.id, entry.path, _config(entry, configs))
+    return exact[0]
 
 
-def _config(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> ModelConfig:
+def config_of(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> ModelConfig:
     """A file keeps its settings when a second file of its name makes its id a path."""
     for key in (entry.id, entry.relative, _name(entry.relative)):
         if key in configs:

@@ -376,6 +376,8 @@ class ModelStatus:
     expires_in: float | None
     restarts: int
     last_exit: str | None
+    # What its worker really loaded.
+    fitted: Fitted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from kronk.cli import ps
-from kronk.shared.wire.values import ModelStatus
+from kronk.shared.wire.values import Fitted, ModelStatus
 
 BUSY = ModelStatus(
     model="acme/SmolLM2-135M-Instruct.Q4_1",
@@ -47,9 +47,9 @@ def answer(*rows: ModelStatus, draining: bool = False) -> dict[str, Any]:
     return {"data": listed, "processes": PROCESSES, "draining": draining}
 
 
-def shown(answer: dict[str, Any], width: int) -> list[str]:
+def shown(answer: dict[str, Any], width: int, wide: bool = False) -> list[str]:
     out = io.StringIO()
-    Console(file=out, width=width, highlight=False).print(ps.view(answer, width))
+    Console(file=out, width=width, highlight=False).print(ps.view(answer, width, wide))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
@@ -59,7 +59,8 @@ def test_the_json_keys_are_those_promised_in_their_order() -> None:
         "tokens_per_second idle_seconds expires_in restarts last_exit"
     )
     assert " ".join(ps.JSON_KEYS) == promised
-    assert tuple(field.name for field in dataclasses.fields(ModelStatus)) == ps.JSON_KEYS
+    fields = tuple(field.name for field in dataclasses.fields(ModelStatus))
+    assert fields == (*ps.JSON_KEYS, "fitted")
 
 
 def test_json_is_a_list_of_objects_with_exactly_those_keys(
@@ -103,6 +104,47 @@ def test_only_the_cause_of_an_exit_is_shortened() -> None:
         assert busy.startswith(f"{BUSY.model}  4711  ready    3  312 MiB")
         assert "killed by SIGKI" in busy
     assert all(lines[1].endswith("…") for lines in tables)
+
+
+FITTED = Fitted(
+    n_ctx=8192,
+    slots=4,
+    queue=8,
+    n_threads=2,
+    parameters=100,
+    weights_bytes=1000,
+    architecture="llama",
+    template="model",
+    n_batch=2048,
+    n_ubatch=512,
+    n_threads_batch=4,
+    cache_type_k="q8_0",
+    flash_attention=True,
+    gpu_layers=7,
+    layers=32,
+    kv_bytes=80 * 2**20,
+    compute_bytes=36 * 2**20,
+    cache="automatic",
+    speculation="ngram",
+    notes=("one", "two"),
+)
+
+
+def test_wide_adds_what_was_fitted_and_dashes_where_nothing_is() -> None:
+    rows = answer(dataclasses.replace(BUSY, fitted=FITTED), GONE)
+    header, busy, gone, _ = shown(rows, 1000, wide=True)
+    assert header.endswith("LAST EXIT")
+    facts = "80 MiB q8_0/f16 36 MiB on 2048/512 2/4 7/32 automatic ngram 2 killed"
+    assert facts in " ".join(busy.split())
+    assert " - - - - - - - - - - killed" in " ".join(gone.split())
+    assert shown(rows, 1000) == shown(answer(BUSY, GONE), 1000)
+
+
+@pytest.mark.parametrize("width", [40, 100, 200, 300])
+def test_wide_fits_every_width(width: int) -> None:
+    lines = shown(answer(dataclasses.replace(BUSY, fitted=FITTED)), width, wide=True)
+    assert all(len(line) <= width for line in lines)
+    assert "q8_0/f16" in " ".join(" ".join(lines).split())
 
 
 def test_no_model_and_a_draining_server_are_said_in_words() -> None:

@@ -1,0 +1,94 @@
+"""`kronk model show`: one model's file, its configuration, and what was fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from kronk.shared.errors import Internal, ServerError
+from kronk.shared.model_config import ModelConfig
+from kronk.shared.model_keys import KEYS
+from kronk.shared.models import details
+from kronk.shared.units import format_bytes
+
+from .client import Admin, NoServer
+from .columns import aligned
+
+_BYTES = frozenset(
+    {"size_bytes", "weights_bytes", "kv_bytes", "compute_bytes", "cache_ram", "cache_disk"}
+)
+
+
+def from_server(admin: Admin, model: str) -> dict[str, Any]:
+    """What the running server says; without one the error names `--local`."""
+    try:
+        answer = admin.get(f"/v1/kronk/models/{quote(model)}")
+    except NoServer as error:
+        raise ServerError(f"{error.message}, or add --local to look at the files") from error
+    if not isinstance(answer, dict) or not {"id", "file", "configuration"} <= answer.keys():
+        raise Internal(f"{admin.url} answered /v1/kronk/models in a form this version cannot read")
+    return answer
+
+
+def page(model: dict[str, Any]) -> str:
+    """For people."""
+    return "\n\n".join("\n".join(part) for part in _parts(model))
+
+
+def _parts(model: dict[str, Any]) -> Iterator[list[str]]:
+    size = format_bytes(model["size_bytes"])
+    yield [model["id"], *_pairs({"path": model["path"], "size": size, **(model["file"] or {})})]
+    if model["problem"] is not None:
+        yield ["cannot be loaded", f"  {model['problem']}"]
+    yield ["configuration (* set for this model)", *_configuration(model["configuration"])]
+    uses = {key: value for key, value in (model["uses"] or {}).items() if value is not None}
+    if uses:
+        yield ["files", *_pairs(uses)]
+    fitted = model.get("fitted")
+    if fitted is None:
+        yield [f"fitted: {model.get('state') or 'not loaded'}"]
+        return
+    notes = fitted["notes"]
+    yield ["fitted", *_pairs({key: value for key, value in fitted.items() if key != "notes"})]
+    if notes:
+        yield ["not as configured", *(f"  {note}" for note in notes)]
+
+
+def _configuration(values: dict[str, Any]) -> list[str]:
+    usual = details.key_values(ModelConfig())
+    return _pairs(
+        {
+            f"{' ' if usual.get(key) == value else '*'} {key}": _meaning(key, value)
+            for key, value in values.items()
+        }
+    )
+
+
+def _meaning(key: str, value: Any) -> Any:
+    """What is not said, in words."""
+    return f"({KEYS[key].unset})" if value is None and key in KEYS else value
+
+
+def _pairs(values: dict[str, Any]) -> list[str]:
+    rows = [(f"  {key}", _text(key, value)) for key, value in values.items()]
+    _, *lines = aligned(("", ""), rows)
+    return lines
+
+
+def _text(key: str, value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case int() if key.strip("* ") in _BYTES:
+            return format_bytes(value) if value else "off"
+        case float():
+            return f"{value:g}"
+        case dict():
+            return ", ".join(f"{name} {_text(name, item)}" for name, item in value.items()) or "-"
+        case list():
+            return ", ".join(_text(key, item) for item in value) or "-"
+        case _:
+            return str(value)
