@@ -16,6 +16,8 @@ from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
+# llama.cpp calls it for as long as the process lives.
+_LOG = LlamaLog()
 # How much likelier a token is that closes something, per seed in turn: answers that ramble until
 # they are cut, and answers that end by themselves.
 EAGERNESS = (0.0, 6.0, 3.0)
@@ -24,7 +26,7 @@ EAGERNESS = (0.0, 6.0, 3.0)
 @functools.cache
 def model() -> Model:
     """The tiny model."""
-    return Model(TINY, log=LlamaLog(), on_progress=lambda _: None)
+    return Model(TINY, log=_LOG, on_progress=lambda _: None)
 
 
 @functools.cache

@@ -9,6 +9,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.constrained import answer, schema_grammar
 
@@ -244,3 +246,60 @@ def test_every_answer_validates_whatever_its_budget(name: str) -> None:
         for more in (0, 1, 2, 5, 11, 40 + seed):
             said = answer(grammar, grammar.shortest + more, seed)
             check(schema, said, OLDER.get(name, jsonschema.Draft202012Validator))
+
+
+NAMES = st.text('ab"\\é{ ', max_size=4)
+VALUES = st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.text(max_size=6)
+
+
+def sized(low: str, high: str, most: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Bounds on a size, either of which may be missing."""
+    pairs = st.tuples(st.integers(0, most), st.integers(0, most)).map(sorted)
+    both = pairs.map(lambda pair: {low: pair[0], high: pair[1]})
+    return both | st.integers(0, most).map(lambda size: {low: size}) | st.just({})
+
+
+LEAVES = st.one_of(
+    st.just(True),
+    st.sampled_from(["null", "boolean", "integer", "number", "string"]).map(lambda t: {"type": t}),
+    sized("minLength", "maxLength", 12).map(lambda sizes: {"type": "string"} | sizes),
+    sized("minimum", "maximum", 5000).map(lambda bounds: {"type": "integer"} | bounds),
+    sized("minimum", "maximum", 50).map(lambda bounds: {"type": "number"} | bounds),
+    st.sampled_from(["^[a-f]{2,}$", "x[0-9]+", "^a|b$"]).map(
+        lambda pattern: {"type": "string", "pattern": pattern, "minLength": 3}
+    ),
+    VALUES.map(lambda value: {"const": value}),
+    st.lists(VALUES, min_size=1, max_size=4).map(lambda values: {"enum": values}),
+)
+
+
+def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Schemas that hold others."""
+    arrays = st.builds(
+        lambda items, sizes: {"type": "array", "items": items} | sizes,
+        inner,
+        sized("minItems", "maxItems", 3),
+    )
+    objects = st.builds(
+        lambda properties, flags, more: {
+            "type": "object",
+            "properties": properties,
+            "required": [name for name, flag in zip(properties, flags, strict=False) if flag],
+            "additionalProperties": more,
+        },
+        st.dictionaries(NAMES, inner, max_size=4),
+        st.lists(st.booleans(), min_size=4, max_size=4),
+        st.booleans() | inner,
+    )
+    choices = st.lists(inner, min_size=1, max_size=3).map(lambda options: {"anyOf": options})
+    references = inner.map(
+        lambda item: {"type": "array", "items": {"anyOf": [{"$ref": "#"}, item]}, "maxItems": 3}
+    )
+    return arrays | objects | choices | references
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.recursive(LEAVES, nested, max_leaves=8), st.integers(0, 30), st.integers(0, 5))
+def test_any_schema_is_kept_whatever_the_budget(schema: Any, more: int, seed: int) -> None:
+    grammar = schema_grammar(schema)
+    check(schema, answer(grammar, grammar.shortest + more, seed))

@@ -47,7 +47,8 @@ def _keyword(part: Part, attempt: Try) -> str:
     """The keyword without which the part would do."""
     if not isinstance(part.schema, dict):
         return ""
-    for name in part.schema:
+    # Without its type next to anything would do.
+    for name in sorted(part.schema, key="type".__eq__):
         rest = {key: value for key, value in part.schema.items() if key != name}
         if not attempt(rest):
             return f".{name}"

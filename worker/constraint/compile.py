@@ -20,7 +20,6 @@ from .closing import Closer
 from .keywords import Schema
 from .lexing import to_lark
 from .matcher import Masks, Matcher
-from .patterns import unanchored
 from .refused import Refused
 from .search import Place, Search
 from .vocabulary import Vocabulary
@@ -32,6 +31,16 @@ _ANY_OBJECT = {"type": "object"}
 _MAX_SOURCE = 256 * 1024
 _CACHED = 64
 _MAX_REASON = 300
+# What llguidance's reasons mean to who wrote the schema.
+_CLEARER = {
+    "oneOf constraints are not supported": (
+        "alternatives must exclude each other by a property that each requires with a constant of"
+        " its own, or by their types; where they do not have to, use anyOf"
+    ),
+    "Unable to determine if regex is empty": "these keywords together are too complex",
+    "anyOf is empty": "no value is allowed here",
+    "schema too large": "all combinations of these alternatives are too many",
+}
 _MAX_HINTS = 32
 _HINT_EFFORT = 2_000
 # Steps of some 3 µs that the search for a shortest answer may take.
@@ -103,15 +112,17 @@ class Compiler:
 
     def _translated(self, kind: str, source: str, param: str) -> str:
         if len(source) > _MAX_SOURCE:
-            raise InvalidArgument(f"it is over the limit of {_MAX_SOURCE // 1024} KiB", param=param)
-        if kind == "lark":
-            return LLMatcher.grammar_from_lark(source)
+            raise InvalidArgument(
+                f"{param}: it is over the limit of {_MAX_SOURCE // 1024} KiB", param=param
+            )
         try:
             if kind == "regex":
-                return LLMatcher.grammar_from_regex(patterns.whole(source, param))
-            return LLMatcher.grammar_from_lark(to_lark(gbnf.parse(source, self._model.single)))
+                source = patterns.grammar(patterns.translate(source, param))
+            elif kind == "grammar":
+                source = to_lark(gbnf.parse(source, self._model.single))
         except Refused as refused:
             raise InvalidArgument(f"{param}: {refused.reason}", param=param) from None
+        return LLMatcher.grammar_from_lark(source)
 
 
 class _Tools:
@@ -140,12 +151,12 @@ class _Tools:
         value = document.alone(part) | options
         return self.state(LLMatcher.grammar_from_json_schema(json.dumps(value)))
 
-    def _hints(self, patterns: tuple[str, ...]) -> tuple[list[int], ...]:
+    def _hints(self, texts: tuple[str, ...]) -> tuple[list[int], ...]:
         """A text for each pattern, and one for all of them: what is found anywhere in a string is
         hard to find again from its state."""
         hints = []
-        for pattern in patterns[:_MAX_HINTS]:
-            state = self.state(LLMatcher.grammar_from_regex(unanchored(pattern)))
+        for pattern in texts[:_MAX_HINTS]:
+            state = self.state(LLMatcher.grammar_from_lark(patterns.grammar(pattern)))
             found = None if _reason(state) else self._search.ending(state, Place(), _HINT_EFFORT)
             if found:
                 text = self.vocabulary.text(found).decode("utf-8", "replace")
@@ -179,4 +190,11 @@ class _Tools:
 def _reason(state: LLMatcher) -> str:
     """Why a state is in error; nothing when it is not."""
     lines = state.get_error().strip().splitlines()
-    return lines[0][:_MAX_REASON] if lines else ""
+    if not lines:
+        return ""
+    # A regular expression's error comes with a drawing of its place first.
+    first = next((line for line in lines if line.startswith("error: ")), lines[0])
+    for theirs, ours in _CLEARER.items():
+        if theirs in first:
+            return ours
+    return first[:_MAX_REASON]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from llguidance import regex_to_lark
+
 from .refused import Refused
 
 _MAX_LENGTH = 10_000
@@ -25,17 +27,21 @@ def translate(pattern: str, keyword: str) -> str:
     """A pattern for llguidance that means the same; raises `Refused`."""
     if len(pattern) > _MAX_LENGTH:
         raise Refused(keyword, f"a pattern has at most {_MAX_LENGTH} characters")
+    if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
+        raise Refused(keyword, "it ends in the middle of an escape")
     if _weight(pattern) > _MAX_WEIGHT:
         raise Refused(keyword, f"its repetitions come to more than {_MAX_WEIGHT} characters")
     return _rewritten(pattern)
 
 
-def whole(pattern: str, keyword: str) -> str:
-    """The same for a pattern that describes a whole text: anchors around it say nothing."""
-    return unanchored(translate(pattern, keyword))
+def grammar(pattern: str) -> str:
+    """A translated pattern as a grammar in llguidance's Lark dialect, of texts that it matches as a
+    whole: anchors around it say nothing."""
+    # As in ECMAScript, digits and word characters are ASCII.
+    return f"start: /{regex_to_lark(_unanchored(pattern), 'dw')}/"
 
 
-def unanchored(pattern: str) -> str:
+def _unanchored(pattern: str) -> str:
     """`pattern` without the anchors at its two ends."""
     pattern = pattern.removeprefix("^")
     body = pattern.removesuffix("$")
