@@ -12,8 +12,8 @@ import pytest
 from harness import random_gguf
 from harness.memory_lab import MORE, Lab, distance, load, text
 from harness.random_gguf import KINDS, Kind
-from kronk.worker.cache.disk import DiskStore, open_disk
-from kronk.worker.cache.fingerprint import Dependencies
+from kronk.worker.cache.disk import DiskStore
+from kronk.worker.cache.fingerprint import Dependencies, fingerprint
 from kronk.worker.cache.match import Source, Tokens, choose_source
 
 LENGTH = 300
@@ -41,8 +41,9 @@ def open_one(path: Path, tmp_path: Path) -> Iterator[OpenDisk]:
     opened = []
 
     def start(**changes: object) -> DiskStore:
-        store = open_disk(tmp_path / "cache", dataclasses.replace(base, **changes), MANY)
-        assert store is not None
+        of = fingerprint(dataclasses.replace(base, **changes))
+        store = DiskStore(tmp_path / "cache", of, MANY)
+        store.open()
         opened.append(store)
         return store
 
@@ -106,10 +107,3 @@ def test_what_a_state_depends_on_keeps_it_from_others(
     assert list(open_one(cache_type_k="q8_0").candidates()) == []
     assert list(open_one(template="another").candidates()) == []
     assert len(list(open_one().candidates())) == 1
-
-
-def test_a_folder_that_is_of_no_use_costs_only_the_cache(path: Path, tmp_path: Path) -> None:
-    in_the_way = tmp_path / "file"
-    in_the_way.write_text("not a folder")
-    of = Dependencies(path, "f16", "f16", "enabled", True, 1, {}, (), "template")
-    assert open_disk(in_the_way / "cache", of, MANY) is None

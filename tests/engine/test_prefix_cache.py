@@ -165,5 +165,8 @@ def test_a_damaged_file_is_a_miss_and_is_gone(tmp_path: Path, harm: str) -> None
     after = second.ask(LONG, 20)
     assert after.text == before
     assert after.usage.cached_tokens == 0
+    # One that is cut short is not even listed.
+    is_told = after.timings.cache == "disk entry damaged or gone"
+    assert is_told == (harm == "flipped"), after.timings.cache
     second.stop_all()
     second.loaded.close()

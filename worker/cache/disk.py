@@ -23,7 +23,6 @@ import structlog
 from kronk.shared.files import sync_folder
 
 from . import state_file
-from .fingerprint import Dependencies, fingerprint
 from .match import Candidate, Source, Tokens, common_prefix
 from .memory import State
 from .state_file import Damaged, Head
@@ -315,18 +314,6 @@ class DiskStore:
                 del self._entries[key]
         if path.parent != self._folder:
             _remove_if_empty(path.parent)
-
-
-def open_disk(directory: Path, of: Dependencies, capacity: int) -> DiskStore | None:
-    """The store for states that depend on `of`; None, and the reason in the log, when the folder is
-    of no use: a model can do without."""
-    store = DiskStore(directory, fingerprint(of), capacity)
-    try:
-        store.open()
-    except OSError as error:
-        log.warning("prefix cache: nothing on disk", folder=str(directory), reason=str(error))
-        return None
-    return store
 
 
 def _name(tokens: Tokens) -> str:

@@ -18,6 +18,7 @@ from kronk.worker.cache.match import (
     Candidate,
     FreeSlot,
     Match,
+    Miss,
     Placement,
     Source,
     Tokens,
@@ -133,6 +134,7 @@ class Prefixes:
 
     def _match(self, prompt: Tokens, candidates: list[Candidate]) -> tuple[Match, State | None]:
         """The best source, with its state where that lies in a store and could be read."""
+        is_lost = False
         while True:
             match = choose_source(prompt, candidates, self._policy.min_tokens)
             source = match.candidate
@@ -143,8 +145,11 @@ class Prefixes:
                 assert self._disk is not None
                 state = self._disk.load(source.key)
                 if state is None:
+                    is_lost = True
                     candidates.remove(source)
                     continue
+            if source is None and is_lost:
+                match = Match(None, 0, Miss.DAMAGED, "disk entry damaged or gone")
             self._store.count(match.miss)
             return match, state
 
