@@ -56,6 +56,11 @@ def rows(seed: int) -> Iterator[np.ndarray[Any, np.dtype[np.float32]]]:
 
 def answer(grammar: Grammar, budget: int, seed: int) -> bytes:
     """What a random model says, held to a grammar and brought to its end within `budget` tokens."""
+    return b"".join(map(model().piece, written(grammar, budget, seed)))
+
+
+def written(grammar: Grammar, budget: int, seed: int) -> list[int]:
+    """The tokens of such an answer."""
     matcher, closer = grammar.begin(budget)
     ends = set(model().ends)
     tokens: list[int] = []
@@ -72,4 +77,4 @@ def answer(grammar: Grammar, budget: int, seed: int) -> bytes:
     assert matcher.may_end
     tokens = [token for token in tokens if token not in ends]
     assert len(tokens) <= budget
-    return b"".join(map(model().piece, tokens))
+    return tokens

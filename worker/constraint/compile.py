@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -42,6 +43,8 @@ _CLEARER = {
     "schema too large": "all combinations of these alternatives are too many",
 }
 _MAX_HINTS = 32
+_CONTROL = re.compile(r"<\[([0-9]{1,9})\]>")
+_MAX_CONTROLS = 32
 _HINT_EFFORT = 2_000
 # Steps of some 3 µs that the search for a shortest answer may take.
 _EFFORT = 60_000
@@ -107,7 +110,9 @@ class Compiler:
             case "json_object":
                 start = tools.of_schema(_ANY_OBJECT, param)
             case _:
-                start = tools.matcher(tools.state(self._translated(kind, source, param)), param)
+                grammar = self._translated(kind, source, param)
+                place = Place(controls=_controls(grammar))
+                start = tools.matcher(tools.state(grammar), param, place)
         return tools.grammar(start, param)
 
     def _translated(self, kind: str, source: str, param: str) -> str:
@@ -144,7 +149,7 @@ class _Tools:
         if reason := _reason(state):
             path, reason = blame(document, reason, attempt)
             raise InvalidArgument(f"{path}: {reason}", param=path)
-        return self.matcher(state, param, self._hints(document.patterns))
+        return self.matcher(state, param, Place(hints=self._hints(document.patterns)))
 
     def _json(self, document: schema.Document, part: Schema) -> LLMatcher:
         options = {"x-guidance": {"whitespace_pattern": _SPACE}}
@@ -170,11 +175,11 @@ class _Tools:
         """The state at the beginning of a grammar; or in error."""
         return LLMatcher(self.vocabulary.tokenizer, grammar, log_level=0, limits=self._limits)
 
-    def matcher(self, state: LLMatcher, param: str, hints: tuple[list[int], ...] = ()) -> Matcher:
+    def matcher(self, state: LLMatcher, param: str, place: Place) -> Matcher:
         """The matcher at the beginning of a grammar; raises `InvalidArgument` for one in error."""
         if reason := _reason(state):
             raise InvalidArgument(f"{param}: {reason}", param=param)
-        return Matcher(state, self.vocabulary, self._search, self._masks, param, hints)
+        return Matcher(state, self.vocabulary, self._search, self._masks, param, place)
 
     def grammar(self, start: Matcher, param: str) -> Grammar:
         """Raises `InvalidArgument` when no answer is found that the grammar allows."""
@@ -185,6 +190,13 @@ class _Tools:
                 param=param,
             )
         return Grammar(start, len(self.vocabulary.respell(ending)))
+
+
+def _controls(grammar: str) -> tuple[int, ...]:
+    """The control tokens that a grammar names, the last one first: what closes comes behind what
+    opens."""
+    named = dict.fromkeys(map(int, _CONTROL.findall(grammar)))
+    return tuple(reversed(named))[:_MAX_CONTROLS]
 
 
 def _reason(state: LLMatcher) -> str:

@@ -51,14 +51,14 @@ class Matcher:
         search: Search,
         masks: Masks,
         param: str,
-        hints: tuple[list[int], ...] = (),
+        place: Place,
     ) -> None:
         self._state = state
         self._vocabulary = vocabulary
         self._search = search
         self._masks = masks
         self._param = param
-        self._place = Place(None, hints)
+        self._place = place
         # An ending that was found for this very place.
         self._found: list[int] | None = None
 

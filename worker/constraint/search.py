@@ -73,6 +73,9 @@ class Place:
     last: int | None = None
     # Token sequences that may be what a text needs before it can close.
     hints: tuple[list[int], ...] = ()
+    # Control tokens that the grammar names, the likeliest to close something first. A text before
+    # one may go on for ever, and no byte ends it.
+    controls: tuple[int, ...] = ()
 
 
 class Search:
@@ -230,6 +233,9 @@ class _Hunt:
         return [token for token in known if token is not None]
 
     def _closing_step(self, state: LLMatcher, last: int | None) -> list[int]:
+        for control in self._place.controls:
+            if self._search.step(state, control):
+                return [control]
         quote = self._can(state, _QUOTE)
         if self._can(state, _ONLY_IN_STRINGS):
             return quote

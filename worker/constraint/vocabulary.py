@@ -39,8 +39,11 @@ class Vocabulary:
             if token in self.ends or not visible:
                 table.append(_SPECIAL + piece if piece else b"")
                 continue
-            # A byte that is in no UTF-8 would be taken for the mark.
-            table.append(b"" if piece.startswith(_SPECIAL) else piece)
+            if piece.startswith(_SPECIAL):
+                # A byte that is in no UTF-8 would be taken for the mark.
+                table.append(b"")
+                continue
+            table.append(piece)
             if len(piece) == 1:
                 self.bytes.setdefault(piece[0], token)
         self.table: tuple[bytes, ...] = tuple(table)

@@ -84,6 +84,7 @@ def call_grammar(
     between = f"{json.dumps(separator)} call" if separator else "call"
     some = f"call ({between})*" if parallel else "call"
     parts = definitions.lines if definitions else []
-    return "\n".join(
-        [f"start: {around[0]} {some} {around[1]}", f"call: {choice}", *rules, *parts, ""]
-    )
+    # Control tokens that end something come behind those that begin it, and those around all calls
+    # last: that is how the search for a short ending takes them.
+    start = f"start: {around[0]} {some} {around[1]}"
+    return "\n".join([f"call: {choice}", *rules, *parts, start, ""])
