@@ -51,8 +51,9 @@ def _decode(path: Path, *, extra_buffers: bool) -> dict[str, object]:
     # These load llama.cpp, which must come after the environment is set.
     from . import backends, library
     from .context import Context, ContextShape
-    from .loader import default_threads, first_decode
+    from .loader import cores, first_decode
     from .model import Model
+    from .shape import default_threads
 
     log = library.LlamaLog()
     model = Model(
@@ -63,7 +64,7 @@ def _decode(path: Path, *, extra_buffers: bool) -> dict[str, object]:
     )
     model.require_generation()
     shape = ContextShape(
-        n_ctx=256, n_batch=256, n_ubatch=256, n_seq_max=1, n_threads=default_threads()
+        n_ctx=256, n_batch=256, n_ubatch=256, n_seq_max=1, n_threads=default_threads(cores())
     )
     first_decode(Context(model, shape, log), _ROWS)
     return {

@@ -35,6 +35,7 @@ from .pooled.kind import pooling_of, trained_positions
 from .pooled.loader import PooledLoaded
 from .report import Serving
 from .report import fitted as fit
+from .shape import default_threads, shape_context
 from .speculation.build import build_drafter
 
 log = structlog.get_logger()
@@ -42,7 +43,6 @@ log = structlog.get_logger()
 # Seconds that an ending process may go on writing states to disk.
 _WRITE_WITHIN = 1.5
 
-DEFAULT_SLOTS = 4
 # Rows of the first decode: enough to reach the matrix kernels that single rows never use, which
 # are the ones a miscompiled build dies in.
 _CANARY_ROWS = 32
@@ -93,28 +93,25 @@ def load(
     pooling = pooling_of(header)
     log_lines.measured = Measured()
     model = _open(spec, header, log_lines, report)
-    asked = spec.context
     if pooling is not None:
         return pooled.load(
             spec,
             pooling,
             header,
             model,
-            n_threads=asked.n_threads or default_threads(),
+            n_threads=spec.context.n_threads or default_threads(cores()),
             log_lines=log_lines,
             report=report,
             emit=emit,
         )
     model.require_generation()
-    report(LoadProgress("context", 0.0))
-    trained = model.trained(trained_positions(header))
-    rotation = rope.derive(asked.rope, asked.window, trained)
-    shape = context_shape(spec, rotation)
-    context = Context(model, shape, log_lines)
-    adapters.apply(model, context, spec.adapters, log_lines)
+    rotation = rope.derive(
+        spec.context.rope, spec.context.window, model.trained(trained_positions(header))
+    )
+    shaped = shape_context(spec, rotation, cores())
+    shape = shaped.shape
+    context = _make_context(spec, model, shape, log_lines, report)
     measured, log_lines.measured = log_lines.measured, Measured()
-    report(LoadProgress("first_decode", 0.0))
-    first_decode(context, min(_CANARY_ROWS, shape.n_ubatch))
     chosen = chat_template.choose(model, spec.template)
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)
@@ -134,7 +131,8 @@ def load(
     )
     family = choose_family(spec.tool_parser, chosen.source, model.architecture)
     serving = Serving(rotation.window, shape.n_seq_max, queue, chosen.origin, family.name)
-    fitted = fit(spec, model, shape, measured, serving, rotation.fitted, rotation.notes)
+    notes = (*rotation.notes, *shaped.notes)
+    fitted = fit(spec, model, shape, measured, serving, rotation.fitted, notes)
     for note in fitted.notes:
         log.warning("not as configured", model=spec.model, reason=note)
     return Loaded(
@@ -177,29 +175,20 @@ def _layers(header: gguf.Header) -> Layers:
     return Layers(count, experts)
 
 
-def context_shape(spec: LoadSpec, rotation: rope.Rotation) -> ContextShape:
-    """What llama.cpp is asked for, with a window for each slot."""
-    asked, n_ctx = spec.context, rotation.window
-    n_ubatch = min(asked.n_ubatch, n_ctx)
-    n_threads = asked.n_threads or default_threads()
-    slots = asked.slots or DEFAULT_SLOTS
-    rows = 1 if spec.speculation.mode == "none" else 1 + spec.speculation.draft_max
-    return ContextShape(
-        n_ctx=n_ctx * slots,
-        n_batch=max(n_ubatch, min(asked.n_batch, n_ctx)),
-        n_ubatch=n_ubatch,
-        n_seq_max=slots,
-        n_threads=n_threads,
-        n_threads_batch=asked.n_threads_batch,
-        n_outputs_max=max(slots, min(slots * rows, asked.n_batch)),
-        cache_type_k=asked.cache_type_k,
-        cache_type_v=asked.cache_type_v,
-        flash_attention=asked.flash_attention or "enabled",
-        swa_full=asked.swa_full,
-        offload_kqv=asked.offload_kqv,
-        op_offload=asked.op_offload,
-        rope=rotation.spec,
-    )
+def _make_context(
+    spec: LoadSpec,
+    model: Model,
+    shape: ContextShape,
+    log_lines: LlamaLog,
+    report: Callable[[LoadProgress], None],
+) -> Context:
+    """A context with its adapters that has decoded."""
+    report(LoadProgress("context", 0.0))
+    context = Context(model, shape, log_lines)
+    adapters.apply(model, context, spec.adapters, log_lines)
+    report(LoadProgress("first_decode", 0.0))
+    first_decode(context, min(_CANARY_ROWS, shape.n_ubatch))
+    return context
 
 
 def _check_file(path: Path) -> gguf.Header:
@@ -210,10 +199,9 @@ def _check_file(path: Path) -> gguf.Header:
         raise ModelFailed(error.message, param="model") from error
 
 
-def default_threads() -> int:
-    """The cores we may use; from five on, one is left to the gateway and the clients."""
-    cores = len(os.sched_getaffinity(0))
-    return cores - 1 if cores > 4 else cores
+def cores() -> int:
+    """Those this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def first_decode(context: Context, rows: int) -> None:

@@ -44,14 +44,6 @@ def scan(models: Path, configs: Mapping[str, ModelConfig]) -> list[ModelEntry]:
     return entries(find(models), configs)
 
 
-def resolve(models: Path, model_id: str, configs: Mapping[str, ModelConfig]) -> ResolvedModel:
-    """The model of that id or path below the models folder, with or without `.gguf`.
-
-    `NotFound` names the nearest ids, `ModelFailed` says what is wrong with the file.
-    """
-    return pick(scan(models, configs), model_id, configs)
-
-
 def entries(files: Iterable[Found], configs: Mapping[str, ModelConfig]) -> list[ModelEntry]:
     """The ids of the found files: a file's name, or its path where two folders share the name."""
     joined = _join(files)
@@ -75,7 +67,11 @@ def entries(files: Iterable[Found], configs: Mapping[str, ModelConfig]) -> list[
 def pick(
     known: Sequence[ModelEntry], model_id: str, configs: Mapping[str, ModelConfig]
 ) -> ResolvedModel:
-    """`resolve` over entries already scanned. The id is only compared, never made a path of."""
+    """The model of that id or path below the models folder, with or without `.gguf`.
+
+    `NotFound` names the nearest ids, `ModelFailed` says what is wrong with the file. The id is only
+    compared, never made a path of.
+    """
     entry = locate(known, model_id)
     if not entry.validated:
         raise ModelFailed(

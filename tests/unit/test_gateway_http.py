@@ -446,6 +446,7 @@ def test_openapi_describes_the_routes_there_are(http: httpx.Client) -> None:
         "/v1/readiness",
         "/v1/kronk/ps",
         "/v1/kronk/models",
+        "/v1/kronk/models/{model}",
     }
     for path, field in ((CHAT, "messages"), ("/v1/completions", "prompt")):
         post = paths[path]["post"]

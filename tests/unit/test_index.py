@@ -23,6 +23,10 @@ def put(models: Path, *names: str, content: bytes = GOOD) -> None:
         path.write_bytes(content)
 
 
+def resolve(models: Path, name: str, configs: dict[str, ModelConfig]) -> index.ResolvedModel:
+    return index.pick(index.scan(models, configs), name, configs)
+
+
 def ids(models: Path, *keys: str) -> list[str]:
     return [entry.id for entry in index.scan(models, {key: ModelConfig() for key in keys})]
 
@@ -79,9 +83,9 @@ def test_a_key_with_a_variant_is_a_second_id_of_the_same_file(tmp_path: Path) ->
         ("a", "a.gguf"),
         ("a/IMC", "a.gguf"),
     ]
-    assert index.resolve(tmp_path, "a/IMC", configs).config.n_seq_max == 1
-    assert index.resolve(tmp_path, "o/f/a/IMC", configs).id == "a/IMC"
-    assert index.resolve(tmp_path, "a", configs).config == ModelConfig()
+    assert resolve(tmp_path, "a/IMC", configs).config.n_seq_max == 1
+    assert resolve(tmp_path, "o/f/a/IMC", configs).id == "a/IMC"
+    assert resolve(tmp_path, "a", configs).config == ModelConfig()
 
 
 BROKEN = {
@@ -101,7 +105,7 @@ def test_a_broken_file_is_listed_with_its_reason(
     [entry] = index.scan(tmp_path, {})
     assert not entry.validated and reason in (entry.reason or "")
     with pytest.raises(ModelFailed, match=r"model a cannot be loaded: a.gguf: ") as caught:
-        index.resolve(tmp_path, "a", {})
+        resolve(tmp_path, "a", {})
     assert reason in caught.value.message
 
 
@@ -152,7 +156,7 @@ def test_a_split_model_has_the_size_of_all_and_the_path_of_the_first(tmp_path: P
 @pytest.mark.parametrize("name", ["a", "a.gguf", "o/f/a", "o/f/a.gguf", "a.GGUF"])
 def test_a_model_is_resolved_by_id_and_by_path(tmp_path: Path, name: str) -> None:
     put(tmp_path, "o/f/a.gguf")
-    found = index.resolve(tmp_path, name, {"a": ModelConfig(n_seq_max=2)})
+    found = resolve(tmp_path, name, {"a": ModelConfig(n_seq_max=2)})
     assert (found.id, found.path, found.config.n_seq_max) == ("a", tmp_path / "o/f/a.gguf", 2)
 
 
@@ -174,7 +178,7 @@ def test_a_model_is_resolved_by_id_and_by_path(tmp_path: Path, name: str) -> Non
 def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
     put(tmp_path, "secret.gguf", "models/o/a.gguf")
     with pytest.raises(NotFound) as caught:
-        index.resolve(tmp_path / "models", name, {})
+        resolve(tmp_path / "models", name, {})
     assert caught.value.param == "model"
     assert len(caught.value.message) < 300
 
@@ -182,16 +186,16 @@ def test_a_name_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
 def test_the_nearest_ids_are_named(tmp_path: Path) -> None:
     put(tmp_path, "Qwen3-8B-Q8_0.gguf", "SmolLM2.gguf")
     with pytest.raises(NotFound, match="did you mean Qwen3-8B-Q8_0"):
-        index.resolve(tmp_path, "qwen3-8b", {})
+        resolve(tmp_path, "qwen3-8b", {})
     with pytest.raises(NotFound, match="the models folder has none yet"):
-        index.resolve(tmp_path / "empty", "a", {})
+        resolve(tmp_path / "empty", "a", {})
 
 
 def test_a_name_of_two_files_names_both(tmp_path: Path) -> None:
     put(tmp_path, "o/a.gguf", "p/a.gguf")
     with pytest.raises(NotFound, match="not unique; write one of o/a, p/a"):
-        index.resolve(tmp_path, "a", {})
-    assert index.resolve(tmp_path, "p/a", {"a": ModelConfig(n_seq_max=7)}).config.n_seq_max == 7
+        resolve(tmp_path, "a", {})
+    assert resolve(tmp_path, "p/a", {"a": ModelConfig(n_seq_max=7)}).config.n_seq_max == 7
 
 
 ROW = Facts("0" * 64, 24, 1, "hf:o/r/a.gguf", "2026-01-01T00:00:00+00:00")

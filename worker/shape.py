@@ -1,0 +1,70 @@
+"""The context a generating model gets: from what is configured to what llama.cpp is asked for.
+Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kronk.shared.errors import ModelFailed
+from kronk.shared.wire.values import LoadSpec
+
+from .context import ContextShape
+from .rope import Rotation
+
+# The manual's examples; `Fitted` says what it came to.
+DEFAULT_SLOTS = 4
+# llama.cpp counts cells in 32 bits and does not notice when they wrap.
+MOST_CELLS = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """The shape, and what of the configuration it does not follow."""
+
+    shape: ContextShape
+    notes: tuple[str, ...]
+
+
+def shape_context(spec: LoadSpec, rotation: Rotation, cores: int) -> Shaped:
+    """A window for each slot; `cores` are those this process may use."""
+    asked, window = spec.context, rotation.window
+    slots = asked.slots or DEFAULT_SLOTS
+    if window * slots > MOST_CELLS:
+        raise ModelFailed(
+            f"context_window {window} for each of {slots} slots (n_seq_max) is more than llama.cpp"
+            f" can count: {MOST_CELLS} tokens in all",
+            param="model",
+        )
+    # Each generating slot has a row in every decode.
+    n_ubatch = max(min(asked.n_ubatch, window), slots)
+    n_batch = max(min(asked.n_batch, window), n_ubatch)
+    n_threads = asked.n_threads or default_threads(cores)
+    guessed = 0 if spec.speculation.mode == "none" else spec.speculation.draft_max
+    shape = ContextShape(
+        n_ctx=window * slots,
+        n_batch=n_batch,
+        n_ubatch=n_ubatch,
+        n_seq_max=slots,
+        n_threads=n_threads,
+        n_threads_batch=asked.n_threads_batch,
+        n_outputs_max=min(slots * (1 + guessed), n_batch),
+        cache_type_k=asked.cache_type_k,
+        cache_type_v=asked.cache_type_v,
+        flash_attention=asked.flash_attention or "enabled",
+        swa_full=asked.swa_full,
+        offload_kqv=asked.offload_kqv,
+        op_offload=asked.op_offload,
+        rope=rotation.spec,
+    )
+    notes = []
+    if asked.n_ubatch < slots:
+        notes.append(f"n_ubatch is {n_ubatch}, a row for each slot, instead of {asked.n_ubatch}")
+    most = max(n_threads, asked.n_threads_batch or 0)
+    if most > cores:
+        notes.append(f"{most} threads share {cores} cores, which makes every token slower")
+    return Shaped(shape, tuple(notes))
+
+
+def default_threads(cores: int) -> int:
+    """All cores; from five on, one is left to the gateway and the clients."""
+    return cores - 1 if cores > 4 else cores
