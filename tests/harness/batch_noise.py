@@ -26,8 +26,9 @@ from typing import Any
 import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
+import structlog
 
-from kronk.shared.wire.to_gateway import Delta, Done, Failed
+from kronk.shared.wire.to_gateway import Done, Failed, GenerationDelta
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Answer, ContextSpec, LoadSpec, Prompt, Sampling
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
@@ -120,6 +121,8 @@ class Recorder:
 def main() -> None:
     # Without its engine there is nothing to wait for.
     threading.excepthook = die
+    # What we found is all there is on stdout.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     path = Path(sys.argv[1])
     log = LlamaLog()
     running = Running(path, log)
@@ -268,7 +271,7 @@ class Running:
 
     def cancel(self, request: int) -> None:
         """Not before its first word: a prefill that is broken off leaves other holes behind."""
-        while not isinstance(self._events[request].get(timeout=PATIENCE), Delta):
+        while not isinstance(self._events[request].get(timeout=PATIENCE), GenerationDelta):
             pass
         self.loaded.engine.tell(Cancel(request))
         self._open.remove(request)

@@ -171,7 +171,8 @@ class Engine:
     def _admit(self, job: Job) -> None:
         self.requests += 1
         # Leases keep the gateway below this; a gateway that does not count is refused here.
-        if len(self._waiting) >= self._queue_limit + len(self._free):
+        new = sum(1 for _, number in self._waiting if number == 0)
+        if new >= self._queue_limit + len(self._free):
             self._fail(job, Overloaded("the model's queue is full"))
             return
         self._events.append(Accepted(job.request, len(job.prompt)))

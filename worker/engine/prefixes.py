@@ -69,9 +69,15 @@ class Prefixes:
             self._save(slot, None)
         if not self._fetch(slot, match, state, placement):
             self.clear(slot)
+            if match.candidate is not None and match.candidate.source is Source.STORED:
+                # It would be chosen, and refused, each time.
+                self._store.drop(match.candidate.key)
             match = Match(None, 0, match.miss, f"{match.reason}, which llama.cpp did not take")
         slot.keep(prompt[: match.length])
-        log.debug("prefix cache", request=job.request, cached=match.length, why=match.reason)
+        is_news = match.miss is not None and prompt.size >= self._policy.min_tokens
+        (log.info if is_news else log.debug)(
+            "prefix cache", request=job.name, cached=match.length, reason=match.reason
+        )
         return slot, match.length, match.reason
 
     def twin(self, slot: Slot, free: Sequence[Slot]) -> Slot | None:
