@@ -28,33 +28,10 @@ from typing import Any
 from server import Server, running_server
 
 TEXTS = 32
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "a",
-    "lazy",
-    "dog",
-    "while",
-    "seven",
-    "wizards",
-    "brew",
-    "potions",
-    "in",
-    "quiet",
-    "towers",
-    "near",
-    "cold",
-    "rivers",
-    "and",
-    "old",
-    "mills",
-    "turn",
-    "slowly",
-]
+WORDS = (
+    "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "while", "seven", "wizards", "brew",
+    "potions", "in", "quiet", "towers", "near", "cold", "rivers", "and", "old", "mills", "turn",
+)  # fmt: skip
 # The peer: reads a list of texts, embeds them one by one, says how many seconds that took.
 PEER = """
 import json, sys, time
@@ -181,11 +158,9 @@ def main() -> None:
         model = options.model or tiny_encoder(Path(folder))
         print(f"{model.name}: {TEXTS} texts of {options.words} words, {options.rounds} rounds,")
         print(f"{options.threads} threads, load average {os.getloadavg()[0]:.2f}\n", flush=True)
-        keys = {"flash_attention": "enabled"} if options.flash else {}
+        more = {"flash_attention": "enabled"} if options.flash else {}
         plain = Plain(model, options.threads, options.flash)
-        with running_server(
-            model, spare=False, keys={"n_threads": options.threads, **keys}
-        ) as server:
+        with running_server(model, spare=False, threads=options.threads, more=more) as server:
             seconds = measure(server, plain, options.rounds, texts)
         plain.close()
     show(model, seconds)

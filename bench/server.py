@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,17 +81,23 @@ class Server:
 
 @contextlib.contextmanager
 def running_server(
-    model: Path, *, slots: int, context: int, spare: bool, threads: int | None = None
+    model: Path,
+    *,
+    spare: bool,
+    slots: int | None = None,
+    context: int | None = None,
+    threads: int | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> Iterator[Server]:
-    """Start, wait until it answers, stop, and clean up."""
+    """Start, wait until it answers, stop, and clean up; `more` is keys of the model's own."""
     base = Path(tempfile.mkdtemp(prefix="kronk-bench-"))
     folder = base / "models" / "bench" / "model"
     folder.mkdir(parents=True)
     (folder / model.name).symlink_to(model.resolve())
-    keys = [f"context_window: {context}", f"n_seq_max: {slots}"]
-    keys += [f"n_threads: {threads}"] if threads else []
+    keys = {"context_window": context, "n_seq_max": slots, "n_threads": threads, **(more or {})}
     config = base / "models.yaml"
-    config.write_text(f"models:\n  {model.stem}:\n" + "".join(f"    {key}\n" for key in keys))
+    # YAML reads JSON, and null is as good as leaving a key out.
+    config.write_text(json.dumps({"models": {model.stem: keys}}))
     port = free_port()
     flags = [f"--base-path={base}", f"--api-host=127.0.0.1:{port}", f"--model-config-file={config}"]
     flags += ["--cache-ttl=0", f"--spare={'true' if spare else 'false'}"]

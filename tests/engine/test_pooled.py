@@ -370,20 +370,24 @@ def test_a_cancel_reaches_into_a_decode_that_nobody_else_needs(mean: Running) ->
 
 
 def test_a_cancel_spares_a_decode_that_another_request_has_a_text_in(mean: Running) -> None:
+    (fox,) = mean.loaded.vocabulary.plain("fox")
     there, go_on = hold(mean)
     first = mean.embed("river")
     assert there.wait(PATIENCE)
+    before = len(mean.decodes)
     gone, stays = mean.embed(*["red"] * 100), mean.embed("fox")
-    there.clear()
+
+    def cancel(tokens: list[int]) -> None:
+        assert fox in tokens
+        mean.engine.tell(Cancel(gone))
+
+    mean.before = cancel
     go_on.set()
     mean.vectors(first)
-    before = len(mean.decodes)
-    mean.engine.tell(Cancel(gone))
-    mean.vectors(stays)
+    assert len(mean.vectors(stays)) == 1
     mean.prove_idle()
-    assert DecodeResult.ABORTED not in [result for _, result in mean.decodes[before:]]
-    # What was left of it was not decoded any more.
-    assert len(mean.decodes) - before < 50
+    # The one that was held, and the one with a text of each: nothing of the hundred after that.
+    assert [result for _, result in mean.decodes[before:]] == [DecodeResult.OK] * 2
 
 
 @pytest.mark.parametrize("result", [DecodeResult.FAILED, DecodeResult.NO_SPACE])
@@ -474,6 +478,24 @@ def test_a_text_that_is_too_long_is_refused_with_both_numbers_or_cut(mean: Runni
     tokens = vocabulary.text("river " * 510)
     assert len(tokens) == 512
     assert cut @ mean.vectors(mean.embed(tokens))[0] >= 0.9999
+
+
+def test_a_text_that_cannot_fit_is_refused_or_cut_without_being_read(
+    mean: Running, reranker: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huge = "x" * 512 * 257
+    assert len(mean.vectors(mean.embed(huge, truncate=True))) == 1
+    for running in (mean, reranker):
+        monkeypatch.setattr(running.loaded.vocabulary, "text", None)
+        monkeypatch.setattr(running.loaded.vocabulary, "plain", None)
+    with pytest.raises(ContextLengthExceeded, match="131584 characters"):
+        mean.embed(huge)
+    with pytest.raises(ContextLengthExceeded) as error:
+        reranker.rank(huge, "red", truncate=True)
+    assert error.value.param == "query"
+    with pytest.raises(ContextLengthExceeded) as error:
+        reranker.rank("fox", "red", huge)
+    assert error.value.param == "documents[1]"
 
 
 def test_a_pair_that_is_too_long_is_refused_or_its_document_cut(reranker: Running) -> None:

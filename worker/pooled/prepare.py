@@ -13,6 +13,10 @@ from .job import Embeddings, Job, Ranking
 from .kind import Pooling
 from .loader import PooledLoaded
 
+# Characters that a token stands for at the very most, on average over a text. More than that is
+# refused, or cut, unread: to tokenise 30 MB takes half a minute, in which nobody else is served.
+_MOST_PER_TOKEN = 256
+
 
 def prepare(asked: Submit | Embed | Rank, loaded: PooledLoaded) -> Job:
     """Raises a `CallerError` for everything that is wrong with the request."""
@@ -58,7 +62,7 @@ def _embed(asked: Embed, loaded: PooledLoaded, submitted: float) -> Job:
 def _input(value: object, where: str, asked: Embed, loaded: PooledLoaded) -> list[int]:
     vocabulary = loaded.vocabulary
     if isinstance(value, str):
-        tokens = vocabulary.text(value)
+        tokens = vocabulary.text(_readable(value, where, asked.truncate, loaded.longest))
     else:
         tokens = _token_ids(value, where, vocabulary.size)
     if not tokens:
@@ -66,6 +70,18 @@ def _input(value: object, where: str, asked: Embed, loaded: PooledLoaded) -> lis
     if asked.truncate:
         return vocabulary.cut(tokens, loaded.longest)
     return _fitting(tokens, where, loaded.longest)
+
+
+def _readable(text: str, where: str, truncate: bool, longest: int) -> str:
+    if len(text) <= longest * _MOST_PER_TOKEN:
+        return text
+    if truncate:
+        return text[: longest * _MOST_PER_TOKEN]
+    raise ContextLengthExceeded(
+        f"This model's maximum context length is {longest} tokens. However, '{where}' has"
+        f" {len(text)} characters. Please shorten it, or set 'truncate' to true.",
+        param=where,
+    )
 
 
 def _token_ids(value: object, where: str, n_vocab: int) -> list[int]:
@@ -100,16 +116,20 @@ def _rank(asked: Rank, loaded: PooledLoaded, submitted: float) -> Job:
 def _pairs(asked: Rank, loaded: PooledLoaded) -> list[list[int]]:
     vocabulary = loaded.vocabulary
     longest = loaded.longest if asked.truncate else None
+    query = _readable(asked.query, "query", False, loaded.longest)
+    documents = [
+        _readable(document, f"documents[{number}]", asked.truncate, loaded.longest)
+        for number, document in enumerate(asked.documents)
+    ]
     template = vocabulary.rerank_template
     if template is not None:
         return [
-            pairs.templated(template, asked.query, document, vocabulary, longest)
-            for document in asked.documents
+            pairs.templated(template, query, document, vocabulary, longest)
+            for document in documents
         ]
-    frame, query = pairs.frame(vocabulary.specials), vocabulary.plain(asked.query)
+    frame, tokens = pairs.frame(vocabulary.specials), vocabulary.plain(query)
     return [
-        pairs.framed(frame, query, vocabulary.plain(document), longest)
-        for document in asked.documents
+        pairs.framed(frame, tokens, vocabulary.plain(document), longest) for document in documents
     ]
 
 
