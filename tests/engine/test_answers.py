@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from harness import random_gguf
 from harness.engine import EngineRun
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import (
@@ -232,6 +233,33 @@ def test_a_gap_cannot_be_filled_without_tokens_for_it(tiny: EngineRun) -> None:
     with pytest.raises(InvalidArgument, match="suffix") as refused:
         tiny.ask(Prompt(text="def f(", suffix="return 1"), 10)
     assert refused.value.param == "suffix"
+
+
+def test_a_gap_is_filled_between_the_tokens_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "code.gguf"
+    marks = {"fim_pre": 40, "fim_suf": 41, "fim_mid": 42}
+    random_gguf.write(path, random_gguf.LLAMA, tokens=marks)
+    run = EngineRun(
+        LoadSpec(
+            "code",
+            str(path),
+            context=ContextSpec(window=512, slots=1, n_threads=1),
+            placement=PlacementSpec(n_gpu_layers=0),
+        )
+    )
+    before, after = "def f(", "return 1"
+    tokens = [
+        marks["fim_pre"],
+        *run.loaded.model.tokenize_part(before),
+        marks["fim_suf"],
+        *run.loaded.model.tokenize_part(after),
+        marks["fim_mid"],
+    ]
+    filled = run.ask(Prompt(text=before, suffix=after), 12)
+    assert filled.usage.prompt_tokens == len(tokens)
+    assert filled.text == run.ask(Prompt(tokens=tuple(tokens)), 12).text
+    assert filled.text != run.ask(Prompt(text=before + after), 12).text
+    run.stop_all()
 
 
 def test_a_text_goes_on_without_a_template(tiny: EngineRun) -> None:

@@ -9,7 +9,7 @@ control tokens in the output matrix are zero.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,8 +56,13 @@ MOE = Kind("moe", "qwen3moe")
 KINDS = (LLAMA, SWA, MAMBA, HYBRID, MOE)
 
 
-def write(path: Path, kind: Kind, *, seed: int = 0) -> None:
-    """Write the file, some 3 to 6 MB; the same bytes for the same seed."""
+def write(
+    path: Path, kind: Kind, *, seed: int = 0, tokens: Mapping[str, int] | None = None
+) -> None:
+    """Write the file, some 3 to 6 MB; the same bytes for the same seed.
+
+    `tokens` are special tokens to declare, such as `fim_pre`, by their ids.
+    """
     tokenizer = _tokenizer()
     shapes = list(_shapes(kind, tokenizer.size))
     table = b""
@@ -67,6 +72,8 @@ def write(path: Path, kind: Kind, *, seed: int = 0) -> None:
         table += struct.pack(f"<{len(shape)}QIQ", *shape, 0, offset)
         offset += _padded(4 * int(np.prod(shape)))
     keys = [*_parameters(kind), *tokenizer.keys]
+    for which, token in (tokens or {}).items():
+        keys.append(_key(f"tokenizer.ggml.{which}_token_id", _UINT32, struct.pack("<I", token)))
     header = struct.pack("<4sIQQ", b"GGUF", 3, len(shapes), len(keys)) + b"".join(keys) + table
     dice = np.random.default_rng(seed)
     with path.open("wb") as file:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kronk.shared import sampling_table
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import (
     ALIASES,
@@ -116,3 +118,10 @@ def test_the_limits_are_those_of_the_table() -> None:
     assert SAMPLING_LIMITS["temperature"] == (0.0, 2.0)
     assert SAMPLING_LIMITS["presence_penalty"] == (-2.0, 2.0)
     assert "ignore_eos" not in SAMPLING_LIMITS
+
+
+def test_the_documentation_is_the_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "sampling.md"
+    assert page.read_text() == sampling_table.document(), (
+        "run: python -m kronk.shared.sampling_table > docs/sampling.md"
+    )

@@ -1,0 +1,46 @@
+"""Writes `docs/sampling.md` from its table: `python -m kronk.shared.sampling_table`."""
+
+from __future__ import annotations
+
+import json
+
+from .sampling_params import ALIASES, PARAMETERS, Parameter
+
+_HEAD = """\
+# Sampling parameters
+
+Fields of a request, and keys of `sampling_parameters` in a model's configuration. What the request
+says wins over the model's configuration, that over what the GGUF recommends, and that over the
+default here. Zero is zero: nothing else is put in its place.
+
+They act in llama-server's order:
+
+1. `logit_bias`
+2. the mask of a grammar, a JSON schema or a pattern
+3. the end tokens that `ignore_eos` and `min_tokens` rule out
+4. repeat, frequency and presence penalties, then DRY; all know the prompt
+5. top_n_sigma, top_k, typical_p, top_p, min_p, XTC, temperature, draw; with mirostat, temperature
+   and mirostat in place of those
+
+At temperature 0 the best token after step 4 is taken. Log-probabilities are those of the model's own
+odds, before step 1.
+
+| parameter | values | default | meaning |
+| --- | --- | --- | --- |
+"""
+
+
+def document() -> str:
+    """The whole page."""
+    return _HEAD + "".join(_row(name, parameter) for name, parameter in PARAMETERS.items())
+
+
+def _row(name: str, parameter: Parameter) -> str:
+    names = [name, *(alias for alias, meant in ALIASES.items() if meant == name)]
+    named = ", ".join(f"`{each}`" for each in names)
+    default = "none" if parameter.default in (None, {}) else f"`{json.dumps(parameter.default)}`"
+    return f"| {named} | {parameter.expectation} | {default} | {parameter.meaning} |\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")
