@@ -22,8 +22,8 @@ They act in llama-server's order:
 5. top_n_sigma, top_k, typical_p, top_p, min_p, XTC, temperature, draw; with mirostat, temperature
    and mirostat in place of those
 
-At temperature 0 the best token after step 4 is taken. Log-probabilities are those of the model's own
-odds, before step 1.
+At temperature 0 the best token after step 4 is taken. Log-probabilities are those of the model's
+own odds, before step 1.
 
 | parameter | values | default | meaning |
 | --- | --- | --- | --- |
