@@ -89,7 +89,9 @@ def build_engine(
     policy = cache_policy(spec.cache)
     memory = Memory(context.handle, memory_kind(model, spec))
     guesses = spec.speculation
-    prefixes = Prefixes(memory, policy, Store(policy.ram_bytes, policy.max_pins), disk)
+    prefixes = Prefixes(
+        memory, policy, Store(policy.ram_bytes, policy.max_pins), disk, parks=crowding is not None
+    )
     return Engine(
         context,
         model,
