@@ -106,6 +106,9 @@ class Engine:
         self._running: dict[int, Slot] = {}
         self._free = {index: Slot(index) for index in range(slots)}
         self._events: list[Any] = []
+        # Requests whose sampling failed in this step. They keep their slots to its end: its other
+        # rows may be theirs too.
+        self._broken: dict[int, KronkError] = {}
         self._plan = Plan((), ())
         # The slots of the batch as it stands, when the next decode is the same rows one position
         # on; None as soon as anything changes. Planning anew costs more than the rest of a step.
@@ -133,20 +136,24 @@ class Engine:
     def run(self) -> None:
         """For ever; blocks while there is nothing to do."""
         while True:
-            self._context.rearm()
-            self._take_commands()
-            self._assign_slots()
-            is_idle = not self._step()
-            if self._events:
-                # `emit` of a request is this list's `append`: it stays the same list.
-                events = self._events.copy()
-                self._events.clear()
-                self._emit(events)
-            if is_idle:
+            if not self.turn():
                 self.is_working = False
                 command = self._commands.get()
                 self.is_working = True
                 self._obey(command)
+
+    def turn(self) -> bool:
+        """Obey what was told and decode once; False when there was nothing to decode."""
+        self._context.rearm()
+        self._take_commands()
+        self._assign_slots()
+        has_decoded = self._step()
+        if self._events:
+            # `emit` of a request is this list's `append`: it stays the same list.
+            events = self._events.copy()
+            self._events.clear()
+            self._emit(events)
+        return has_decoded
 
     # Commands.
 
@@ -325,7 +332,16 @@ class Engine:
                 self._sample(slot, row, now)
         for slot in marked:
             self._prefixes.reached_mark(slot)
+        if self._broken:
+            self._fail_broken()
         return guesses
+
+    def _fail_broken(self) -> None:
+        for number, error in self._broken.items():
+            job = self._requests[number].job
+            self._drop(number)
+            self._fail(job, error)
+        self._broken.clear()
 
     def _verify(self, sampling: list[Slot], guesses: int, now: float) -> None:
         """Sample each slot's rows up to its first wrong guess."""
@@ -381,8 +397,7 @@ class Engine:
             token, score = choice.choose(row)
         except KronkError as error:
             # A grammar that grew too complex for its library.
-            self._drop(request.job.request)
-            self._fail(request.job, error)
+            self._broken.setdefault(request.job.request, error)
             return
         if token in self._ends:
             self._finish(slot, "stop", now)

@@ -73,6 +73,8 @@ class Output:
         # Tokens by the stream that the parser reads, and those of the content by the content.
         self._stream = _Ledger()
         self._content = _Ledger()
+        # The beginning of a scored token's text, which goes out as one with its score.
+        self._part = ""
 
     @property
     def stopped(self) -> str | None:
@@ -102,7 +104,7 @@ class Output:
         if self._parser is not None:
             deltas += self._read(self._parser.finish())
         if self.stopped is None:
-            deltas += self._delta(self._stop.finish(), self._content.rest())
+            deltas += self._delta(self._part + self._stop.finish(), self._content.rest())
         return deltas
 
     def _read(self, segments: Sequence[Segment]) -> list[GenerationDelta]:
@@ -140,7 +142,10 @@ class Output:
     def _write(self, text: str) -> Sequence[GenerationDelta]:
         if not text:
             return ()
-        text = self._stop.feed(text)
+        text, self._part = self._part + self._stop.feed(text), ""
+        if self._scored and self.stopped is None:
+            whole = self._content.whole(len(text))
+            text, self._part = text[:whole], text[whole:]
         tokens = self._content.take(len(text), inclusive=self.stopped is not None)
         return self._delta(text, tokens)
 
@@ -201,6 +206,18 @@ class _Ledger:
         for item in tokens:
             item.end = max(start, self._written - (last - item.end))
         self._tokens += tokens
+
+    def whole(self, chars: int) -> int:
+        """How many of the next `chars` characters belong to tokens whose text ends among them; all
+        do where no token is known for them."""
+        if self.is_empty:
+            return chars
+        reached = 0
+        for item in self._tokens:
+            if item.end > self._taken + chars:
+                break
+            reached = item.end - self._taken
+        return reached
 
     def take(self, chars: int, *, inclusive: bool = False) -> list[_Token]:
         """The tokens whose text ends within the next `chars` characters; `inclusive`ly also the

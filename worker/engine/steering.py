@@ -73,13 +73,15 @@ class Steering:
             if token == self._job.thinking.opening:
                 self._sampler.mask = self._closer = self._matcher = None
                 self._phase = Phase.THINKING
+                self._end_thinking_in_time()
             else:
                 self._sampler.mask = self._matcher
                 self._phase = Phase.ANSWER
         elif thinker is not None and thinker.is_thinking:
             self._thought += 1
             self._end_thinking_in_time()
-        elif self._phase is Phase.THINKING:
+        elif self._phase is Phase.THINKING and not self.forced:
+            # What is written behind the closing tag is no part of the answer either.
             self._start_grammar()
 
     def _begin(self) -> None:
