@@ -22,7 +22,8 @@ from kronk.worker.context import Batch, Context, DecodeResult
 from kronk.worker.library import LlamaLog
 from kronk.worker.loader import Loaded, load
 
-LOG = LlamaLog()
+# llama.cpp has one log, and calls whoever asked for it last: each load listens anew.
+LOGS: list[LlamaLog] = []
 SMALL = {"context_window": 512, "n_seq_max": 2, "n_threads": 1}
 # Numbers of one position in the tiny model's keys, and as many in its values.
 KV_WIDTH = 128
@@ -37,7 +38,12 @@ def spec(path: Path = TINY, **keys: Any) -> LoadSpec:
 
 
 def loaded(path: Path = TINY, **keys: Any) -> Loaded:
-    found = load(spec(path, **keys), log_lines=LOG, report=lambda _: None, emit=lambda _: None)
+    return load_as(spec(path, **keys))
+
+
+def load_as(wanted: LoadSpec) -> Loaded:
+    LOGS.append(LlamaLog())
+    found = load(wanted, log_lines=LOGS[-1], report=lambda _: None, emit=lambda _: None)
     assert isinstance(found, Loaded)
     return found
 
@@ -90,7 +96,7 @@ def test_quantised_values_without_flash_attention_are_refused_by_llama_cpp_too()
     bad = spec(cache_type_v="q8_0", flash_attention="auto")
     bad = replace(bad, context=replace(bad.context, flash_attention="disabled"))
     with pytest.raises(ModelFailed, match="cannot create a context"):
-        load(bad, log_lines=LOG, report=lambda _: None, emit=lambda _: None)
+        load_as(bad)
 
 
 def test_without_swa_full_a_sliding_window_takes_less(tmp_path: Path) -> None:

@@ -175,6 +175,35 @@ def test_the_file_stands_before_the_key_in_an_error(tmp_path: Path) -> None:
         load_file(file)
 
 
+def test_the_manuals_example_for_coding_agents_is_read(tmp_path: Path) -> None:
+    """Hyphens, an anchor, and a variant that merges it."""
+    file = tmp_path / "models.yaml"
+    file.write_text("""\
+models:
+  Coder: &base
+    context-window: 131072
+    nbatch: 2048
+    nubatch: 512
+    cache-type-k: q8_0
+    cache-type-v: q8_0
+    flash-attention: enabled
+    nseq-max: 2
+    sampling-parameters:
+      temperature: 0.7
+      top_p: 0.8
+      top_k: 20
+  Coder/IMC:
+    <<: *base
+    nseq-max: 1
+    incremental-cache: true
+    max-imc-sessions: 1
+""")
+    plain, cached = load_file(file).values()
+    assert (plain.context_window, plain.n_seq_max, plain.incremental_cache) == (131072, 2, False)
+    assert (cached.context_window, cached.n_seq_max, cached.incremental_cache) == (131072, 1, True)
+    assert cached.sampling_parameters == plain.sampling_parameters
+
+
 def test_relative_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "models.yaml"
     file.write_text("models: {A: {chat_template_file: t.jinja, lora: [l.gguf]}}")
