@@ -31,6 +31,10 @@ _SPACE = r"[ ]|\n[ ]{0,40}|\n\t{0,10}"
 _ANY_OBJECT = {"type": "object"}
 _MAX_SOURCE = 256 * 1024
 _CACHED = 64
+# Tokens of the shortest answer whose masks are tried out, and seconds that one may take: all other
+# answers wait for it.
+_REHEARSED = 48
+_SLOWEST = 0.1
 _MAX_REASON = 300
 # What llguidance's reasons mean to who wrote the schema.
 _CLEARER = {
@@ -79,7 +83,11 @@ class Compiler:
         self._tools: _Tools | None = None
         self._cache: OrderedDict[tuple[str, str], Grammar] = OrderedDict()
         self._limits = LLParserLimits(
-            max_grammar_size=200_000, max_lexer_states=50_000, verbose_errors=False
+            max_grammar_size=200_000,
+            max_lexer_states=50_000,
+            # Some 20 ms for one mask. Single characters take many on a large vocabulary.
+            step_max_items=400_000,
+            verbose_errors=False,
         )
 
     def compile(self, constraint: Constraint) -> Grammar:
@@ -188,6 +196,10 @@ class _Tools:
             raise InvalidArgument(
                 f"{param}: no answer was found that it allows, or none is short enough",
                 param=param,
+            )
+        if start.fork().rehearse(ending[:_REHEARSED]) > _SLOWEST:
+            raise InvalidArgument(
+                f"{param}: it is too complex: each token would take very long", param=param
             )
         return Grammar(start, len(self.vocabulary.respell(ending)))
 

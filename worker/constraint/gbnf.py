@@ -146,7 +146,7 @@ class _Reader:
                 self._at += 1
             else:
                 return item
-            item = EMPTY if most == 0 else Repeat(item, least, most)
+            item = _times_over(item, least, most)
             self._skip(_BLANKS)
 
     def _times(self) -> tuple[int, int | None]:
@@ -231,3 +231,13 @@ class _Reader:
     def _fault(self, reason: str) -> Refused:
         line = self._source.count("\n", 0, self._at) + 1
         return Refused("", f"line {line}: {reason}")
+
+
+def _times_over(item: Node, least: int, most: int | None) -> Node:
+    if most == 0:
+        return EMPTY
+    # A loop in a loop is one, without its many ways to read the same text.
+    loops = most is None and isinstance(item, Repeat) and item.most in (1, None)
+    if loops and isinstance(item, Repeat) and max(least, item.least) < 2:
+        return Repeat(item.item, min(least, item.least), None)
+    return Repeat(item, least, most)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -67,9 +68,25 @@ class Matcher:
 
         End-of-generation tokens may exactly when the grammar accepts.
         """
-        self._state.unsafe_compute_mask_ptr(self._masks.words.ctypes.data, self._masks.words.nbytes)
-        self._check()
+        self._fill(self._masks.words)
         self._masks.apply(logits)
+
+    def rehearse(self, tokens: list[int]) -> float:
+        """Take `tokens`, with a mask before each of them; the seconds of the processor that the
+        slowest took."""
+        # Not the shared buffer: an answer may be under way in another thread.
+        words = np.zeros_like(self._masks.words)
+        slowest = 0.0
+        for token in tokens:
+            begun = time.thread_time()
+            self._fill(words)
+            slowest = max(slowest, time.thread_time() - begun)
+            self.accept(token)
+        return slowest
+
+    def _fill(self, words: npt.NDArray[np.uint32]) -> None:
+        self._state.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
+        self._check()
 
     def allows(self, token: int) -> bool:
         """Whether `token` may come next, as `apply` has it, for a small part of its price.

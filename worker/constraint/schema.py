@@ -25,7 +25,7 @@ MAX_BYTES = 256 * 1024
 # JSON levels; the parsers behind it give up at 128.
 MAX_DEPTH = 96
 # Schemas inside one another, through references too: each takes some stack in llguidance.
-_MAX_NESTING = 200
+_MAX_NESTING = 100
 _MAX_SCHEMAS = 10_000
 # Characters of a property's name in a path.
 _MAX_NAME = 64
@@ -118,6 +118,8 @@ class _Walk:
         # Reference to the name of its definition.
         self._names: dict[str, str] = {}
         self.definitions: dict[str, Part] = {}
+        # References that are being replaced.
+        self._open: set[str] = set()
         # In the order they are met in.
         self.patterns: dict[str, None] = {}
 
@@ -147,14 +149,10 @@ class _Walk:
             case "schema":
                 return self._child(part, content, where, nesting)
             case "list":
-                inside = name == "oneOf"
                 return [
-                    self._child(
-                        part,
-                        self._resolved(item, where) if inside else item,
-                        f"{where}[{at}]",
-                        nesting,
-                    )
+                    self._alternative(part, item, f"{where}[{at}]", nesting)
+                    if name == "oneOf"
+                    else self._child(part, item, f"{where}[{at}]", nesting)
                     for at, item in enumerate(content)
                 ]
             case "map":
@@ -182,16 +180,16 @@ class _Walk:
             self.definitions[name] = self.part(target, there, nesting + 1)
         return f"#/$defs/{name}"
 
-    def _resolved(self, value: Any, path: str) -> Any:
-        """What a bare reference stands for: llguidance sees that two alternatives exclude each
-        other only when it has them before it."""
-        for _ in range(_MAX_NESTING):
-            if not (isinstance(value, dict) and isinstance(value.get("$ref"), str)):
-                return value
-            if keywords.bare(value) != {"$ref"}:
-                return value
-            value = self._target(value["$ref"], path)
-        return value
+    def _alternative(self, part: Part, value: Any, path: str, nesting: int) -> Any:
+        """A bare reference is replaced by what it stands for: llguidance sees that two alternatives
+        exclude each other only when it has them before it."""
+        pointer = value.get("$ref") if isinstance(value, dict) else None
+        if not isinstance(pointer, str) or pointer in self._open or len(keywords.bare(value)) > 1:
+            return self._child(part, value, path, nesting)
+        self._open.add(pointer)
+        schema = self._alternative(part, self._target(pointer, path), path, nesting + 1)
+        self._open.remove(pointer)
+        return schema
 
     def _target(self, pointer: str, path: str) -> Any:
         if pointer != "#" and not pointer.startswith("#/"):

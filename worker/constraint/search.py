@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -35,6 +36,8 @@ _COMMA = ord(",")
 _FARTHEST = 16_384
 # Steps of a first descent; one that is still on its way then may go on, four times as far.
 _FIRST_DESCENT = 200
+# Seconds of the processor that a step takes at most on average.
+_SLOW = 10e-6
 # What going on for the first time costs next to deviations from the likeliest way.
 _FARTHER = 2
 # What a letter or digit costs that is not the likeliest of its kind.
@@ -93,7 +96,8 @@ class Search:
     def ending(self, state: LLMatcher, place: Place, effort: int) -> list[int] | None:
         """The tokens, mostly of single bytes, of a short ending; None when none was found.
 
-        `effort` is the steps that may be spent on it, some 3 µs each.
+        `effort` is the steps that may be spent on it. They take some 3 µs each; a grammar that
+        is slower than `_SLOW` has fewer.
         """
         return _Hunt(self, state, place, effort).run()
 
@@ -159,6 +163,7 @@ class _Hunt:
         self._state = state
         self._place = place
         self._effort = effort
+        self._until = time.thread_time() + effort * _SLOW
         self._order = itertools.count(1)
         quote = search.token(_QUOTE)
         self._quote = [] if quote is None else [quote]
@@ -166,7 +171,7 @@ class _Hunt:
     def run(self) -> list[int] | None:
         heap = [_Start(0, 0, [], _FIRST_DESCENT)]
         seen: set[tuple[int, bytes]] = set()
-        while heap and self._effort > 0:
+        while heap and self._goes_on(0):
             start = heapq.heappop(heap)
             state = self._state.deep_copy()
             if start.path and state.try_consume_tokens(start.path) != len(start.path):
@@ -181,6 +186,9 @@ class _Hunt:
                 for cost, child in self._children(state, start.cost, start.path, seen):
                     heapq.heappush(heap, _Start(cost, next(self._order), child, _FIRST_DESCENT))
         return None
+
+    def _goes_on(self, stop: int) -> bool:
+        return self._effort > stop and time.thread_time() < self._until
 
     def _children(
         self, state: LLMatcher, cost: int, path: list[int], seen: set[tuple[int, bytes]]
@@ -210,19 +218,23 @@ class _Hunt:
         path = list(path)
         last = self._search.byte(path[-1]) if path else self._place.last
         filler = _Filler(self._search)
+        quote: list[int] = self._quote
         stop = max(0, self._effort - steps)
-        while self._effort > stop:
+        while self._goes_on(stop):
             self._effort -= 1
             if state.is_accepting():
                 return "accepted", path
             if len(path) >= _FARTHEST or state.is_stopped():
                 return "nowhere", path
-            step = self._forced(state) or self._closing_step(state, last)
-            if step == self._quote:
+            step = self._forced(state) or self._closing_step(state, last, bool(quote))
+            if step and step == quote:
                 filler = _Filler(self._search)
             step = step or self._fill(state, filler)
             if not step or state.try_consume_tokens(step) != len(step):
                 return "nowhere", path
+            if step == quote and last == _QUOTE and self._can(state, _ONLY_IN_STRINGS):
+                # Two of them closed nothing: this is free text.
+                quote = []
             path += step
             last = self._search.byte(step[-1])
         return "on its way", path
@@ -232,11 +244,11 @@ class _Hunt:
         known = list(itertools.takewhile(lambda token: token is not None, tokens))
         return [token for token in known if token is not None]
 
-    def _closing_step(self, state: LLMatcher, last: int | None) -> list[int]:
+    def _closing_step(self, state: LLMatcher, last: int | None, quotes_close: bool) -> list[int]:
         for control in self._place.controls:
             if self._search.step(state, control):
                 return [control]
-        quote = self._can(state, _QUOTE)
+        quote = self._can(state, _QUOTE) if quotes_close else []
         if self._can(state, _ONLY_IN_STRINGS):
             return quote
         if last is not None and last in b":[,":
