@@ -61,6 +61,8 @@ CONFIGURATIONS = (
     Setup(ram_bytes=250_000),
     Setup(ram_bytes=0),
     Setup(disk_bytes=AMPLE),
+    Setup(parks=True),
+    Setup(ram_bytes=250_000, parks=True, guesses=True),
     Setup(ram_bytes=250_000, disk_bytes=400_000),
 )
 STOPS = ((), (), ("e", "ou"), ("a ",))

@@ -71,6 +71,10 @@ class CacheModel:
         """`target` became the same as `source`."""
         self._replace(target, self.slots[source], keeps=True)
 
+    def parked(self, slot: int) -> None:
+        """What the slot held was moved out of the context."""
+        self._replace(slot, (), keeps=True)
+
     def lost(self, slot: int) -> None:
         """The slot's sequence is not to be trusted, or nothing is to be kept."""
         self._replace(slot, (), keeps=False)

@@ -211,9 +211,15 @@ class WatchedPrefixes(Prefixes):
     """Tells the reference what happens to each sequence, and holds each hit to it."""
 
     def __init__(
-        self, bench: Bench, policy: CachePolicy, store: Store, disk: DiskStore | None
+        self,
+        bench: Bench,
+        policy: CachePolicy,
+        store: Store,
+        disk: DiskStore | None,
+        *,
+        parks: bool,
     ) -> None:
-        super().__init__(bench.memory, policy, store, disk)
+        super().__init__(bench.memory, policy, store, disk, parks=parks)
         self.slots: dict[int, Slot] = {}
         self.model = CacheModel(SLOTS, MIN_TOKENS, any_prefix=not bench.is_rigid)
         # Whether a slot that is no longer used may be emptied.
@@ -241,6 +247,9 @@ class WatchedPrefixes(Prefixes):
         elif self._has_room:
             assert cached >= promised, (cached, promised, why)
         self.model.placed(slot.index, prompt, cached)
+        for other in free:
+            if other is not slot and not other.position:
+                self.model.parked(other.index)
         self.look()
         return slot, cached, why
 
@@ -412,6 +421,7 @@ class Setup:
     ram_bytes: int = AMPLE
     guesses: bool = False
     disk_bytes: int = 0
+    parks: bool = False
 
 
 class EngineLab:
@@ -428,7 +438,7 @@ class EngineLab:
             self._disk = PatientDisk(Path(self._folder.name), "0" * 32, setup.disk_bytes)
             self._disk.open()
         store = Store(setup.ram_bytes, self.policy.max_pins)
-        self.prefixes = WatchedPrefixes(bench, self.policy, store, self._disk)
+        self.prefixes = WatchedPrefixes(bench, self.policy, store, self._disk, parks=setup.parks)
         self.prefixes.may_clear |= bench.is_cramped
         guesser = Eager(NgramDrafter(2), DRAFT_MAX, 1) if setup.guesses else None
         self.engine = Engine(
