@@ -25,7 +25,7 @@ class Closer:
         self._matcher = matcher
         self._left = budget
         ending = matcher.ending()
-        fits = ending is not None and matcher.fit(ending, budget) is not None
+        fits = ending is not None and matcher.fits(ending, budget)
         self._ending = ending if fits else None
 
     def after(self, token: int) -> list[int] | None:
@@ -38,9 +38,7 @@ class Closer:
             return None
         ending = self._next(self._ending, token)
         if ending is None:
-            instead = self._matcher.fit(self._ending, self._left)
-            assert instead is not None, "the invariant"
-            return instead or [self._matcher.end]
+            return self._matcher.spelled(self._ending) or [self._matcher.end]
         self._ending = ending
         self._left -= 1
         return None
@@ -51,12 +49,12 @@ class Closer:
         ending = self._remains(known, token)
         if ending is not None and len(ending) <= left:
             return ending
-        if ending is not None and self._matcher.fit(ending, left) is not None:
+        if ending is not None and self._matcher.fits(ending, left):
             return ending
         after = self._matcher.fork()
         after.accept(token)
         ending = after.ending()
-        return None if ending is None or after.fit(ending, left) is None else ending
+        return ending if ending is not None and after.fits(ending, left) else None
 
     def _remains(self, known: list[int], token: int) -> list[int] | None:
         """The known ending, or what is left of it after `token`; None when it does not show."""

@@ -166,16 +166,16 @@ class Matcher:
         None when none were found; that is no proof that there are none.
         """
         ending = self.ending()
-        return None if ending is None else self.fit(ending, limit)
+        spelled = None if ending is None else self.spelled(ending)
+        return spelled if spelled is not None and len(spelled) <= limit else None
 
-    def fit(self, ending: list[int], limit: int) -> list[int] | None:
-        """An ending of single bytes in at most `limit` tokens; None if it has more.
+    def spelled(self, ending: list[int]) -> list[int]:
+        """An ending in as few tokens as its text usually has."""
+        return self._vocabulary.respell(ending)
 
-        Only tokens that are the same text are put in place of others, so it is as good an ending.
-        """
-        if len(ending) > limit:
-            ending = self._vocabulary.respell(ending)
-        return ending if len(ending) <= limit else None
+    def fits(self, ending: list[int], limit: int) -> bool:
+        """Whether an ending, spelled, has at most `limit` tokens."""
+        return len(ending) <= limit or len(self.spelled(ending)) <= limit
 
     def _check(self) -> None:
         if self._state.is_error():

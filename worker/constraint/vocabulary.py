@@ -71,9 +71,10 @@ class Vocabulary:
     def _spell(self, tokens: list[int]) -> list[int]:
         text = self.text(tokens)
         spelled: list[int] = self.tokenizer.tokenize_bytes(text)
-        # A vocabulary need not keep a text as it is.
-        same = self.text(spelled) == text
-        return spelled if same and len(spelled) < len(tokens) else tokens
+        if self.text(spelled) != text:
+            # Some vocabularies put a space before a text. The longest tokens do without.
+            spelled = self.tokenizer.greedy_tokenize(text.decode("utf-8", "replace"))
+        return spelled if self.text(spelled) == text and len(spelled) < len(tokens) else tokens
 
     def _is_text(self, token: int) -> bool:
         return not self.table[token].startswith(_SPECIAL)
