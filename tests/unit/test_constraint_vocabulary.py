@@ -159,3 +159,24 @@ def test_an_answer_can_be_closed_from_anywhere(begun: bytes) -> None:
     assert said["age"] >= 10
     assert matcher.closing(len(closing)) == closing
     assert not closing or matcher.closing(len(closing) - 1) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        (b'{"name":"x","age":12}', True),
+        (b'{"name": "x", "age": 12}', True),
+        (b'{\n  "name": "x",\n  "age": 12\n}', True),
+        (b'{\n\t"name" : "x",\n\t"age" : 12\n}', True),
+        (b'{  "name":"x","age":12}', False),
+        (b'{\n\n"name":"x","age":12}', False),
+        (b'{"name":"x", \n"age":12}', False),
+        (b'{"name":"x","age":12' + b"\n" + b" " * 41 + b"}", False),
+        (b' {"name":"x","age":12}', False),
+        (b'{"name":"x","age":12} ', False),
+    ],
+)
+def test_white_space_cannot_go_on_for_ever(text: bytes, accepted: bool) -> None:
+    matcher = schema_grammar(PERSON).start()
+    vocabulary = Vocabulary(constrained.model())
+    assert matcher.ends_with([vocabulary.bytes[byte] for byte in text]) == accepted
