@@ -135,8 +135,10 @@ class Store:
         return Put.STORED
 
     def drop(self, key: int) -> None:
-        """Forget an entry, because it is covered or turned out damaged."""
-        self.bytes -= self._entries.pop(key).size
+        """Forget an entry, because it is covered or turned out damaged, if it is still there."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.bytes -= entry.size
 
     def clear(self) -> None:
         """Forget everything, pins too."""

@@ -441,12 +441,14 @@ class Engine:
             if result is DecodeResult.NO_SPACE
             else Internal("llama.cpp failed to decode this request")
         )
-        for request in {self._running[index].running.request for index in plan.slots}:
+        requests = {self._running[index].running.request for index in plan.slots}
+        # Before they are left: what is in them then may be saved.
+        for index in plan.slots:
+            self._prefixes.clear(self._running[index])
+        for request in requests:
             log.error("decode failed", request=request.job.request, result=result.name)
             self._drop(request.job.request)
             self._fail(request.job, error)
-        for index in plan.slots:
-            self._prefixes.clear(self._free[index])
 
     def _fail(self, job: Job, error: KronkError) -> None:
         self._events.append(Failed(job.request, error.code, error.message, error.param))

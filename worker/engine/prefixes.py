@@ -119,7 +119,7 @@ class Prefixes:
         """The slot is free again."""
         if not self._policy.is_on:
             self.clear(slot)
-        elif self._disk is not None and slot.position >= self._policy.min_tokens:
+        elif self._disk is not None and slot.position >= max(1, self._policy.min_tokens):
             # What is to survive a crash cannot wait until it has to make room.
             self._save(slot, None)
 
