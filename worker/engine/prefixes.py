@@ -49,8 +49,8 @@ class Prefixes:
     ) -> None:
         # What free slots hold is moved out of the context when somebody else begins: on a
         # processor, attention looks at every cell up to the last that is used, whoever's it is.
-        # Three idle conversations of 2,000 tokens make a small model's decode 25 % slower. Not where
-        # a saved state would serve fewer prompts than the sequence itself.
+        # Three idle conversations of 2,000 tokens make a small model's decode 25 % slower. Not
+        # where a saved state would serve fewer prompts than the sequence itself.
         self._parks = parks and not memory.kind.is_rigid
         self._memory = memory
         self._policy = policy
