@@ -35,7 +35,7 @@ from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Load, Rank, Stop,
 from kronk.shared.wire.values import PROTOCOL
 
 from . import heartbeat
-from .engine import engine as engine_commands
+from .engine import commands
 from .library import LlamaLog
 from .loader import Loaded, load
 from .pooled.engine import Begin as PooledBegin
@@ -192,7 +192,7 @@ class Worker:
             task.cancel()
         self._preparing.clear()
         assert self._loaded is not None
-        self._loaded.engine.tell(engine_commands.CancelAll())
+        self._loaded.engine.tell(commands.CancelAll())
 
     def _on_data(self, _: bytes, __: int, message: Message) -> None:
         assert self._loaded is not None
@@ -205,9 +205,9 @@ class Worker:
                 task_or_none = self._preparing.pop(request, None)
                 if task_or_none is not None:
                     task_or_none.cancel()
-                engine.tell(engine_commands.Cancel(request))
+                engine.tell(commands.Cancel(request))
             case Credit(request, events):
-                engine.tell(engine_commands.Credit(request, events))
+                engine.tell(commands.Credit(request, events))
 
     async def _begin(self, asked: Submit | Embed | Rank, loaded: Loaded | PooledLoaded) -> None:
         try:
@@ -251,7 +251,7 @@ def _prepare(asked: Submit | Embed | Rank, loaded: Loaded | PooledLoaded) -> Any
         raise InvalidArgument(
             f"this model generates text (/v1/chat/completions); it does not {what}", param="model"
         )
-    return engine_commands.Begin(prepare(asked, loaded))
+    return commands.Begin(prepare(asked, loaded))
 
 
 def _log_llama(level: str, line: str) -> None:

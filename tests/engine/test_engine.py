@@ -13,7 +13,7 @@ from harness.waiting import wait_until
 from kronk.shared.errors import ContextLengthExceeded
 from kronk.shared.wire.to_gateway import Failed, GenerationDelta
 from kronk.shared.wire.values import ContextSpec, LoadSpec, Prompt, Sampling
-from kronk.worker.engine.engine import Cancel, CancelAll, Credit
+from kronk.worker.engine.commands import Cancel, CancelAll, Credit
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
 SLOTS, CONTEXT = 8, 1024

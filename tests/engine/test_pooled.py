@@ -23,7 +23,7 @@ from kronk.shared.wire.to_gateway import Accepted, Done, Failed, Scores, Vectors
 from kronk.shared.wire.to_worker import Embed, Rank, Submit
 from kronk.shared.wire.values import Answer, ContextSpec, LoadSpec, Prompt, Sampling
 from kronk.worker.context import DecodeResult
-from kronk.worker.engine.engine import Cancel, CancelAll
+from kronk.worker.engine.commands import Cancel, CancelAll
 from kronk.worker.library import LlamaLog
 from kronk.worker.loader import load
 from kronk.worker.pooled import pairs

@@ -32,7 +32,7 @@ from kronk.shared.wire.to_gateway import Done, Failed, GenerationDelta
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Answer, ContextSpec, LoadSpec, Prompt, Sampling
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
-from kronk.worker.engine.engine import Begin, Cancel
+from kronk.worker.engine.commands import Begin, Cancel
 from kronk.worker.library import LlamaLog
 from kronk.worker.loader import Loaded, load
 from kronk.worker.model import Model

@@ -29,7 +29,7 @@ from kronk.shared.wire.values import (
     TokenLogprob,
     Usage,
 )
-from kronk.worker.engine.engine import Begin, Cancel, CancelAll
+from kronk.worker.engine.commands import Begin, Cancel, CancelAll
 from kronk.worker.library import LlamaLog
 from kronk.worker.loader import load
 from kronk.worker.prepare import prepare

@@ -26,7 +26,8 @@ from kronk.worker.cache.memory import Memory, MemoryKind, State
 from kronk.worker.cache.policy import CachePolicy
 from kronk.worker.cache.store import Store
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
-from kronk.worker.engine.engine import Begin, Cancel, CancelAll, Credit, Engine
+from kronk.worker.engine.commands import Begin, Cancel, CancelAll, Credit
+from kronk.worker.engine.engine import Engine
 from kronk.worker.engine.job import Job
 from kronk.worker.engine.prefixes import Prefixes
 from kronk.worker.engine.sampler import Candidates

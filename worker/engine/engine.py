@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
@@ -13,14 +11,14 @@ import numpy as np
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
-from kronk.shared.wire.to_gateway import Accepted, Failed
 from kronk.worker.context import Batch, Context, DecodeResult
 from kronk.worker.speculation.drafter import Asked
 from kronk.worker.speculation.guesser import Guesser
 
 from .choice import Choice
+from .commands import Begin, Cancel, CancelAll, Command, Credit
 from .crowding import Crowding
-from .job import Job
+from .desk import Desk
 from .pace import Pace
 from .plan import Chunk, Plan, make_plan
 from .prefixes import Prefixes
@@ -31,30 +29,6 @@ from .slot import Slot
 from .vocabulary import Vocabulary
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    job: Job
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    request: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelAll:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Credit:
-    request: int
-    events: int
-
-
-Command = Begin | Cancel | CancelAll | Credit
 
 
 class Engine:
@@ -95,17 +69,12 @@ class Engine:
         self._crowding = crowding
         # None where tokens come one at a time.
         self._guesser = guesser
-        self._queue_limit = queue
+        self._desk = Desk(queue)
         self._emit = emit
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        # Not over yet: running, waiting, or with events that wait for credit.
-        self._requests: dict[int, Request] = {}
-        # Choices that wait for a slot, by their number.
-        self._waiting: deque[tuple[Request, int]] = deque()
         # In order of arrival; keyed by slot index.
         self._running: dict[int, Slot] = {}
         self._free = {index: Slot(index) for index in range(slots)}
-        self._events: list[Any] = []
         # Requests whose sampling failed in this step. They keep their slots to its end: its other
         # rows may be theirs too.
         self._broken: dict[int, KronkError] = {}
@@ -122,7 +91,7 @@ class Engine:
 
     @property
     def queued(self) -> int:
-        return len(self._waiting)
+        return len(self._desk)
 
     def tell(self, command: Command) -> None:
         """Queue a command; a cancel also reaches into a running prefill."""
@@ -148,10 +117,8 @@ class Engine:
         self._take_commands()
         self._assign_slots()
         has_decoded = self._step()
-        if self._events:
-            # `emit` of a request is this list's `append`: it stays the same list.
-            events = self._events.copy()
-            self._events.clear()
+        events = self._desk.take_events()
+        if events:
             self._emit(events)
         return has_decoded
 
@@ -165,46 +132,30 @@ class Engine:
         self._steady = None
         match command:
             case Begin(job):
-                self._admit(job)
+                self.requests += 1
+                self._desk.admit(job, len(self._free))
             case Cancel(request):
                 self._drop(request)
             case CancelAll():
-                for request in list(self._requests):
+                for request in self._desk.numbers:
                     self._drop(request)
-            case Credit(request, events) if request in self._requests:
-                self._requests[request].pay(events)
-                self._forget_if_over(self._requests[request])
+            case Credit(request, events):
+                self._desk.pay(request, events)
 
-    def _admit(self, job: Job) -> None:
-        self.requests += 1
-        # Leases keep the gateway below this; a gateway that does not count is refused here.
-        new = sum(1 for _, number in self._waiting if number == 0)
-        if new >= self._queue_limit + len(self._free):
-            self._fail(job, Overloaded("the model's queue is full"))
-            return
-        self._events.append(Accepted(job.request, len(job.prompt)))
-        request = self._requests[job.request] = Request(job, self._events.append)
-        self._waiting.append((request, 0))
-
-    def _drop(self, number: int) -> None:
+    def _drop(self, number: int) -> Request | None:
         """Forget a request, wherever it is."""
-        request = self._requests.pop(number, None)
-        if request is None:
-            return
-        self._waiting = deque(item for item in self._waiting if item[0] is not request)
-        for slot in list(self._running.values()):
-            if slot.running.request is request:
-                self._release(slot)
-
-    def _forget_if_over(self, request: Request) -> None:
-        if request.is_over:
-            self._requests.pop(request.job.request, None)
+        request = self._desk.drop(number)
+        if request is not None:
+            for slot in list(self._running.values()):
+                if slot.running.request is request:
+                    self._release(slot)
+        return request
 
     # One step.
 
     def _assign_slots(self) -> None:
-        while self._free and self._waiting:
-            request, number = self._waiting.popleft()
+        while self._free and len(self._desk):
+            request, number = self._desk.next()
             job, now = request.job, time.monotonic()
             slot, cached, source = self._prefixes.place(
                 job, list(self._free.values()), list(self._running.values())
@@ -338,9 +289,9 @@ class Engine:
 
     def _fail_broken(self) -> None:
         for number, error in self._broken.items():
-            job = self._requests[number].job
-            self._drop(number)
-            self._fail(job, error)
+            request = self._drop(number)
+            assert request is not None, "it had a slot"
+            self._desk.fail(request.job, error)
         self._broken.clear()
 
     def _verify(self, sampling: list[Slot], guesses: int, now: float) -> None:
@@ -387,7 +338,7 @@ class Engine:
                 continue
             self._occupy(twin, request, number)
             self._sample(twin, row.copy(), now)
-        self._waiting.extendleft(reversed(late))
+        self._desk.put_first(late)
 
     def _sample(self, slot: Slot, row: Logits, now: float) -> None:
         """The slot's next token, from its row of logits."""
@@ -415,7 +366,7 @@ class Engine:
         choice = slot.running
         choice.finish(reason, now)
         self._release(slot)
-        self._forget_if_over(choice.request)
+        self._desk.forget_if_over(choice.request)
 
     # When a decode did not work.
 
@@ -448,10 +399,7 @@ class Engine:
         for request in requests:
             log.error("decode failed", request=request.job.request, result=result.name)
             self._drop(request.job.request)
-            self._fail(request.job, error)
-
-    def _fail(self, job: Job, error: KronkError) -> None:
-        self._events.append(Failed(job.request, error.code, error.message, error.param))
+            self._desk.fail(request.job, error)
 
     def _release(self, slot: Slot) -> None:
         slot.running.close()

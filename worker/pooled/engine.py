@@ -14,8 +14,8 @@ import structlog
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.wire.to_gateway import Accepted, Failed
 from kronk.worker.context import DecodeResult
+from kronk.worker.engine.commands import Cancel, CancelAll, Credit
 from kronk.worker.engine.crowding import Crowding
-from kronk.worker.engine.engine import Cancel, CancelAll, Credit
 
 from .context import PooledBatch, PooledContext
 from .job import Job, Work

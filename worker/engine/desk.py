@@ -1,0 +1,82 @@
+"""The requests of one engine: who is not over yet, who waits for a slot, and what goes out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from kronk.shared.errors import KronkError, Overloaded
+from kronk.shared.wire.to_gateway import Accepted, Failed
+
+from .job import Job
+from .request import Request
+
+
+class Desk:
+    """`queue` requests may wait behind those that a free slot will take at once."""
+
+    def __init__(self, queue: int) -> None:
+        self._queue = queue
+        # Running, waiting, or with events that wait for credit.
+        self._requests: dict[int, Request] = {}
+        # Choices that wait for a slot, by their number.
+        self._waiting: deque[tuple[Request, int]] = deque()
+        # Requests hold its `append`: it stays the same list.
+        self._events: list[Any] = []
+
+    def __len__(self) -> int:
+        """Choices that wait."""
+        return len(self._waiting)
+
+    @property
+    def numbers(self) -> list[int]:
+        """All requests that are not over."""
+        return list(self._requests)
+
+    def admit(self, job: Job, free: int) -> None:
+        """Let a job wait for a slot, of which `free` are; or refuse it."""
+        # Leases keep the gateway below this; a gateway that does not count is refused here.
+        new = sum(1 for _, choice in self._waiting if choice == 0)
+        if new >= self._queue + free:
+            self.fail(job, Overloaded("the model's queue is full"))
+            return
+        self._events.append(Accepted(job.request, len(job.prompt)))
+        request = self._requests[job.request] = Request(job, self._events.append)
+        self._waiting.append((request, 0))
+
+    def next(self) -> tuple[Request, int]:
+        """The choice that has waited longest; there is one."""
+        return self._waiting.popleft()
+
+    def put_first(self, choices: list[tuple[Request, int]]) -> None:
+        """These were begun with one that has a slot: they come before all others."""
+        self._waiting.extendleft(reversed(choices))
+
+    def pay(self, number: int, events: int) -> None:
+        """Credit from a client; it may belong to a request that is over."""
+        request = self._requests.get(number)
+        if request is not None:
+            request.pay(events)
+            self.forget_if_over(request)
+
+    def forget_if_over(self, request: Request) -> None:
+        """Called where a request may have sent its last event."""
+        if request.is_over:
+            self._requests.pop(request.job.request, None)
+
+    def drop(self, number: int) -> Request | None:
+        """Forget a request, wherever it is; None when it is over."""
+        request = self._requests.pop(number, None)
+        if request is not None:
+            self._waiting = deque(item for item in self._waiting if item[0] is not request)
+        return request
+
+    def fail(self, job: Job, error: KronkError) -> None:
+        """The end of a request that is not, or no longer, here."""
+        self._events.append(Failed(job.request, error.code, error.message, error.param))
+
+    def take_events(self) -> list[Any]:
+        """What is to be sent now."""
+        events = self._events.copy()
+        self._events.clear()
+        return events
