@@ -157,7 +157,7 @@ _PLACEMENT = Group(
             read.layers,
             "`all` or 0, `none` or -1, or a number",
             "Layers on the GPU.",
-            also=("ngpu_layers",),
+            also=("ngpu_layers", "gpu_layers"),
         ),
         Key(
             "split_mode",
