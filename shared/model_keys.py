@@ -13,6 +13,27 @@ from . import key_values as read
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 # Value types that llama.cpp can only hold with flash attention.
 QUANTISED = frozenset({"q8_0", "q5_1", "q5_0", "q4_1", "q4_0"})
+# The families of `worker/parsers/`.
+TOOL_PARSERS = (
+    "apriel",
+    "deepseek",
+    "functiongemma",
+    "gemma3",
+    "gemma4",
+    "generic",
+    "glm",
+    "granite",
+    "harmony",
+    "hermes",
+    "kimi",
+    "lfm",
+    "llama",
+    "mistral",
+    "nemotron",
+    "phi",
+    "pythonic",
+    "qwen-coder",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +300,8 @@ _CHAT = Group(
         ),
         Key(
             "tool_parser",
-            read.text,
-            "name of a family",
+            read.one_of(*TOOL_PARSERS),
+            f"name of a family: {' '.join(f'`{name}`' for name in TOOL_PARSERS)}",
             "How reasoning and tool calls are read from answers.",
             "chosen from the template",
         ),

@@ -32,6 +32,8 @@ class Reading:
     # Control tokens whose text the parser must see.
     shown: Mapping[int, bytes] = field(default_factory=dict)
     thinking: Thinking | None = None
+    # Tokens that the shortest thinking takes before the answer.
+    preface: int = 0
 
 
 PLAIN = Reading()
@@ -67,7 +69,10 @@ def read_chat(
     )
     markers = (*tags.markers, *(family.markers if tools else ()))
     parser = functools.partial(_splitter, family, tools, tags, is_open)
-    return text, Reading(parser, _shown(model, markers), thinking)
+    thinks = is_open or thinking.opening is not None
+    return text, Reading(
+        parser, _shown(model, markers), thinking, preface=_preface(thinking) if thinks else 0
+    )
 
 
 def _on_channels(
@@ -80,7 +85,14 @@ def _on_channels(
     closing = tuple(model.tokenize_part(harmony.HarmonyParser(tools).close_text))
     thinking = Thinking(opening=None, closing=closing, budget=submit.answer.thinking_budget)
     parser = functools.partial(harmony.HarmonyParser, tools)
-    return text, Reading(parser, _shown(model, harmony.FAMILY.markers), thinking)
+    return text, Reading(
+        parser, _shown(model, harmony.FAMILY.markers), thinking, preface=_preface(thinking)
+    )
+
+
+def _preface(thinking: Thinking) -> int:
+    # The model may open it by a token of its own.
+    return len(thinking.closing) + 1
 
 
 def wants_thinking(prompt: Prompt) -> bool | None:
@@ -130,14 +142,14 @@ def grammar(
         else:
             made = loaded.compiler.compile(constraint)
     elif tools and choice in ("required", "named"):
-        made = loaded.compiler.compile_lark(_calls(loaded, submit, tools), "tools")
+        made = _compiled(loaded, _calls(loaded, submit, tools), tools, "tools")
     else:
         return None
-    closing = len(reading.thinking.closing) + 1 if reading.thinking is not None else 0
-    if max_tokens < made.shortest + closing:
+    least = made.shortest + reading.preface
+    if max_tokens < least:
         raise InvalidArgument(
-            f"'max_tokens': the shortest answer that is asked for takes"
-            f" {made.shortest + closing} tokens; there are {max_tokens}",
+            f"'max_tokens': the shortest answer that is asked for takes {least} tokens;"
+            f" there are {max_tokens}",
             param="max_tokens",
         )
     return made
@@ -183,4 +195,18 @@ def _answer_or_call(
         answer = json_of(document.alone(document.root.schema))
     calls = _calls(loaded, submit, tools).replace("start:", "calls:", 1)
     lark = f"start: answer | calls\nanswer: {answer}\n{calls}"
-    return loaded.compiler.compile_lark(lark, constraint.param)
+    return _compiled(loaded, lark, tools, constraint.param)
+
+
+def _compiled(loaded: Loaded, lark: str, tools: Sequence[Tool], param: str) -> Grammar:
+    """A grammar with the tools' schemas in it; `InvalidArgument` names the path in the one that it
+    cannot be made with."""
+    try:
+        return loaded.compiler.compile_lark(lark, param)
+    except InvalidArgument:
+        for at, tool in enumerate(tools):
+            source = json.dumps({"type": "object", **tool.parameters})
+            loaded.compiler.compile(
+                Constraint("json_schema", source, f"tools[{at}].function.parameters")
+            )
+        raise

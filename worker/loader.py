@@ -105,6 +105,7 @@ def load(
             emit=emit,
         )
     model.require_generation()
+    _check_biases(spec, model)
     rotation = rope.derive(
         spec.context.rope, spec.context.window, model.trained(trained_positions(header))
     )
@@ -148,6 +149,14 @@ def load(
         memory_kind(model, spec).is_rigid,
         disk,
     )
+
+
+def _check_biases(spec: LoadSpec, model: Model) -> None:
+    """`ModelFailed` where the configuration biases a token that the vocabulary does not have."""
+    try:
+        sampling.require_known_tokens(sampling.resolve(spec.sampling), model.n_vocab)
+    except InvalidArgument as error:
+        raise ModelFailed(f"sampling_parameters: {error.message}", param="model") from error
 
 
 def _open(

@@ -73,10 +73,13 @@ def render(
 ) -> str:
     """The prompt for `messages`; `InvalidArgument` when the template refuses them."""
     try:
+        # As a map: a client may call a variable `self`.
         return choice.template.render(
-            **variables,
-            messages=list(messages),
-            add_generation_prompt=add_generation_prompt,
+            {
+                **variables,
+                "messages": list(messages),
+                "add_generation_prompt": add_generation_prompt,
+            }
         )
     except jinja2.TemplateError as error:
         # `raise_exception` in a template, an undefined variable it insists on, the sandbox.

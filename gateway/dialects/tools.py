@@ -172,6 +172,7 @@ def _function(value: object, where: str) -> dict[str, Any]:
         if not isinstance(given["parameters"], dict):
             raise wrong(f"{where}.parameters", "an object", given["parameters"])
         carriable(given["parameters"], f"{where}.parameters")
+        _check_object(given["parameters"], f"{where}.parameters.type")
         function["parameters"] = given["parameters"]
     strict = given.get("strict")
     if not isinstance(strict, bool | None):
@@ -179,6 +180,15 @@ def _function(value: object, where: str) -> dict[str, Any]:
     if strict:
         function["strict"] = True
     return function
+
+
+def _check_object(parameters: dict[str, Any], where: str) -> None:
+    """Arguments are an object whatever the schema says, so it may not say something else."""
+    kind = parameters.get("type", "object")
+    if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+        raise InvalidArgument(
+            f"'{where}': the parameters of a function are an 'object'", param=where
+        )
 
 
 def _named(value: object, where: str, offered: dict[str, Json]) -> str:

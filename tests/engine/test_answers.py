@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ PERSON = {
     "required": ["name", "age", "tags"],
     "additionalProperties": False,
 }
+AS_JSON = Constraint("json_object", "", "response_format")
 WARM = Sampling(temperature=1.5, top_k=0, top_p=1.0, seed=3)
 
 
@@ -172,9 +174,65 @@ def test_json_validates_however_short_the_answer_is_cut(
     assert answered.usage.completion_tokens <= max_tokens
 
 
-def test_what_does_not_fit_into_the_tokens_is_refused(tiny: EngineRun) -> None:
-    with pytest.raises(InvalidArgument, match=r"'max_tokens': .* takes \d+ tokens; there are 5"):
-        tiny.ask("Hello!", 5, answer=Answer(constraint=as_json(PERSON)))
+@pytest.mark.parametrize(
+    ("prompt", "answer"),
+    [
+        (
+            ask("Give me JSON for a person called Alice aged 30.", enable_thinking=False),
+            Answer(constraint=AS_JSON),
+        ),
+        (
+            ask("What is the weather in NYC?", tools=(WEATHER,), enable_thinking=False),
+            Answer(tool_choice="required"),
+        ),
+    ],
+    ids=["json", "call"],
+)
+def test_an_answer_in_a_form_says_that_it_was_cut(
+    tiny: EngineRun, prompt: Prompt, answer: Answer
+) -> None:
+    """Valid as it is, it is not what the model had to say."""
+    whole = tiny.ask(prompt, 200, answer=answer)
+    assert whole.choices[0].reason in ("stop", "tool_calls")
+    cut = tiny.ask(prompt, whole.usage.completion_tokens - 1, answer=answer).choices[0]
+    assert cut.reason == "length"
+    (said,) = [call.arguments for call in cut.calls.values()] or [cut.text]
+    assert isinstance(json.loads(said), dict)
+
+
+@pytest.mark.parametrize("thinks", [None, False])
+def test_what_does_not_fit_into_the_tokens_is_refused_and_what_does_is_not(
+    tiny: EngineRun, thinks: bool | None
+) -> None:
+    prompt, answer = ask("Hello!", enable_thinking=thinks), Answer(constraint=as_json(PERSON))
+    with pytest.raises(
+        InvalidArgument, match=r"'max_tokens': .* takes \d+ tokens; there are 5"
+    ) as refused:
+        tiny.ask(prompt, 5, answer=answer)
+    least = int(re.findall(r"takes (\d+)", str(refused.value))[0])
+    said = tiny.ask(prompt, least, answer=answer)
+    jsonschema.validate(json.loads(said.text), PERSON)
+    assert said.usage.completion_tokens == least
+
+
+@pytest.mark.parametrize("answer", [Answer(tool_choice="required"), Answer(constraint=AS_JSON)])
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ({"type": "string", "pattern": "("}, ".pattern"),
+        ({"type": "integer", "minimum": 5, "maximum": 3}, ".minimum"),
+        ({"type": "text"}, ".type"),
+        ({"uniqueItems": True}, ".uniqueItems"),
+    ],
+)
+def test_a_tool_whose_arguments_no_call_could_have_is_refused_by_its_path(
+    tiny: EngineRun, answer: Answer, schema: dict[str, Any], path: str
+) -> None:
+    parameters = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    bad = {"type": "function", "function": {"name": "bad", "parameters": parameters}}
+    with pytest.raises(InvalidArgument) as refused:
+        tiny.ask(ask("Hello!", tools=(WEATHER, bad)), 100, answer=answer)
+    assert refused.value.param == f"tools[1].function.parameters.properties.a{path}"
 
 
 def test_an_answer_in_a_form_may_still_be_a_call(tiny: EngineRun) -> None:

@@ -321,6 +321,11 @@ def test_the_mix_of_two_adapters_is_not_one_of_them(tmp_path: Path) -> None:
     assert np.abs(logits(both) - logits(loaded())).max() > 0.5
 
 
+def test_a_bias_on_a_token_that_there_is_not_is_the_configurations_fault() -> None:
+    with pytest.raises(ModelFailed, match=r"sampling_parameters: .*logit_bias.* 2048"):
+        fitted(sampling_parameters={"logit_bias": {2048: 1}})
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

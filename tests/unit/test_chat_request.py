@@ -571,6 +571,10 @@ WRONG: list[tuple[bytes, str | None, str]] = [
     (body(tools=[tool(name=5)]), "tools[0].function.name", "a string"),
     (body(tools=[tool(), tool("g"), tool()]), "tools[2].function.name", "two functions f"),
     (body(tools=[tool(parameters=[])]), "tools[0].function.parameters", "an object"),
+    *(
+        (body(tools=[tool(parameters={"type": kind})]), "tools[0].function.parameters.type", "obj")
+        for kind in ("string", "objekt", ["array", "null"], 5, None)
+    ),
     (
         body(tools=[tool(parameters={"a": [2**64]})]),
         "tools[0].function.parameters.a[0]",

@@ -7,6 +7,7 @@ from llama_cpp import Llama
 
 from harness.grammar_walk import TINY
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.model_keys import TOOL_PARSERS
 from kronk.worker.parsers.choose import FAMILIES, choose
 
 HERMES = '<tool_call>\\n{\\"name\\": <name>, \\"arguments\\": <args-json-object>}\\n</tool_call>'
@@ -53,6 +54,10 @@ def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     assert refused.value.param == "tool_parser"
     for family in FAMILIES:
         assert family.name in refused.value.message
+
+
+def test_a_configuration_may_name_each_of_them() -> None:
+    assert sorted(family.name for family in FAMILIES) == list(TOOL_PARSERS)
 
 
 def test_names_are_unique_and_the_last_family_takes_all() -> None:

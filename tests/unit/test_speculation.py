@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kronk.worker.speculation.drafter import Asked
+from kronk.worker.speculation.guesser import Guesser
 from kronk.worker.speculation.ngram import look_up
-from kronk.worker.speculation.payoff import FIRST_REST, Payoff, Reach
+from kronk.worker.speculation.payoff import FIRST_PLAIN, FIRST_REST, Payoff, Reach
 
 
 @pytest.mark.parametrize(
@@ -76,32 +80,80 @@ def test_right_guesses_get_longer_up_to_the_most() -> None:
     assert reach.length() == 8
 
 
+def measured() -> Payoff:
+    """It knows what a decode without guesses takes: 0.01 s."""
+    payoff = Payoff()
+    for _ in range(FIRST_PLAIN):
+        assert not payoff.is_on
+        payoff.observe(0.01, 0.0, 1, 1, 0)
+    assert payoff.is_on
+    return payoff
+
+
 @pytest.mark.parametrize(
-    ("seconds", "tokens", "is_on"),
+    ("seconds", "drafting", "tokens", "is_on"),
     # A decode with guesses takes three times as long: it pays from three tokens on.
-    [(0.03, 2, False), (0.03, 4, True), (0.01, 1, True)],
+    [
+        (0.03, 0.0, 2, False),
+        (0.03, 0.0, 4, True),
+        (0.01, 0.0, 1, True),
+        (0.01, 0.02, 2, False),
+        (0.01, 0.02, 4, True),
+    ],
 )
 def test_guessing_stops_where_the_tokens_do_not_make_up_for_the_time(
-    seconds: float, tokens: int, is_on: bool
+    seconds: float, drafting: float, tokens: int, is_on: bool
 ) -> None:
-    payoff = Payoff()
-    payoff.observe(0.01, 1, 1, 0)
+    payoff = measured()
     for _ in range(8):
         assert payoff.is_on
-        payoff.observe(seconds, 1, tokens, 4)
+        payoff.observe(seconds, drafting, 1, tokens, 4)
+    assert payoff.is_on == is_on
+
+
+@pytest.mark.parametrize(("drafting", "is_on"), [(0.01, False), (0.002, True)])
+def test_looking_for_guesses_in_vain_is_free_only_where_it_is_quick(
+    drafting: float, is_on: bool
+) -> None:
+    payoff = measured()
+    for _ in range(8):
+        payoff.observe(0.01, drafting, 1, 1, 0)
     assert payoff.is_on == is_on
 
 
 def test_it_is_tried_again_and_rests_longer_while_it_does_not_pay() -> None:
-    payoff = Payoff()
-    payoff.observe(0.01, 1, 1, 0)
+    payoff = measured()
     rests = []
     for _ in range(3):
         while payoff.is_on:
-            payoff.observe(0.05, 1, 1, 4)
+            payoff.observe(0.05, 0.0, 1, 1, 4)
         rest = 0
         while not payoff.is_on:
-            payoff.observe(0.01, 1, 1, 0)
+            payoff.observe(0.01, 0.0, 1, 1, 0)
             rest += 1
         rests.append(rest)
     assert rests == [FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST]
+
+
+class Sure:
+    """A drafter that always has a guess."""
+
+    name = "sure"
+    was_behind = False
+
+    def draft(self, asked: Sequence[Asked]) -> list[list[int]]:
+        return [[1] * one.most for one in asked]
+
+
+@pytest.mark.parametrize(("was_behind", "is_on"), [(False, False), (True, True)])
+def test_what_a_drafter_reads_to_catch_up_is_no_price_of_guessing(
+    was_behind: bool, is_on: bool
+) -> None:
+    drafter = Sure()
+    guesser = Guesser(drafter, 4, 1)
+    while not guesser.is_on:
+        guesser.observe(0.01, 0.0, 1, 1, 0)
+    drafter.was_behind = was_behind
+    for _ in range(8):
+        guesser.observe(0.01, 5.0, 1, 5, 4)
+    assert guesser.is_on == is_on

@@ -16,6 +16,12 @@ def test_the_models_own_template_is_used() -> None:
     assert render(chosen, HELLO, {}) == "[user]Hi"
 
 
+def test_a_variable_may_have_any_name() -> None:
+    chosen = choose("{{ self_ }}{{ environment }}{{ messages[0].content }}")
+    variables = {"self": 1, "self_": 2, "environment": 3, "args": 4, "kwargs": 5}
+    assert render(chosen, HELLO, variables) == "23Hi"
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

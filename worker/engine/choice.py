@@ -102,8 +102,11 @@ class Choice:
                 request=self.request.job.name,
                 reasons=self._parser.problems,
             )
-        if reason == "stop" and self._output.calls and self._output.stopped is None:
-            reason = "tool_calls"
+        if reason == "stop" and self._output.stopped is None:
+            if self._steering is not None and self._steering.is_cut:
+                reason = "length"
+            elif self._output.calls:
+                reason = "tool_calls"
         self.request.finish(
             self.number, reason, self._output.stopped, self._output.reasoning_tokens, now
         )

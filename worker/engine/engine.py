@@ -69,6 +69,8 @@ class Engine:
         self._crowding = crowding
         # None where tokens come one at a time.
         self._guesser = guesser
+        # Seconds it took to guess for the decode that comes.
+        self._drafting = 0.0
         self._desk = Desk(queue)
         self._emit = emit
         self._commands: SimpleQueue[Command] = SimpleQueue()
@@ -178,8 +180,11 @@ class Engine:
 
     def _step(self) -> bool:
         """One decode; False when no slot has anything to decode."""
+        self._drafting = 0.0
         if self._guesser is not None and self._guesser.is_on:
+            started = time.monotonic()
             self._guess(self._guesser)
+            self._drafting = time.monotonic() - started
         if self._steady is not None:
             self._batch.advance([slot.running.pending for slot in self._steady])
             self._execute(self._plan, self._steady)
@@ -244,7 +249,11 @@ class Engine:
             self._pace.observe(plan, now - started)
             if self._guesser is not None and not plan.prefill:
                 self._guesser.observe(
-                    now - started, len(plan.generate), self.tokens - before, guesses
+                    now - started,
+                    self._drafting,
+                    len(plan.generate),
+                    self.tokens - before,
+                    guesses,
                 )
             if self._crowding is not None and self._crowding.observe(
                 computed / (now - started), now

@@ -37,6 +37,8 @@ class Steering:
     ) -> None:
         # Tokens that are written whatever the model thinks of them.
         self.forced: deque[int] = deque()
+        # The answer was brought to its end before the model wanted it.
+        self.is_cut = False
         self._job = job
         self._sampler = sampler
         self._thinker = thinker
@@ -116,6 +118,7 @@ class Steering:
         closing = self._closer.after(token)
         if not closing:
             return token
+        self.is_cut = True
         self.forced.extend(closing)
         return self.forced.popleft()
 

@@ -20,6 +20,8 @@ from .drafter import Asked
 from .ngram import Tokens
 
 _EMPTY: Tokens = np.zeros(0, np.int32)
+# Tokens that a stream may have gone on by since the last guess.
+_FEW = 4
 
 
 class ModelDrafter:
@@ -47,6 +49,7 @@ class ModelDrafter:
         self._least_probability = least_probability
         # What each sequence holds.
         self._held: dict[int, Tokens] = {}
+        self.was_behind = False
 
     def draft(self, asked: Sequence[Asked]) -> list[list[int]]:
         """Guesses for streams that it is up to date with; nothing for those it is catching up
@@ -69,6 +72,7 @@ class ModelDrafter:
         """Decode what is missing, as far as one batch goes; the streams that it was all of, in the
         order of their rows of logits."""
         self._batch.clear()
+        self.was_behind = False
         complete, touched = [], []
         for at, one in enumerate(asked):
             room = self._batch.capacity - self._batch.size
@@ -76,6 +80,7 @@ class ModelDrafter:
                 continue
             missing = one.tokens[self._rewind(one) :]
             is_last = missing.size <= room
+            self.was_behind |= missing.size > _FEW
             self._add(one.sequence, missing[:room].tolist(), output_last=is_last)
             touched.append(one.sequence)
             if is_last:

@@ -25,6 +25,9 @@ class Drafter(Protocol):
 
     # What reports call it.
     name: str
+    # The last call had to read what was written while it was not asked: what it took says nothing
+    # about the next ones.
+    was_behind: bool
 
     def draft(self, asked: Sequence[Asked]) -> list[list[int]]:
         """For each stream what may follow, possibly nothing."""
@@ -34,6 +37,7 @@ class NgramDrafter:
     """Prompt lookup with n-grams of `size` tokens."""
 
     name = "ngram"
+    was_behind = False
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -54,6 +54,9 @@ class Guesser:
         if guessed:
             self._reach[sequence].observe(guessed, right)
 
-    def observe(self, seconds: float, streams: int, tokens: int, guesses: int) -> None:
-        """What one decode without prompt rows took, and yielded."""
-        self._payoff.observe(seconds, streams, tokens, guesses)
+    def observe(
+        self, seconds: float, drafting: float, streams: int, tokens: int, guesses: int
+    ) -> None:
+        """What one decode without prompt rows and the guesses for it took, and yielded."""
+        if not drafting or not self._drafter.was_behind:
+            self._payoff.observe(seconds, drafting, streams, tokens, guesses)

@@ -1,15 +1,20 @@
 """Whether guessing pays, and how far ahead. Pure: told what happened, never what time it is.
 
-A decode with guesses takes longer than one without; how much is the machine's business and is
-measured. Guesses that are right give tokens for it. Two judges: each choice's `Reach` shortens its
-guesses while they are wrong, and the engine's `Payoff` stops guessing where the tokens do not make
-up for the time, and tries again later, less and less often while it stays so.
+Making guesses takes time, and a decode with guesses takes longer than one without; how much is the
+machine's business and is measured, beginning with some decodes without. Guesses that are right give
+tokens for it. Two judges: each choice's `Reach` shortens its guesses while they are wrong, and the
+engine's `Payoff` stops guessing where the tokens do not make up for the time, and tries again
+later, less and less often while it stays so.
 """
 
 from __future__ import annotations
 
 # Weight of the newest step in running averages.
 _NEWEST = 0.1
+# Steps without guesses before the first one with them.
+FIRST_PLAIN = 4
+# A look for guesses that found none and took no more than this part of the decode was free.
+_FREE = 0.25
 # Steps before a verdict.
 _LEAST_STEPS = 8
 # Steps without guesses after a verdict against them: the first time, and at most.
@@ -64,7 +69,7 @@ class Payoff:
         # Tokens per stream that a decode with guesses yields.
         self._yield = 1.0
         self._steps = 0
-        self._rest = 0
+        self._rest = FIRST_PLAIN
         self._next_rest = FIRST_REST
 
     @property
@@ -79,16 +84,18 @@ class Payoff:
             return None
         return self._yield * self._plain / self._guessing
 
-    def observe(self, seconds: float, streams: int, tokens: int, guesses: int) -> None:
-        """One decode without prompt rows: what it took and the tokens it yielded in all."""
+    def observe(
+        self, seconds: float, drafting: float, streams: int, tokens: int, guesses: int
+    ) -> None:
+        """One decode without prompt rows: the seconds it took, those that looking for guesses had
+        taken before it, and the tokens it yielded in all."""
         if not streams:
             return
-        each = seconds / streams
-        if not guesses:
-            self._plain = _average(self._plain, each)
+        if not guesses and drafting <= _FREE * seconds:
+            self._plain = _average(self._plain, seconds / streams)
             self._rest = max(0, self._rest - 1)
             return
-        self._guessing = _average(self._guessing, each)
+        self._guessing = _average(self._guessing, (seconds + drafting) / streams)
         self._yield = _average(self._yield if self._steps else None, tokens / streams)
         self._steps += 1
         self._judge()
