@@ -32,7 +32,7 @@ import pytest
 
 from harness import random_gguf
 from harness.engine import PATIENCE, Answered, EngineRun, Said
-from harness.parity import SCORED, WAYS, Parity, Shape, Watch, Way, distance
+from harness.parity import SCORED, WAYS, Parity, Shape, Watch, Way, distance, guess_always
 from harness.parity_prompts import CODE, RULES, STORY, TABLE, chat, plain
 from harness.random_gguf import HYBRID, LLAMA, MAMBA, MOE, SWA, Kind
 from kronk.shared.errors import ModelFailed
@@ -368,6 +368,7 @@ def test_with_guesses(case: Case, start: Start, mode: str) -> None:
             start(4, speculation=guesses)
         return
     run = start(4, speculation=guesses)
+    guess_always(run)
     watch = Watch(run)
     texts = (TABLE, CODE, STORY, "1, 2, 3, 1, 2, 3, 1, 2, 3,")
     prompts = [case.tokens(text) for text in texts]

@@ -32,6 +32,7 @@ from kronk.shared.wire.values import Answer, Prompt, TokenLogprob
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
 from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
+from kronk.worker.speculation.payoff import Payoff
 
 from .engine import Answered, EngineRun, Said
 
@@ -362,6 +363,21 @@ class Parity:
         is_clear = bool(row[best] - row[second] > self.bound)
         assert token == best or not is_clear, f"{token} instead of {best}"
         return is_clear
+
+
+class AlwaysOn(Payoff):
+    """Guesses whatever it costs: what pays depends on the machine, and on what else it does."""
+
+    @property
+    def is_on(self) -> bool:
+        """Yes."""
+        return True
+
+
+def guess_always(run: EngineRun) -> None:
+    """No step of the engine goes without an attempt to guess."""
+    assert run.engine._guesser is not None
+    run.engine._guesser._payoff = AlwaysOn()
 
 
 class Watch:
