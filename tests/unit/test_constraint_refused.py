@@ -58,6 +58,13 @@ AT_A: list[tuple[Any, str, str]] = [
     ({"type": "integer", "minimum": "5"}, ".minimum", "finite number"),
     ({"type": "integer", "minimum": 2**64}, ".minimum", "within"),
     ({"type": "number", "multipleOf": 0}, ".multipleOf", "1e-9"),
+    ({"type": "number", "multipleOf": 1000003}, ".multipleOf", "at most 100000"),
+    ({"type": "number", "multipleOf": 1234.567}, ".multipleOf", "at most 100000"),
+    (
+        {"allOf": [{"type": "integer", "multipleOf": 997}, {"multipleOf": 991}]},
+        ".allOf[1].multipleOf",
+        "common",
+    ),
     ({"type": "array", "minItems": 3, "maxItems": 2}, ".minItems", ""),
     ({"type": "array", "items": 7}, ".items", "an object or a boolean"),
     ({"type": "array", "uniqueItems": True}, ".uniqueItems", "not supported"),

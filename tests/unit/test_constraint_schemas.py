@@ -85,6 +85,14 @@ SCHEMAS: dict[str, Any] = {
     "narrow number": {"type": "number", "exclusiveMinimum": 0.1, "exclusiveMaximum": 0.101},
     "draft 4 bounds": {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 1},
     "multiple": {"type": "integer", "multipleOf": 7, "minimum": 1000},
+    "multiple of many digits": many(
+        {"type": "integer", "multipleOf": 997, "minimum": 5000}, minItems=2, maxItems=3
+    ),
+    "multiples together": {
+        "allOf": [{"type": "integer", "multipleOf": 89}, {"multipleOf": 97}],
+        "minimum": -100_000,
+        "maximum": -1,
+    },
     "fractions": {"type": "number", "multipleOf": 0.25, "minimum": 0, "maximum": 10},
     "number or nothing": {"type": ["number", "null"]},
     "enum": {"enum": ["red", "green", 3, None, True, {"a": [1]}]},

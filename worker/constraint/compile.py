@@ -21,6 +21,7 @@ from .closing import Closer
 from .keywords import Schema
 from .lexing import to_lark
 from .matcher import Masks, Matcher
+from .multiples import multiples_in
 from .refused import Refused
 from .search import Place, Search
 from .vocabulary import Vocabulary
@@ -119,7 +120,7 @@ class Compiler:
                 start = tools.of_schema(_ANY_OBJECT, param)
             case _:
                 grammar = self._translated(kind, source, param)
-                place = Place(controls=_controls(grammar))
+                place = Place(controls=_controls(grammar), multiples=multiples_in(grammar))
                 start = tools.matcher(tools.state(grammar), param, place)
         return tools.grammar(start, param)
 
@@ -157,7 +158,9 @@ class _Tools:
         if reason := _reason(state):
             path, reason = blame(document, reason, attempt)
             raise InvalidArgument(f"{path}: {reason}", param=path)
-        return self.matcher(state, param, Place(hints=self._hints(document.patterns)))
+        multiples = multiples_in(json.dumps(document.alone(document.root.schema)))
+        place = Place(hints=self._hints(document.patterns), multiples=multiples)
+        return self.matcher(state, param, place)
 
     def _json(self, document: schema.Document, part: Schema) -> LLMatcher:
         options = {"x-guidance": {"whitespace_pattern": _SPACE}}

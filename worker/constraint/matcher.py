@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +109,7 @@ class Matcher:
         self._found = None
         piece = self._vocabulary.table[token]
         if piece and token not in self._vocabulary.ends:
-            self._place = replace(self._place, last=piece[-1])
+            self._place = self._place.after(piece)
 
     @property
     def may_end(self) -> bool:

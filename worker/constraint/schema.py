@@ -10,6 +10,7 @@ that is at fault.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -18,6 +19,7 @@ from kronk.shared.errors import InvalidArgument
 
 from . import keywords
 from .keywords import Schema
+from .multiples import MOST_REMAINDERS, remainders
 from .refused import Refused
 
 # OpenAI allows 120,000 characters of names and values in a schema.
@@ -120,6 +122,7 @@ class _Walk:
         self.definitions: dict[str, Part] = {}
         # References that are being replaced.
         self._open: set[str] = set()
+        self._remainders = 1
         # In the order they are met in.
         self.patterns: dict[str, None] = {}
 
@@ -162,7 +165,19 @@ class _Walk:
                 }
         if name == "pattern":
             self.patterns[content] = None
+        if name == "multipleOf":
+            self._count_remainders(content, where)
         return self._reference(content, where, nesting) if name == "$ref" else content
+
+    def _count_remainders(self, multiple: float, path: str) -> None:
+        # Of all in the document: schemas that must hold together are made one.
+        self._remainders = math.lcm(self._remainders, remainders(multiple))
+        if self._remainders > MOST_REMAINDERS:
+            raise self._refuse(
+                "the least common multiple of all in the schema, without zeros at its end, must be"
+                f" at most {MOST_REMAINDERS}",
+                path,
+            )
 
     def _child(self, part: Part, value: Any, path: str, nesting: int) -> Any:
         child = self.part(value, path, nesting + 1)

@@ -13,14 +13,17 @@ import heapq
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 from llguidance import LLMatcher
 
+from .multiples import Multiples, begun_number
 from .vocabulary import Vocabulary
 
+# Bytes of a path that may belong to a number.
+_LATEST = 40
 # The longest run of one byte between two looks at the alternatives.
 _RUN = 64
 # What a look at all allowed tokens costs, in steps of a descent.
@@ -79,6 +82,17 @@ class Place:
     # Control tokens that the grammar names, the likeliest to close something first. A text before
     # one may go on for ever, and no byte ends it.
     controls: tuple[int, ...] = ()
+    # None where the grammar asks for no multiples of numbers.
+    multiples: Multiples | None = None
+    # The beginning of a number that was written last, where the grammar asks for multiples.
+    begun: bytes = b""
+
+    def after(self, piece: bytes) -> Place:
+        """The place behind a piece of text."""
+        if not piece:
+            return self
+        begun = begun_number(self.begun + piece) if self.multiples is not None else b""
+        return replace(self, last=piece[-1], begun=begun)
 
 
 class Search:
@@ -226,7 +240,11 @@ class _Hunt:
                 return "accepted", path
             if len(path) >= _FARTHEST or state.is_stopped():
                 return "nowhere", path
-            step = self._forced(state) or self._closing_step(state, last, bool(quote))
+            step = (
+                self._forced(state)
+                or self._multiple(state, path)
+                or self._closing_step(state, last, bool(quote))
+            )
             if step and step == quote:
                 filler = _Filler(self._search)
             step = step or self._fill(state, filler)
@@ -238,6 +256,28 @@ class _Hunt:
             path += step
             last = self._search.byte(step[-1])
         return "on its way", path
+
+    def _multiple(self, state: LLMatcher, path: list[int]) -> list[int]:
+        """What makes the number that is written here a multiple, or the next one."""
+        multiples = self._place.multiples
+        if multiples is None or self._can(state, _ONLY_IN_STRINGS) or self._closes(state):
+            return []
+        latest = map(self._search.byte, path[-_LATEST:])
+        text = bytes(byte for byte in latest if byte is not None)
+        for ending in multiples.endings(begun_number(self._place.begun + text)):
+            step = [token for byte in ending if (token := self._search.token(byte)) is not None]
+            self._effort -= 1
+            if not step or state.validate_tokens(step) != len(step):
+                continue
+            after = state.deep_copy()
+            after.consume_tokens(step)
+            if after.is_accepting() or self._closes(after):
+                return step
+        return []
+
+    def _closes(self, state: LLMatcher) -> bool:
+        """Whether a value may be over here."""
+        return any(self._can(state, byte) for byte in b"}],")
 
     def _forced(self, state: LLMatcher) -> list[int]:
         tokens = [self._search.token(byte) for byte in state.compute_ff_bytes()]
