@@ -32,10 +32,11 @@ _SPACE = r"[ ]|\n[ ]{0,40}|\n\t{0,10}"
 _ANY_OBJECT = {"type": "object"}
 _MAX_SOURCE = 256 * 1024
 _CACHED = 64
-# Tokens of the shortest answer whose masks are tried out, and seconds that one may take: all other
-# answers wait for it.
+# Tokens of the shortest answer whose masks are tried out, and seconds that one may take and that
+# all may take: other answers wait for them.
 _REHEARSED = 48
 _SLOWEST = 0.1
+_TOGETHER = 1.0
 _MAX_REASON = 300
 # What llguidance's reasons mean to who wrote the schema.
 _CLEARER = {
@@ -200,7 +201,7 @@ class _Tools:
                 f"{param}: no answer was found that it allows, or none is short enough",
                 param=param,
             )
-        if start.fork().rehearse(ending[:_REHEARSED]) > _SLOWEST:
+        if not start.fork().rehearse(ending[:_REHEARSED], _SLOWEST, _TOGETHER):
             raise InvalidArgument(
                 f"{param}: it is too complex: each token would take very long", param=param
             )

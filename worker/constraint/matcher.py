@@ -70,18 +70,21 @@ class Matcher:
         self._fill(self._masks.words)
         self._masks.apply(logits)
 
-    def rehearse(self, tokens: list[int]) -> float:
-        """Take `tokens`, with a mask before each of them; the seconds of the processor that the
-        slowest took."""
+    def rehearse(self, tokens: list[int], slowest: float, together: float) -> bool:
+        """Take `tokens`, with a mask before each of them, and say whether none took more than
+        `slowest` seconds of the processor and all no more than `together`."""
         # Not the shared buffer: an answer may be under way in another thread.
         words = np.zeros_like(self._masks.words)
-        slowest = 0.0
+        left = together
         for token in tokens:
             begun = time.thread_time()
             self._fill(words)
-            slowest = max(slowest, time.thread_time() - begun)
+            took = time.thread_time() - begun
+            left -= took
+            if took > slowest or left < 0:
+                return False
             self.accept(token)
-        return slowest
+        return True
 
     def _fill(self, words: npt.NDArray[np.uint32]) -> None:
         self._state.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)
