@@ -40,7 +40,7 @@ from kronk.worker.engine.job import Job
 # `KRONK_RANDOM_EXAMPLES=2000` looks for rare ones, elsewhere each time.
 EXAMPLES = int(os.environ.get("KRONK_RANDOM_EXAMPLES", "0"))
 PROFILE = settings(
-    max_examples=EXAMPLES or 15,
+    max_examples=EXAMPLES or 30,
     stateful_step_count=40,
     deadline=None,
     derandomize=not EXAMPLES,

@@ -33,7 +33,7 @@ class CacheModel:
         # Computed once and possibly forgotten since, beside what the slots hold.
         self._past: set[Tokens] = set()
         # Had to make room.
-        self._kept: set[Tokens] = set()
+        self.kept: set[Tokens] = set()
 
     def grew(self, slot: int, tokens: Tokens) -> None:
         """More was decoded in the slot's sequence, or nothing happened."""
@@ -51,7 +51,7 @@ class CacheModel:
         best = 0
         for tokens, handicap in (
             *((tokens, 0) for tokens in self.slots.values()),
-            *((tokens, HANDICAP[Source.STORED]) for tokens in self._kept),
+            *((tokens, HANDICAP[Source.STORED]) for tokens in self.kept),
         ):
             length = min(len(prompt) - 1, common(prompt, tokens))
             if length >= self._least and (self._any_prefix or length == len(tokens)):
@@ -83,5 +83,5 @@ class CacheModel:
         before = self.slots[slot]
         self._past.add(before)
         if keeps and len(before) >= self._least:
-            self._kept.add(before)
+            self.kept.add(before)
         self.slots[slot] = tokens

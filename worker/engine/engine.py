@@ -390,9 +390,11 @@ class Engine:
         # What a failed decode left in recurrent memory cannot be taken back: no second try.
         damaged = self._prefixes.is_recurrent and result is DecodeResult.FAILED
         if len(alone) > 1 and not damaged:
-            for part in alone:
-                # An earlier part's failure may have ended this one's request.
-                if part.slots[0] in self._running:
+            choices = [self._running[part.slots[0]].running for part in alone]
+            for part, choice in zip(alone, choices, strict=True):
+                # An earlier part may have ended this one's request, and given its slot away.
+                slot = self._running.get(part.slots[0])
+                if slot is not None and slot.choice is choice:
                     self._execute(part, self._fill(part))
             self._steady = None
             return
