@@ -23,6 +23,7 @@ from harness import random_gguf
 from harness.engine_lab import (
     AMPLE,
     GREEDY,
+    QUEUE,
     SLOTS,
     WINDOW,
     Bench,
@@ -40,7 +41,7 @@ from kronk.worker.engine.job import Job
 # `KRONK_RANDOM_EXAMPLES=2000` looks for rare ones, elsewhere each time.
 EXAMPLES = int(os.environ.get("KRONK_RANDOM_EXAMPLES", "0"))
 PROFILE = settings(
-    max_examples=EXAMPLES or 30,
+    max_examples=EXAMPLES or 24,
     stateful_step_count=40,
     deadline=None,
     derandomize=not EXAMPLES,
@@ -52,21 +53,25 @@ PROFILE = settings(
 BLOCKS = ((400, 3), (500, 9), (600, 20), (700, 41), (800, 64))
 CONFIGURATIONS = (
     Setup(),
-    Setup(guesses=True),
+    Setup(parks=True),
     Setup("off"),
-    Setup("off", guesses=True),
     Setup("incremental"),
-    Setup("incremental", ram_bytes=250_000, guesses=True),
+    Setup("incremental", ram_bytes=250_000),
     Setup("system"),
-    Setup(ram_bytes=250_000),
+    Setup(ram_bytes=250_000, parks=True),
     Setup(ram_bytes=0),
     Setup(disk_bytes=AMPLE),
-    Setup(parks=True),
-    Setup(ram_bytes=250_000, parks=True, guesses=True),
     Setup(ram_bytes=250_000, disk_bytes=400_000),
 )
-STOPS = ((), (), ("e", "ou"), ("a ",))
-windows = st.sampled_from([10_000, 0, 1, 2, 7])
+STOPS = ((), (), ("e", "ou"), ())
+windows = st.sampled_from([10_000] * 5 + [0, 1, 2, 7])
+# Of the engine, between one thing that happens and the next.
+turns = st.sampled_from([6, 0, 1, 2, 25])
+# The last two end everything, and come seldom.
+TROUBLE = (
+    *("cancel", "cancel in a decode", "a decode fails", "no room", "a grammar breaks") * 3,
+    *("hours pass", "cancel all", "cancel all in a decode"),
+)
 # Leaves room for the longest answer.
 LONGEST = WINDOW - 24
 indices = st.integers(0, 50)
@@ -86,10 +91,10 @@ class Machine(RuleBasedStateMachine):
         self.bench = bench
         self.clock = clock
 
-    @initialize(setup=st.sampled_from(CONFIGURATIONS))
-    def start(self, setup: Setup) -> None:
-        if setup.guesses and self.bench.is_rigid:
-            setup = replace(setup, guesses=False)
+    @initialize(setup=st.sampled_from(CONFIGURATIONS), guesses=st.booleans())
+    def start(self, setup: Setup, guesses: bool) -> None:
+        # Where memory is rigid, guesses cannot be taken back.
+        setup = replace(setup, guesses=guesses and not self.bench.is_rigid)
         self.lab = EngineLab(self.bench, setup)
 
     # Arrivals.
@@ -102,6 +107,7 @@ class Machine(RuleBasedStateMachine):
         window=windows,
         style=st.integers(0, 3),
         session=st.integers(0, 3),
+        count=turns,
     )
     def arrive(
         self,
@@ -112,81 +118,90 @@ class Machine(RuleBasedStateMachine):
         window: int,
         style: int,
         session: int,
+        count: int,
     ) -> None:
         tokens = [token for name in names for token in block(name)]
         tokens = tokens[: max(1, min(len(tokens), LONGEST) - cut)]
         self.submit(tuple(tokens), max_tokens, choices, window, style, session)
+        self.turn(count)
 
-    @precondition(lambda self: self.lab.clients)
-    @rule(which=indices, name=st.integers(0, 3), window=windows, session=st.integers(0, 3))
-    def go_on(self, which: int, name: int, window: int, session: int) -> None:
+    @precondition(lambda self: self.lab.clients and self.lab.engine.queued < QUEUE)
+    @rule(
+        which=indices,
+        name=st.integers(0, 3),
+        window=windows,
+        session=st.integers(0, 3),
+        count=turns,
+    )
+    def go_on(self, which: int, name: int, window: int, session: int, count: int) -> None:
         """The next turn of a conversation."""
         client = self.any(which)
         said = (*client.job.prompt, *client.tokens[0], *block(name))
         self.submit(said[:LONGEST], 8, 1, window, 0, session)
+        self.turn(count)
 
-    @precondition(lambda self: self.lab.clients)
-    @rule(which=indices, choices=st.sampled_from([1, 3]), window=windows)
-    def ask_again(self, which: int, choices: int, window: int) -> None:
+    @precondition(lambda self: self.lab.clients and self.lab.engine.queued < QUEUE)
+    @rule(which=indices, choices=st.sampled_from([1, 3]), window=windows, count=turns)
+    def ask_again(self, which: int, choices: int, window: int, count: int) -> None:
         job = self.any(which).job
         self.submit(tuple(job.prompt), job.max_tokens, choices, window, 0, 0)
-
-    @rule(names=blocks, after=st.integers(0, 4), choices=st.sampled_from([1, 3]), window=windows)
-    def arrive_with_a_grammar_that_breaks(
-        self, names: list[int], after: int, choices: int, window: int
-    ) -> None:
-        job = Job(0, "broken", tuple(block(names[0])), GREEDY, 6, (), window, self.clock.now)
-        self.lab.submit(replace(job, choices=choices, grammar=Broken(after)))
+        self.turn(count)
 
     # What becomes of them.
 
     @precondition(lambda self: self.lab.clients)
-    @rule(which=indices)
-    def cancel(self, which: int) -> None:
-        self.lab.cancel(self.any(which))
+    @rule(which=indices, events=st.sampled_from([100, 1, 3]), count=turns)
+    def pay(self, which: int, events: int, count: int) -> None:
+        hungry = [client for client in self.lab.clients.values() if not client.credit]
+        self.lab.pay(hungry[which % len(hungry)] if hungry else self.any(which), events)
+        self.turn(count)
+
+    @rule(count=turns)
+    def work(self, count: int) -> None:
+        self.turn(count)
 
     @precondition(lambda self: self.lab.clients)
-    @rule(which=indices)
-    def cancel_while_it_decodes(self, which: int) -> None:
-        client = self.any(which)
-        self.lab.interrupt(lambda: self.lab.cancel(client))
-        self.lab.turn()
+    @rule(what=st.sampled_from(TROUBLE), which=indices, number=st.integers(0, 4), count=turns)
+    def trouble(self, what: str, which: int, number: int, count: int) -> None:
+        lab, client = self.lab, self.any(which)
+        match what:
+            case "cancel":
+                lab.cancel(client)
+            case "cancel in a decode":
+                lab.interrupt(lambda: lab.cancel(client))
+            case "cancel all":
+                lab.cancel_all()
+            case "cancel all in a decode":
+                lab.interrupt(lab.cancel_all)
+            case "a decode fails":
+                lab.break_next(number % SLOTS, DecodeResult.FAILED)
+            case "no room":
+                lab.break_next(number % SLOTS, DecodeResult.NO_SPACE)
+            case "a grammar breaks":
+                job = Job(0, what, tuple(block(1)), GREEDY, 6, (), 100, self.clock.now)
+                choices = 1 + which % 3
+                lab.submit(replace(job, choices=choices, grammar=Broken(number)))
+            case "hours pass":
+                self.clock.now += 7200.0
+            case _:
+                raise AssertionError(what)
+        self.turn(count)
 
-    @precondition(lambda self: len(self.lab.clients) > 3)
-    @rule(while_it_decodes=st.booleans())
-    def cancel_all(self, while_it_decodes: bool) -> None:
-        if while_it_decodes:
-            self.lab.interrupt(self.lab.cancel_all)
-        else:
-            self.lab.cancel_all()
-        self.lab.turn()
+    # How.
 
-    @precondition(lambda self: self.lab.clients)
-    @rule(which=indices, events=st.sampled_from([1, 3, 100]))
-    def pay(self, which: int, events: int) -> None:
-        self.lab.pay(self.any(which), events)
-
-    @precondition(lambda self: self.lab.engine.busy_slots)
-    @rule(
-        sequence=st.integers(0, SLOTS - 1),
-        result=st.sampled_from([DecodeResult.FAILED, DecodeResult.NO_SPACE]),
-    )
-    def fail(self, sequence: int, result: DecodeResult) -> None:
-        self.lab.break_next(sequence, result)
-        self.lab.turn()
-
-    @rule(count=st.sampled_from([1, 1, 2, 5, 30]))
     def turn(self, count: int) -> None:
         for _ in range(count):
             self.lab.turn()
 
-    @rule()
-    def hours_pass(self) -> None:
-        self.clock.now += 7200.0
-
     def any(self, which: int) -> Client:
         clients = list(self.lab.clients.values())
         return clients[which % len(clients)]
+
+    def middle(self, prompt: tuple[int, ...], max_tokens: int, style: int) -> tuple[str, ...]:
+        """A stop string that comes, in the last style."""
+        text = self.bench.expected(prompt, max_tokens, ()).text
+        stop = text[len(text) // 2 :][:3]
+        return (stop,) if style == 3 and stop else ()
 
     def submit(
         self,
@@ -207,7 +222,7 @@ class Machine(RuleBasedStateMachine):
             prompt=prompt,
             sampling=GREEDY,
             max_tokens=max_tokens,
-            stop=STOPS[style],
+            stop=STOPS[style] or self.middle(prompt, max_tokens, style),
             window=window,
             submitted=self.clock.now,
             choices=choices,

@@ -41,7 +41,7 @@ from .cache_model import CacheModel, Tokens
 from .memory_lab import LOG, load
 from .random_gguf import Kind
 
-SLOTS, WINDOW, UBATCH, QUEUE = 3, 256, 64, 4
+SLOTS, WINDOW, UBATCH, QUEUE = 3, 256, 64, 9
 MIN_TOKENS = 6
 DRAFT_MAX = 4
 # A token that the random models never say.
