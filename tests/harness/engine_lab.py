@@ -319,6 +319,7 @@ class Prophet:
     """A drafter that knows what will be said, and is wrong now and then."""
 
     name = "prophet"
+    was_behind = False
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
