@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from queue import Queue
 from typing import Any
 
+import llama_cpp.llama_cpp as lib
+
 from kronk.shared.wire.to_gateway import (
     Accepted,
     Delta,
@@ -78,6 +80,14 @@ class Answered:
         return self.choices[0].reason
 
 
+class _Last:
+    """What no engine survives: they have no other end than that of their process."""
+
+    @property
+    def request(self) -> int:
+        raise SystemExit
+
+
 class EngineRun:
     """A loaded model, its engine running on a thread, and the events of each request."""
 
@@ -90,11 +100,14 @@ class EngineRun:
         self._numbers = itertools.count(1)
         self.loaded = load(spec, log_lines=self.log, report=lambda progress: None, emit=self._emit)
         self.engine = self.loaded.engine
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         try:
             self.engine.run()
+        except SystemExit:
+            return
         except BaseException as error:
             # Whoever waits for an answer shall see why there is none.
             self.failure = error
@@ -161,11 +174,16 @@ class EngineRun:
         self.ask("Hello!", max_tokens=1)
 
     def stop_all(self) -> None:
-        """End all requests and see that nothing is left."""
+        """End all requests, see that nothing is left, and give the memory back."""
         self.engine.tell(CancelAll())
         self.settle()
         assert self.engine.busy_slots == 0
         assert self.engine.queued == 0
+        self.engine.tell(Begin(_Last()))  # type: ignore[arg-type]
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        lib.llama_free(self.engine._context.handle)
+        lib.llama_model_free(self.loaded.model.handle)
 
 
 def _hear(said: Said, event: Any) -> None:
