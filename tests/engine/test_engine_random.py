@@ -232,11 +232,13 @@ class Machine(RuleBasedStateMachine):
         self.lab.submit(job)
 
     def teardown(self) -> None:
-        if sys.exc_info()[0] is None:
-            self.lab.settle()
-            self.lab.empty()
-        if hasattr(self, "lab"):
-            self.lab.close()
+        try:
+            if sys.exc_info()[0] is None:
+                self.lab.settle()
+                self.lab.empty()
+        finally:
+            if hasattr(self, "lab"):
+                self.lab.close()
 
 
 @pytest.fixture(scope="module")

@@ -266,8 +266,8 @@ def taken_from(source: Candidate, length: int) -> Match:
             taken_from(slot(1, LONG, copy_floor=101).candidate(), 100),
             [slot(0, EMPTY), slot(1, LONG, copy_floor=101)],
             (),
-            (1, False, None),
-            id="taken over where it cannot be copied",
+            (1, True, None),
+            id="saved and taken over where it cannot be copied",
         ),
         pytest.param(
             taken_from(candidate(Source.BUSY, 7, LONG), 100),

@@ -170,7 +170,10 @@ def choose_slot(
     """
     home = _home(match, free)
     others = [slot for slot in free if slot is not home]
-    if home is not None and (_mostly_used(home, match) or not others):
+    # What cannot be copied is used where it is, too.
+    if home is not None and (
+        _mostly_used(home, match) or match.length < home.copy_floor or not others
+    ):
         save = not _mostly_used(home, match) and _is_worth_saving(home, kept, min_tokens)
         return Placement(home.index, save, None)
     empty = next((slot for slot in others if slot.is_empty), None)
@@ -193,8 +196,7 @@ def _home(match: Match, free: Sequence[FreeSlot]) -> FreeSlot | None:
 
 
 def _mostly_used(home: FreeSlot, match: Match) -> bool:
-    # What cannot be copied is used where it is, too.
-    return 2 * match.length >= home.tokens.size or match.length < home.copy_floor
+    return 2 * match.length >= home.tokens.size
 
 
 def _is_worth_saving(slot: FreeSlot, kept: Iterable[int], min_tokens: int) -> bool:
