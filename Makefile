@@ -25,8 +25,8 @@ check: install-check ## Lint, formatting, types
 	@$(PY) -m ruff format --check .
 	@PYTHON=$(CURDIR)/$(PY) deploy/types.sh
 
-bench: install ## Measure against a bare llama_decode loop
-	@$(PY) bench/serving.py $(ARGS)
+bench: install ## Measure what is promised, as ratios; ARGS is a model, --rounds, --only
+	@$(PY) bench/everything.py $(ARGS)
 
 doctor: install ## Check this machine and say what to do
 	@$(KRONK) doctor

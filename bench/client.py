@@ -10,61 +10,128 @@ import re
 import selectors
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 _CONTENT = re.compile(rb'"content":"(?!")')
+_EVENT = re.compile(rb"^data: (\{.*\})\r?$", re.MULTILINE)
 _PATIENCE = 600.0
 
+Body = dict[str, Any]
 
-@dataclass(frozen=True, slots=True)
+
+def chat(model: str, prompt: str | Sequence[Body], tokens: int, **more: object) -> Body:
+    """The body of a greedy chat request; a text is one user's message."""
+    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+    body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": tokens}
+    return body | {"stream_options": {"include_usage": True}} | more
+
+
 class Stream:
-    """One streamed answer: when it was asked for and when each piece of text came."""
+    """One streamed answer: when it was asked for, when each piece of text came, what it said.
 
-    started: float
-    times: list[float]
+    Raises `RuntimeError` when it is no answer; one that was hung up on is not whole.
+    """
+
+    def __init__(
+        self, started: float, reads: list[tuple[float, bytes]], *, is_whole: bool = True
+    ) -> None:
+        self._whole = b"".join(data for _, data in reads)
+        if not self._whole.startswith(b"HTTP/1.1 200") or (
+            is_whole and b"[DONE]" not in self._whole
+        ):
+            raise RuntimeError(self._whole[:2000].decode(errors="replace"))
+        self.started = started
+        self.is_whole = is_whole
+        self.times = [when for when, data in reads for _ in _CONTENT.findall(data)]
+
+    @property
+    def ttft(self) -> float:
+        """Seconds to the first piece of text."""
+        return self.times[0] - self.started
+
+    @property
+    def text(self) -> str:
+        """The whole answer."""
+        choices = [choice for event in self._events() for choice in event["choices"]]
+        return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the answer: several may have come in one piece."""
+        (usage,) = [event["usage"] for event in self._events() if event.get("usage")]
+        return int(usage["completion_tokens"])
+
+    @property
+    def timings(self) -> dict[str, Any]:
+        """What the worker says of it."""
+        (timings,) = [event["timings"] for event in self._events() if event.get("timings")]
+        return dict(timings)
+
+    def _events(self) -> list[dict[str, Any]]:
+        return [json.loads(event) for event in _EVENT.findall(self._whole)]
 
 
-def stream_chats(host: str, port: int, bodies: list[dict[str, Any]]) -> list[Stream]:
-    """POST all chats at once with `stream` on, each over a connection of its own."""
+class _Call:
+    """One request on its way."""
+
+    def __init__(self, host: str, port: int, body: Body) -> None:
+        self.socket = socket.create_connection((host, port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.reads: list[tuple[float, bytes]] = []
+        self.is_over = False
+        self._request = _request(body)
+        self._started = 0.0
+
+    def send(self) -> None:
+        self._started = time.perf_counter()
+        self.socket.sendall(self._request)
+
+    def read(self) -> None:
+        data = self.socket.recv(65536)
+        self.reads.append((time.perf_counter(), data))
+        self.is_over = not data
+
+    def close(self) -> Stream:
+        self.socket.close()
+        return Stream(self._started, self.reads, is_whole=self.is_over)
+
+
+def stream_chats(
+    host: str, port: int, bodies: Sequence[Body], then: Body | None = None, after: int = 0
+) -> list[Stream]:
+    """POST all chats at once with `stream` on, each over a connection of its own.
+
+    With `then`: it follows when each of the others has sent about `after` pieces, and is the last
+    in what is returned; when it is answered the others are hung up on.
+    """
     selector = selectors.DefaultSelector()
-    reads: list[list[tuple[float, bytes]]] = [[] for _ in bodies]
-    requests = [_request(body) for body in bodies]
-    sockets = [socket.create_connection((host, port)) for _ in bodies]
-    for at, connection in enumerate(sockets):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(connection, selectors.EVENT_READ, at)
-    started = []
-    for connection, request in zip(sockets, requests, strict=True):
-        started.append(time.perf_counter())
-        connection.sendall(request)
-    running = len(bodies)
-    while running:
+    calls = [_Call(host, port, body) for body in bodies]
+    awaited = list(calls)
+    for call in calls:
+        selector.register(call.socket, selectors.EVENT_READ, call)
+    for call in calls:
+        call.send()
+    while not all(call.is_over for call in awaited):
         ready = selector.select(_PATIENCE)
         if not ready:
             raise TimeoutError("a stream stands still")
         for key, _ in ready:
-            data = key.fileobj.recv(65536)  # type: ignore[union-attr]
-            reads[key.data].append((time.perf_counter(), data))
-            if not data:
+            key.data.read()
+            if key.data.is_over:
                 selector.unregister(key.fileobj)
-                running -= 1
-    for connection in sockets:
-        connection.close()
-    return [Stream(start, _times(read)) for start, read in zip(started, reads, strict=True)]
+        if then is not None and min(len(call.reads) for call in calls) >= after:
+            awaited = [_Call(host, port, then)]
+            selector.register(awaited[0].socket, selectors.EVENT_READ, awaited[0])
+            awaited[0].send()
+            calls, then = calls + awaited, None
+    return [call.close() for call in calls]
 
 
-def _request(body: dict[str, Any]) -> bytes:
+def _request(body: Body) -> bytes:
     data = json.dumps(body | {"stream": True}).encode()
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data
-
-
-def _times(reads: list[tuple[float, bytes]]) -> list[float]:
-    whole = b"".join(data for _, data in reads)
-    if not whole.startswith(b"HTTP/1.1 200") or b"[DONE]" not in whole:
-        raise RuntimeError(whole[:2000].decode(errors="replace"))
-    return [when for when, data in reads for _ in _CONTENT.findall(data)]

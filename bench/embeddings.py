@@ -23,15 +23,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from options import parser
+from report import Ratio, head, keep, table
+from rounds import in_turns, quotients
 from server import Server, running_server
+from texts import WORDS
 
+TARGET = 3.0
+ROUNDS = 7
 TEXTS = 32
-WORDS = (
-    "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "while", "seven", "wizards", "brew",
-    "potions", "in", "quiet", "towers", "near", "cold", "rivers", "and", "old", "mills", "turn",
-)  # fmt: skip
 # The peer: reads a list of texts, embeds them one by one, says how many seconds that took.
 PEER = """
 import json, sys, time
@@ -120,16 +121,7 @@ def measure(server: Server, plain: Plain, rounds: int, texts: list[str]) -> dict
         "one at a time": lambda: timed(lambda: one_by_one(clients[0], texts)),
         "plain class": lambda: plain.run(texts),
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for round_ in range(-1, rounds):
-        for way, run in ways.items():
-            spent = run()
-            seconds[way] += [spent] if round_ >= 0 else []
-    return seconds
-
-
-def ratio(slow: list[float], fast: list[float]) -> float:
-    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+    return in_turns(rounds, ways)
 
 
 def tiny_encoder(folder: Path) -> Path:
@@ -144,43 +136,47 @@ def tiny_encoder(folder: Path) -> Path:
     return path
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", type=Path, help="default: a tiny encoder")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--words", type=int, default=3, help="of each text")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--flash", action="store_true", help="flash attention, on both sides")
-    options = parser.parse_args()
+def ratios(options: argparse.Namespace) -> list[Ratio]:
+    """Each way's texts per second / those one at a time."""
     dice = random.Random(0)
     texts = [" ".join(dice.choices(WORDS, k=options.words)) for _ in range(TEXTS)]
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or tiny_encoder(Path(folder))
-        print(f"{model.name}: {TEXTS} texts of {options.words} words, {options.rounds} rounds,")
-        print(f"{options.threads} threads, load average {os.getloadavg()[0]:.2f}\n", flush=True)
+        what = f"Embeddings: {TEXTS} texts of {options.words} words"
+        head(what, model, options.rounds, options.threads)
         more = {"flash_attention": "enabled"} if options.flash else {}
         plain = Plain(model, options.threads, options.flash)
         with running_server(model, spare=False, threads=options.threads, more=more) as server:
             seconds = measure(server, plain, options.rounds, texts)
         plain.close()
-    show(model, seconds)
-
-
-def show(model: Path, seconds: dict[str, list[float]]) -> None:
-    one = seconds["one at a time"]
-    rows: dict[str, Any] = {}
     for way, spent in seconds.items():
-        rate = TEXTS / statistics.median(spent)
-        rows[way] = {"texts_per_second": rate, "times_one_at_a_time": ratio(one, spent)}
-        print(f"   {way:<14} {rate:8.1f} texts/s   {ratio(one, spent):5.2f} x one at a time")
-    packing = ratio(seconds["plain class"], seconds["one request"])
-    print(f"\nKronk, one request / plain class, one at a time: {packing:.2f}")
-    results = Path(__file__).with_name("results")
-    results.mkdir(exist_ok=True)
-    path = results / f"embeddings-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    path.write_text(json.dumps({"model": model.name, "ways": rows, "seconds": seconds}, indent=1))
-    print(f"written to {path}")
+        print(f"   {way:<14} {TEXTS / statistics.median(spent):8.1f} texts/s")
+    one = seconds["one at a time"]
+    rows = [
+        Ratio(
+            "texts/s, 32 in one request / one at a time",
+            quotients(one, seconds["one request"]),
+            at_least=TARGET,
+        ),
+        Ratio(
+            "texts/s, 32 requests at once / one at a time", quotients(one, seconds["32 at once"])
+        ),
+        Ratio(
+            "texts/s, 32 in one request / plain class, one at a time",
+            quotients(seconds["plain class"], seconds["one request"]),
+        ),
+    ]
+    keep("embeddings", rows, {"model": model.name, "seconds": seconds})
+    return rows
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What it can be told."""
+    arguments = parser(__doc__, ROUNDS, model="a tiny encoder")
+    arguments.add_argument("--words", type=int, default=3, help="of each text")
+    arguments.add_argument("--flash", action="store_true", help="flash attention, on both sides")
+    return arguments
 
 
 if __name__ == "__main__":
-    main()
+    table(ratios(arguments().parse_args()))

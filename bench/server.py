@@ -26,11 +26,15 @@ _PATIENCE = 120.0
 
 
 def starter_model() -> Path:
-    """The starter model, fetched into the user's own base path when it is not there."""
-    base = Path(os.environ.get("KRONK_BASE_PATH", "~/.kronk")).expanduser()
-    command = [*KRONK, "catalog", "pull", STARTER, "--local", "--base-path", str(base)]
+    """The starter model: the user's own, or fetched once to where the tests have it, too."""
+    own = Path(os.environ.get("KRONK_BASE_PATH", "~/.kronk")).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "kronk-tests"
+    for base in (own, cache):
+        if found := next((base / "models").rglob(f"{STARTER}.gguf"), None):
+            return found
+    command = [*KRONK, "catalog", "pull", STARTER, "--local", f"--base-path={cache}"]
     subprocess.run(command, check=True)
-    return next(base.rglob(f"{STARTER}.gguf"))
+    return next((cache / "models").rglob(f"{STARTER}.gguf"))
 
 
 class Server:
@@ -124,7 +128,7 @@ def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
             server.get("/v1/readiness")
             return
         time.sleep(0.1)
-    raise TimeoutError("the server did not become ready")
+    raise TimeoutError(f"the server did not become ready (exit status {process.poll()})")
 
 
 def free_port() -> int:

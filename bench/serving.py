@@ -11,19 +11,25 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import statistics
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from client import stream_chats
+from client import chat, stream_chats
+from decode import load
+from options import model_of, parser
 from proc import memory
-from server import Server, running_server, starter_model
+from report import Ratio, head, keep, table
+from rounds import in_turns, percentile, quotients, ratio
+from server import Server, running_server
 
+# At so many streams the ratio is to be at least that.
+TARGETS = {1: 0.95, 8: 0.90}
+ROUNDS = 5
 CONTEXT = 1024
 SYSTEM = "You are a storyteller."
 TOPICS = ["fox", "river", "clock", "lighthouse", "violin", "glacier", "market", "comet"]
@@ -98,24 +104,18 @@ class BareLoop:
 
 def kronk_run(server: Server, streams: int, tokens: int) -> Figures:
     bodies = [
-        {
-            "model": server.model,
-            "messages": [
+        chat(
+            server.model,
+            [
                 {"role": "system", "content": SYSTEM},
                 {"role": "user", "content": user_text(stream)},
             ],
-            "temperature": 0,
-            "max_tokens": tokens,
-        }
+            tokens,
+        )
         for stream in range(streams)
     ]
     answers = stream_chats(server.host, server.port, bodies)
     return figures([answer.started for answer in answers], [answer.times for answer in answers])
-
-
-def percentile(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +129,21 @@ class Cost:
 
 def compare(server: Server, model: Path, streams: int, options: Any) -> dict[str, Any]:
     """All rounds at one number of streams."""
+
+    def kronk() -> tuple[Figures, Cost | None]:
+        before = server.cpu()
+        result = kronk_run(server, streams, options.tokens)
+        return result, cost(before, server.cpu(), result.tokens)
+
     loop = BareLoop(model, streams, options.threads)
-    kronk: list[Figures] = []
-    bare: list[Figures] = []
-    costs: list[Cost] = []
-    for round_ in range(-1, options.rounds):
-        sides = [True, False] if round_ % 2 else [False, True]
-        for is_kronk in sides:
-            if not is_kronk:
-                result = loop.run(streams, options.tokens)
-                bare.extend([result] if round_ >= 0 else [])
-                continue
-            before = server.cpu()
-            result = kronk_run(server, streams, options.tokens)
-            if round_ >= 0:
-                kronk.append(result)
-                costs.append(cost(before, server.cpu(), result.tokens))
+    runs = in_turns(
+        options.rounds,
+        {"kronk": kronk, "bare": lambda: (loop.run(streams, options.tokens), None)},
+    )
     loop.close()
-    return summary(streams, kronk, bare, costs)
+    costs = [spent for _, spent in runs["kronk"] if spent is not None]
+    mine, peers = ([figures for figures, _ in runs[side]] for side in ("kronk", "bare"))
+    return summary(streams, mine, peers, costs)
 
 
 def cost(before: dict[str, float], after: dict[str, float], tokens: int) -> Cost:
@@ -157,7 +154,8 @@ def cost(before: dict[str, float], after: dict[str, float], tokens: int) -> Cost
 def summary(
     streams: int, kronk: list[Figures], bare: list[Figures], costs: list[Cost]
 ) -> dict[str, Any]:
-    pairs = list(zip(kronk, bare, strict=True))
+    rates = [[one.tokens_per_second for one in side] for side in (kronk, bare)]
+    decode_rates = [[one.decode_tokens_per_second for one in side] for side in (kronk, bare)]
 
     def latency(side: list[Figures]) -> dict[str, float]:
         ttft = [t for f in side for t in f.ttft]
@@ -174,11 +172,9 @@ def summary(
         "streams": streams,
         "kronk": latency(kronk),
         "bare": latency(bare),
-        "ratio": statistics.median(k.tokens_per_second / b.tokens_per_second for k, b in pairs),
-        "ratio_rounds": [k.tokens_per_second / b.tokens_per_second for k, b in pairs],
-        "ratio_decode": statistics.median(
-            k.decode_tokens_per_second / b.decode_tokens_per_second for k, b in pairs
-        ),
+        "ratio": ratio(*rates),
+        "ratio_rounds": quotients(*rates),
+        "ratio_decode": ratio(*decode_rates),
         "gateway_us_per_token": statistics.median(c.gateway for c in costs),
         "worker_io_us_per_token": statistics.median(c.worker_io for c in costs),
     }
@@ -208,36 +204,24 @@ def cold_start(model: Path, spare: bool) -> dict[str, float]:
     """A request to a model that is not loaded: to its first token, and the load inside it."""
     with running_server(model, slots=1, context=CONTEXT, spare=spare) as server:
         server.wait_for_spare(spare)
-        body = {
-            "model": server.model,
-            "messages": [{"role": "user", "content": "Hello!"}],
-            "temperature": 0,
-            "max_tokens": 8,
-        }
+        body = chat(server.model, "Hello!", 8)
         (stream,) = stream_chats(server.host, server.port, [body])
         return {
-            "first_token_s": stream.times[0] - stream.started,
+            "first_token_s": stream.ttft,
             "load_to_ready_s": server.last_load_seconds(),
         }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", type=Path, help="default: the starter model")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tokens", type=int, default=128)
-    parser.add_argument("--streams", default="1,2,4,8")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    options = parser.parse_args()
-    model = options.model or starter_model()
-    print(f"{model.name}: {options.rounds} rounds of {options.tokens} tokens, greedy,")
-    print(f"{options.threads} threads, load average {os.getloadavg()[0]:.2f}\n", flush=True)
+def ratios(options: argparse.Namespace) -> list[Ratio]:
+    """Kronk / bare loop, by number of streams; also memory and cold starts, on the screen."""
+    model = model_of(options)
+    head("Serving, next to a bare llama_decode loop", model, options.rounds, options.threads)
     rows = []
     for streams in (int(part) for part in options.streams.split(",")):
         with running_server(
             model, slots=streams, context=CONTEXT, spare=True, threads=options.threads
         ) as server:
-            kronk_run(server, 1, 4)
+            load(server)
             rows.append(compare(server, model, streams, options))
             show(rows[-1])
             processes = {
@@ -247,24 +231,47 @@ def main() -> None:
     print("\nresident memory without the model file's pages")
     for role, sizes in processes.items():
         print(f"   {role:<12} {(sizes['rss'] - sizes['model_pages']) / 2**20:7.1f} MiB")
+    cold = cold_starts(model)
+    found = [
+        Ratio(
+            f"Kronk / bare loop, {row['streams']} stream{'s' * (row['streams'] > 1)}",
+            row["ratio_rounds"],
+            at_least=TARGETS.get(row["streams"]),
+        )
+        for row in rows
+    ]
+    details = {"model": model.name, "serving": rows, "memory": processes, "cold_start": cold}
+    keep("serving", found, details)
+    return found
+
+
+def cold_starts(model: Path) -> dict[str, dict[str, float]]:
+    """With the spare worker and without, three times each."""
     print("\ncold start, from the request")
-    cold = {}
-    for spare in (True, False):
-        runs = [cold_start(model, spare) for _ in range(3)]
-        word = "with a spare" if spare else "without a spare"
-        cold[word] = {k: statistics.median(r[k] for r in runs) for k in runs[0]}
+    sides = {
+        "with a spare": partial(cold_start, model, True),
+        "without a spare": partial(cold_start, model, False),
+    }
+    cold = {
+        word: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        for word, runs in in_turns(3, sides, warm_ups=0).items()
+    }
+    for word, seconds in cold.items():
         print(
-            f"   {word:<16} spawn or spare to READY {cold[word]['load_to_ready_s']:.2f} s,"
-            f" first token after {cold[word]['first_token_s']:.2f} s",
+            f"   {word:<16} spawn or spare to READY {seconds['load_to_ready_s']:.2f} s,"
+            f" first token after {seconds['first_token_s']:.2f} s",
             flush=True,
         )
-    results = Path(__file__).with_name("results")
-    results.mkdir(exist_ok=True)
-    report = {"model": model.name, "serving": rows, "memory": processes, "cold_start": cold}
-    path = results / f"serving-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    path.write_text(json.dumps(report, indent=1))
-    print(f"\nwritten to {path}")
+    return cold
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What it can be told."""
+    arguments = parser(__doc__, ROUNDS)
+    arguments.add_argument("--tokens", type=int, default=128)
+    arguments.add_argument("--streams", default="1,2,4,8")
+    return arguments
 
 
 if __name__ == "__main__":
-    main()
+    table(ratios(arguments().parse_args()))
