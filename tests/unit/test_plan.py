@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronk.worker.engine.plan import LEAST_PREFILL, Chunk, Plan, SlotView, make_plan, prefill_cap
+from kronk.worker.engine.plan import FIRST_PREFILL, Chunk, Plan, SlotView, make_plan, prefill_cap
 
 
 def generating(slot: int) -> SlotView:
@@ -96,12 +96,14 @@ def test_proposed_tokens_take_room_and_what_has_none_waits() -> None:
 @pytest.mark.parametrize(
     ("decode_seconds", "rate", "rows"),
     [
-        (None, None, 64),
-        (0.010, None, 64),
-        # Twice the step's own time at 1000 rows a second is 20 rows: one tile of 16.
-        (0.010, 1000.0, 16),
-        (0.050, 1000.0, 96),
-        (0.001, 100.0, LEAST_PREFILL),
+        (None, None, FIRST_PREFILL),
+        (0.010, None, FIRST_PREFILL),
+        # One and a half times the step's own time at 1600 rows a second is 24 rows.
+        (0.010, 1600.0, 16),
+        (0.100, 1000.0, 144),
+        (0.010, 1000.0, 12),
+        (0.010, 200.0, 3),
+        (0.001, 100.0, 1),
         (1.0, 100_000.0, 512),
     ],
 )

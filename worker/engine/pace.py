@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from .plan import LEAST_PREFILL, Plan, prefill_cap
+from .plan import Plan, prefill_cap
 
 # Weight of the newest step in the running averages: about the last ten count.
 _NEWEST = 0.1
+# Fewer rows, the end of a prompt, say little of what a row costs; unless no more are allowed.
+_TELLING_ROWS = 16
 
 
 class Pace:
@@ -20,7 +22,7 @@ class Pace:
         """Learn from one decode that took `seconds`."""
         if not plan.prefill_rows:
             self._decode_seconds = _average(self._decode_seconds, seconds)
-        elif plan.prefill_rows >= LEAST_PREFILL:
+        elif plan.prefill_rows >= min(_TELLING_ROWS, self.prefill_cap):
             decode = (self._decode_seconds or 0.0) if plan.generate else 0.0
             # The decode part is an average and may exceed this very step.
             spent = max(seconds - decode, 0.1 * seconds)

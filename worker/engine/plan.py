@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A step that carries prefill beside running streams may take this much longer for it.
-PREFILL_SHARE = 2.0
-# Fewer rows than this cost as much as this many: kernels work in tiles.
-LEAST_PREFILL = 16
+# A step that carries prefill beside running streams may take this much longer for it: two and a
+# half times as long as without, so that with all that varies it stays below three.
+PREFILL_SHARE = 1.5
+# Rows beside running streams before it is known what they cost.
+FIRST_PREFILL = 16
+# Kernels work in tiles of rows. Many rows are rounded down to the larger one.
+_TILES = (16, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +89,11 @@ def prefill_cap(decode_seconds: float | None, prefill_rate: float | None, capaci
     """Prefill rows that fit beside running streams.
 
     `decode_seconds` is what a step without prefill takes, `prefill_rate` rows per second; either
-    is None before it was measured. The result is a multiple of `LEAST_PREFILL`, so that chunks
-    keep to few shapes.
+    is None before it was measured. At least 1: deep in a long prompt, a row can cost a processor as
+    much as a whole step of some streams.
     """
     if decode_seconds is None or prefill_rate is None:
-        return min(capacity, 4 * LEAST_PREFILL)
+        return min(capacity, FIRST_PREFILL)
     rows = int(PREFILL_SHARE * decode_seconds * prefill_rate)
-    return min(capacity, max(LEAST_PREFILL, rows - rows % LEAST_PREFILL))
+    tile = next((tile for tile in _TILES if tile <= rows), 1)
+    return min(capacity, max(1, rows - rows % tile))
