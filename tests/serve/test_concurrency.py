@@ -169,7 +169,9 @@ def test_a_client_that_does_not_read_pauses_its_own_slot_and_no_other(house: Ser
 
 @pytest.mark.parametrize("model", ["First/ONE", "First/TWO"])
 def test_many_first_requests_cause_one_load(start_server: Any, tiny: Any, model: str) -> None:
-    server = start_server({"First.gguf": tiny}, {model: {"context_window": 1024, "n_seq_max": 4}})
+    server = start_server(
+        {"First.gguf": tiny}, {model: {"context_window": 1024, "n_seq_max": 4, "queue_depth": 5}}
+    )
     server.settle()
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: server.text(model, "Hello!"), range(20)))
