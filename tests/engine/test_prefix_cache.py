@@ -19,6 +19,7 @@ from kronk.shared.wire.values import (
     PlacementSpec,
     Prompt,
 )
+from kronk.worker.cache.memory import Memory
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
 CACHE = CacheSpec(min_tokens=8)
@@ -170,3 +171,23 @@ def test_a_damaged_file_is_a_miss_and_is_gone(tmp_path: Path, harm: str) -> None
     assert is_told == (harm == "flipped"), after.timings.cache
     second.stop_all()
     second.loaded.close()
+
+
+def test_a_state_that_llama_cpp_refuses_is_chosen_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_disk = CacheSpec(min_tokens=8, disk_bytes=100_000_000, directory=str(tmp_path))
+    first = EngineRun(spec(TINY, cache=on_disk))
+    before = first.ask(LONG, 20).text
+    first.loaded.close()
+    first.stop_all()
+
+    second = EngineRun(spec(TINY, cache=on_disk))
+    monkeypatch.setattr(Memory, "restore", lambda self, sequence, state: False)
+    refused = second.ask(LONG, 20)
+    assert refused.text == before
+    assert refused.usage.cached_tokens == 0
+    assert refused.timings.cache.endswith("which llama.cpp did not take")
+    assert not list(tmp_path.rglob("*.state"))
+    second.loaded.close()
+    second.stop_all()

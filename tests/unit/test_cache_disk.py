@@ -360,3 +360,16 @@ def test_a_killed_process_leaves_whole_files_only(open_store: OpenStore, tmp_pat
             assert loaded is not None
             assert set(loaded.data) == {number % 256}
         assert store.stats().damaged == 0
+
+
+def test_an_entry_that_is_of_no_use_is_dropped_with_its_file(
+    open_store: OpenStore, tmp_path: Path
+) -> None:
+    store = open_store()
+    write(store, A, B)
+    store.drop(held(store)[tuple(map(int, A))])
+    assert list(held(store)) == [tuple(map(int, B))]
+    assert len(files(tmp_path)) == 1
+    assert store.stats().damaged == 1
+    # It may be gone by now.
+    store.drop(10**6)

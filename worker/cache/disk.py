@@ -187,6 +187,13 @@ class DiskStore:
             os.utime(entry.path)
         return state
 
+    def drop(self, key: int) -> None:
+        """Remove an entry that turned out to be of no use; it counts as damaged."""
+        with self._changed:
+            entry = self._entries.get(key)
+        if entry is not None:
+            self._discard(entry)
+
     def stats(self) -> DiskStats:
         """As of now."""
         with self._changed:

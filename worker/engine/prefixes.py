@@ -80,9 +80,7 @@ class Prefixes:
             self._save(slot, None)
         if not self._fetch(slot, match, state, placement):
             self.clear(slot)
-            if match.candidate is not None and match.candidate.source is Source.STORED:
-                # It would be chosen, and refused, each time.
-                self._store.drop(match.candidate.key)
+            self._drop(match.candidate)
             match = Match(None, 0, match.miss, f"{match.reason}, which llama.cpp did not take")
         slot.keep(prompt[: match.length])
         if self._parks:
@@ -181,6 +179,16 @@ class Prefixes:
                 match = Match(None, 0, Miss.DAMAGED, "disk entry damaged or gone")
             self._store.count(match.miss)
             return match, state
+
+    def _drop(self, refused: Candidate | None) -> None:
+        """Forget a stored state that llama.cpp refused: it would be chosen, and refused, again."""
+        if refused is None:
+            return
+        if refused.source is Source.STORED:
+            self._store.drop(refused.key)
+        elif refused.source is Source.DISK:
+            assert self._disk is not None
+            self._disk.drop(refused.key)
 
     def _covers(self, view: FreeSlot) -> bool:
         return self._store.covers(view.tokens) or (
