@@ -101,9 +101,10 @@ def test_proposed_tokens_take_room_and_what_has_none_waits() -> None:
         # One and a half times the step's own time at 1600 rows a second is 24 rows.
         (0.010, 1600.0, 16),
         (0.100, 1000.0, 144),
-        (0.010, 1000.0, 12),
-        (0.010, 200.0, 3),
-        (0.001, 100.0, 1),
+        (0.010, 1000.0, 8),
+        # Less is no progress.
+        (0.010, 200.0, 8),
+        (0.001, 100.0, 8),
         (1.0, 100_000.0, 512),
     ],
 )

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 PREFILL_SHARE = 1.5
 # Rows beside running streams before it is known what they cost.
 FIRST_PREFILL = 16
-# Kernels work in tiles of rows. Many rows are rounded down to the larger one.
-_TILES = (16, 4)
+# Kernels work in tiles of rows. Many rows are rounded down to the larger one; the smaller is the
+# least there is room for: what a single row seems to cost is mostly the step's own, and a prompt
+# that gets a row at a time is never read.
+_TILES = (16, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,11 @@ def prefill_cap(decode_seconds: float | None, prefill_rate: float | None, capaci
     """Prefill rows that fit beside running streams.
 
     `decode_seconds` is what a step without prefill takes, `prefill_rate` rows per second; either
-    is None before it was measured. At least 1: deep in a long prompt, a row can cost a processor as
-    much as a whole step of some streams.
+    is None before it was measured.
     """
     if decode_seconds is None or prefill_rate is None:
         return min(capacity, FIRST_PREFILL)
     rows = int(PREFILL_SHARE * decode_seconds * prefill_rate)
-    tile = next((tile for tile in _TILES if tile <= rows), 1)
-    return min(capacity, max(1, rows - rows % tile))
+    large, small = _TILES
+    tile = large if rows >= large else small
+    return min(capacity, max(small, rows - rows % tile))
