@@ -80,6 +80,10 @@ class Answered:
         return self.choices[0].reason
 
 
+# llama.cpp calls the newest for every line, whatever context it is about: none may be collected.
+_LOGS: list[LlamaLog] = []
+
+
 class _Last:
     """What no engine survives: they have no other end than that of their process."""
 
@@ -97,6 +101,7 @@ class EngineRun:
         # What ended the engine, which lives as long as the process otherwise.
         self.failure: BaseException | None = None
         self.log = LlamaLog()
+        _LOGS.append(self.log)
         self._numbers = itertools.count(1)
         self.loaded = load(spec, log_lines=self.log, report=lambda progress: None, emit=self._emit)
         self.engine = self.loaded.engine
