@@ -47,10 +47,14 @@ the cupboard and carried the old lamp up the stairs. Within ten minutes it was b
 as it ever had. Far out, a captain who had lost his way saw the light, turned his ship and came \
 safely into the harbour. In the morning the whole crew walked along the pier to thank him. He gave \
 them hot coffee and showed them the lamp."""
+# A text that is being edited. The second round makes the starter model sure of each token: with the
+# first alone it leaves out sentences, and now and then others than the last time.
 COPYING = [
     {"role": "user", "content": "Write a short story about a lighthouse."},
     {"role": "assistant", "content": STORY},
-    {"role": "user", "content": "Good. Replace March by April and write the story again."},
+    {"role": "user", "content": "Good. Write it again."},
+    {"role": "assistant", "content": STORY},
+    {"role": "user", "content": "Good. Replace March by April and write it again."},
 ]
 INVENTING = "Write a very long story about a lighthouse."
 # Keeps a small model out of loops, which would be copying again.
