@@ -57,7 +57,6 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         grammar=answering.grammar(loaded, submit, tools, max_tokens, reading),
         thinking=reading.thinking,
         marks=marks,
-        session=prompt.session,
     )
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from .gguf_bytes import ARRAY, FLOAT32, INT32, STRING, UINT32, end_of_value, entry, padded, string
+
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
 
 WIDTH, HIDDEN, LAYERS = 128, 256, 4
@@ -27,10 +29,7 @@ EXPERTS, EXPERTS_USED, EXPERT_HIDDEN = 4, 2, 128
 STATE, CONV, RANK = 16, 4, 8
 CONTEXT = 4096
 
-_UINT32, _INT32, _FLOAT32, _STRING, _ARRAY = 4, 5, 6, 8, 9
-_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 _CONTROL = 3
-_ALIGNMENT = 32
 # How far logits spread, and how sharp attention is: both well above rounding.
 _LOGITS, _SHARPNESS = 4.0, 2.0
 
@@ -68,16 +67,16 @@ def write(
     table = b""
     offset = 0
     for name, shape in shapes:
-        table += _string(name) + struct.pack("<I", len(shape))
+        table += string(name) + struct.pack("<I", len(shape))
         table += struct.pack(f"<{len(shape)}QIQ", *shape, 0, offset)
-        offset += _padded(4 * int(np.prod(shape)))
+        offset += padded(4 * int(np.prod(shape)))
     keys = [*_parameters(kind), *tokenizer.keys]
     for which, token in (tokens or {}).items():
-        keys.append(_key(f"tokenizer.ggml.{which}_token_id", _UINT32, struct.pack("<I", token)))
+        keys.append(entry(f"tokenizer.ggml.{which}_token_id", UINT32, struct.pack("<I", token)))
     header = struct.pack("<4sIQQ", b"GGUF", 3, len(shapes), len(keys)) + b"".join(keys) + table
     dice = np.random.default_rng(seed)
     with path.open("wb") as file:
-        file.write(header.ljust(_padded(len(header)), b"\0"))
+        file.write(header.ljust(padded(len(header)), b"\0"))
         for name, shape in shapes:
             values = _weights(name, shape, dice)
             if name == "output.weight":
@@ -86,7 +85,7 @@ def write(
                 # Gemma multiplies by this, and what attention adds would drown in it.
                 values /= np.sqrt(WIDTH)
             data = values.astype(np.float32).tobytes()
-            file.write(data.ljust(_padded(len(data)), b"\0"))
+            file.write(data.ljust(padded(len(data)), b"\0"))
 
 
 def _weights(name: str, shape: tuple[int, ...], dice: np.random.Generator) -> npt.NDArray:
@@ -202,17 +201,17 @@ def _parameters(kind: Kind) -> Iterator[bytes]:
             "expert_used_count": EXPERTS_USED,
             "expert_feed_forward_length": EXPERT_HIDDEN,
         }
-    yield _key("general.architecture", _STRING, _string(name))
-    yield _key("general.name", _STRING, _string(f"random {kind.name}"))
+    yield entry("general.architecture", STRING, string(name))
+    yield entry("general.name", STRING, string(f"random {kind.name}"))
     for key, size in sizes.items():
-        yield _key(f"{name}.{key}", _UINT32, struct.pack("<I", size))
-    yield _key(f"{name}.attention.layer_norm_rms_epsilon", _FLOAT32, struct.pack("<f", 1e-5))
+        yield entry(f"{name}.{key}", UINT32, struct.pack("<I", size))
+    yield entry(f"{name}.attention.layer_norm_rms_epsilon", FLOAT32, struct.pack("<f", 1e-5))
     if kind is HYBRID:
         heads = [KV_HEADS if _attends(layer) else 0 for layer in range(LAYERS)]
-        counts = struct.pack(f"<IQ{LAYERS}i", _INT32, LAYERS, *heads)
-        yield _key(f"{name}.attention.head_count_kv", _ARRAY, counts)
+        counts = struct.pack(f"<IQ{LAYERS}i", INT32, LAYERS, *heads)
+        yield entry(f"{name}.attention.head_count_kv", ARRAY, counts)
     elif kind is not MAMBA:
-        yield _key(f"{name}.attention.head_count_kv", _UINT32, struct.pack("<I", KV_HEADS))
+        yield entry(f"{name}.attention.head_count_kv", UINT32, struct.pack("<I", KV_HEADS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,39 +234,9 @@ def _tokenizer() -> _Tokenizer:
         (length,) = struct.unpack_from("<Q", data, at)
         name = data[at + 8 : at + 8 + length].decode()
         value = at + 8 + length
-        at = _end_of_value(data, value)
+        at = end_of_value(data, value)
         if name.startswith("tokenizer."):
             keys.append(data[start:at])
         if name == "tokenizer.ggml.token_type":
             types = np.frombuffer(data[value + 16 : at], np.int32)
     return _Tokenizer(keys, types.size, np.flatnonzero(types == _CONTROL))
-
-
-def _end_of_value(data: bytes, at: int) -> int:
-    """Where a value ends that begins, with its type, at `at`."""
-    (kind,) = struct.unpack_from("<I", data, at)
-    at += 4
-    if kind == _STRING:
-        return at + 8 + int(struct.unpack_from("<Q", data, at)[0])
-    if kind != _ARRAY:
-        return at + _SIZES[kind]
-    kind, count = struct.unpack_from("<IQ", data, at)
-    at += 12
-    if kind != _STRING:
-        return at + count * _SIZES[kind]
-    for _ in range(count):
-        at += 8 + int(struct.unpack_from("<Q", data, at)[0])
-    return at
-
-
-def _key(name: str, kind: int, value: bytes) -> bytes:
-    return _string(name) + struct.pack("<I", kind) + value
-
-
-def _string(text: str) -> bytes:
-    data = text.encode()
-    return struct.pack("<Q", len(data)) + data
-
-
-def _padded(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .gguf_bytes import ARRAY, FLOAT32, STRING, UINT32, end_of_value, entry, padded, string
+
 MODELS = Path(__file__).parents[1] / "models"
 # In eight bits the shape of a batch alone would move a score by more than tests can allow.
 RERANKER = MODELS / "tiny-rerank-f16.gguf"
@@ -27,9 +29,6 @@ TEMPLATE = (
 )
 
 _HIDDEN, _LAYERS, _HEADS, _KV_HEADS, _HEAD, _CONTEXT = 256, 3, 4, 2, 32, 2048
-_UINT32, _FLOAT32, _STRING, _ARRAY = 4, 6, 8, 9
-_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_ALIGNMENT = 32
 _SHARPNESS = 2.0
 
 
@@ -50,16 +49,16 @@ def decoder(path: Path, pooling: int) -> Path:
     table = b""
     offset = 0
     for name, shape in shapes:
-        table += _string(name) + struct.pack("<I", len(shape))
+        table += string(name) + struct.pack("<I", len(shape))
         table += struct.pack(f"<{len(shape)}QIQ", *shape, 0, offset)
-        offset += _padded(4 * int(np.prod(shape)))
+        offset += padded(4 * int(np.prod(shape)))
     header = struct.pack("<4sIQQ", b"GGUF", 3, len(shapes), len(keys)) + b"".join(keys) + table
     dice = np.random.default_rng(0)
     with path.open("wb") as file:
-        file.write(header.ljust(_padded(len(header)), b"\0"))
+        file.write(header.ljust(padded(len(header)), b"\0"))
         for name, shape in shapes:
             data = _weights(name, shape, dice).astype(np.float32).tobytes()
-            file.write(data.ljust(_padded(len(data)), b"\0"))
+            file.write(data.ljust(padded(len(data)), b"\0"))
     return path
 
 
@@ -108,15 +107,15 @@ def _parameters(pooling: int) -> list[bytes]:
         "pooling_type": pooling,
     }
     keys = [
-        _key("general.architecture", _STRING, _string("qwen3")),
-        *(_key(f"qwen3.{key}", _UINT32, struct.pack("<I", size)) for key, size in sizes.items()),
-        _key("qwen3.attention.layer_norm_rms_epsilon", _FLOAT32, struct.pack("<f", 1e-5)),
+        entry("general.architecture", STRING, string("qwen3")),
+        *(entry(f"qwen3.{key}", UINT32, struct.pack("<I", size)) for key, size in sizes.items()),
+        entry("qwen3.attention.layer_norm_rms_epsilon", FLOAT32, struct.pack("<f", 1e-5)),
     ]
     if pooling == RANK:
-        labels = struct.pack("<IQ", _STRING, 2) + _string("yes") + _string("no")
+        labels = struct.pack("<IQ", STRING, 2) + string("yes") + string("no")
         keys += [
-            _key("qwen3.classifier.output_labels", _ARRAY, labels),
-            _key("tokenizer.chat_template.rerank", _STRING, _string(TEMPLATE)),
+            entry("qwen3.classifier.output_labels", ARRAY, labels),
+            entry("tokenizer.chat_template.rerank", STRING, string(TEMPLATE)),
         ]
     return keys
 
@@ -131,39 +130,9 @@ def _tokenizer() -> tuple[int, list[bytes]]:
         (length,) = struct.unpack_from("<Q", data, at)
         value = at + 8 + length
         name = data[at + 8 : value].decode()
-        at = _end_of_value(data, value)
+        at = end_of_value(data, value)
         if name.startswith("tokenizer.ggml."):
             keys.append(data[start:at])
         if name == "tokenizer.ggml.tokens":
             (size,) = struct.unpack_from("<Q", data, value + 8)
     return size, keys
-
-
-def _end_of_value(data: bytes, at: int) -> int:
-    """Where a value ends that begins, with its type, at `at`."""
-    (kind,) = struct.unpack_from("<I", data, at)
-    at += 4
-    if kind == _STRING:
-        return at + 8 + int(struct.unpack_from("<Q", data, at)[0])
-    if kind != _ARRAY:
-        return at + _SIZES[kind]
-    kind, count = struct.unpack_from("<IQ", data, at)
-    at += 12
-    if kind != _STRING:
-        return at + count * _SIZES[kind]
-    for _ in range(count):
-        at += 8 + int(struct.unpack_from("<Q", data, at)[0])
-    return at
-
-
-def _key(name: str, kind: int, value: bytes) -> bytes:
-    return _string(name) + struct.pack("<I", kind) + value
-
-
-def _string(text: str) -> bytes:
-    data = text.encode()
-    return struct.pack("<Q", len(data)) + data
-
-
-def _padded(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT

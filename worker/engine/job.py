@@ -87,5 +87,3 @@ class Job:
     thinking: Thinking | None = None
     # Prompt lengths, ascending, at which to keep the sequence's state, and the name to pin it by.
     marks: Mapping[int, str | None] = field(default_factory=dict)
-    # The client's name for its conversation.
-    session: str | None = None
