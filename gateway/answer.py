@@ -1,4 +1,4 @@
-"""Sends the answer of a run: as server-sent events or whole, errors before and after the start.
+"""Carries out an operation: its answer streamed or whole, errors before and after the start.
 
 Response classes of our own: Starlette's streaming puts a task group and a generator between a
 token and the socket.
@@ -6,180 +6,226 @@ token and the socket.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
-from contextlib import ExitStack
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 
 import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kronk.shared.errors import Internal, KronkError
-from kronk.shared.wire.to_gateway import Done
 
-from . import errors
 from .batch import Batch
 from .body import disconnect_watch
 from .exchange import Exchange
-from .job import Job
 from .middleware import direct_send
+from .operation import Chunks, Operation, Whole
 from .record import Record, record_of
-from .run import Bell, Event, Run
+from .run import Bell, Run
+from .services import Services
 
 log = structlog.get_logger()
 
-_STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    # nginx would hold the events back otherwise.
-    (b"x-accel-buffering", b"no"),
-]
+
+def respond(services: Services, operation: Operation) -> Response:
+    """The response that runs `operation` and answers with it."""
+    if isinstance(operation.sink, Chunks):
+        return StreamResponse(services, operation, operation.sink)
+    return WholeResponse(services, operation, operation.sink)
 
 
-class Chunks(Protocol):
-    """A dialect's way to write an answer as server-sent events."""
-
-    def opening(self) -> bytes:
-        """What is sent before the first event."""
-
-    def event(self, event: Event) -> bytes:
-        """What an event comes to; may be empty."""
-
-    def closing(self, done: Done) -> bytes:
-        """The rest of an answer that ended well."""
+async def perform(services: Services, operation: Operation, record: Record | None = None) -> bytes:
+    """The JSON of an answer that nobody's connection waits for; raises what it failed with."""
+    assert isinstance(operation.sink, Whole), "only whole answers have an object"
+    with _started(services, operation) as work:
+        await work.source.until_accepted()
+        return await _collect(work, operation, operation.sink, record)
 
 
-class Whole(Protocol):
-    """A dialect's way to write an answer as one JSON object."""
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The runs of one operation."""
 
-    def add(self, event: Event) -> None:
-        """Take note of an event."""
+    exchange: Exchange
+    runs: list[Run]
+    source: Run | Batch
 
-    def body(self, done: Done) -> dict[str, Any] | bytes:
-        """The object, or its JSON, once the answer ended well."""
+    def hang_up(self) -> None:
+        for run in self.runs:
+            self.exchange.hang_up(run)
+
+    def repay(self) -> None:
+        for run in self.runs:
+            self.exchange.repay(run)
 
 
-class RunResponse(Response):
-    """Runs a job and answers with it. Nothing is sent before the worker has accepted it.
+@contextmanager
+def _started(services: Services, operation: Operation) -> Iterator[_Work]:
+    exchange, timeout = services.link.exchange, services.settings.write_timeout
+    with ExitStack() as stack:
+        bell = Bell()
+        runs = [
+            stack.enter_context(exchange.running(operation.name, job, timeout, bell))
+            for job in operation.jobs
+        ]
+        yield _Work(exchange, runs, runs[0] if len(runs) == 1 else Batch(runs, bell))
 
-    `more` are jobs that share the answer, as `Batch` says.
-    """
 
-    def __init__(
-        self, exchange: Exchange, name: str, job: Job, timeout: float, more: Sequence[Job] = ()
-    ) -> None:
+async def _collect(work: _Work, operation: Operation, whole: Whole, record: Record | None) -> bytes:
+    """The whole answer of accepted runs."""
+    while events := await work.source.take():
+        if record is not None:
+            record.first_token()
+        for event in events:
+            whole.add(event)
+        work.repay()
+    done = work.source.result()
+    if record is not None:
+        record.tokens = done.usage.completion_tokens
+    body = whole.body(done)
+    if operation.settle is not None:
+        await operation.settle()
+    return body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+
+
+class _RunResponse(Response):
+    """Runs an operation and answers with it."""
+
+    def __init__(self, services: Services, operation: Operation) -> None:
         super().__init__()
-        self._exchange = exchange
-        self._name = name
-        self._timeout = timeout
-        self._jobs = (job, *more)
-        self._runs: list[Run] = []
+        self._services = services
+        self._operation = operation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
-        record.model = self._jobs[0].model
-        with ExitStack() as stack:
-            bell = Bell()
-            for job in self._jobs:
-                running = self._exchange.running(self._name, job, self._timeout, bell)
-                self._runs.append(stack.enter_context(running))
-            source = self._runs[0] if len(self._runs) == 1 else Batch(self._runs, bell)
-            async with disconnect_watch(receive, self._hang_up):
-                await source.until_accepted()
-                await self._answer(source, record, send, direct_send(scope, send))
+        record.model = self._operation.jobs[0].model
+        with _started(self._services, self._operation) as work:
+            async with disconnect_watch(receive, work.hang_up):
+                await self._answer(work, record, send, direct_send(scope, send))
 
     @abstractmethod
-    async def _answer(
-        self, source: Run | Batch, record: Record, send: Send, send_body: Send
-    ) -> None: ...
-
-    def _hang_up(self) -> None:
-        for run in self._runs:
-            self._exchange.hang_up(run)
+    async def _answer(self, work: _Work, record: Record, send: Send, send_body: Send) -> None: ...
 
 
-class StreamResponse(RunResponse):
-    """The answer as server-sent events."""
+class WholeResponse(_RunResponse):
+    """The answer as one JSON object; nothing is sent before it is complete."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        name: str,
-        job: Job,
-        timeout: float,
-        chunks: Chunks,
-        more: Sequence[Job] = (),
-    ) -> None:
-        super().__init__(exchange, name, job, timeout, more)
+    def __init__(self, services: Services, operation: Operation, whole: Whole) -> None:
+        super().__init__(services, operation)
+        self._whole = whole
+
+    async def _answer(self, work: _Work, record: Record, send: Send, send_body: Send) -> None:
+        await work.source.until_accepted()
+        body = await _collect(work, self._operation, self._whole, record)
+        length = (b"content-length", b"%d" % len(body))
+        headers = [(b"content-type", b"application/json"), length]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send_body({"type": "http.response.body", "body": body, "more_body": False})
+
+
+class StreamResponse(_RunResponse):
+    """The answer as a stream.
+
+    It starts when the worker has accepted the request, so that what is wrong with it is a real
+    4xx; or with the first keep-alive, when a model's load or a full queue takes that long.
+    """
+
+    def __init__(self, services: Services, operation: Operation, chunks: Chunks) -> None:
+        super().__init__(services, operation)
         self._chunks = chunks
 
-    async def _answer(
-        self, source: Run | Batch, record: Record, send: Send, send_body: Send
-    ) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-        try:
-            await _send_body(send_body, self._chunks.opening(), more=True)
-            await self._send_events(source, record, send_body)
-            done = source.result()
-            record.tokens = done.usage.completion_tokens
-            last = self._chunks.closing(done)
-        except KronkError as error:
-            record.error = error.code
-            last = errors.event(error)
-        except Exception:
-            log.exception("unexpected exception in a stream")
-            record.error = Internal.code
-            last = errors.event(Internal("The server failed; its log says why"))
-        await _send_body(send_body, last, more=False)
+    async def _answer(self, work: _Work, record: Record, send: Send, send_body: Send) -> None:
+        outlet = _Outlet(send, send_body, self._chunks.media_type)
+        async with _pacemaker(
+            outlet, self._chunks.keep_alive, self._services.settings.stream_keepalive
+        ):
+            try:
+                await work.source.until_accepted()
+                await outlet.send(self._chunks.opening())
+                await self._send_events(work, record, outlet)
+                done = work.source.result()
+                record.tokens = done.usage.completion_tokens
+                last = self._chunks.closing(done)
+            except KronkError as error:
+                if not outlet.has_started:
+                    raise
+                last = self._failure(error, record)
+            except Exception:
+                if not outlet.has_started:
+                    raise
+                log.exception("unexpected exception in a stream")
+                last = self._failure(Internal("The server failed; its log says why"), record)
+        if self._operation.settle is not None:
+            await self._operation.settle()
+        await outlet.end(last)
 
-    async def _send_events(self, source: Run | Batch, record: Record, send: Send) -> None:
-        chunk, runs, repay = self._chunks.event, self._runs, self._exchange.repay
-        while events := await source.take():
+    def _failure(self, error: KronkError, record: Record) -> bytes:
+        record.error = error.code
+        return self._chunks.failure(error)
+
+    async def _send_events(self, work: _Work, record: Record, outlet: _Outlet) -> None:
+        chunk, take, repay, send = self._chunks.event, work.source.take, work.repay, outlet.send
+        while events := await take():
             record.first_token()
             # One send for all that waited: a slow client gets fewer, larger writes.
             body = b"".join([chunk(event) for event in events])
             if body:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-            for run in runs:
-                repay(run)
+                await send(body)
+            repay()
 
 
-class WholeResponse(RunResponse):
-    """The answer as one JSON object."""
+class _Outlet:
+    """A response that starts with the first thing sent."""
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        name: str,
-        job: Job,
-        timeout: float,
-        whole: Whole,
-        more: Sequence[Job] = (),
-    ) -> None:
-        super().__init__(exchange, name, job, timeout, more)
-        self._whole = whole
+    def __init__(self, send: Send, send_body: Send, media_type: str) -> None:
+        self.has_started = False
+        # Grows with each send.
+        self.sends = 0
+        self._send = send
+        self._send_body = send_body
+        self._headers = [
+            (b"content-type", media_type.encode()),
+            (b"cache-control", b"no-cache"),
+            # nginx would hold the events back otherwise.
+            (b"x-accel-buffering", b"no"),
+        ]
 
-    async def _answer(
-        self, source: Run | Batch, record: Record, send: Send, send_body: Send
-    ) -> None:
-        while events := await source.take():
-            record.first_token()
-            for event in events:
-                self._whole.add(event)
-            for run in self._runs:
-                self._exchange.repay(run)
-        done = source.result()
-        record.tokens = done.usage.completion_tokens
-        body = self._whole.body(done)
-        if not isinstance(body, bytes):
-            body = json.dumps(body, ensure_ascii=False).encode()
-        length = (b"content-length", b"%d" % len(body))
-        headers = [(b"content-type", b"application/json"), length]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await _send_body(send_body, body, more=False)
+    async def send(self, body: bytes) -> None:
+        self.sends += 1
+        if not self.has_started:
+            await self._start()
+        await self._send_body({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self, body: bytes) -> None:
+        await self._send_body({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _start(self) -> None:
+        self.has_started = True
+        start = {"type": "http.response.start", "status": 200, "headers": self._headers}
+        await self._send(start)
 
 
-async def _send_body(send: Send, body: bytes, *, more: bool) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": more})
+@asynccontextmanager
+async def _pacemaker(outlet: _Outlet, keep_alive: bytes, seconds: float) -> AsyncIterator[None]:
+    """Send `keep_alive` whenever nothing was sent for that long; 0 is never."""
+
+    async def beat() -> None:
+        while True:
+            before = outlet.sends
+            await asyncio.sleep(seconds)
+            if outlet.sends == before:
+                await outlet.send(keep_alive)
+
+    if not keep_alive or not seconds:
+        yield
+        return
+    task = asyncio.create_task(beat(), name="keep-alive")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from kronk.shared.errors import KronkError
-from kronk.shared.wire.to_gateway import Done, Scores, Vectors
+from kronk.shared.wire.to_gateway import Done, Inspected, Scores, Started, Vectors
 from kronk.shared.wire.values import Timings, Usage
 
 from .run import Bell, Event, Run
@@ -22,7 +22,7 @@ class Batch:
     def __init__(self, runs: Sequence[Run], bell: Bell) -> None:
         self._runs = runs
         self._bell = bell
-        choices = [run.job.most_outcomes for run in runs]
+        choices = [run.job.choices for run in runs]
         self._first_choice = list(accumulate(choices, initial=0))[:-1]
         self._over = False
 
@@ -92,6 +92,6 @@ def together(ends: Sequence[Done]) -> Done:
 
 
 def _renumbered(event: Event, first: int) -> Event:
-    if first == 0 or isinstance(event, Vectors | Scores):
+    if first == 0 or isinstance(event, Started | Vectors | Scores | Inspected):
         return event
     return replace(event, choice=event.choice + first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -12,6 +13,8 @@ from starlette.types import Receive
 from kronk.shared.errors import Timeout, TooLarge
 
 from .run import ClientGone
+
+T = TypeVar("T")
 
 # A chat of a million tokens is about 4 MB; the wire's frames end at 64 MB.
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -43,6 +46,12 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
             raise too_large
         if not message.get("more_body", False):
             return bytes(body)
+
+
+async def parse_body(request: Request, parse: Callable[[bytes], T]) -> T:
+    """What `parse` makes of the body; in a thread where that takes time."""
+    body = await read_body(request)
+    return parse(body) if len(body) < LARGE_BYTES else await asyncio.to_thread(parse, body)
 
 
 @asynccontextmanager

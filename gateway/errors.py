@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from kronk.shared.errors import (
     Internal,
@@ -20,26 +20,15 @@ from kronk.shared.errors import (
     Overloaded,
 )
 
+from .dialects.errors import envelope
 from .record import record_of
 
 # What a worker cannot know and a client should not guess.
 _OVERLOADED_RETRY_SECONDS = 1.0
 
 
-def envelope(error: KronkError) -> dict[str, Any]:
-    """OpenAI's shape of an error."""
-    return {
-        "error": {
-            "message": error.message,
-            "type": error.type,
-            "code": error.code,
-            "param": error.param,
-        }
-    }
-
-
-def response(error: KronkError, headers: Mapping[str, str] | None = None) -> Response:
-    """The HTTP answer of an error that came before the first byte."""
+def response(error: KronkError, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
+    """The HTTP answer of an error that came before the first byte, in the route's dialect."""
     wait = error.retry_after
     if wait is None and isinstance(error, Overloaded):
         wait = _OVERLOADED_RETRY_SECONDS
@@ -47,16 +36,11 @@ def response(error: KronkError, headers: Mapping[str, str] | None = None) -> Res
     if wait is not None:
         extra["Retry-After"] = str(max(0, math.ceil(wait)))
     return Response(
-        json.dumps(envelope(error)),
+        json.dumps(envelope(error, scope["path"], record_of(scope).request_id)),
         status_code=error.status,
         headers=extra,
         media_type="application/json",
     )
-
-
-def event(error: KronkError) -> bytes:
-    """The server-sent event of an error that came after the first byte."""
-    return b"data: " + json.dumps(envelope(error)).encode() + b"\n\n"
 
 
 def from_http(error: HTTPException, method: str, path: str) -> KronkError:
@@ -75,7 +59,7 @@ async def on_kronk_error(request: Request, error: Exception) -> Response:
     """Registered with the application for the whole family."""
     assert isinstance(error, KronkError)
     record_of(request.scope).error = error.code
-    return response(error)
+    return response(error, request.scope)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
@@ -83,4 +67,4 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     mapped = from_http(error, request.method, request.url.path)
     record_of(request.scope).error = mapped.code
-    return response(mapped, error.headers)
+    return response(mapped, request.scope, error.headers)

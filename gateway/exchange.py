@@ -37,6 +37,7 @@ from kronk.shared.wire.to_gateway import (
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
 from kronk.shared.wire.to_worker import Cancel, Credit
+from kronk.shared.wire.values import Timings, Usage
 
 from .job import Job
 from .run import DELTA_TYPES, Bell, ClientGone, Outcome, Run, Timer
@@ -152,7 +153,10 @@ class Exchange:
             # Given up meanwhile: its LeaseReturn is on the way behind this grant.
             return
         run.worker = message.worker
-        self._submit(run)
+        if run.job.ask is None:
+            self._finish(run, Done(run.id, Usage(0, 0), Timings(0.0, 0.0, 0.0)))
+        else:
+            self._submit(run)
 
     def _on_refused(self, message: Refused) -> None:
         run = self._runs.get(message.lease)
@@ -240,7 +244,7 @@ class Exchange:
         self._next_id += 1
         run = Run(self._next_id, name, job, bell)
         try:
-            self._to_supervisor(LeaseRequest(run.id, job.model))
+            self._to_supervisor(LeaseRequest(run.id, job.model, job.ttl, job.priority))
         except PeerGone as error:
             raise Overloaded("the supervisor does not answer", retry_after=1.0) from error
         self._runs[run.id] = run

@@ -1,17 +1,18 @@
 """A request once its dialect is forgotten: what is asked of a model.
 
-How a route runs something on a worker: build a `Job` with `generate`, `embed` or `rank`, and give
-it to a response of `kronk.gateway.answer` together with what translates the events that come back
+How a route runs something on a worker: build a `Job` with `generate`, `embed`, `rank`, `inspect`
+or `load`, and make it an `Operation` together with what translates the events that come back
 (`Chunks` for a stream, `Whole` for one object). `Delta` and its kin arrive as the model writes;
-`Finished`, `Vectors` and `Scores` arrive among them. Several jobs may share one answer.
+`Started`, `Finished`, `Vectors`, `Scores` and `Inspected` arrive among them. Several jobs may share
+one answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kronk.shared.wire.to_worker import Embed, Rank, Submit
-from kronk.shared.wire.values import Answer, Json, Prompt, Sampling
+from kronk.shared.wire.to_worker import Embed, Inspect, Rank, Submit
+from kronk.shared.wire.values import Answer, Json, Priority, Prompt, Sampling
 
 # Deltas a worker may be ahead of the client.
 WINDOW = 64
@@ -25,22 +26,35 @@ class Job:
     """A model's name, and the message for its worker but for the request's number and name."""
 
     model: str
-    ask: Submit | Embed | Rank
+    # None: nothing but that the model is loaded.
+    ask: Submit | Embed | Rank | Inspect | None
+    # Seconds the model stays loaded after it; 0 is not at all, infinity for ever, None as set.
+    ttl: float | None = None
+    priority: Priority = "interactive"
 
-    def message(self, request: int, name: str) -> Submit | Embed | Rank:
-        """The message to send."""
+    def message(self, request: int, name: str) -> Submit | Embed | Rank | Inspect:
+        """The message to send; there is one."""
+        assert self.ask is not None
         return replace(self.ask, request=request, name=name)
 
     @property
+    def choices(self) -> int:
+        """Independent answers to it."""
+        return self.ask.answer.choices if isinstance(self.ask, Submit) else 1
+
+    @property
     def most_outcomes(self) -> int:
-        """How many `Finished`, `Vectors` or `Scores` its worker may send."""
+        """How many events its worker may send that cost no credit."""
         match self.ask:
-            case Submit(answer=answer):
-                return answer.choices
+            case Submit():
+                # Started, and a Finished for each.
+                return 1 + self.choices
             case Embed(inputs=inputs):
                 return len(inputs)
-            case Rank():
+            case Rank() | Inspect():
                 return 1
+            case None:
+                return 0
 
 
 def generate(
@@ -73,3 +87,16 @@ def embed(model: str, inputs: tuple[Json, ...], dimensions: int | None, truncate
 def rank(model: str, query: str, documents: tuple[str, ...], truncate: bool) -> Job:
     """Relevance: one `Scores`."""
     return Job(model, Rank(_NO_REQUEST, _NO_NAME, query, documents, truncate))
+
+
+def inspect(
+    model: str, prompt: Prompt, *, add_special: bool = False, parse_special: bool = True
+) -> Job:
+    """What the model would see: one `Inspected`."""
+    ask = Inspect(_NO_REQUEST, _NO_NAME, prompt, add_special, parse_special)
+    return Job(model, ask)
+
+
+def load(model: str) -> Job:
+    """Only that the model is loaded, or with a `ttl` of 0 unloaded."""
+    return Job(model, None)

@@ -17,6 +17,7 @@ from kronk.shared.errors import InvalidArgument, Overloaded
 from kronk.shared.paths import BasePath
 
 from .app import make_app
+from .database import Database
 from .disk import Disk
 from .link import Link
 from .middleware import Activity
@@ -78,6 +79,7 @@ class Process:
             link=link,
             activity=self._activity,
             disk=Disk(),
+            database=Database(BasePath(self._settings.base_path).db),
         )
 
     def _configs(self) -> dict[str, model_config.ModelConfig]:

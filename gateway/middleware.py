@@ -51,12 +51,13 @@ class AccessLog:
             return await self.app(scope, receive, send)
         record = scope["kronk.record"] = Record(_request_id(scope))
         scope["kronk.send"] = send
-        identity = (b"x-request-id", record.request_id.encode())
+        # Under the name that Anthropic's clients read too.
+        identity = [(name, record.request_id.encode()) for name in (b"x-request-id", b"request-id")]
 
         async def numbered(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                message["headers"] = [*message.get("headers", ()), identity]
+                message["headers"] = [*message.get("headers", ()), *identity]
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=record.request_id)
@@ -134,4 +135,4 @@ class LastCatch:
             # Once started, nothing sensible can follow: the server closes the connection,
             # which tells the client that the answer is not whole.
             if not started:
-                await errors.response(error)(scope, receive, send)
+                await errors.response(error, scope)(scope, receive, send)

@@ -8,7 +8,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kronk.shared.errors import InvalidArgument
 
-from .errors import envelope
+from .dialects.errors import openai
 
 # Node takes 16K, Apache 8K per line and 100 lines, h11 64K; httptools by itself takes any amount.
 MAX_HEAD_BYTES = 64 * 1024
@@ -41,7 +41,7 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is refused in the same envelope as everything else."""
         error = InvalidArgument(f"{msg} Heads are limited to {MAX_HEAD_BYTES} bytes.")
-        body = json.dumps(envelope(error)).encode()
+        body = json.dumps(openai(error)).encode()
         self.transport.write(
             b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
             b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)

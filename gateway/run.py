@@ -8,12 +8,20 @@ from collections import deque
 from typing import Protocol
 
 from kronk.shared.errors import CallerError, Internal, KronkError
-from kronk.shared.wire.to_gateway import Done, Finished, GenerationDelta, Scores, Vectors
+from kronk.shared.wire.to_gateway import (
+    Done,
+    Finished,
+    GenerationDelta,
+    Inspected,
+    Scores,
+    Started,
+    Vectors,
+)
 
 from .job import WINDOW, Job
 
 # Bounded by the request itself, so they cost no credit.
-Outcome = Finished | Vectors | Scores
+Outcome = Started | Finished | Vectors | Scores | Inspected
 # What a route reads before the end.
 Event = GenerationDelta | Outcome
 

@@ -10,6 +10,7 @@ from kronk.shared.model_config import ModelConfig
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
+from .database import Database
 from .disk import Disk
 from .link import Link
 from .middleware import Activity
@@ -25,6 +26,7 @@ class Services:
     link: Link
     activity: Activity
     disk: Disk
+    database: Database
 
 
 def services_of(request: Request) -> Services:

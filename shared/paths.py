@@ -45,6 +45,16 @@ class BasePath:
         return self.logs / "kronk.log"
 
     @property
+    def db(self) -> Path:
+        """LMDB: stored responses, files and batches."""
+        return self.root / "db"
+
+    @property
+    def files(self) -> Path:
+        """Contents of uploaded files and of batches' results, by id."""
+        return self.root / "files"
+
+    @property
     def run(self) -> Path:
         """Process id and address of the running server; its sockets too, where names fit."""
         return self.root / "run"

@@ -138,6 +138,15 @@ SETTINGS: tuple[Setting, ...] = (
         also=("KRONK_WRITE_TIMEOUT",),
     ),
     Setting(
+        "stream_keepalive",
+        "KRONK_STREAM_KEEPALIVE",
+        "10s",
+        parse_duration,
+        "How long a stream may be silent, while a model loads or a prompt is read, before it gets "
+        "a comment that clients skip; 0 is for ever.",
+        "duration",
+    ),
+    Setting(
         "idle_timeout",
         "KRONK_WEB_IDLE_TIMEOUT",
         "1m",
@@ -225,6 +234,7 @@ class Settings:
     cache_ttl: float
     model_config_file: Path | None
     write_timeout: float
+    stream_keepalive: float
     idle_timeout: float
     shutdown_timeout: float
     cors_allowed_origins: tuple[str, ...]

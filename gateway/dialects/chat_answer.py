@@ -16,6 +16,7 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     ReasoningDelta,
     ScoredDelta,
+    Started,
     ToolCallDelta,
     ToolCallRetracted,
 )
@@ -71,6 +72,8 @@ class ChatChunks(ChoiceChunks):
                 return self._delta(choice, {"content": text}) if text else b""
             case Finished():
                 return self._finished(event)
+            case Started():
+                return b""
         raise Internal(f"the model's process answered a chat with {type(event).__name__}")
 
     def _tool_call(self, event: ToolCallDelta) -> bytes:

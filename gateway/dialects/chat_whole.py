@@ -13,6 +13,7 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     ReasoningDelta,
     ScoredDelta,
+    Started,
     ToolCallDelta,
     ToolCallRetracted,
 )
@@ -95,6 +96,8 @@ class ChatWhole:
 
     def add(self, event: Event) -> None:
         """Take note of an event."""
+        if isinstance(event, Started):
+            return
         choice = getattr(event, "choice", None)
         if choice is None:
             raise Internal(f"the model's process answered a chat with {type(event).__name__}")

@@ -10,15 +10,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-from kronk.shared.errors import Internal
+from kronk.shared.errors import Internal, KronkError
 from kronk.shared.wire.to_gateway import Done, Finished
 
+from .errors import openai
 from .figures import timings, usage
-from .sse import NO_MORE, compact, sse
+from .sse import COMMENT, EVENT_STREAM, NO_MORE, compact, sse
 
 
 class ChoiceChunks:
     """One answer's chunks; a dialect says what is in a choice."""
+
+    media_type = EVENT_STREAM
+    keep_alive = COMMENT
 
     def __init__(self, head: dict[str, Any], choices: int, include_usage: bool) -> None:
         self._head = head
@@ -52,6 +56,10 @@ class ChoiceChunks:
         if not self._include_usage:
             return finish + NO_MORE
         return finish + sse({**self._head, "choices": [], "usage": usage(done)}) + NO_MORE
+
+    def failure(self, error: KronkError) -> bytes:
+        """The error, and no `[DONE]`."""
+        return sse(openai(error))
 
     def _finished(self, event: Finished) -> bytes:
         self._unfinished.discard(event.choice)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
-from kronk.shared.wire.to_gateway import Delta, Done, Finished, ScoredDelta
+from kronk.shared.wire.to_gateway import Delta, Done, Finished, ScoredDelta, Started
 from kronk.shared.wire.values import TokenLogprob
 
 from .chunks import ChoiceChunks, unfinished
@@ -48,6 +48,8 @@ class CompletionChunks(ChoiceChunks):
                 return self._chunk(_choice(choice, text, scores, None))
             case Finished():
                 return self._finished(event)
+            case Started():
+                return b""
         raise _misplaced(event)
 
     def finish_choice(self, event: Finished) -> dict[str, Any]:
@@ -80,6 +82,8 @@ class CompletionWhole:
                 self._logprobs[choice] += logprobs
             case Finished(choice=choice):
                 self._finished[choice] = event
+            case Started():
+                pass
             case _:
                 raise _misplaced(event)
 

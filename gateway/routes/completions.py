@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-import time
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kronk.gateway.answer import StreamResponse, WholeResponse
-from kronk.gateway.body import LARGE_BYTES, read_body
+from kronk.gateway.answer import respond
+from kronk.gateway.body import parse_body
 from kronk.gateway.dialects import completions
-from kronk.gateway.dialects.completions_answer import CompletionChunks, CompletionWhole
 from kronk.gateway.dialects.generation import IMC_HEADER
+from kronk.gateway.operations import completion_operation
 from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
@@ -30,21 +28,5 @@ router = APIRouter()
 )
 async def complete(request: Request) -> Response:
     """Go on from a prompt without a chat template, streamed or whole, in OpenAI's form."""
-    services = services_of(request)
-    asked = await _parse(await read_body(request), request.headers.get(IMC_HEADER))
-    name = f"cmpl-{secrets.token_hex(12)}"
-    created = int(time.time())
-    job, *more = asked.jobs
-    exchange, timeout = services.link.exchange, services.settings.write_timeout
-    if asked.stream:
-        chunks = CompletionChunks(name, job.model, created, asked.openings, asked.include_usage)
-        return StreamResponse(exchange, name, job, timeout, chunks, more)
-    scored = asked.logprobs is not None
-    whole = CompletionWhole(name, job.model, created, asked.openings, scored)
-    return WholeResponse(exchange, name, job, timeout, whole, more)
-
-
-async def _parse(body: bytes, imc_header: str | None) -> completions.CompletionRequest:
-    if len(body) < LARGE_BYTES:
-        return completions.parse(body, imc_header)
-    return await asyncio.to_thread(completions.parse, body, imc_header)
+    parse = partial(completion_operation, imc_header=request.headers.get(IMC_HEADER))
+    return respond(services_of(request), await parse_body(request, parse))

@@ -69,6 +69,15 @@ class Accepted:
     prompt_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The request has a slot: its prompt is being read, but for what a cache already held."""
+
+    request: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
 # Deltas: what there is one or several of per token. Each costs one credit.
 
 
@@ -162,6 +171,16 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspected:
+    """What the model would see: the text, and as tokens, each with its bytes."""
+
+    request: int
+    text: str
+    tokens: tuple[int, ...]
+    pieces: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The request ended well, after the `Finished` of each of its choices."""
 
@@ -184,6 +203,7 @@ DATA = Family(
     "data plane of the gateway",
     Attach,
     Accepted,
+    Started,
     Delta,
     ScoredDelta,
     ReasoningDelta,
@@ -192,6 +212,7 @@ DATA = Family(
     Finished,
     Vectors,
     Scores,
+    Inspected,
     Done,
     Failed,
 )

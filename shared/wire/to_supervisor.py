@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
-from .values import Fitted, WorkerStats
+from .values import Fitted, Priority, WorkerStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,10 @@ class LeaseRequest:
 
     lease: int
     model: str
+    # Seconds the model stays loaded after it, unless another request comes: 0 is not at all,
+    # infinity for ever, None as the server is set.
+    ttl: float | None = None
+    priority: Priority = "interactive"
 
 
 @dataclass(frozen=True, slots=True)

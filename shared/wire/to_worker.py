@@ -70,6 +70,20 @@ class Rank:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspect:
+    """Say what the model would see. After one `Inspected`, answered by one `Done` or `Failed`."""
+
+    request: int
+    name: str
+    # A chat is rendered; a text is tokenised; tokens are turned back into text.
+    prompt: Prompt
+    # Of a text: put the tokens before and behind it that the model was trained to see there.
+    add_special: bool = False
+    # Of a text: `<|im_start|>` is that token, and not eleven characters.
+    parse_special: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Nobody reads this request any more. Idempotent; not answered."""
 
@@ -84,4 +98,4 @@ class Credit:
     events: int
 
 
-DATA = Family("data plane of a worker", Submit, Embed, Rank, Cancel, Credit)
+DATA = Family("data plane of a worker", Submit, Embed, Rank, Inspect, Cancel, Credit)

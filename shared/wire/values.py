@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # Raised whenever a message changes; both ends refuse a peer that speaks another.
-PROTOCOL = 2
+PROTOCOL = 3
 
 Json = Any
+
+# "batch" waits until no "interactive" request wants the place, and leaves one free for the next.
+Priority = Literal["interactive", "batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,22 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """An image or a recording as a file's bytes, in whatever format the file is."""
+
+    kind: Literal["image", "audio"]
+    data: bytes
+    # The request's field it came from, for errors.
+    param: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What is put before the model: exactly one of `messages`, `text` and `tokens`."""
 
-    # The chat as JSON objects with at least `role` and `content`, in the client's order.
+    # The chat as JSON objects with at least `role` and `content`, in the client's order. A content
+    # is a string or, where it has media, a list of parts: `{"type": "text", "text": ...}` and
+    # `{"type": "image" or "audio", "media": index}`.
     messages: tuple[Json, ...] | None = None
     text: str | None = None
     tokens: tuple[int, ...] | None = None
@@ -76,6 +91,8 @@ class Prompt:
     reasoning_effort: str | None = None
     # The client's name for its conversation (`imc_id`), which keeps its prefix cached.
     session: str | None = None
+    # What the parts of `messages` refer to by index.
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +290,8 @@ class LoadSpec:
 
     model: str
     path: str
+    # The GGUF that turns images or sound into embeddings; None where the model takes text only.
+    projector: str | None = None
     context: ContextSpec = ContextSpec()
     placement: PlacementSpec = PlacementSpec()
     cache: CacheSpec = CacheSpec()
@@ -339,6 +358,8 @@ class Fitted:
     cache: str = "off"
     speculation: str = "none"
     draft_model: str | None = None
+    # What it understands besides text: "image", "audio".
+    modalities: tuple[str, ...] = ()
     # What the configuration asked for and this machine or model could not do.
     notes: tuple[str, ...] = ()
 

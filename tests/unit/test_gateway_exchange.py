@@ -345,8 +345,8 @@ def test_every_kind_of_delta_costs_one_credit(world: World, kind: type) -> None:
 
 TWO = generate("tiny", PROMPT, Sampling(), Answer(choices=2), None, ())
 OUTCOMES: list[tuple[Job, type, Callable[[int], Any], int]] = [
-    (JOB, Submit, lambda request: Finished(request, 0, "stop"), 1),
-    (TWO, Submit, lambda request: Finished(request, 1, "length"), 2),
+    (JOB, Submit, lambda request: Finished(request, 0, "stop"), 2),
+    (TWO, Submit, lambda request: Finished(request, 1, "length"), 3),
     (
         embed("e", ("a", "b", [1]), None, True),
         Embed,

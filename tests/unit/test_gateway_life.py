@@ -81,7 +81,7 @@ def test_answers_that_outlive_the_shutdown_timeout_end_with_an_error(tmp_path: P
             house.wait_for(Submit)
             house.drain()
             text = running.read().decode()
-        assert '"code": "overloaded"' in text
+        assert '"code":"overloaded"' in text
         assert "[DONE]" not in text
         assert house.process.wait(PATIENCE) == exits.OK
 
@@ -93,7 +93,7 @@ def test_without_its_supervisor_it_tells_its_clients_and_dies(tmp_path: Path) ->
             house.wait_for(Submit)
             close_stdin(house)
             text = running.read().decode()
-        assert '"code": "overloaded"' in text
+        assert '"code":"overloaded"' in text
         assert "[DONE]" not in text
         assert house.process.wait(PATIENCE) == exits.ORPHANED
 
@@ -124,7 +124,7 @@ def test_an_answer_over_the_write_timeout_is_a_timeout(tmp_path: Path) -> None:
         assert late.json()["error"]["code"] == "timeout"
         streamed = http.post(CHAT, json=ASK)
         assert streamed.status_code == 200
-        assert '"code": "timeout"' in streamed.text
+        assert '"code":"timeout"' in streamed.text
         house.wait_for(Cancel, 2)
         house.grant = lambda ask: None
         assert http.post(CHAT, json=ASK).status_code == 504

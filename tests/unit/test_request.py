@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kronk.shared.wire.to_gateway import Delta, Done, Finished
+from kronk.shared.wire.to_gateway import Delta, Done, Finished, Started
 from kronk.shared.wire.values import Sampling
 from kronk.worker.engine.job import Job
 from kronk.worker.engine.request import Request
@@ -140,14 +140,13 @@ def test_done_has_the_counts_of_all_choices() -> None:
     request, sent = begun(10, choices=2)
     request.cached, request.cache, request.drafted, request.accepted = 2, "retained", 5, 3
     request.start(12.0)
-    # The second choice's start is not the request's.
-    request.start(13.0)
     for now in (14.0, 15.0, 17.5):
         request.took_token(now)
     request.finish(0, "length", None, 1, 16.0)
     request.finish(1, "tool_calls", None, 2, 18.0)
     done = sent[-1]
-    assert [event.reason for event in sent[:-1]] == ["length", "tool_calls"]
+    assert sent[0] == Started(7, 3, 2)
+    assert [event.reason for event in sent[1:-1]] == ["length", "tool_calls"]
     usage, timings = done.usage, done.timings
     assert (usage.prompt_tokens, usage.completion_tokens) == (3, 3)
     assert (usage.cached_tokens, usage.reasoning_tokens) == (2, 3)

@@ -26,6 +26,7 @@ CASES = {
     "model_config_file": ("/etc/kronk/models.yaml", Path("/etc/kronk/models.yaml"), None, ""),
     "write_timeout": ("90s", 90.0, "-1s", "duration"),
     "idle_timeout": ("1h30m", 5400.0, "soon", "duration"),
+    "stream_keepalive": ("250ms", 0.25, "soon", "duration"),
     "shutdown_timeout": ("500ms", 0.5, "1 minute", "duration"),
     "cors_allowed_origins": (
         "http://a.example, https://b.example",

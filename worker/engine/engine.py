@@ -164,7 +164,7 @@ class Engine:
             )
             if number == 0:
                 request.cached, request.cache = cached, source
-            request.start(now)
+                request.start(now)
             self._occupy(slot, request, number)
 
     def _occupy(self, slot: Slot, request: Request, number: int) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from kronk.shared.wire.to_gateway import Done, Finished, GenerationDelta
+from kronk.shared.wire.to_gateway import Done, Finished, GenerationDelta, Started
 from kronk.shared.wire.values import Timings, Usage
 
 from .job import Job
@@ -48,9 +48,9 @@ class Request:
         return not self._unfinished and not self._outbox
 
     def start(self, now: float) -> None:
-        """It has a slot."""
-        if self._started is None:
-            self._started = now
+        """Its first choice has a slot."""
+        self._started = now
+        self._emit(Started(self.job.request, len(self.job.prompt), self.cached))
 
     def took_token(self, now: float) -> None:
         """One of its choices has a token more."""

@@ -1,0 +1,84 @@
+"""What the gateway keeps beyond a request: JSON records in LMDB, on disk once `put` returns.
+
+One environment under the base path, a named database in it for each kind of record. LMDB lets any
+number of processes open it at once, so a gateway may start while another still drains.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+# Of the address space, not of the disk; the file grows as it fills.
+_MAP_BYTES = 64 * 1024**3
+_MOST_TABLES = 16
+# LMDB's own limit.
+LONGEST_KEY = 511
+
+
+class Table:
+    """Records of one kind by their key, in the order of the keys. Blocks for the disk on writes:
+    call it in a thread."""
+
+    def __init__(self, environment: lmdb.Environment, name: str) -> None:
+        self._environment = environment
+        self._db = environment.open_db(name.encode())
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The record, or None."""
+        raw = _raw(key)
+        if raw is None:
+            return None
+        with self._environment.begin(self._db) as transaction:
+            value = transaction.get(raw)
+        return None if value is None else _loads(value)
+
+    def put(self, key: str, record: dict[str, Any]) -> None:
+        """Write a record over what was there."""
+        raw = _raw(key)
+        assert raw is not None, "keys are names of our own making"
+        with self._environment.begin(self._db, write=True) as transaction:
+            transaction.put(raw, json.dumps(record, separators=(",", ":")).encode())
+
+    def delete(self, *keys: str) -> int:
+        """Remove records; how many of them there were."""
+        with self._environment.begin(self._db, write=True) as transaction:
+            return sum(transaction.delete(raw) for key in keys if (raw := _raw(key)))
+
+    def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """All records as they are when it begins."""
+        with self._environment.begin(self._db) as transaction:
+            for key, value in transaction.cursor():
+                yield bytes(key).decode(), _loads(value)
+
+
+class Database:
+    """The environment. Opened once in a process."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._environment = lmdb.open(
+            str(folder), map_size=_MAP_BYTES, max_dbs=_MOST_TABLES, mode=0o600
+        )
+
+    def table(self, name: str) -> Table:
+        """The records of that kind."""
+        return Table(self._environment, name)
+
+    def close(self) -> None:
+        self._environment.close()
+
+
+def _raw(key: str) -> bytes | None:
+    """The key as bytes; None for one that cannot be in a database."""
+    raw = key.encode(errors="replace")
+    return raw if 0 < len(raw) <= LONGEST_KEY else None
+
+
+def _loads(value: bytes) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(value)
+    return record
