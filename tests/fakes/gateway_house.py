@@ -124,6 +124,8 @@ class House:
         self.seen: list[Any] = []
         self.deltas_sent = 0
         self._newest = WORKER
+        # The gateway has ended, and all it said was read.
+        self._deserted = False
         self._changed = threading.Condition()
         self._orders: deque[Callable[[], None]] = deque()
         self._plays: dict[int, _Play] = {}
@@ -139,11 +141,34 @@ class House:
     # Life.
 
     def __enter__(self) -> House:
+        with contextlib.ExitStack() as stack:
+            self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self, stack: contextlib.ExitStack) -> None:
+        """Start everything; whatever fails here or in a test, `stack` leaves nothing behind."""
         self._context = zmq.Context()
+        # Closes its sockets, too: `term` alone would wait for one that was forgotten, for ever.
+        stack.callback(self._context.destroy, linger=0)
         control, data = (f"ipc://{self.folder}/{name}.sock" for name in ("control", "data"))
         self._data = data
         self._control = bind_router(self._context, control)
-        listener = socket.create_server(("127.0.0.1", 0))
+        self._spawn(stack, control, data)
+        self._thread = threading.Thread(target=self._play_all, name="peers", daemon=True)
+        self._thread.start()
+        stack.callback(self._stop_playing)
+        try:
+            self.wait_for(Hello)
+        except AssertionError as error:
+            raise AssertionError(self.log_file.read_text()) from error
+        self.attach(WORKER)
+
+    def _spawn(self, stack: contextlib.ExitStack, control: str, data: str) -> None:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         birth = Birth(
@@ -163,31 +188,23 @@ class House:
                 pass_fds=[listener.fileno()],
                 env={**_plain_environment(), **self._environment},
             )
+        stack.callback(self._kill)
+        # The gateway's alone from now on: without it a connection is refused.
         listener.close()
         assert self.process.stdin is not None
         self.process.stdin.write(birth.line())
         self.process.stdin.flush()
-        self._thread = threading.Thread(target=self._play_all, name="peers")
-        self._thread.start()
-        try:
-            self.wait_for(Hello)
-        except AssertionError as error:
-            self.__exit__()
-            raise AssertionError(self.log_file.read_text()) from error
-        self.attach(WORKER)
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+    def _kill(self) -> None:
+        self.process.kill()
         self.process.wait()
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def _stop_playing(self) -> None:
         self._over.set()
         self._thread.join()
-        for sock in (self._control, *self._workers.values()):
-            sock.close(linger=0)
-        self._context.term()
 
     # Orders, carried out by the peers' thread.
 
@@ -236,11 +253,9 @@ class House:
 
     def wait_for(self, kind: type, count: int = 1) -> list[Any]:
         """The first messages of a kind that came from the gateway, once there are `count`."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.all(kind)) >= count, PATIENCE), (
-                f"no {count} {kind.__name__} in {self.seen}"
-            )
-            return self.all(kind)
+        self._until(lambda: len(self.all(kind)) >= count)
+        assert len(self.all(kind)) >= count, f"no {count} {kind.__name__} in {self.seen}"
+        return self.all(kind)
 
     def all(self, kind: type) -> list[Any]:
         """The messages of a kind so far."""
@@ -253,16 +268,23 @@ class House:
             asked = sorted(ask.lease for ask in self.all(LeaseRequest))
             return asked == sorted(back.lease for back in self.all(LeaseReturn))
 
-        with self._changed:
-            return self._changed.wait_for(equal, PATIENCE)
+        return self._until(equal)
 
     def wait_starved(self) -> None:
         """Wait until a worker has used up all its credit."""
-        with self._changed:
-            assert self._changed.wait_for(self._starved, PATIENCE), "the worker never ran dry"
+        assert self._until(self._starved), "the worker never ran dry"
 
     def _starved(self) -> bool:
         return any(play.held is not None for play in list(self._plays.values()))
+
+    def _until(self, true: Callable[[], bool]) -> bool:
+        """Wait until that is true; no longer than there is a gateway that could make it so."""
+        with self._changed:
+            self._changed.wait_for(lambda: true() or self._is_quiet(), PATIENCE)
+            return true()
+
+    def _is_quiet(self) -> bool:
+        return not self._thread.is_alive() or self._deserted
 
     # The peers' thread.
 
@@ -275,8 +297,12 @@ class House:
             for sock in self._workers.values():
                 poller.register(sock, zmq.POLLIN)
             generations = {sock: generation for generation, sock in self._workers.items()}
-            for sock, _ in poller.poll(5):
+            gone = self.process.poll() is not None
+            ready = poller.poll(5)
+            for sock, _ in ready:
                 self._read(sock, generations.get(sock, 0))
+            # What it said last is still read.
+            self._deserted = gone and not ready
             self._play_on()
 
     def _read(self, sock: zmq.Socket[bytes], worker: int) -> None:

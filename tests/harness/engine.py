@@ -18,6 +18,7 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     ReasoningDelta,
     ScoredDelta,
+    Started,
     ToolCallDelta,
     ToolCallRetracted,
 )
@@ -159,6 +160,8 @@ class EngineRun:
         choices: dict[int, Said] = {}
         while not isinstance(event := self.next(request), Done):
             assert not isinstance(event, Failed), event
+            if isinstance(event, Started):
+                continue
             said = choices.setdefault(event.choice, Said())
             assert said.reason is None, "nothing comes after a choice's end"
             _hear(said, event)

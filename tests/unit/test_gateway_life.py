@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from fakes.gateway_house import PATIENCE, WORKER, House, done, hang_after
+from harness.waiting import wait_until
 from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.wire.to_gateway import Delta, Granted
@@ -51,8 +52,7 @@ def test_a_stop_refuses_the_new_lets_the_running_end_and_exits_with_0(
         with http.stream("POST", CHAT, json=ASK) as running:
             (submit,) = house.wait_for(Submit)
             stop(house)
-            while http.get("/v1/readiness").status_code == 200:
-                pass
+            wait_until(lambda: http.get("/v1/readiness").status_code == 503, "it is told to stop")
             refused = http.post(CHAT, json=ASK)
             assert refused.status_code == 503
             assert refused.json()["error"]["code"] == "overloaded"
@@ -164,6 +164,7 @@ def test_started_by_hand_it_says_how_it_is_started() -> None:
         [sys.executable, "-P", "-m", "kronk.gateway.main"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        timeout=PATIENCE,
         check=False,
     )
     assert ended.returncode == exits.USAGE
