@@ -22,6 +22,7 @@ from kronk.shared.errors import Internal, KronkError
 from .batch import Batch
 from .body import disconnect_watch
 from .exchange import Exchange
+from .links import refuse_links
 from .middleware import direct_send
 from .operation import Chunks, Operation, Whole
 from .record import Record, record_of
@@ -66,6 +67,7 @@ class _Work:
 @contextmanager
 def _started(services: Services, operation: Operation) -> Iterator[_Work]:
     exchange, timeout = services.link.exchange, services.settings.write_timeout
+    refuse_links(operation.jobs)
     with ExitStack() as stack:
         bell = Bell()
         runs = [

@@ -24,6 +24,7 @@ from .generation import (
     session,
     stops,
 )
+from .media import MediaCollector
 from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, toolbox
 
 # OpenAI's own bound; the manual's is 5.
@@ -92,8 +93,10 @@ def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
     answer = _answer(fields, box)
     sampled, max_tokens = sampling(given), _max_tokens(fields)
     check_min_tokens(sampled, max_tokens)
+    media = MediaCollector()
     prompt = Prompt(
-        messages=messages.plain_messages(fields.messages),
+        messages=messages.plain_messages(fields.messages, media),
+        media=media.media,
         tools=box.tools,
         template_kwargs=_template_kwargs(fields.chat_template_kwargs),
         enable_thinking=_enable_thinking(fields),

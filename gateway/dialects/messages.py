@@ -11,12 +11,20 @@ from typing import Any
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Json
 
-from .fields import carriable, members, path, string, unrecognized, unsupported, wrong
+from . import content
+from .fields import NOT_SUPPORTED, carriable, members, path, string, unrecognized, wrong
+from .media import MediaCollector, Part
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
-_KNOWN = frozenset({"role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content"})
+_KNOWN = frozenset(
+    {"role", "content", "name", "refusal", "tool_calls", "tool_call_id", "reasoning_content"}
+)
 # Clients send an answer's own fields back with the next request; empty they say nothing.
-_EMPTY_ONLY = frozenset({"refusal", "annotations", "audio", "function_call"})
+_EMPTY_ONLY = {
+    "annotations": NOT_SUPPORTED,
+    "audio": f"answers in speech are {NOT_SUPPORTED}",
+    "function_call": "OpenAI has replaced it by 'tool_calls', which is supported",
+}
 
 _TOOL_CALL_SCHEMA = {
     "type": "object",
@@ -47,25 +55,9 @@ SCHEMA: dict[str, Any] = {
         "additionalProperties": False,
         "properties": {
             "role": {"type": "string", "enum": list(ROLES)},
-            "content": {
-                "anyOf": [
-                    {"type": "string"},
-                    {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "required": ["type", "text"],
-                            "additionalProperties": False,
-                            "properties": {
-                                "type": {"type": "string", "enum": ["text"]},
-                                "text": {"type": "string"},
-                            },
-                        },
-                    },
-                    {"type": "null"},
-                ]
-            },
+            "content": content.SCHEMA,
             "name": {"type": "string"},
+            "refusal": {"type": ["string", "null"]},
             "reasoning_content": {"type": ["string", "null"]},
             "tool_calls": {"type": "array", "items": _TOOL_CALL_SCHEMA},
             "tool_call_id": {"type": "string"},
@@ -74,14 +66,17 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def plain_messages(value: list[Any]) -> tuple[Json, ...]:
-    """Each message with `role` and a `content` string; `InvalidArgument` names the first fault."""
+def plain_messages(value: list[Any], media: MediaCollector) -> tuple[Json, ...]:
+    """Each message with `role` and `content`; `InvalidArgument` names the first fault.
+
+    A content is a string, or where it has images or sound, which go to `media`, a list of parts.
+    """
     if not value:
         raise InvalidArgument("'messages' must have at least one message", param="messages")
-    return tuple([_message(item, index) for index, item in enumerate(value)])
+    return tuple([_message(item, index, media) for index, item in enumerate(value)])
 
 
-def _message(item: object, index: int) -> dict[str, Any]:
+def _message(item: object, index: int, media: MediaCollector) -> dict[str, Any]:
     where = path("messages", index)
     if not isinstance(item, dict):
         raise wrong(where, "an object", item)
@@ -89,14 +84,16 @@ def _message(item: object, index: int) -> dict[str, Any]:
         if key not in _EMPTY_ONLY:
             raise unrecognized(f"{where}.{key}")
         if item[key]:
-            raise unsupported(f"{where}.{key}")
+            raise InvalidArgument(f"'{where}.{key}': {_EMPTY_ONLY[key]}", param=f"{where}.{key}")
     role = item.get("role")
     if role not in ROLES:
         problem = "missing role field" if role is None else f"must be one of {', '.join(ROLES)}"
         raise InvalidArgument(f"'{where}.role': {problem}", param=f"{where}.role")
     # Templates know no `developer`; it is OpenAI's newer word for the same thing.
     message: dict[str, Any] = {"role": "system" if role == "developer" else role}
-    message["content"] = _content(item, role, f"{where}.content")
+    message["content"] = _content(item, role, where, media)
+    if item.get("refusal"):
+        message["content"] = _refused(message["content"], item["refusal"], role, where)
     for key in ("name", "tool_call_id"):
         if item.get(key) is not None:
             message[key] = string(item[key], f"{where}.{key}")
@@ -119,36 +116,28 @@ def _reasoning(value: object, role: str, where: str) -> str:
     return string(value, where)
 
 
-def _content(item: dict[str, Any], role: str, where: str) -> str:
-    content = item.get("content")
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        # As llama.cpp joins them for templates that expect a string.
-        return "\n".join([_part(part, f"{where}[{at}]") for at, part in enumerate(content)])
-    if content is None and role == "assistant" and item.get("tool_calls"):
+def _content(
+    item: dict[str, Any], role: str, where: str, media: MediaCollector
+) -> str | list[Part]:
+    said = item.get("content")
+    if isinstance(said, str | list):
+        return content.content(said, role, f"{where}.content", media)
+    if said is None and role == "assistant" and (item.get("tool_calls") or item.get("refusal")):
         # Not None: a template's `content | trim` would print "None".
         return ""
-    if content is None and "content" not in item:
-        raise InvalidArgument(f"'{where}': missing content field", param=where)
-    raise wrong(where, "a string or an array of text parts", content)
+    if said is None and "content" not in item:
+        raise InvalidArgument(f"'{where}.content': missing content field", param=f"{where}.content")
+    raise wrong(f"{where}.content", "a string or an array of content parts", said)
 
 
-def _part(part: object, where: str) -> str:
-    if not isinstance(part, dict):
-        raise wrong(where, "an object", part)
-    kind_of_part = part.get("type")
-    if kind_of_part != "text":
-        if not isinstance(kind_of_part, str):
-            raise wrong(f"{where}.type", "a string", kind_of_part)
-        raise InvalidArgument(
-            f"'{where}': content parts of type {kind_of_part[:40]!r} are not supported by this "
-            "model in this version of Kronk; only 'text' is",
-            param=f"{where}.type",
-        )
-    for key in part.keys() - {"type", "text"}:
-        raise unrecognized(f"{where}.{key}")
-    return string(part.get("text"), f"{where}.text")
+def _refused(said: str | list[Part], value: object, role: str, where: str) -> str:
+    """What an assistant said, with its refusal: to the next turn both are what was said."""
+    where = f"{where}.refusal"
+    if role != "assistant":
+        raise InvalidArgument(f"'{where}': only assistant messages have it", param=where)
+    assert isinstance(said, str), "assistants show nothing"
+    refusal = string(value, where)
+    return f"{said}\n{refusal}" if said else refusal
 
 
 def _tool_calls(calls: object, role: str, where: str) -> list[Any]:

@@ -397,8 +397,8 @@ WRONG: list[tuple[bytes, str | None, str]] = [
     (said({"role": "user", "content": [{}]}), "messages[0].content[0].type", "null"),
     (
         said({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}),
-        "messages[0].content[0].type",
-        "image_url",
+        "messages[0].content[0].image_url.url",
+        "base64",
     ),
     (
         said({"role": "user", "content": [{"type": "text"}]}),
@@ -413,9 +413,9 @@ WRONG: list[tuple[bytes, str | None, str]] = [
     (said({"role": "user", "content": "", "name": 1}), "messages[0].name", "a string"),
     (said({"role": "user", "content": "", "wat": 1}), "messages[0].wat", "Unrecognized"),
     (
-        said({"role": "assistant", "content": "", "refusal": "no"}),
+        said({"role": "user", "content": "", "refusal": "no"}),
         "messages[0].refusal",
-        "not supported",
+        "only assistant",
     ),
     (said({"role": "tool", "content": ""}), "messages[0].tool_call_id", "which call"),
     (
