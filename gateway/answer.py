@@ -19,9 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from kronk.shared.errors import Internal, KronkError
 
-from .batch import Batch
 from .body import disconnect_watch
 from .exchange import Exchange
+from .joined_runs import JoinedRuns
 from .links import refuse_links
 from .middleware import direct_send
 from .operation import Chunks, Operation, Whole
@@ -53,7 +53,7 @@ class _Work:
 
     exchange: Exchange
     runs: list[Run]
-    source: Run | Batch
+    source: Run | JoinedRuns
 
     def hang_up(self) -> None:
         for run in self.runs:
@@ -74,7 +74,7 @@ def _started(services: Services, operation: Operation) -> Iterator[_Work]:
             stack.enter_context(exchange.running(operation.name, job, timeout, bell))
             for job in operation.jobs
         ]
-        yield _Work(exchange, runs, runs[0] if len(runs) == 1 else Batch(runs, bell))
+        yield _Work(exchange, runs, runs[0] if len(runs) == 1 else JoinedRuns(runs, bell))
 
 
 async def _collect(work: _Work, operation: Operation, whole: Whole, record: Record | None) -> bytes:

@@ -52,7 +52,7 @@ class Whole(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`jobs` share the answer, as `kronk.gateway.batch` says; there is at least one."""
+    """`jobs` share the answer, as `kronk.gateway.joined_runs` says; there is at least one."""
 
     # What logs and the client know it by.
     name: str

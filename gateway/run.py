@@ -45,7 +45,7 @@ class Timer(Protocol):
 
 
 class Bell:
-    """Wakes the one task that waits for a run, or for any run of a batch."""
+    """Wakes the one task that waits for a run, or for any of several that are read as one."""
 
     def __init__(self) -> None:
         self._wake: asyncio.Future[None] | None = None

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from kronk.gateway.batch import Batch, together
 from kronk.gateway.job import WINDOW, generate
+from kronk.gateway.joined_runs import JoinedRuns, together
 from kronk.gateway.run import Bell, Event, Run
 from kronk.shared.errors import ContextLengthExceeded, Internal, KronkError
 from kronk.shared.wire.to_gateway import Delta, Done, Finished
 from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, Usage
 
 
-def runs(*choices: int) -> tuple[list[Run], Batch]:
+def runs(*choices: int) -> tuple[list[Run], JoinedRuns]:
     bell = Bell()
     made = [
         Run(
@@ -26,17 +26,17 @@ def runs(*choices: int) -> tuple[list[Run], Batch]:
         )
         for number, count in enumerate(choices)
     ]
-    return made, Batch(made, bell)
+    return made, JoinedRuns(made, bell)
 
 
 def done(request: int) -> Done:
     return Done(request, Usage(1, 2, 3, 4), Timings(0.5, 0.1, request, "hit", 1, 1))
 
 
-def read_all(batch: Batch) -> list[Event]:
+def read_all(joined: JoinedRuns) -> list[Event]:
     async def read() -> list[Event]:
         events = []
-        while taken := await batch.take():
+        while taken := await joined.take():
             events += taken
         return events
 
@@ -44,12 +44,12 @@ def read_all(batch: Batch) -> list[Event]:
 
 
 def test_choices_are_numbered_on_from_run_to_run() -> None:
-    made, batch = runs(2, 1, 3)
+    made, joined = runs(2, 1, 3)
     for run, choice in zip(made, (1, 0, 2), strict=True):
         assert run.deliver(Delta(run.id, choice, "x", (1,)))
         assert run.deliver_outcome(Finished(run.id, choice, "stop"))
         run.end(done(run.id))
-    events = read_all(batch)
+    events = read_all(joined)
     assert [(type(event), event.choice) for event in events] == [  # type: ignore[union-attr]
         (Delta, 1),
         (Finished, 1),
@@ -66,35 +66,35 @@ def test_what_they_used_is_added_up() -> None:
 
 
 def test_it_is_over_when_all_have_ended() -> None:
-    made, batch = runs(1, 1)
+    made, joined = runs(1, 1)
     made[0].end(done(0))
 
     async def read() -> list[Event]:
-        reading = asyncio.create_task(batch.take())
+        reading = asyncio.create_task(joined.take())
         await asyncio.sleep(0)
         assert not reading.done()
         made[1].end(done(1))
         return await reading
 
     assert asyncio.run(read()) == []
-    assert batch.result().usage == Usage(2, 4, 6, 8)
+    assert joined.result().usage == Usage(2, 4, 6, 8)
 
 
 def test_a_failure_ends_it_after_what_was_said_before() -> None:
-    made, batch = runs(1, 1)
+    made, joined = runs(1, 1)
     said = Delta(0, 0, "x", (1,))
     made[0].deliver(said)
     made[1].end(Internal("broke"))
 
     async def read() -> tuple[list[Event], list[Event]]:
-        first = await batch.take()
+        first = await joined.take()
         # The other goes on until it is told to stop; nobody reads that.
         made[0].deliver(said)
-        return first, await batch.take()
+        return first, await joined.take()
 
     assert asyncio.run(read()) == ([said], [])
     with pytest.raises(Internal, match="broke"):
-        batch.result()
+        joined.result()
 
 
 def accept(run: Run) -> None:
@@ -132,12 +132,12 @@ WAITS: list[tuple[list[Callable[[Run], None]], bool | type[KronkError]]] = [
 def test_it_is_accepted_when_all_are_or_when_one_waits_to_be_read(
     acts: list[Callable[[Run], None]], outcome: bool | type[KronkError]
 ) -> None:
-    made, batch = runs(1, 1)
+    made, joined = runs(1, 1)
     for run, act in zip(made, acts, strict=False):
         act(run)
 
     async def wait() -> bool:
-        waiting = asyncio.create_task(batch.until_accepted())
+        waiting = asyncio.create_task(joined.until_accepted())
         await asyncio.sleep(0)
         if waiting.done():
             waiting.result()
@@ -153,8 +153,8 @@ def test_it_is_accepted_when_all_are_or_when_one_waits_to_be_read(
 
 
 def test_each_run_gives_credit_for_its_own() -> None:
-    made, batch = runs(1, 1)
+    made, joined = runs(1, 1)
     fill(made[0])
     made[1].deliver(Delta(1, 0, "x", (1,)))
-    assert len(asyncio.run(batch.take())) == WINDOW + 1
+    assert len(asyncio.run(joined.take())) == WINDOW + 1
     assert [run.credit() for run in made] == [WINDOW, 0]

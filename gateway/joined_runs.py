@@ -16,7 +16,7 @@ from kronk.shared.wire.values import Timings, Usage
 from .run import Bell, Event, Run
 
 
-class Batch:
+class JoinedRuns:
     """Has what a route needs of a `Run`. All `runs` ring the one `bell`."""
 
     def __init__(self, runs: Sequence[Run], bell: Bell) -> None:
