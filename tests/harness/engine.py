@@ -99,6 +99,7 @@ class EngineRun:
     def __init__(self, spec: LoadSpec) -> None:
         self.events: dict[int, Queue[Any]] = {}
         self.accepted: list[int] = []
+        self.started: dict[int, Started] = {}
         # What ended the engine, which lives as long as the process otherwise.
         self.failure: BaseException | None = None
         self.log = LlamaLog()
@@ -125,6 +126,8 @@ class EngineRun:
         for event in events:
             if isinstance(event, Accepted):
                 self.accepted.append(event.request)
+            elif isinstance(event, Started):
+                self.started[event.request] = event
             else:
                 self.events[event.request].put(event)
 
@@ -160,8 +163,6 @@ class EngineRun:
         choices: dict[int, Said] = {}
         while not isinstance(event := self.next(request), Done):
             assert not isinstance(event, Failed), event
-            if isinstance(event, Started):
-                continue
             said = choices.setdefault(event.choice, Said())
             assert said.reason is None, "nothing comes after a choice's end"
             _hear(said, event)

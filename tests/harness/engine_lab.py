@@ -19,7 +19,15 @@ import numpy.typing as npt
 import pytest
 
 from kronk.shared.errors import Internal
-from kronk.shared.wire.to_gateway import Accepted, Delta, Done, Failed, Finished, ScoredDelta
+from kronk.shared.wire.to_gateway import (
+    Accepted,
+    Delta,
+    Done,
+    Failed,
+    Finished,
+    ScoredDelta,
+    Started,
+)
 from kronk.shared.wire.values import CacheMode, Sampling
 from kronk.worker.cache.disk import DiskStore
 from kronk.worker.cache.memory import Memory, MemoryKind, State
@@ -386,6 +394,7 @@ class Client:
         self.logprobs: list[list[float]] = [[] for _ in range(job.choices)]
         self.finished: dict[int, Finished] = {}
         self.is_accepted = False
+        self.is_started = False
         # It was in a decode that went wrong.
         self.may_fail = False
 
@@ -397,6 +406,10 @@ class Client:
                 assert not self.is_accepted
                 assert count == len(self.job.prompt)
                 self.is_accepted = True
+            case Started(prompt_tokens=count, cached_tokens=cached):
+                assert self.is_accepted and not self.is_started
+                assert (count, cached) == (len(self.job.prompt), self._cached[self.job.request])
+                self.is_started = True
             case Delta() | ScoredDelta():
                 self._read(event)
             case Finished(choice=choice):
@@ -411,7 +424,7 @@ class Client:
                 raise AssertionError(event)
 
     def _read(self, event: Delta | ScoredDelta) -> None:
-        assert self.is_accepted
+        assert self.is_started
         assert event.choice not in self.finished
         assert self.credit > 0, "never more than the client has room for"
         self.credit -= 1
