@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from kronk.gateway.job import Job, generate
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.values import Answer, Constraint, Prompt
+from kronk.shared.wire.values import Answer, Prompt
 
 from . import messages
 from .constraints import constraint
-from .fields import carriable, load_object, wrong
+from .fields import load_object
 from .generation import (
     MOST_TOKENS,
     GenerationBody,
@@ -25,7 +25,8 @@ from .generation import (
     stops,
 )
 from .media import MediaCollector
-from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, toolbox
+from .thinking import Effort, enable_thinking, template_kwargs
+from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, refuse_both, toolbox
 
 # OpenAI's own bound; the manual's is 5.
 MOST_TOP_LOGPROBS = 20
@@ -45,9 +46,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 # OpenAI's first form of tools, whose answers had a form of their own too.
 _NEWER = {"functions": "tools", "function_call": "tool_choice"}
 
-# A template gets these from us.
-_RESERVED = frozenset({"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"})
-
 
 class ChatBody(GenerationBody):
     """The fields of a chat request, but for the sampling parameters."""
@@ -61,7 +59,7 @@ class ChatBody(GenerationBody):
     tools: Annotated[Any, WithJsonSchema(TOOLS_SCHEMA)] = None
     tool_choice: Annotated[Any, WithJsonSchema(CHOICE_SCHEMA)] = None
     parallel_tool_calls: bool | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    reasoning_effort: Effort | None = None
     enable_thinking: bool | None = None
     thinking_budget: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
     chat_template_kwargs: dict[str, Any] | None = None
@@ -98,8 +96,12 @@ def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
         messages=messages.plain_messages(fields.messages, media),
         media=media.media,
         tools=box.tools,
-        template_kwargs=_template_kwargs(fields.chat_template_kwargs),
-        enable_thinking=_enable_thinking(fields),
+        template_kwargs=template_kwargs(fields.chat_template_kwargs),
+        enable_thinking=enable_thinking(
+            fields.enable_thinking,
+            fields.chat_template_kwargs,
+            reasoning_effort=fields.reasoning_effort,
+        ),
         reasoning_effort=fields.reasoning_effort,
         session=session(fields, imc_header),
     )
@@ -129,8 +131,7 @@ def _refuse_old_tools(given: dict[str, Any]) -> None:
 
 def _answer(fields: ChatBody, box: Toolbox) -> Answer:
     found = constraint(fields)
-    if found is not None and box.must_call:
-        _refuse_both(found)
+    refuse_both(found, box)
     # The manual: asking for alternatives is asking for log-probabilities (8.7).
     scored = fields.logprobs or fields.top_logprobs
     return Answer(
@@ -144,15 +145,6 @@ def _answer(fields: ChatBody, box: Toolbox) -> Answer:
     )
 
 
-def _refuse_both(found: Constraint) -> None:
-    field = found.param.partition(".")[0]
-    raise InvalidArgument(
-        f"'{field}' and 'tool_choice' contradict each other: the answer cannot have the form of "
-        "the one and be the call that the other demands",
-        param=field,
-    )
-
-
 def _max_tokens(fields: ChatBody) -> int | None:
     old, new = fields.max_tokens, fields.max_completion_tokens
     if old is not None and new is not None and old != new:
@@ -161,33 +153,3 @@ def _max_tokens(fields: ChatBody) -> int | None:
             param="max_tokens",
         )
     return new if old is None else old
-
-
-def _template_kwargs(value: dict[str, Any] | None) -> dict[str, Any]:
-    for key, item in (value or {}).items():
-        where = f"chat_template_kwargs.{key[:100]}"
-        if key in _RESERVED:
-            raise InvalidArgument(f"'{where}': the server sets this itself", param=where)
-        carriable(item, where)
-    return value or {}
-
-
-def _enable_thinking(fields: ChatBody) -> bool | None:
-    """Three fields can say it, and none of them may contradict another."""
-    said: dict[str, bool] = {}
-    if fields.enable_thinking is not None:
-        said["enable_thinking"] = fields.enable_thinking
-    where = "chat_template_kwargs.enable_thinking"
-    inner = (fields.chat_template_kwargs or {}).get("enable_thinking")
-    if inner is not None:
-        if not isinstance(inner, bool):
-            raise wrong(where, "true or false", inner)
-        said[where] = inner
-    if fields.reasoning_effort == "none":
-        said["reasoning_effort"] = False
-    if len(set(said.values())) > 1:
-        first, *_, last = said
-        raise InvalidArgument(
-            f"'{first}' and '{last}' contradict each other on whether to think", param=first
-        )
-    return next(iter(said.values()), None)

@@ -12,6 +12,7 @@ from kronk.shared.wire.values import Constraint
 from .fields import carriable, members, string, wrong
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NAMED_SCHEMA = ("name", "description", "schema", "strict")
 
 _JSON_SCHEMA = {
     "type": "object",
@@ -49,18 +50,27 @@ RESPONSE_FORMAT_SCHEMA: dict[str, Any] = {
 }
 
 
-class Fields(Protocol):
-    """The fields of a request that constrain its answer."""
+class Extras(Protocol):
+    """Our own fields that constrain an answer, in whatever dialect."""
 
-    response_format: Any
     grammar: str | None
     regex: str | None
     json_schema: dict[str, Any] | None
 
 
+class Fields(Extras, Protocol):
+    """The same with OpenAI's field of chats and completions."""
+
+    response_format: Any
+
+
 def constraint(fields: Fields) -> Constraint | None:
-    """The one constraint of a request; `InvalidArgument` when there are two."""
-    found = _response_format(fields.response_format)
+    """The one constraint of a chat or a completion; `InvalidArgument` when there are two."""
+    return only_one(_response_format(fields.response_format), fields)
+
+
+def only_one(found: Constraint | None, fields: Extras) -> Constraint | None:
+    """The one constraint among what the dialect's own field says and ours."""
     given = [found] if found else []
     # Clients of llama-server send an empty grammar when they have none.
     if fields.grammar:
@@ -96,14 +106,15 @@ def _response_format(value: object) -> Constraint | None:
             return _schema(value["schema"], f"{where}.schema")
         case "json_schema":
             members(value, where, "type", "json_schema")
-            return _named_schema(value.get("json_schema"), f"{where}.json_schema")
+            inner = f"{where}.json_schema"
+            return named_schema(members(value.get("json_schema"), inner, *NAMED_SCHEMA), inner)
     raise InvalidArgument(
         f"'{where}.type': must be one of text, json_object, json_schema", param=f"{where}.type"
     )
 
 
-def _named_schema(value: object, where: str) -> Constraint:
-    given = members(value, where, "name", "description", "schema", "strict")
+def named_schema(given: dict[str, Any], where: str) -> Constraint:
+    """A schema with its `NAMED_SCHEMA` members."""
     name = string(given.get("name"), f"{where}.name")
     if not NAME.fullmatch(name):
         raise InvalidArgument(

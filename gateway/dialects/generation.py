@@ -44,19 +44,17 @@ class StreamOptions(BaseModel):
     include_obfuscation: Literal[False] | None = None
 
 
-class GenerationBody(BaseModel):
-    """The fields of both, but for the sampling parameters, which have a table of their own."""
+class TextBody(BaseModel):
+    """The fields of all of them, but for the sampling parameters, which have a table of their own:
+    those that every dialect of OpenAI's has, and ours."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     model: Annotated[str, Field(min_length=1, max_length=1024)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
-    n: int | None = Field(default=None, ge=1, le=MOST_CHOICES)
     # Checked by hand: a union's errors name both branches.
     stop: Annotated[Any, WithJsonSchema(_STOP_SCHEMA)] = None
-    response_format: Annotated[Any, WithJsonSchema(RESPONSE_FORMAT_SCHEMA)] = None
     # GBNF, as llama-server has it.
     grammar: str | None = None
     regex: str | None = Field(default=None, min_length=1)
@@ -66,13 +64,21 @@ class GenerationBody(BaseModel):
     # Taken and not acted on: it describes the caller, not the answer.
     user: str | None = None
 
+
+class GenerationBody(TextBody):
+    """The fields that a chat and a completion share."""
+
+    max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    n: int | None = Field(default=None, ge=1, le=MOST_CHOICES)
+    response_format: Annotated[Any, WithJsonSchema(RESPONSE_FORMAT_SCHEMA)] = None
+
     @property
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk that has the usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
 
-Body = TypeVar("Body", bound=GenerationBody)
+Body = TypeVar("Body", bound=TextBody)
 
 
 def read(body: type[Body], given: dict[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> Body:
@@ -145,7 +151,7 @@ def stops(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def session(fields: GenerationBody, header: str | None) -> str | None:
+def session(fields: TextBody, header: str | None) -> str | None:
     """The conversation's name: the body's, or else the header's."""
     if fields.imc_id is not None or header is None:
         return fields.imc_id
@@ -158,7 +164,7 @@ def session(fields: GenerationBody, header: str | None) -> str | None:
     return header
 
 
-def body_schema(body: type[GenerationBody]) -> dict[str, Any]:
+def body_schema(body: type[TextBody]) -> dict[str, Any]:
     """The JSON schema of a request, for the OpenAPI document."""
     schema = body.model_json_schema()
     schema["properties"] |= {name: _schema(row) for name, row in PARAMETERS.items()}

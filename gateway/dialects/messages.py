@@ -158,7 +158,7 @@ def _tool_call(value: object, where: str) -> dict[str, Any]:
     given = members(call.get("function"), f"{where}.function", "name", "arguments")
     function = {
         "name": string(given.get("name"), f"{where}.function.name"),
-        "arguments": _arguments(given.get("arguments"), f"{where}.function.arguments"),
+        "arguments": call_arguments(given.get("arguments"), f"{where}.function.arguments"),
     }
     plain: dict[str, Any] = {"type": "function", "function": function}
     if call.get("id") is not None:
@@ -166,7 +166,7 @@ def _tool_call(value: object, where: str) -> dict[str, Any]:
     return plain
 
 
-def _arguments(value: object, where: str) -> str:
+def call_arguments(value: object, where: str) -> str:
     """A call's arguments as JSON text, which is OpenAI's form; some clients send the object."""
     if value is None or value == "":
         return "{}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.values import Json
+from kronk.shared.wire.values import Constraint, Json
 
 from .constraints import NAME
 from .fields import carriable, members, string, wrong
 
 # OpenAI's own bound.
 MOST_TOOLS = 128
+FUNCTION_MEMBERS = ("name", "description", "parameters", "strict")
 
 _BY_NAME = {
     "type": "object",
@@ -97,25 +99,32 @@ class Toolbox:
         return self.choice in ("required", "named")
 
 
+def refuse_both(found: Constraint | None, box: Toolbox) -> None:
+    """An answer cannot be in a language and at the same time a call that is demanded."""
+    if found is None or not box.must_call:
+        return
+    field = found.param.partition(".")[0]
+    raise InvalidArgument(
+        f"'{field}' and 'tool_choice' contradict each other: the answer cannot have the form of "
+        "the one and be the call that the other demands",
+        param=field,
+    )
+
+
 def toolbox(tools: object, choice: object) -> Toolbox:
     """`tools` and `tool_choice` of a request, checked against each other."""
     offered = _tools(tools)
     match choice:
-        case None | "auto":
-            return Toolbox(tuple(offered.values()))
-        case "none":
-            return Toolbox(tuple(offered.values()), "none")
-        case "required":
-            if not offered:
-                raise InvalidArgument(
-                    "'tool_choice' is 'required', and there are no 'tools'", param="tool_choice"
-                )
-            return Toolbox(tuple(offered.values()), "required")
+        case None | "none" | "auto" | "required":
+            return simple_choice(choice or "auto", offered)
         case {"type": "function"}:
             name = _named(choice, "tool_choice", offered)
             return Toolbox(tuple(offered.values()), "named", name)
         case {"type": "allowed_tools"}:
-            return _allowed(choice, offered)
+            outer = members(choice, "tool_choice", "type", "allowed_tools")
+            where = "tool_choice.allowed_tools"
+            given = members(outer.get("allowed_tools"), where, "mode", "tools")
+            return allowed_tools(given, where, offered, _named)
     raise InvalidArgument(
         "'tool_choice': must be 'none', 'auto', 'required', or an object of type 'function' or "
         "'allowed_tools'",
@@ -125,25 +134,35 @@ def toolbox(tools: object, choice: object) -> Toolbox:
 
 def _tools(value: object) -> dict[str, Json]:
     """The tools by name, in order, each with nothing in it but what the wire wants."""
+    tools: dict[str, Json] = {}
+    for index, item in enumerate(listed_tools(value)):
+        where = f"tools[{index}]"
+        given = members(_function_of(item, where), f"{where}.function", *FUNCTION_MEMBERS)
+        add_function(tools, given, f"{where}.function")
+    return tools
+
+
+def listed_tools(value: object) -> list[Any]:
+    """`tools`, which is an array of not too many, or null."""
     if value is None:
-        return {}
+        return []
     if not isinstance(value, list):
         raise wrong("tools", "an array", value)
     if len(value) > MOST_TOOLS:
         raise InvalidArgument(
             f"'tools' takes {MOST_TOOLS} functions at most, got {len(value)}", param="tools"
         )
-    tools: dict[str, Json] = {}
-    for index, item in enumerate(value):
-        where = f"tools[{index}]"
-        function = _function(_function_of(item, where), f"{where}.function")
-        if function["name"] in tools:
-            raise InvalidArgument(
-                f"'{where}.function.name': there are two functions {function['name']}",
-                param=f"{where}.function.name",
-            )
-        tools[function["name"]] = {"type": "function", "function": function}
-    return tools
+    return value
+
+
+def add_function(tools: dict[str, Json], given: dict[str, Any], where: str) -> None:
+    """Check a function's `FUNCTION_MEMBERS` and put it among the tools as the wire has them."""
+    function = _function(given, where)
+    if function["name"] in tools:
+        raise InvalidArgument(
+            f"'{where}.name': there are two functions {function['name']}", param=f"{where}.name"
+        )
+    tools[function["name"]] = {"type": "function", "function": function}
 
 
 def _function_of(value: object, where: str) -> object:
@@ -157,8 +176,7 @@ def _function_of(value: object, where: str) -> object:
     return members(value, where, "type", "function").get("function")
 
 
-def _function(value: object, where: str) -> dict[str, Any]:
-    given = members(value, where, "name", "description", "parameters", "strict")
+def _function(given: dict[str, Any], where: str) -> dict[str, Any]:
     name = string(given.get("name"), f"{where}.name")
     if not NAME.fullmatch(name):
         raise InvalidArgument(
@@ -194,19 +212,35 @@ def _check_object(parameters: dict[str, Any], where: str) -> None:
 def _named(value: object, where: str, offered: dict[str, Json]) -> str:
     """The name in `{"type": "function", "function": {"name": ...}}`."""
     given = members(_function_of(value, where), f"{where}.function", "name")
-    name = string(given.get("name"), f"{where}.function.name")
+    return offered_name(given.get("name"), f"{where}.function.name", offered)
+
+
+def offered_name(value: object, where: str, offered: dict[str, Json]) -> str:
+    """The name of a function, which must be among the tools."""
+    name = string(value, where)
     if name not in offered:
         raise InvalidArgument(
-            f"'{where}.function.name': no function of this name is among the 'tools'",
-            param=f"{where}.function.name",
+            f"'{where}': no function of this name is among the 'tools'", param=where
         )
     return name
 
 
-def _allowed(value: object, offered: dict[str, Json]) -> Toolbox:
-    where = "tool_choice.allowed_tools"
-    outer = members(value, "tool_choice", "type", "allowed_tools")
-    given = members(outer.get("allowed_tools"), where, "mode", "tools")
+def simple_choice(choice: Literal["none", "auto", "required"], offered: dict[str, Json]) -> Toolbox:
+    """A `tool_choice` that is one word."""
+    if choice == "required" and not offered:
+        raise InvalidArgument(
+            "'tool_choice' is 'required', and there are no 'tools'", param="tool_choice"
+        )
+    return Toolbox(tuple(offered.values()), choice)
+
+
+def allowed_tools(
+    given: dict[str, Any],
+    where: str,
+    offered: dict[str, Json],
+    named: Callable[[object, str, dict[str, Json]], str],
+) -> Toolbox:
+    """A `tool_choice` with the `mode` and the `tools` it leaves; `named` reads one of these."""
     mode = given.get("mode")
     if mode not in ("auto", "required"):
         raise InvalidArgument(
@@ -215,6 +249,6 @@ def _allowed(value: object, offered: dict[str, Json]) -> Toolbox:
     listed = given.get("tools")
     if not isinstance(listed, list) or not listed:
         raise wrong(f"{where}.tools", "an array with at least one tool", listed)
-    names = {_named(item, f"{where}.tools[{at}]", offered) for at, item in enumerate(listed)}
+    names = {named(item, f"{where}.tools[{at}]", offered) for at, item in enumerate(listed)}
     kept = tuple(tool for name, tool in offered.items() if name in names)
     return Toolbox(kept, "auto" if mode == "auto" else "required")

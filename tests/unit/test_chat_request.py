@@ -128,6 +128,7 @@ FULL: list[tuple[dict[str, Any], str, Any]] = [
     ({"thinking_budget": 0}, "answer.thinking_budget", 0),
     ({"enable_thinking": False}, "prompt.enable_thinking", False),
     ({"reasoning_effort": "xhigh"}, "prompt.reasoning_effort", "xhigh"),
+    ({"reasoning_effort": "max"}, "prompt.reasoning_effort", "max"),
     ({"reasoning_effort": "low"}, "prompt.enable_thinking", None),
     ({"reasoning_effort": "none"}, "prompt.enable_thinking", False),
     ({"chat_template_kwargs": {"a": [1, {}]}}, "prompt.template_kwargs", {"a": [1, {}]}),
@@ -612,7 +613,7 @@ WRONG: list[tuple[bytes, str | None, str]] = [
     (body(functions=[{"name": "f"}]), "functions", "'tools'"),
     (body(function_call={"name": "f"}), "function_call", "'tool_choice'"),
     # Thinking, templates, conversations.
-    (body(reasoning_effort="max"), "reasoning_effort", "'none'"),
+    (body(reasoning_effort="most"), "reasoning_effort", "'none'"),
     (body(enable_thinking="yes"), "enable_thinking", "boolean"),
     (body(thinking_budget=-1), "thinking_budget", "0"),
     (body(enable_thinking=True, reasoning_effort="none"), "enable_thinking", "reasoning_effort"),
