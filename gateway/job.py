@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kronk.shared.wire.to_worker import Embed, Inspect, Rank, Submit
+from kronk.shared.wire.to_worker import Detail, Embed, Inspect, Rank, Submit
 from kronk.shared.wire.values import Answer, Json, Priority, Prompt, Sampling
 
 # Deltas a worker may be ahead of the client.
@@ -90,10 +90,25 @@ def rank(model: str, query: str, documents: tuple[str, ...], truncate: bool) -> 
 
 
 def inspect(
-    model: str, prompt: Prompt, *, add_special: bool = False, parse_special: bool = True
+    model: str,
+    prompt: Prompt,
+    *,
+    wants: tuple[Detail, ...] = (),
+    add_special: bool = False,
+    parse_special: bool = True,
+    add_generation_prompt: bool = True,
 ) -> Job:
-    """What the model would see: one `Inspected`."""
-    ask = Inspect(_NO_REQUEST, _NO_NAME, prompt, add_special, parse_special)
+    """What the model would see: one `Inspected`, which has what it `wants`. The number of tokens
+    is the usage's `prompt_tokens`."""
+    ask = Inspect(
+        _NO_REQUEST,
+        _NO_NAME,
+        prompt,
+        add_special,
+        parse_special,
+        add_generation_prompt,
+        wants,
+    )
     return Job(model, ask)
 
 

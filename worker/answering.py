@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import Constraint, Prompt
+from kronk.shared.wire.values import Answer, Constraint, Prompt
 
 from .constraint import schema
 from .conversation import tools_of
@@ -39,33 +39,33 @@ class Reading:
 PLAIN = Reading()
 
 
-def callable_tools(submit: Submit) -> tuple[Tool, ...]:
+def callable_tools(prompt: Prompt, answer: Answer) -> tuple[Tool, ...]:
     """The functions the answer may call; they are put before the model."""
-    if submit.answer.tool_choice == "none":
+    if answer.tool_choice == "none":
         return ()
-    return tools_of(submit.prompt.tools)
+    return tools_of(prompt.tools)
 
 
 def read_chat(
-    loaded: Loaded, submit: Submit, text: str, tools: Sequence[Tool]
+    loaded: Loaded, prompt: Prompt, answer: Answer, text: str, tools: Sequence[Tool]
 ) -> tuple[str, Reading]:
     """The rendered chat, with its thinking closed where it is not wanted, and how to read the
     answer to it."""
     model, family, tags = loaded.model, loaded.family, loaded.tags
     if family is harmony.FAMILY:
-        return _on_channels(model, submit, text, tools)
+        return _on_channels(model, answer, text, tools)
     if tags is None:
         if not tools:
             return text, PLAIN
         return text, Reading(functools.partial(family.parser, tools), _shown(model, family.markers))
     is_open = prompt_opens_thinking(text, tags)
-    is_wanted = wants_thinking(submit.prompt) is not False
+    is_wanted = wants_thinking(prompt) is not False
     if is_open and not is_wanted:
         text, is_open = text + tags.close_text.lstrip("\n"), False
     thinking = Thinking(
         opening=_opening(model, tags) if is_wanted and not is_open else None,
         closing=tuple(model.tokenize_part(tags.close_text)),
-        budget=submit.answer.thinking_budget,
+        budget=answer.thinking_budget,
     )
     markers = (*tags.markers, *(family.markers if tools else ()))
     parser = functools.partial(_splitter, family, tools, tags, is_open)
@@ -76,14 +76,14 @@ def read_chat(
 
 
 def _on_channels(
-    model: Model, submit: Submit, text: str, tools: Sequence[Tool]
+    model: Model, answer: Answer, text: str, tools: Sequence[Tool]
 ) -> tuple[str, Reading]:
     """Harmony tells thinking from answer by itself, also where there are no tools."""
-    if submit.answer.constraint is not None:
+    if answer.constraint is not None:
         # The form that is asked for is the answer's, which has a channel of its own.
         text += harmony.FINAL
     closing = tuple(model.tokenize_part(harmony.HarmonyParser(tools).close_text))
-    thinking = Thinking(opening=None, closing=closing, budget=submit.answer.thinking_budget)
+    thinking = Thinking(opening=None, closing=closing, budget=answer.thinking_budget)
     parser = functools.partial(harmony.HarmonyParser, tools)
     return text, Reading(
         parser, _shown(model, harmony.FAMILY.markers), thinking, preface=_preface(thinking)

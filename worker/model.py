@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -184,23 +184,52 @@ class Model:
         """A rendered prompt as tokens; special tokens are recognised, BOS added where wanted."""
         bos = self.token_text("bos") if self.adds_bos else ""
         # Templates that write BOS themselves would otherwise get it twice.
-        return self._tokenize(text.removeprefix(bos) if bos else text, self.adds_bos)
+        return self.tokenize_raw(
+            text.removeprefix(bos) if bos else text, add_special=self.adds_bos, parse_special=True
+        )
 
     def tokenize_part(self, text: str) -> list[int]:
         """A text in the middle of a prompt; special tokens are recognised."""
-        return self._tokenize(text, False)
+        return self.tokenize_raw(text, add_special=False, parse_special=True)
 
-    def _tokenize(self, text: str, add_special: bool) -> list[int]:
+    def tokenize_raw(self, text: str, *, add_special: bool, parse_special: bool) -> list[int]:
+        """A text as tokens, with those around it that the vocabulary adds, and with the names of
+        special tokens in it read as those tokens."""
         data = text.encode()
         room = len(data) + 8
         while True:
             tokens = (lib.llama_token * room)()
             count: int = lib.llama_tokenize(
-                self.vocab, data, len(data), tokens, room, add_special, True
+                self.vocab, data, len(data), tokens, room, add_special, parse_special
             )
             if count >= 0:
                 return list(tokens[:count])
             room = -count
+
+    def detokenize(self, tokens: Sequence[int]) -> bytes:
+        """The text that these tokens are of, special ones by their names. The tokens must be of
+        the vocabulary."""
+        given = (lib.llama_token * len(tokens))(*tokens)
+        room = 8 * len(tokens) + 8
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            size: int = lib.llama_detokenize(
+                self.vocab, given, len(tokens), buffer, room, False, True
+            )
+            if size >= 0:
+                return buffer.raw[:size]
+            room = -size
+
+    def require_known(self, tokens: Sequence[object], where: str) -> None:
+        """`InvalidArgument` names the first that is no token of the vocabulary: llama.cpp ends the
+        process over such a one."""
+        for at, token in enumerate(tokens):
+            if type(token) is not int or not 0 <= token < self.n_vocab:
+                raise InvalidArgument(
+                    f"'{where}[{at}]': token ids of this model are whole numbers from 0 to"
+                    f" {self.n_vocab - 1}, got {token!r}",
+                    param=f"{where}[{at}]",
+                )
 
     def special(self, which: str) -> int | None:
         """A special token's id (`bos`, `fim_pre`, ...); None when the vocabulary has none."""

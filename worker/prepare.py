@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import Prompt
+from kronk.shared.wire.values import Answer, Prompt
 
 from . import answering
 from .cache import policy
@@ -15,24 +16,48 @@ from .engine import sampling
 from .engine.job import Job
 from .loader import Loaded
 from .parsers.base import Tool
-from .prompting import ChatPrompt, plain_tokens, prompt_marks, render_chat, tokenize, too_long
+from .prompting import (
+    ChatPrompt,
+    Check,
+    fitting,
+    plain_tokens,
+    prompt_marks,
+    render_chat,
+    too_long,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the model is given, and how its answer is read."""
+
+    tokens: list[int]
+    # None where the prompt is no chat.
+    chat: ChatPrompt | None = None
+    # A chat's text, with its thinking closed where that is not wanted.
+    text: str = ""
+    tools: Sequence[Tool] = ()
+    reading: answering.Reading = answering.PLAIN
+
+
+def see(prompt: Prompt, answer: Answer, loaded: Loaded, check: Check) -> Seen:
+    """The prompt rendered and tokenised; `InvalidArgument` for one that cannot be."""
+    if prompt.messages is None:
+        return Seen(plain_tokens(loaded.model, prompt, check))
+    tools = answering.callable_tools(prompt, answer)
+    chat = render_chat(loaded.template, loaded.model, loaded.family, prompt, tools)
+    text, reading = answering.read_chat(loaded, prompt, answer, chat.text, tools)
+    check(text, "messages")
+    return Seen(loaded.model.tokenize(text), chat, text, tools, reading)
 
 
 def prepare(submit: Submit, loaded: Loaded) -> Job:
     """Raises a `CallerError` for everything that is wrong with the request."""
     submitted = time.monotonic()
-    n_ctx, prompt = loaded.fitted.n_ctx, submit.prompt
-    marks: dict[int, str | None] = {}
-    tools: Sequence[Tool] = ()
-    if prompt.messages is None:
-        param, reading = "prompt", answering.PLAIN
-        tokens = plain_tokens(loaded.model, prompt, n_ctx)
-    else:
-        param, tools = "messages", answering.callable_tools(submit)
-        chat = render_chat(loaded.template, loaded.model, loaded.family, prompt, tools)
-        text, reading = answering.read_chat(loaded, submit, chat.text, tools)
-        tokens = tokenize(loaded.model, text, n_ctx, "messages")
-        marks = _marks(loaded, chat, tokens, prompt)
+    n_ctx = loaded.fitted.n_ctx
+    seen = see(submit.prompt, submit.answer, loaded, fitting(loaded.model, n_ctx))
+    param = "prompt" if seen.chat is None else "messages"
+    tokens, reading = seen.tokens, seen.reading
     room = n_ctx - len(tokens)
     if room < 1:
         raise too_long(n_ctx, str(len(tokens)), param)
@@ -54,23 +79,21 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         parser=reading.parser,
         shown=reading.shown,
         logprobs=submit.answer.logprobs,
-        grammar=answering.grammar(loaded, submit, tools, max_tokens, reading),
+        grammar=answering.grammar(loaded, submit, seen.tools, max_tokens, reading),
         thinking=reading.thinking,
-        marks=marks,
+        marks=_marks(loaded, seen, submit.prompt.session),
     )
 
 
-def _marks(
-    loaded: Loaded, chat: ChatPrompt, tokens: Sequence[int], prompt: Prompt
-) -> dict[int, str | None]:
+def _marks(loaded: Loaded, seen: Seen, session: str | None) -> dict[int, str | None]:
     """Where to keep the sequence's state, and the name to pin it by."""
     cache = loaded.cache
-    if not policy.wants_marks(cache, loaded.is_rigid):
+    if seen.chat is None or not policy.wants_marks(cache, loaded.is_rigid):
         return {}
-    parts = prompt_marks(loaded.template, loaded.model, chat, tokens)
+    parts = prompt_marks(loaded.template, loaded.model, seen.chat, seen.tokens)
     # The engine decodes the last token in a step of its own.
     return {
-        mark: policy.pin_at(cache, parts, mark, prompt.session)
+        mark: policy.pin_at(cache, parts, mark, session)
         for mark in policy.marks(cache, loaded.is_rigid, parts)
-        if mark < len(tokens)
+        if mark < len(seen.tokens)
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,10 @@ from .conversation import for_template, without_tools
 from .fim import fill_prompt
 from .model import Model
 from .parsers.base import Family, Tool
+
+# Raises where a text, which came from that field, is too long to be tokenised. 30 MB take ten
+# seconds, in which nobody else's prompt is prepared.
+Check = Callable[[str, str], None]
 
 # Texts shorter than this per token of context are tokenised without a look at the vocabulary.
 _USUAL_LONGEST = 16
@@ -33,7 +37,13 @@ class ChatPrompt:
 
 
 def render_chat(
-    chosen: template.Choice, model: Model, family: Family, prompt: Prompt, tools: Sequence[Tool]
+    chosen: template.Choice,
+    model: Model,
+    family: Family,
+    prompt: Prompt,
+    tools: Sequence[Tool],
+    *,
+    add_generation_prompt: bool = True,
 ) -> ChatPrompt:
     """The chat as text; `InvalidArgument` when the template refuses it."""
     assert prompt.messages is not None
@@ -43,7 +53,8 @@ def render_chat(
         messages = without_tools(messages, instructions, _write_call)
     variables = _variables(model, prompt)
     variables["tools"] = list(prompt.tools) if tools and chosen.takes_tools else None
-    return ChatPrompt(template.render(chosen, messages, variables), messages, variables)
+    text = template.render(chosen, messages, variables, add_generation_prompt=add_generation_prompt)
+    return ChatPrompt(text, messages, variables)
 
 
 def _variables(model: Model, prompt: Prompt) -> dict[str, Any]:
@@ -64,34 +75,29 @@ def _variables(model: Model, prompt: Prompt) -> dict[str, Any]:
     return variables
 
 
-def tokenize(model: Model, text: str, n_ctx: int, param: str) -> list[int]:
-    """A rendered prompt as tokens; `ContextLengthExceeded` where it cannot fit."""
-    # Tokenising 30 MB takes ten seconds, in which nobody else's prompt is prepared: a text that
-    # cannot fit whatever its tokens are is refused unread.
-    # Characters are never more than bytes, and are counted already.
-    if len(text) > n_ctx * _USUAL_LONGEST and len(text) > n_ctx * model.longest_piece:
-        raise too_long(n_ctx, f"at least {len(text) // model.longest_piece}", param)
-    return model.tokenize(text)
+def fitting(model: Model, n_ctx: int) -> Check:
+    """A check for prompts that are to be answered: `ContextLengthExceeded` where the text cannot
+    fit whatever its tokens are."""
+
+    def check(text: str, param: str) -> None:
+        # Characters are never more than bytes, and are counted already.
+        if len(text) > n_ctx * _USUAL_LONGEST and len(text) > n_ctx * model.longest_piece:
+            raise too_long(n_ctx, f"at least {len(text) // model.longest_piece}", param)
+
+    return check
 
 
-def plain_tokens(model: Model, prompt: Prompt, n_ctx: int) -> list[int]:
+def plain_tokens(model: Model, prompt: Prompt, check: Check) -> list[int]:
     """The tokens of a prompt that is no chat."""
     if prompt.tokens is not None:
-        for at, token in enumerate(prompt.tokens):
-            if not 0 <= token < model.n_vocab:
-                raise InvalidArgument(
-                    f"'prompt[{at}]': the vocabulary has the tokens 0 to {model.n_vocab - 1},"
-                    f" got {token}",
-                    param="prompt",
-                )
+        model.require_known(prompt.tokens, "prompt")
         return list(prompt.tokens)
     assert prompt.text is not None
+    check(prompt.text, "prompt")
     if prompt.suffix is not None:
-        for text in (prompt.text, prompt.suffix):
-            if len(text) > n_ctx * model.longest_piece:
-                raise too_long(n_ctx, f"at least {len(text) // model.longest_piece}", "prompt")
+        check(prompt.suffix, "suffix")
         return fill_prompt(model, prompt.text, prompt.suffix)
-    return tokenize(model, prompt.text, n_ctx, "prompt")
+    return model.tokenize(prompt.text)
 
 
 def too_long(n_ctx: int, tokens: str, param: str) -> ContextLengthExceeded:

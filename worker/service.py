@@ -31,11 +31,21 @@ from kronk.shared.wire.sockets import (
 )
 from kronk.shared.wire.to_gateway import Attach, Failed
 from kronk.shared.wire.to_supervisor import Hello, LoadFailed, LoadProgress, Ready
-from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Load, Rank, Stop, Submit
+from kronk.shared.wire.to_worker import (
+    Cancel,
+    Credit,
+    Embed,
+    Inspect,
+    Load,
+    Rank,
+    Stop,
+    Submit,
+)
 from kronk.shared.wire.values import PROTOCOL
 
 from . import heartbeat
 from .engine import commands
+from .inspection import inspect
 from .library import LlamaLog
 from .loader import Loaded, load
 from .pooled.engine import Begin as PooledBegin
@@ -45,6 +55,8 @@ from .prepare import prepare
 from .threads import name_thread
 
 log = structlog.get_logger()
+
+Asked = Submit | Embed | Rank | Inspect
 
 # llama.cpp reports every tensor; the supervisor needs to see movement, not each step.
 _PROGRESS_STEP = 0.02
@@ -198,9 +210,9 @@ class Worker:
         assert self._loaded is not None
         engine = self._loaded.engine
         match message:
-            case Submit(request=request) | Embed(request=request) | Rank(request=request):
+            case Submit() | Embed() | Rank() | Inspect():
                 task = self._loop.create_task(self._begin(message, self._loaded))
-                self._preparing[request] = task
+                self._preparing[message.request] = task
             case Cancel(request):
                 task_or_none = self._preparing.pop(request, None)
                 if task_or_none is not None:
@@ -209,9 +221,9 @@ class Worker:
             case Credit(request, events):
                 engine.tell(commands.Credit(request, events))
 
-    async def _begin(self, asked: Submit | Embed | Rank, loaded: Loaded | PooledLoaded) -> None:
+    async def _begin(self, asked: Asked, loaded: Loaded | PooledLoaded) -> None:
         try:
-            begin = await self._loop.run_in_executor(self._prepare_pool, _prepare, asked, loaded)
+            prepared = await self._loop.run_in_executor(self._prepare_pool, _prepare, asked, loaded)
         except KronkError as error:
             self._tell_gateway(Failed(asked.request, error.code, error.message, error.param))
             return
@@ -222,7 +234,10 @@ class Worker:
             return
         finally:
             self._preparing.pop(asked.request, None)
-        loaded.engine.tell(begin)
+        if isinstance(prepared, tuple):
+            self._tell_gateway(*prepared)
+        else:
+            loaded.engine.tell(prepared)
 
     def _emit(self, socket: zmq.Socket[bytes], events: list[Any]) -> None:
         """One step's events, on the engine's thread."""
@@ -241,9 +256,11 @@ class Worker:
             log.info("the gateway is gone; dropped its events", count=len(events))
 
 
-def _prepare(asked: Submit | Embed | Rank, loaded: Loaded | PooledLoaded) -> Any:
-    """The command that begins this request on that model's engine; a `CallerError` where the
-    request is wrong, or the model of another kind."""
+def _prepare(asked: Asked, loaded: Loaded | PooledLoaded) -> Any:
+    """The command that begins this request on that model's engine, or the events that answer it
+    without one; a `CallerError` where the request is wrong, or the model of another kind."""
+    if isinstance(asked, Inspect):
+        return inspect(asked, loaded)
     if isinstance(loaded, PooledLoaded):
         return PooledBegin(prepare_pooled(asked, loaded))
     if not isinstance(asked, Submit):

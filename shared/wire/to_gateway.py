@@ -172,11 +172,13 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What the model would see: the text, and as tokens, each with its bytes."""
+    """What the model would see, as far as `Inspect` wants it."""
 
     request: int
+    # With the names of special tokens. Bytes that are no UTF-8 are U+FFFD here.
     text: str
     tokens: tuple[int, ...]
+    # The bytes of each token, or its name. A character may be spread over several.
     pieces: tuple[bytes, ...]
 
 

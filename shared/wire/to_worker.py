@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .codec import Family
 from .values import Answer, Json, LoadSpec, Prompt, Sampling
+
+# What can be known of a prompt besides how many tokens it has.
+Detail = Literal["text", "tokens", "pieces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,13 @@ class Inspect:
     prompt: Prompt
     # Of a text: put the tokens before and behind it that the model was trained to see there.
     add_special: bool = False
-    # Of a text: `<|im_start|>` is that token, and not eleven characters.
+    # Of a text: `<|im_start|>` is that token, and not twelve characters.
     parse_special: bool = True
+    # Of a chat: what makes the model begin its answer stands at the end.
+    add_generation_prompt: bool = True
+    # What `Inspected` shall have: a million tokens take time to carry. Their number stands in
+    # `Done` in any case.
+    wants: tuple[Detail, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

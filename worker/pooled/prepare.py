@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
 from kronk.shared.wire.to_worker import Embed, Rank, Submit
+from kronk.worker.model import Model
 
 from . import pairs
 from .job import Embeddings, Job, Ranking
@@ -28,11 +29,12 @@ def prepare(asked: Submit | Embed | Rank, loaded: PooledLoaded) -> Job:
             return _rank(asked, loaded, submitted)
         case Submit():
             raise InvalidArgument(
-                f"this model {_does(loaded)}; it does not generate text", param="model"
+                f"this model {does(loaded)}; it does not generate text", param="model"
             )
 
 
-def _does(loaded: PooledLoaded) -> str:
+def does(loaded: PooledLoaded) -> str:
+    """What such a model is for, in words, with the route that asks for it."""
     if loaded.pooling is Pooling.RANK:
         return "scores documents (/v1/rerank)"
     return "makes embeddings (/v1/embeddings)"
@@ -41,7 +43,7 @@ def _does(loaded: PooledLoaded) -> str:
 def _embed(asked: Embed, loaded: PooledLoaded, submitted: float) -> Job:
     if loaded.pooling is Pooling.RANK:
         raise InvalidArgument(
-            f"this model {_does(loaded)}; it does not make embeddings", param="model"
+            f"this model {does(loaded)}; it does not make embeddings", param="model"
         )
     dimensions = loaded.width if asked.dimensions is None else asked.dimensions
     if not 1 <= dimensions <= loaded.width:
@@ -64,7 +66,7 @@ def _input(value: object, where: str, asked: Embed, loaded: PooledLoaded) -> lis
     if isinstance(value, str):
         tokens = vocabulary.text(_readable(value, where, asked.truncate, loaded.longest))
     else:
-        tokens = _token_ids(value, where, vocabulary.size)
+        tokens = _token_ids(value, where, vocabulary.model)
     if not tokens:
         raise InvalidArgument(f"'{where}' is empty: there is nothing to embed", param=where)
     if asked.truncate:
@@ -84,24 +86,17 @@ def _readable(text: str, where: str, truncate: bool, longest: int) -> str:
     )
 
 
-def _token_ids(value: object, where: str, n_vocab: int) -> list[int]:
-    # llama.cpp ends the process over an id it does not know.
+def _token_ids(value: object, where: str, model: Model) -> list[int]:
     if not isinstance(value, Sequence):
         raise InvalidArgument(f"'{where}' must be a string or a list of token ids", param=where)
-    for number, token in enumerate(value):
-        if type(token) is not int or not 0 <= token < n_vocab:
-            raise InvalidArgument(
-                f"'{where}[{number}]': token ids of this model are whole numbers from 0 to"
-                f" {n_vocab - 1}, got {token!r}",
-                param=f"{where}[{number}]",
-            )
+    model.require_known(value, where)
     return list(value)
 
 
 def _rank(asked: Rank, loaded: PooledLoaded, submitted: float) -> Job:
     if loaded.relevance is None:
         raise InvalidArgument(
-            f"this model {_does(loaded)}; it does not score documents", param="model"
+            f"this model {does(loaded)}; it does not score documents", param="model"
         )
     if not asked.documents:
         raise InvalidArgument("'documents' has nothing to score", param="documents")

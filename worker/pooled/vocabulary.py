@@ -15,18 +15,17 @@ class Vocabulary:
     """Tokenises texts with and without what the model wants around them."""
 
     def __init__(self, model: Model) -> None:
-        self._vocab = model.vocab
-        self.size = model.n_vocab
+        self.model = model
         template = lib.llama_model_chat_template(model.handle, b"rerank")
         self.rerank_template: str | None = template.decode("utf-8") if template else None
-        kind = lib.llama_vocab_type(self._vocab)
+        kind = lib.llama_vocab_type(model.vocab)
         says_sep = model.metadata(_ADDS_SEP)
         self.specials = Specials(
-            bos=_token(lib.llama_vocab_bos(self._vocab)),
-            eos=_token(lib.llama_vocab_eos(self._vocab)),
-            sep=_token(lib.llama_vocab_sep(self._vocab)),
-            add_bos=lib.llama_vocab_get_add_bos(self._vocab),
-            add_eos=lib.llama_vocab_get_add_eos(self._vocab),
+            bos=_token(lib.llama_vocab_bos(model.vocab)),
+            eos=_token(lib.llama_vocab_eos(model.vocab)),
+            sep=_token(lib.llama_vocab_sep(model.vocab)),
+            add_bos=lib.llama_vocab_get_add_bos(model.vocab),
+            add_eos=lib.llama_vocab_get_add_eos(model.vocab),
             add_sep=None if says_sep is None else says_sep == "true",
             is_wordpiece=kind == lib.LLAMA_VOCAB_TYPE_WPM,
             is_unigram=kind == lib.LLAMA_VOCAB_TYPE_UGM,
@@ -34,27 +33,15 @@ class Vocabulary:
 
     def text(self, text: str) -> list[int]:
         """With the special tokens the model wants around a text; those in it are plain text."""
-        return self._tokenize(text, around=True, inside=False)
+        return self.model.tokenize_raw(text, add_special=True, parse_special=False)
 
     def plain(self, text: str) -> list[int]:
         """The text's tokens and nothing around them; no token of it is special."""
-        return self._tokenize(text, around=False, inside=False)
+        return self.model.tokenize_raw(text, add_special=False, parse_special=False)
 
     def marked_up(self, text: str) -> list[int]:
         """The same, with the names of special tokens read as those tokens."""
-        return self._tokenize(text, around=False, inside=True)
-
-    def _tokenize(self, text: str, *, around: bool, inside: bool) -> list[int]:
-        data = text.encode()
-        room = len(data) + 8
-        while True:
-            tokens = (lib.llama_token * room)()
-            count: int = lib.llama_tokenize(
-                self._vocab, data, len(data), tokens, room, around, inside
-            )
-            if count >= 0:
-                return list(tokens[:count])
-            room = -count
+        return self.model.tokenize_raw(text, add_special=False, parse_special=True)
 
     def cut(self, tokens: list[int], longest: int) -> list[int]:
         """The text's first tokens, with the special token at its end where it had one."""

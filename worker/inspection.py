@@ -1,0 +1,85 @@
+"""What a model would see of a prompt: rendered, tokenised, put into words again; not decoded."""
+
+from __future__ import annotations
+
+import time
+
+from kronk.shared.errors import InvalidArgument, TooLarge
+from kronk.shared.wire.to_gateway import Done, Inspected
+from kronk.shared.wire.to_worker import Inspect
+from kronk.shared.wire.values import Answer, Timings, Usage
+
+from .conversation import tools_of
+from .loader import Loaded
+from .model import Model
+from .pooled.loader import PooledLoaded
+from .pooled.prepare import does
+from .prepare import see
+from .prompting import render_chat
+
+# A prompt need not fit the context window to be counted: that is what is asked about. A million
+# tokens are about 4 MB, and take a second, in which nobody else's prompt is prepared.
+MOST_BYTES = 4 * 1024 * 1024
+MOST_TOKENS = 1024 * 1024
+
+
+def inspect(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[Inspected, Done]:
+    """Raises a `CallerError` for everything that is wrong with the request."""
+    started = time.monotonic()
+    model = loaded.model if isinstance(loaded, Loaded) else loaded.vocabulary.model
+    text, tokens = _seen(asked, loaded, model)
+    found = Inspected(
+        asked.request,
+        text if "text" in asked.wants else "",
+        tuple(tokens) if "tokens" in asked.wants else (),
+        tuple(map(model.spelling, tokens)) if "pieces" in asked.wants else (),
+    )
+    took = Timings(queued=0.0, prefill=time.monotonic() - started, decode=0.0)
+    return found, Done(asked.request, Usage(len(tokens), 0), took)
+
+
+def _seen(asked: Inspect, loaded: Loaded | PooledLoaded, model: Model) -> tuple[str, list[int]]:
+    """The prompt's text and its tokens."""
+    prompt = asked.prompt
+    if prompt.tokens is not None:
+        _require(len(prompt.tokens) <= MOST_TOKENS, "tokens", f"{MOST_TOKENS} tokens")
+        model.require_known(prompt.tokens, "tokens")
+        return model.detokenize(prompt.tokens).decode("utf-8", "replace"), list(prompt.tokens)
+    if prompt.messages is not None:
+        return _chat(asked, loaded)
+    assert prompt.text is not None
+    if asked.add_special and asked.parse_special and isinstance(loaded, Loaded):
+        return prompt.text, see(prompt, Answer(), loaded, readable).tokens
+    readable(prompt.text, "prompt")
+    tokens = model.tokenize_raw(
+        prompt.text, add_special=asked.add_special, parse_special=asked.parse_special
+    )
+    return prompt.text, tokens
+
+
+def _chat(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[str, list[int]]:
+    if isinstance(loaded, PooledLoaded):
+        raise InvalidArgument(f"this model {does(loaded)}; it does not chat", param="model")
+    if asked.add_generation_prompt:
+        seen = see(asked.prompt, Answer(), loaded, readable)
+        return seen.text, seen.tokens
+    chat = render_chat(
+        loaded.template,
+        loaded.model,
+        loaded.family,
+        asked.prompt,
+        tools_of(asked.prompt.tools),
+        add_generation_prompt=False,
+    )
+    readable(chat.text, "messages")
+    return chat.text, loaded.model.tokenize(chat.text)
+
+
+def readable(text: str, param: str) -> None:
+    """Refuse a text that takes too long to tokenise."""
+    _require(len(text.encode()) <= MOST_BYTES, param, f"{MOST_BYTES} bytes of text")
+
+
+def _require(holds: bool, param: str, most: str) -> None:
+    if not holds:
+        raise TooLarge(f"'{param}': at most {most} can be inspected at once", param=param)
