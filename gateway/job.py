@@ -28,7 +28,7 @@ class Job:
     model: str
     # None: nothing but that the model is loaded.
     ask: Submit | Embed | Rank | Inspect | None
-    # Seconds the model stays loaded after it; 0 is not at all, infinity for ever, None as set.
+    # Seconds the model stays loaded after it; 0 is not at all, infinity for ever, None as before.
     ttl: float | None = None
     priority: Priority = "interactive"
 

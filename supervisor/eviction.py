@@ -1,7 +1,12 @@
-"""Which loaded models make room, and which have been idle for too long."""
+"""Which loaded models make room, and which have been idle for too long.
+
+A TTL says how long a model may be idle, not that it stays: an idle model makes room for another
+one that is wanted, also when its TTL is for ever.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +19,8 @@ class Resident:
     # Leases granted and requests waiting; a model with either is never unloaded.
     wanted_by: int
     last_used: float
+    # Seconds it may be idle; infinity is for ever.
+    ttl: float
 
 
 def least_recently_used(residents: Iterable[Resident], count: int) -> list[str]:
@@ -25,15 +32,17 @@ def least_recently_used(residents: Iterable[Resident], count: int) -> list[str]:
     return [resident.model for resident in idle[: max(count, 0)]]
 
 
-def expiry(resident: Resident, ttl: float) -> float | None:
-    """When an idle model is to be unloaded; None while it is wanted, or with a TTL of 0."""
-    return resident.last_used + ttl if ttl and not resident.wanted_by else None
+def expiry(resident: Resident) -> float | None:
+    """When an idle model is to be unloaded; None while it is wanted, or if time never does it."""
+    if resident.wanted_by or math.isinf(resident.ttl):
+        return None
+    return resident.last_used + resident.ttl
 
 
-def expired(residents: Iterable[Resident], ttl: float, now: float) -> list[str]:
+def expired(residents: Iterable[Resident], now: float) -> list[str]:
     """The idle models whose TTL is over."""
     return [
         resident.model
         for resident in residents
-        if (at := expiry(resident, ttl)) is not None and now >= at
+        if (at := expiry(resident)) is not None and now >= at
     ]

@@ -7,16 +7,17 @@ and no process, so a test plays a day of it in a millisecond.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from kronk.shared.errors import KronkError, ModelFailed, Overloaded
-from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, WorkerStats
+from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, Priority, WorkerStats
 
 from . import cause, eviction, health
 from .actions import Action, Outbox, SendLoad, TellWorkerLost
 from .cause import Exit
-from .leases import Leases
+from .leases import Claim, Leases
 from .lifecycle import Event, State
 from .model import LOAD_WITHIN, REJECTION_LASTS, Model
 from .pool import STOP_GRACE, Pool
@@ -30,7 +31,7 @@ class Policy:
     """The settings the fleet obeys."""
 
     models_in_cache: int
-    # Seconds; 0 is for ever.
+    # Seconds, where no request says something else; 0 is for ever.
     ttl: float
     spare: bool
 
@@ -50,16 +51,24 @@ class Fleet:
 
     # What the gateway does.
 
-    def lease_requested(self, now: float, lease: int, name: str) -> list[Action]:
-        """A request wants a place at the model of this name."""
+    def lease_requested(
+        self,
+        now: float,
+        lease: int,
+        name: str,
+        ttl: float | None = None,
+        priority: Priority = "interactive",
+    ) -> list[Action]:
+        """A request wants a place at the model of this name; `ttl` as in `LeaseRequest`."""
+        claim = Claim(lease, ttl, priority)
         if lease in self._leases:
             self._out.note("warning", "lease requested twice", lease=lease)
         elif self._is_draining:
             self._leases.refuse(lease, Overloaded("the server is stopping"))
         elif model := self._known(name, now):
-            self._leases.attach(lease, model, now)
+            self._leases.attach(claim, model, now)
         else:
-            self._leases.ask(lease, name, now)
+            self._leases.ask(claim, name, now)
         return self._settle(now)
 
     def lease_returned(self, now: float, lease: int) -> list[Action]:
@@ -78,19 +87,22 @@ class Fleet:
         """The name means this model."""
         model = self._models.get(spec.model)
         if model is None:
-            model = self._models[spec.model] = Model(spec, now)
-        elif model.state is State.ABSENT and not model.waiting:
+            model = self._models[spec.model] = Model(spec, now, self._policy.ttl or math.inf)
+        elif model.state is State.ABSENT and not model.queued:
             # A worker died in its first decode with the special kernels: not again.
             extra_buffers = spec.extra_buffers and model.spec.extra_buffers
             model.spec = replace(spec, extra_buffers=extra_buffers)
-        for lease in self._leases.answered(name, spec):
-            self._leases.attach(lease, model, now)
+        for claim in self._leases.answered(name, spec):
+            if self._is_draining and claim.priority == "batch":
+                self._leases.refuse(claim.lease, Overloaded("the server is stopping"))
+            else:
+                self._leases.attach(claim, model, now)
         return self._settle(now)
 
     def unresolved(self, now: float, name: str, error: KronkError) -> list[Action]:
         """There is no such model, or its name could not be looked up."""
-        for lease in self._leases.answered(name, None):
-            self._leases.refuse(lease, error)
+        for claim in self._leases.answered(name, None):
+            self._leases.refuse(claim.lease, error)
         return self._settle(now)
 
     # What workers say.
@@ -178,21 +190,22 @@ class Fleet:
                 words = f"the load took more than {LOAD_WITHIN:.0f} s"
                 self._pool.kill(model.worker, words, now)
         self._leases.refuse_impatient(self._models.values(), self._no_room(), now)
-        for name in eviction.expired(self._residents(), self._policy.ttl, now):
-            self._unload(self._models[name], "unused for the cache TTL", now)
         return self._settle(now)
 
     def deadline(self) -> float | None:
         """When `tick` next has something to do that should not wait for the second."""
         times = [worker.deadline() for worker in self._pool]
-        times += [model.next_deadline(self._policy.ttl) for model in self._models.values()]
+        times += [model.next_deadline() for model in self._models.values()]
         return min((time for time in times if time is not None), default=None)
 
     # What the operator wants.
 
     def drain(self, now: float) -> list[Action]:
-        """Take no new requests; those that wait are still served."""
+        """Take no new requests; those that wait are still served, but for batches, which go on
+        after the next start."""
         self._is_draining = True
+        for model in self._models.values():
+            self._leases.refuse_batch(model, Overloaded("the server is stopping"))
         if self._pool.spare is not None:
             self._pool.stop(self._pool.spare, _STOPPING, now)
         return self._settle(now)
@@ -225,7 +238,7 @@ class Fleet:
             if model.is_worth_a_row:
                 process = processes.get(model.worker.generation) if model.worker else None
                 pid, rss = process or (None, None)
-                rows.append(model.row(now, self._policy.ttl, pid, rss))
+                rows.append(model.row(now, pid, rss))
         return rows
 
     @property
@@ -240,7 +253,7 @@ class Fleet:
         model = self._models.get(self._leases.id_of(name))
         if model is None:
             return None
-        is_settled = model.state is not State.ABSENT or model.waiting or model.refused(now)
+        is_settled = model.state is not State.ABSENT or model.queued or model.refused(now)
         return model if is_settled else None
 
     def _no_room(self) -> str:
@@ -254,8 +267,10 @@ class Fleet:
 
     def _settle(self, now: float) -> list[Action]:
         for model in self._models.values():
-            if model.state is State.BACKOFF and not model.waiting and _is_over(model, now):
+            if model.state is State.BACKOFF and not model.queued and _is_over(model, now):
                 model.enter(Event.CALMED, now)
+        for name in eviction.expired(self._residents(), now):
+            self._unload(self._models[name], "unused for its TTL", now)
         if not self._is_stopped:
             self._load_what_fits(now)
         is_loading = any(model.state is State.LOADING for model in self._models.values())
@@ -270,7 +285,7 @@ class Fleet:
         wanted = [model for model in self._models.values() if model.may_load(now)]
         if not wanted:
             return
-        wanted.sort(key=lambda model: next(iter(model.waiting.values())))
+        wanted.sort(key=lambda model: model.turn)
         resident = sum(1 for model in self._models.values() if model.is_resident)
         room = max(self._policy.models_in_cache - resident, 0)
         for model in wanted[:room]:

@@ -6,25 +6,38 @@ It is in exactly one of these places until it is returned, refused or void.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kronk.shared.errors import KronkError, Overloaded
-from kronk.shared.wire.values import LoadSpec
+from kronk.shared.wire.values import LoadSpec, Priority
 
 from .actions import Grant, Outbox, Refuse, Resolve
 from .lookups import LookUps
-from .model import Model
+from .model import MOST_BATCH, Model
 
 # Suggested to a caller who found everything taken.
 TRY_AGAIN_IN = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease, and what its request says of the model it is for."""
+
+    lease: int
+    # Seconds the model may be idle from then on; infinity is for ever, None as before.
+    ttl: float | None
+    priority: Priority
+
+
 class Leases:
-    """Writes `waiting` and `leases` of the models, and the answers to the gateway."""
+    """Writes who waits at a model and who has it, and the answers to the gateway."""
 
     def __init__(self, out: Outbox) -> None:
         self._out = out
         self._lookups = LookUps()
         self._place: dict[int, Model | str] = {}
+        # Of the leases that wait for a look-up.
+        self._claims: dict[int, Claim] = {}
 
     def __contains__(self, lease: int) -> bool:
         return lease in self._place
@@ -33,30 +46,34 @@ class Leases:
         """The id of the model this name meant the last time."""
         return self._lookups.id_of(name)
 
-    def ask(self, lease: int, name: str, now: float) -> None:
+    def ask(self, claim: Claim, name: str, now: float) -> None:
         """Let the lease wait until the name is looked up."""
         if self._lookups.is_full:
-            self.refuse(lease, overloaded("too many requests wait to be looked up"))
+            self.refuse(claim.lease, overloaded("too many requests wait to be looked up"))
             return
-        self._place[lease] = name
-        if self._lookups.ask(name, lease, now):
+        self._place[claim.lease] = name
+        self._claims[claim.lease] = claim
+        if self._lookups.ask(name, claim.lease, now):
             self._out.put(Resolve(name))
 
-    def answered(self, name: str, spec: LoadSpec | None) -> list[int]:
+    def answered(self, name: str, spec: LoadSpec | None) -> list[Claim]:
         """The look-up ended; returns the leases that waited for it."""
         leases = self._lookups.answered(name, spec.model if spec else None)
         for lease in leases:
             del self._place[lease]
-        return leases
+        return [self._claims.pop(lease) for lease in leases]
 
-    def attach(self, lease: int, model: Model, now: float) -> None:
+    def attach(self, claim: Claim, model: Model, now: float) -> None:
         """Let the lease wait at its model, unless it is known already that there is no use."""
+        lease, is_batch = claim.lease, claim.priority == "batch"
         if error := model.refused(now):
             self.refuse(lease, error)
-        elif self._is_full(model):
+        elif is_batch and len(model.batch) >= MOST_BATCH:
+            self.refuse(lease, overloaded(f"{MOST_BATCH} batch requests wait for {model.id}"))
+        elif not is_batch and self._is_full(model):
             self.refuse(lease, overloaded(_queue_full(model)))
         else:
-            model.waiting[lease] = now
+            model.attach(lease, now, claim.ttl, claim.priority)
             self._place[lease] = model
 
     def _is_full(self, model: Model) -> bool:
@@ -73,12 +90,19 @@ class Leases:
 
     def refuse(self, lease: int, error: KronkError) -> None:
         self._place.pop(lease, None)
+        self._claims.pop(lease, None)
         self._out.put(Refuse(lease, error))
 
     def refuse_waiting(self, model: Model, error: KronkError) -> None:
         for lease in model.waiting:
             self.refuse(lease, error)
         model.waiting.clear()
+        self.refuse_batch(model, error)
+
+    def refuse_batch(self, model: Model, error: KronkError) -> None:
+        for lease in model.batch:
+            self.refuse(lease, error)
+        model.batch.clear()
 
     def refuse_lookups(self, error: KronkError) -> None:
         for lease in self._lookups.forget_all():
@@ -99,10 +123,12 @@ class Leases:
     def returned(self, lease: int, now: float) -> None:
         """The request ended, or nobody waits for it any more. Idempotent."""
         place = self._place.pop(lease, None)
+        self._claims.pop(lease, None)
         if isinstance(place, str):
             self._lookups.forget(place, lease)
         elif place is not None:
             place.waiting.pop(lease, None)
+            place.batch.pop(lease, None)
             if lease in place.leases:
                 place.leases.remove(lease)
                 place.last_used = now
@@ -120,8 +146,10 @@ class Leases:
                 model.last_used = now
             model.leases.clear()
             model.waiting.clear()
+            model.batch.clear()
         self._lookups.forget_all()
         self._place.clear()
+        self._claims.clear()
 
 
 def _queue_full(model: Model) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kronk.shared.errors import KronkError
-from kronk.shared.wire.values import LoadSpec, ModelStatus
+from kronk.shared.wire.values import LoadSpec, ModelStatus, Priority
 
 from .eviction import Resident, expiry
 from .lifecycle import RESIDENT, Event, State, after
@@ -12,6 +12,8 @@ from .workers import Worker
 
 # Requests that wait for the load of one model.
 MOST_WAITING = 1000
+# Batch requests that wait for one model, loaded or not.
+MOST_BATCH = 1000
 # How long a request waits for a busy model to make room.
 ROOM_PATIENCE = 60.0
 # From the start of a load to ready, whatever progress is reported: a large model from a slow disk.
@@ -24,10 +26,12 @@ class Model:
     """Written by the fleet only.
 
     Invariants: `worker` is set exactly in the states of `RESIDENT`; `leases` is empty unless the
-    state is READY or DRAINING; a lease is in `waiting` or in `leases`, never in both.
+    state is READY or DRAINING; a lease is in one of `waiting`, `batch` and `leases`; nothing moves
+    from `batch` to `leases` while there is somebody in `waiting`, or when it would take the last
+    slot.
     """
 
-    def __init__(self, spec: LoadSpec, now: float) -> None:
+    def __init__(self, spec: LoadSpec, now: float, ttl: float) -> None:
         self.spec = spec
         self.state = State.ABSENT
         self.since = now
@@ -36,7 +40,12 @@ class Model:
         self.worker: Worker | None = None
         # Lease to the time it began to wait; the order of a dict is first in, first out.
         self.waiting: dict[int, float] = {}
+        # The same of batch requests, which have no deadline.
+        self.batch: dict[int, float] = {}
         self.leases: set[int] = set()
+        # Seconds it may be idle, infinity for ever: what the last request said that said something
+        # since the load was first wanted, else the server's own.
+        self.ttl = self._own_ttl = ttl
         # When it first found no room to load; None while it does not look for room.
         self.room_since: float | None = None
         self.last_used = now
@@ -63,8 +72,26 @@ class Model:
         self.since = now
         self.deadline = deadline
 
+    def attach(self, lease: int, now: float, ttl: float | None, priority: Priority) -> None:
+        """Let the lease wait here."""
+        if not self.queued and self.state in (State.ABSENT, State.DRAINING):
+            self.ttl = self._own_ttl
+        if ttl is not None:
+            self.ttl = ttl
+        (self.batch if priority == "batch" else self.waiting)[lease] = now
+
     def as_resident(self) -> Resident:
-        return Resident(self.id, len(self.leases) + len(self.waiting), self.last_used)
+        return Resident(self.id, len(self.leases) + self.queued, self.last_used, self.ttl)
+
+    @property
+    def queued(self) -> int:
+        """Leases that wait here, batch or not."""
+        return len(self.waiting) + len(self.batch)
+
+    @property
+    def turn(self) -> tuple[bool, float]:
+        """Sorts wanted models: those that only batches want last, the others by who came first."""
+        return not self.waiting, next(iter((self.waiting or self.batch).values()))
 
     def refused(self, now: float) -> KronkError | None:
         """The error to answer with at once, if attempts are held off."""
@@ -80,7 +107,7 @@ class Model:
 
     def may_load(self, now: float) -> bool:
         """Somebody wants it, and nothing but room can be in the way."""
-        if not self.waiting:
+        if not self.queued:
             return False
         if self.state in (State.BACKOFF, State.FAILED):
             return self.deadline is None or now >= self.deadline
@@ -88,8 +115,8 @@ class Model:
 
     @property
     def most_waiting(self) -> int:
-        """Requests that may wait here: many while it is not loaded, and then as many as its queue
-        is deep."""
+        """Requests that may be in `waiting`: many while it is not loaded, and then as many as its
+        queue is deep."""
         if self.state is not State.READY or self.worker is None:
             return MOST_WAITING
         return max(self.worker.places - self.capacity, 0)
@@ -110,10 +137,21 @@ class Model:
         """Move leases from waiting to granted, as many as the worker takes."""
         if self.state is not State.READY or self.worker is None:
             return []
-        free = self.capacity - len(self.leases)
-        granted = list(self.waiting)[: max(free, 0)]
+        granted = self._grant(self.waiting, self.capacity)
+        return granted if self.waiting else granted + self._grant(self.batch, self._batch_capacity)
+
+    @property
+    def _batch_capacity(self) -> int:
+        """Leases of any kind beside which a batch request may start: one slot stays free for the
+        next interactive request, where there are two."""
+        if self.worker is None or self.worker.fitted is None:
+            return 0
+        return max(self.worker.fitted.slots - 1, 1)
+
+    def _grant(self, queue: dict[int, float], capacity: int) -> list[int]:
+        granted = list(queue)[: max(capacity - len(self.leases), 0)]
         for lease in granted:
-            del self.waiting[lease]
+            del queue[lease]
             self.leases.add(lease)
         return granted
 
@@ -132,15 +170,15 @@ class Model:
     def _late(self, start: float, limit: float, now: float) -> list[int]:
         return [lease for lease, at in self.waiting.items() if now - max(at, start) >= limit]
 
-    def next_deadline(self, ttl: float) -> float | None:
+    def next_deadline(self) -> float | None:
         """When the fleet next has to look at it."""
         times = [self.deadline] if self.state is State.LOADING else []
         if self.state is State.READY:
-            times.append(expiry(self.as_resident(), ttl))
+            times.append(expiry(self.as_resident()))
             if self.spec.queue_timeout is not None and self.waiting:
                 first = next(iter(self.waiting.values()))
                 times.append(max(first, self.since) + self.spec.queue_timeout)
-        if self.state is State.BACKOFF or (self.state is State.FAILED and self.waiting):
+        if self.state is State.BACKOFF or (self.state is State.FAILED and self.queued):
             # Past it, and not loading, the model waits for room.
             times.append(self.deadline if self.room_since is None else None)
         if self.room_since is not None and self.waiting:
@@ -151,15 +189,15 @@ class Model:
     @property
     def is_worth_a_row(self) -> bool:
         """Absent models are shown only while wanted, or when their last process ended badly."""
-        return self.state is not State.ABSENT or bool(self.waiting) or self.last_exit is not None
+        return self.state is not State.ABSENT or bool(self.queued) or self.last_exit is not None
 
-    def row(self, now: float, ttl: float, pid: int | None, rss: int | None) -> ModelStatus:
+    def row(self, now: float, pid: int | None, rss: int | None) -> ModelStatus:
         """Its line of `kronk ps`."""
         worker = self.worker
         fitted = worker.fitted if worker else None
         stats = worker.stats if worker else None
-        expires = expiry(self.as_resident(), ttl) if self.state is State.READY else None
-        idle = self.state is State.READY and not self.leases and not self.waiting
+        expires = expiry(self.as_resident()) if self.state is State.READY else None
+        idle = self.state is State.READY and not self.leases and not self.queued
         return ModelStatus(
             model=self.id,
             pid=pid,
@@ -169,7 +207,7 @@ class Model:
             n_ctx=fitted.n_ctx if fitted else None,
             slots_busy=stats.slots_busy if stats else 0,
             slots_total=fitted.slots if fitted else 0,
-            queued=(stats.queued if stats else 0) + len(self.waiting),
+            queued=(stats.queued if stats else 0) + self.queued,
             active_streams=len(self.leases),
             tokens_per_second=stats.tokens_per_second if stats else 0.0,
             idle_seconds=now - self.last_used if idle else None,

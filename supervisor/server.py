@@ -260,8 +260,8 @@ class Supervisor:
         match message:
             case Heartbeat():
                 fleet.heartbeat(now, generation, message.progress, message.busy, message.stats)
-            case LeaseRequest(lease, model):
-                self._did(fleet.lease_requested(now, lease, model))
+            case LeaseRequest(lease, model, ttl, priority):
+                self._did(fleet.lease_requested(now, lease, model, ttl, priority))
             case LeaseReturn(lease):
                 self._did(fleet.lease_returned(now, lease))
             case StatusRequest(ask):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, WithJsonSchema
@@ -25,6 +25,7 @@ from .generation import (
     stops,
 )
 from .media import MediaCollector
+from .residency import ttl
 from .thinking import Effort, enable_thinking, template_kwargs
 from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, refuse_both, toolbox
 
@@ -105,8 +106,9 @@ def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
         reasoning_effort=fields.reasoning_effort,
         session=session(fields, imc_header),
     )
+    job = generate(fields.model, prompt, sampled, answer, max_tokens, stops(fields.stop))
     return ChatRequest(
-        job=generate(fields.model, prompt, sampled, answer, max_tokens, stops(fields.stop)),
+        job=replace(job, ttl=ttl(fields)),
         stream=bool(fields.stream),
         include_usage=fields.include_usage,
         choices=answer.choices,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, WithJsonSchema
@@ -23,6 +23,7 @@ from .generation import (
     session,
     stops,
 )
+from .residency import ttl
 
 # OpenAI's default.
 MAX_TOKENS = 16
@@ -79,18 +80,15 @@ def parse(body: bytes, imc_header: str | None = None) -> CompletionRequest:
     max_tokens = MAX_TOKENS if fields.max_tokens is None else fields.max_tokens
     check_min_tokens(sampled, max_tokens)
     stop, name = stops(fields.stop), session(fields, imc_header)
+    jobs = [
+        generate(
+            fields.model, _prompt(prompt, fields.suffix, name), sampled, answer, max_tokens, stop
+        )
+        for prompt in prompts
+    ]
+    stay = ttl(fields)
     return CompletionRequest(
-        jobs=tuple(
-            generate(
-                fields.model,
-                _prompt(prompt, fields.suffix, name),
-                sampled,
-                answer,
-                max_tokens,
-                stop,
-            )
-            for prompt in prompts
-        ),
+        jobs=tuple(replace(job, ttl=stay) for job in jobs),
         stream=bool(fields.stream),
         include_usage=fields.include_usage,
         openings=tuple(

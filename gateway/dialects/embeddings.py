@@ -6,7 +6,7 @@ import base64
 import json
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import pydantic_core
@@ -18,6 +18,7 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Vectors
 
 from .fields import first_error, kind, load_object, path
+from .residency import Span, ttl
 
 # OpenAI's limit.
 MOST_INPUTS = 2048
@@ -46,6 +47,9 @@ class EmbeddingsBody(BaseModel):
     dimensions: int | None = Field(default=None, ge=1, lt=2**31)
     # An extension of ours: cut inputs that are too long instead of refusing them.
     truncate: bool | None = None
+    # How long the model stays loaded.
+    keep_alive: Span = None
+    ttl: Span = None
     # Taken and not acted on.
     user: str | None = None
 
@@ -65,7 +69,7 @@ def parse(body: bytes) -> EmbeddingsRequest:
     except ValidationError as error:
         raise first_error(error) from None
     job = embed(fields.model, _inputs(fields.input), fields.dimensions, bool(fields.truncate))
-    return EmbeddingsRequest(job, fields.encoding_format or "float")
+    return EmbeddingsRequest(replace(job, ttl=ttl(fields)), fields.encoding_format or "float")
 
 
 def _inputs(value: object) -> tuple[str | list[int], ...]:

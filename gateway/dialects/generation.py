@@ -13,6 +13,7 @@ from kronk.shared.wire.values import Sampling
 
 from .constraints import RESPONSE_FORMAT_SCHEMA
 from .fields import first_error, unrecognized, unsupported
+from .residency import Span
 
 # OpenAI takes 4; more is cheap for us and local clients use it.
 MOST_STOPS = 16
@@ -61,6 +62,9 @@ class TextBody(BaseModel):
     json_schema: dict[str, Any] | None = None
     # The client's name for its conversation.
     imc_id: str | None = Field(default=None, min_length=1, max_length=_LONGEST_IMC_ID)
+    # How long the model stays loaded: Ollama's name for it, and ours.
+    keep_alive: Span = None
+    ttl: Span = None
     # Taken and not acted on: it describes the caller, not the answer.
     user: str | None = None
 

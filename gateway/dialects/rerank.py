@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -13,6 +13,7 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Scores
 
 from .fields import first_error, kind, load_object, path
+from .residency import Span, ttl
 
 # As many as there may be texts to embed.
 MOST_DOCUMENTS = 2048
@@ -46,6 +47,9 @@ class RerankBody(BaseModel):
     return_documents: bool | None = None
     # An extension of ours: cut documents that are too long instead of refusing them.
     truncate: bool | None = None
+    # How long the model stays loaded.
+    keep_alive: Span = None
+    ttl: Span = None
     # Taken and not acted on.
     user: str | None = None
 
@@ -73,7 +77,9 @@ def parse(body: bytes) -> RerankRequest:
     job = rank(fields.model, fields.query, texts, bool(fields.truncate))
     wants_documents = fields.return_documents is not False
     return RerankRequest(
-        job, tuple(fields.documents) if wants_documents else None, fields.top_n or len(texts)
+        replace(job, ttl=ttl(fields)),
+        tuple(fields.documents) if wants_documents else None,
+        fields.top_n or len(texts),
     )
 
 

@@ -65,8 +65,8 @@ class LeaseRequest:
 
     lease: int
     model: str
-    # Seconds the model stays loaded after it, unless another request comes: 0 is not at all,
-    # infinity for ever, None as the server is set.
+    # Seconds the model stays loaded while unused, from now on: 0 is not at all, infinity for
+    # ever, None as before; a load begins with what the server is set to.
     ttl: float | None = None
     priority: Priority = "interactive"
 

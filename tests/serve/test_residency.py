@@ -101,3 +101,21 @@ def test_a_busy_model_is_never_unloaded_and_the_other_waits(
         assert busy.ended_at is not None
         assert other.times[0] > busy.times[-1]
     assert loaded(server) == {"Other"}
+
+
+def test_a_request_says_how_long_its_model_stays(start_server: Any, counting: Path) -> None:
+    server = start_server({"Brief.gguf": counting}, {}, "--cache-ttl=1h")
+    answers = [
+        (3600, {}),
+        (60, {"keep_alive": "1m"}),
+        (60, {}),
+        (None, {"ttl": -1}),
+        (120, {"ttl": 120}),
+    ]
+    for seconds, said in answers:
+        assert server.text("Brief", "from 7", max_tokens=1, **said) == counted(7, 1)
+        left = server.row("Brief")["expires_in"]
+        assert left is None if seconds is None else seconds - 30 < left <= seconds
+    server.text("Brief", "from 7", max_tokens=1, keep_alive=0)
+    wait_until(lambda: not loaded(server), "the model to leave")
+    assert [event["reason"] for event in server.events("model unloads")] == ["unused for its TTL"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from kronk.supervisor.eviction import Resident, expired, expiry, least_recently_used
 
-BUSY = Resident("busy", 1, 1.0)
-OLD = Resident("old", 0, 2.0)
-NEW = Resident("new", 0, 3.0)
+EVER = math.inf
+BUSY = Resident("busy", 1, 1.0, 10.0)
+OLD = Resident("old", 0, 2.0, 10.0)
+NEW = Resident("new", 0, 3.0, EVER)
 
 
 @pytest.mark.parametrize(
@@ -32,25 +35,15 @@ def test_the_least_recently_used_idle_models_make_room(
 
 
 @pytest.mark.parametrize(
-    ("resident", "ttl", "at"),
-    [(OLD, 10.0, 12.0), (OLD, 0.0, None), (BUSY, 10.0, None)],
+    ("ttl", "wanted_by", "at"),
+    [(10.0, 0, 12.0), (0.0, 0, 2.0), (EVER, 0, None), (10.0, 1, None), (0.0, 1, None)],
 )
-def test_an_idle_model_expires_unless_the_ttl_is_zero(
-    resident: Resident, ttl: float, at: float | None
+def test_an_idle_model_expires_unless_its_ttl_is_for_ever(
+    ttl: float, wanted_by: int, at: float | None
 ) -> None:
-    assert expiry(resident, ttl) == at
+    assert expiry(Resident("a", wanted_by, 2.0, ttl)) == at
 
 
-@pytest.mark.parametrize(
-    ("ttl", "now", "names"),
-    [
-        (10.0, 11.9, []),
-        (10.0, 12.0, ["old"]),
-        (10.0, 13.0, ["old", "new"]),
-        (0.0, 1e9, []),
-    ],
-)
-def test_expired_models_are_those_idle_for_the_ttl(
-    ttl: float, now: float, names: list[str]
-) -> None:
-    assert expired([BUSY, OLD, NEW], ttl, now) == names
+@pytest.mark.parametrize(("now", "names"), [(11.9, []), (12.0, ["old"]), (1e9, ["old"])])
+def test_expired_models_are_those_idle_for_their_ttl(now: float, names: list[str]) -> None:
+    assert expired([BUSY, OLD, NEW], now) == names

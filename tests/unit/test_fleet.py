@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, NotFound
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
-from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus
+from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, Priority
 from kronk.supervisor.actions import (
     Action,
     Grant,
@@ -29,7 +30,13 @@ from kronk.supervisor.actions import (
 from kronk.supervisor.cause import Exit
 from kronk.supervisor.fleet import Fleet, Policy
 from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER
-from kronk.supervisor.model import LOAD_WITHIN, MOST_WAITING, REJECTION_LASTS, ROOM_PATIENCE
+from kronk.supervisor.model import (
+    LOAD_WITHIN,
+    MOST_BATCH,
+    MOST_WAITING,
+    REJECTION_LASTS,
+    ROOM_PATIENCE,
+)
 from kronk.supervisor.pool import KILL_AGAIN, STOP_GRACE
 from kronk.supervisor.workers import HELLO_WITHIN
 
@@ -65,10 +72,17 @@ class House:
     def all(self, kind: type[T]) -> list[T]:
         return [action for action in self.done if isinstance(action, kind)]
 
-    def ask(self, name: str, *, known_as: str | None = None) -> int:
+    def ask(
+        self,
+        name: str,
+        ttl: float | None = None,
+        priority: Priority = "interactive",
+        *,
+        known_as: str | None = None,
+    ) -> int:
         """A lease request; its look-up, if there is one, succeeds at once."""
         lease = next(self.lease)
-        for action in self.do("lease_requested", lease, name):
+        for action in self.do("lease_requested", lease, name, ttl, priority):
             if isinstance(action, Resolve):
                 self.do("resolved", name, spec(known_as or name))
         return lease
@@ -435,6 +449,216 @@ def test_a_ttl_of_zero_is_for_ever() -> None:
     assert house.row("a").expires_in is None
 
 
+# What requests say of how long a model stays.
+
+
+@pytest.mark.parametrize(
+    ("server", "said", "expires_in"),
+    [
+        (300.0, [None], 300.0),
+        (300.0, [60.0], 60.0),
+        (300.0, [math.inf], None),
+        (0.0, [60.0], 60.0),
+        # The last one rules, and saying nothing changes nothing.
+        (300.0, [math.inf, 60.0], 60.0),
+        (300.0, [60.0, math.inf, None], None),
+        (300.0, [60.0, None], 60.0),
+    ],
+)
+def test_the_last_request_that_says_a_ttl_rules(
+    server: float, said: list[float | None], expires_in: float | None
+) -> None:
+    house = House(ttl=server)
+    house.load("a")
+    for ttl in said:
+        house.do("lease_returned", house.ask("a", ttl))
+    assert house.row("a").expires_in == expires_in
+    if expires_in is not None:
+        assert house.fleet.deadline() == expires_in
+        house.sleep(expires_in - 1)
+        assert house.state("a") == "ready"
+        house.sleep(1)
+    else:
+        house.sleep(5000)
+    assert house.state("a") == ("ready" if expires_in is None else "draining")
+
+
+def test_a_ttl_of_zero_in_a_request_unloads_when_nobody_uses_the_model() -> None:
+    house = House()
+    house.load("a")
+    busy = house.ask("a")
+    house.do("lease_returned", house.ask("a", 0.0))
+    assert house.state("a") == "ready"
+    assert house.do("lease_returned", busy)[-1] == StopWorker(1)
+    assert house.state("a") == "draining"
+
+
+def test_the_ttl_of_a_request_holds_for_the_load_it_waits_for() -> None:
+    house = House()
+    lease = house.ask("a", math.inf)
+    house.make_ready("a")
+    house.do("lease_returned", lease)
+    assert house.row("a").expires_in is None
+
+
+def test_what_a_request_said_ends_with_the_load_it_was_for() -> None:
+    house = House(ttl=300.0)
+    house.load("a")
+    house.do("lease_returned", house.ask("a", 0.0))
+    house.do("exited", 1, Exit(0))
+    house.load("a")
+    assert house.row("a").expires_in == 300.0
+    # And when the next request comes before the process is gone.
+    house.do("lease_returned", house.ask("a", 0.0))
+    lease = house.ask("a")
+    house.do("exited", 2, Exit(0))
+    house.make_ready("a")
+    house.do("lease_returned", lease)
+    assert house.row("a").expires_in == 300.0
+
+
+def test_what_a_request_said_outlives_a_crash() -> None:
+    house = House()
+    house.load("a")
+    house.do("lease_returned", house.ask("a", math.inf))
+    house.do("exited", 1, Exit(-9))
+    lease = house.ask("a")
+    house.sleep(1)
+    house.make_ready("a")
+    house.do("lease_returned", lease)
+    assert house.row("a").expires_in is None
+
+
+def test_a_model_that_stays_for_ever_makes_room_all_the_same() -> None:
+    house = House(models_in_cache=1)
+    house.load("a")
+    house.do("lease_returned", house.ask("a", math.inf))
+    house.ask("b")
+    assert house.state("a") == "draining"
+
+
+def test_a_refused_request_changes_no_ttl() -> None:
+    house = House(ttl=300.0)
+    house.load("a")
+    leases = [house.ask("a") for _ in range(SLOTS + QUEUE)]
+    assert house.is_refused(house.ask("a", 0.0))
+    for lease in leases:
+        house.do("lease_returned", lease)
+    assert house.row("a").expires_in == 300.0
+
+
+# Batches.
+
+
+def fitted(slots: int) -> Fitted:
+    return replace(FITTED, slots=slots)
+
+
+@pytest.mark.parametrize(
+    ("slots", "interactive", "batches"),
+    [
+        # How many of five batch requests are granted beside so many interactive ones.
+        (1, 0, 1),
+        (1, 1, 0),
+        (2, 0, 1),
+        (2, 1, 0),
+        (4, 0, 3),
+        (4, 1, 2),
+        (4, 2, 1),
+        (4, 3, 0),
+        (4, 4, 0),
+        (4, 5, 0),
+    ],
+)
+def test_batches_leave_a_slot_free(slots: int, interactive: int, batches: int) -> None:
+    house = House()
+    asked = [house.ask("a") for _ in range(interactive)]
+    waiting = [house.ask("a", priority="batch") for _ in range(5)]
+    house.do("hello", 1)
+    house.do("ready", 1, fitted(slots))
+    assert house.granted() == asked + waiting[:batches]
+    assert house.row("a").queued == 5 - batches
+    for lease in asked:
+        house.do("lease_returned", lease)
+    assert len(house.granted()) == interactive + max(slots - 1, 1)
+
+
+def test_an_interactive_request_goes_before_every_batch() -> None:
+    house = House()
+    batches = [house.ask("timed", priority="batch") for _ in range(2)]
+    asked = [house.ask("timed") for _ in range(SLOTS + 1)]
+    house.make_ready("timed")
+    assert house.granted() == asked[:SLOTS]
+    house.do("lease_returned", asked[0])
+    assert house.granted() == asked
+    house.do("lease_returned", asked[1])
+    assert house.granted() == asked
+    house.do("lease_returned", asked[2])
+    assert house.granted() == [*asked, batches[0]]
+
+
+def test_batches_take_no_places_of_the_queue_and_have_a_bound_of_their_own() -> None:
+    house = House()
+    house.load("a")
+    for _ in range(MOST_BATCH):
+        house.ask("a", priority="batch")
+    # One of them runs.
+    assert not house.is_refused(house.ask("a", priority="batch"))
+    assert "batch" in house.refusal(house.ask("a", priority="batch")).message
+    leases = [house.ask("a") for _ in range(SLOTS + QUEUE - 1)]
+    assert house.granted()[2:] == leases
+
+
+def test_a_batch_waits_for_a_slot_and_for_room_as_long_as_it_takes() -> None:
+    house = House(models_in_cache=1)
+    held = [house.ask("timed") for _ in range(SLOTS)]
+    house.make_ready("timed")
+    for name in ("timed", "b"):
+        house.ask(name, priority="batch")
+    house.sleep(10 * ROOM_PATIENCE)
+    assert house.all(Refuse) == []
+    for lease in held:
+        house.do("lease_returned", lease)
+    assert house.granted() == [*held, held[-1] + 1]
+
+
+def test_a_batch_loads_its_model_after_those_that_people_wait_for() -> None:
+    house = House(models_in_cache=1)
+    held = house.ask("a")
+    house.make_ready("a")
+    house.ask("b", priority="batch")
+    house.ask("c")
+    house.do("lease_returned", held)
+    house.do("exited", 1, Exit(0))
+    assert (house.state("b"), house.state("c")) == ("absent", "loading")
+
+
+def test_a_batch_keeps_its_model_loaded_and_hears_of_a_failed_load() -> None:
+    house = House(ttl=10.0)
+    held = [house.ask("a") for _ in range(SLOTS)]
+    house.make_ready("a")
+    waits = house.ask("a", priority="batch")
+    house.sleep(100)
+    house.do("exited", 1, Exit(-9))
+    house.do("lease_returned", held[0])
+    house.sleep(1)
+    house.do("load_failed", house.worker_of("a"), InvalidArgument("bad"))
+    assert house.refusal(waits).message == "bad"
+
+
+def test_batches_do_not_hold_up_a_stop() -> None:
+    house = House()
+    house.load("a")
+    running = house.ask("a", priority="batch")
+    waiting = house.ask("a", priority="batch")
+    house.do("lease_requested", 98, "c", None, "batch")
+    house.do("drain")
+    house.do("resolved", "c", spec("c"))
+    assert house.refusal(waiting).message == "the server is stopping"
+    assert house.is_refused(98)
+    assert not house.is_refused(running)
+
+
 @pytest.mark.parametrize(
     ("busy", "limit", "word"), [(False, FROZEN_AFTER, "frozen"), (True, STUCK_AFTER, "stuck")]
 )
@@ -776,6 +1000,7 @@ class Storm:
         self.house = House(models_in_cache=2, ttl=ttl, spare=spare)
         self.alive: set[int] = set()
         self.open: set[int] = set()
+        self.batches: set[int] = set()
         self.seen = 0
 
     def event(self) -> None:
@@ -788,7 +1013,11 @@ class Storm:
     def request(self) -> None:
         lease = next(self.house.lease)
         self.open.add(lease)
-        self.house.do("lease_requested", lease, self.chance.choice("abcd"))
+        priority = self.chance.choice(["interactive", "interactive", "batch"])
+        if priority == "batch":
+            self.batches.add(lease)
+        ttl = self.chance.choice([None, None, 0.0, 3.0, math.inf])
+        self.house.do("lease_requested", lease, self.chance.choice("abcd"), ttl, priority)
 
     def give_back(self) -> None:
         for lease in self.chance.sample(sorted(self.open), min(2, len(self.open))):
@@ -844,10 +1073,16 @@ class Storm:
         resident = [row for row in rows if row.state in ("loading", "ready", "draining")]
         assert len(resident) <= 2
         assert sum(row.active_streams + row.queued for row in rows) == len(self.open)
+        granted = self.granted()
         for row in rows:
+            batches = [
+                lease for lease in granted.keys() & self.batches if granted[lease] == row.generation
+            ]
+            assert len(batches) <= SLOTS - 1
             assert (row.generation is not None) == (row in resident)
             assert row.active_streams <= SLOTS + QUEUE
-            assert row.state != "ready" or not row.queued or row.active_streams == SLOTS + QUEUE
+            # What waits for a ready model are batches, once the last slot is to stay free.
+            assert row.state != "ready" or not row.queued or row.active_streams >= SLOTS - 1
             assert row.state in ("ready", "draining") or not row.active_streams
 
     def calm_down(self) -> None:

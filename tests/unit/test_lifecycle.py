@@ -36,7 +36,7 @@ def test_every_life_ends_where_it_began(events: list[Event]) -> None:
 )
 def test_an_event_outside_the_table_raises_and_changes_nothing(state: State, event: Event) -> None:
     spec = load_spec("m", Path("m"), ModelConfig())
-    model = Model(spec, 0.0)
+    model = Model(spec, 0.0, 300.0)
     model.state = state
     with pytest.raises(IllegalTransition):
         model.enter(event, 1.0)
