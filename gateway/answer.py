@@ -11,7 +11,7 @@ import json
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.responses import Response
@@ -19,10 +19,10 @@ from starlette.types import Receive, Scope, Send
 
 from kronk.shared.errors import Internal, KronkError
 
-from .body import disconnect_watch
+from .body import disconnect_watch, while_connected
 from .exchange import Exchange
 from .joined_runs import JoinedRuns
-from .links import refuse_links
+from .links import fetched, linked
 from .middleware import direct_send
 from .operation import Chunks, Operation, Whole
 from .record import Record, record_of
@@ -41,10 +41,13 @@ def respond(services: Services, operation: Operation) -> Response:
 
 async def perform(services: Services, operation: Operation, record: Record | None = None) -> bytes:
     """The JSON of an answer that nobody's connection waits for; raises what it failed with."""
-    assert isinstance(operation.sink, Whole), "only whole answers have an object"
+    sink = operation.sink
+    assert isinstance(sink, Whole), "only whole answers have an object"
+    if linked(operation.jobs):
+        operation = await _fetched(services, operation)
     with _started(services, operation) as work:
         await work.source.until_accepted()
-        return await _collect(work, operation, operation.sink, record)
+        return await _collect(work, operation, sink, record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,6 @@ class _Work:
 @contextmanager
 def _started(services: Services, operation: Operation) -> Iterator[_Work]:
     exchange, timeout = services.link.exchange, services.settings.write_timeout
-    refuse_links(operation.jobs)
     with ExitStack() as stack:
         bell = Bell()
         runs = [
@@ -75,6 +77,11 @@ def _started(services: Services, operation: Operation) -> Iterator[_Work]:
             for job in operation.jobs
         ]
         yield _Work(exchange, runs, runs[0] if len(runs) == 1 else JoinedRuns(runs, bell))
+
+
+async def _fetched(services: Services, operation: Operation) -> Operation:
+    jobs = await fetched(operation.jobs, services.settings.media_urls)
+    return replace(operation, jobs=jobs)
 
 
 async def _collect(work: _Work, operation: Operation, whole: Whole, record: Record | None) -> bytes:
@@ -105,6 +112,9 @@ class _RunResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
         record.model = self._operation.jobs[0].model
+        if linked(self._operation.jobs):
+            fetching = _fetched(self._services, self._operation)
+            self._operation = await while_connected(receive, fetching)
         with _started(self._services, self._operation) as work:
             async with disconnect_watch(receive, work.hang_up):
                 await self._answer(work, record, send, direct_send(scope, send))

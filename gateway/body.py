@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.types import Receive
@@ -55,7 +55,7 @@ async def parse_body(request: Request, parse: Callable[[bytes], T]) -> T:
 
 
 @asynccontextmanager
-async def disconnect_watch(receive: Receive, act: Callable[[], None]) -> AsyncIterator[None]:
+async def disconnect_watch(receive: Receive, act: Callable[[], object]) -> AsyncIterator[None]:
     """Call `act` if the client goes away while the block runs."""
 
     async def watch() -> None:
@@ -69,3 +69,17 @@ async def disconnect_watch(receive: Receive, act: Callable[[], None]) -> AsyncIt
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` comes to; it is cancelled if the client goes away, and that is `ClientGone`."""
+    task = asyncio.create_task(work, name="while-connected")
+    try:
+        async with disconnect_watch(receive, task.cancel):
+            await asyncio.wait([task])
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    if task.cancelled():
+        raise ClientGone("the client closed the connection")
+    return task.result()

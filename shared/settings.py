@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,22 @@ def _origins(text: str) -> tuple[str, ...]:
         if origin != "*" and not origin.startswith(("http://", "https://")):
             raise ValueError(f"expected origins such as http://localhost:3000, got {origin!r}")
     return origins
+
+
+_HOST = re.compile(
+    r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
+)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in hosts:
+        if not _HOST.fullmatch(host) or (host.startswith("*") and ":" in host):
+            raise ValueError(
+                "expected hosts such as example.com, example.com:8080, *.example.com or *, "
+                f"got {host!r}"
+            )
+    return hosts
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -174,6 +191,15 @@ SETTINGS: tuple[Setting, ...] = (
         also=("KRONK_CORS_ALLOWED_ORIGINS",),
     ),
     Setting(
+        "media_urls",
+        "KRONK_MEDIA_URLS",
+        "",
+        _hosts,
+        "Hosts from which http(s) URLs of images in requests are fetched, separated by commas; "
+        "* is any public one, *.example.com any below it. None: such requests are refused.",
+        "hosts",
+    ),
+    Setting(
         "spare",
         "KRONK_SPARE",
         "true",
@@ -238,6 +264,7 @@ class Settings:
     idle_timeout: float
     shutdown_timeout: float
     cors_allowed_origins: tuple[str, ...]
+    media_urls: tuple[str, ...]
     spare: bool
     llama_log: bool
     log_level: str

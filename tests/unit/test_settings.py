@@ -34,6 +34,12 @@ CASES = {
         "a.example",
         "origins",
     ),
+    "media_urls": (
+        "Example.com, *.example.org,10.0.0.1:9000,[::1]:80,*",
+        ("example.com", "*.example.org", "10.0.0.1:9000", "[::1]:80", "*"),
+        "https://example.com",
+        "hosts such as",
+    ),
     "spare": ("off", False, "maybe", "true or false"),
     "llama_log": ("1", True, "2", "true or false"),
     "log_level": ("debug", "debug", "loud", "debug, info"),
