@@ -12,6 +12,7 @@ from .dialects import chat, completions, embeddings, rerank
 from .dialects.chat_answer import ChatChunks
 from .dialects.chat_whole import ChatWhole
 from .dialects.completions_answer import CompletionChunks, CompletionWhole
+from .dialects.padding import PaddedChunks
 from .operation import Chunks, Operation, Whole
 
 
@@ -26,11 +27,19 @@ def chat_operation(body: bytes, imc_header: str | None = None) -> Operation:
     name, created, model = new_name("chatcmpl-"), int(time.time()), asked.job.model
     sink: Chunks | Whole
     if asked.stream:
-        sink = ChatChunks(
-            name, model, created, choices=asked.choices, include_usage=asked.include_usage
+        chunks = ChatChunks(
+            name,
+            model,
+            created,
+            choices=asked.choices,
+            include_usage=asked.include_usage,
+            tier=asked.tier,
         )
+        sink = PaddedChunks(chunks) if asked.padded else chunks
     else:
-        sink = ChatWhole(name, model, created, choices=asked.choices, scored=asked.scored)
+        sink = ChatWhole(
+            name, model, created, choices=asked.choices, scored=asked.scored, tier=asked.tier
+        )
     return Operation(name, [asked.job], sink)
 
 
@@ -40,7 +49,8 @@ def completion_operation(body: bytes, imc_header: str | None = None) -> Operatio
     name, created, model = new_name("cmpl-"), int(time.time()), asked.jobs[0].model
     sink: Chunks | Whole
     if asked.stream:
-        sink = CompletionChunks(name, model, created, asked.openings, asked.include_usage)
+        chunks = CompletionChunks(name, model, created, asked.openings, asked.include_usage)
+        sink = PaddedChunks(chunks) if asked.padded else chunks
     else:
         scored = asked.logprobs is not None
         sink = CompletionWhole(name, model, created, asked.openings, scored)

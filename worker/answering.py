@@ -43,7 +43,7 @@ def callable_tools(prompt: Prompt, answer: Answer) -> tuple[Tool, ...]:
     """The functions the answer may call; they are put before the model."""
     if answer.tool_choice == "none":
         return ()
-    return tools_of(prompt.tools)
+    return tools_of(prompt)
 
 
 def read_chat(
@@ -159,8 +159,8 @@ def _calls(loaded: Loaded, submit: Submit, tools: Sequence[Tool]) -> str:
     """One call, or several, with arguments that keep their tools' schemas."""
     answer = submit.answer
     checked = [
-        dataclasses.replace(tool, parameters=_parameters(tool, f"tools[{at}].function.parameters"))
-        for at, tool in enumerate(tools)
+        dataclasses.replace(tool, parameters=_parameters(tool))
+        for tool in tools
         if answer.tool_choice != "named" or tool.name == answer.tool_name
     ]
     return loaded.family.grammar(
@@ -170,9 +170,9 @@ def _calls(loaded: Loaded, submit: Submit, tools: Sequence[Tool]) -> str:
     )
 
 
-def _parameters(tool: Tool, param: str) -> dict[str, object]:
-    schema.check_depth(tool.parameters, param)
-    document = schema.rewrite({"type": "object", **tool.parameters}, param)
+def _parameters(tool: Tool) -> dict[str, object]:
+    schema.check_depth(tool.parameters, tool.param)
+    document = schema.rewrite({"type": "object", **tool.parameters}, tool.param)
     return document.alone(document.root.schema)
 
 
@@ -204,9 +204,7 @@ def _compiled(loaded: Loaded, lark: str, tools: Sequence[Tool], param: str) -> G
     try:
         return loaded.compiler.compile_lark(lark, param)
     except InvalidArgument:
-        for at, tool in enumerate(tools):
+        for tool in tools:
             source = json.dumps({"type": "object", **tool.parameters})
-            loaded.compiler.compile(
-                Constraint("json_schema", source, f"tools[{at}].function.parameters")
-            )
+            loaded.compiler.compile(Constraint("json_schema", source, tool.param))
         raise

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kronk.shared.wire.values import Json
+from kronk.shared.wire.values import Json, Prompt
 from kronk.worker.parsers.base import Tool
 
 
@@ -67,13 +67,15 @@ def _plain(message: dict[str, Any], write_call: Callable[[str, Any], str]) -> di
     return {"role": message["role"], "content": "\n".join(parts)}
 
 
-def tools_of(tools: Sequence[Json]) -> tuple[Tool, ...]:
-    """The functions in OpenAI's tool objects."""
+def tools_of(prompt: Prompt) -> tuple[Tool, ...]:
+    """The functions in the prompt's tool objects."""
+    names = [f"tools[{at}].function.parameters" for at in range(len(prompt.tools))]
     return tuple(
         Tool(
-            function["name"],
-            function.get("parameters") or {"type": "object"},
-            function.get("description") or "",
+            tool["function"]["name"],
+            tool["function"].get("parameters") or {"type": "object"},
+            tool["function"].get("description") or "",
+            name,
         )
-        for function in (tool["function"] for tool in tools)
+        for tool, name in zip(prompt.tools, prompt.tool_params or names, strict=True)
     )

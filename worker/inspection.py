@@ -68,7 +68,7 @@ def _chat(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[str, list[int]
         loaded.model,
         loaded.family,
         asked.prompt,
-        tools_of(asked.prompt.tools),
+        tools_of(asked.prompt),
         add_generation_prompt=False,
     )
     readable(chat.text, "messages")

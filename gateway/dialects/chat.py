@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from kronk.gateway.job import Job, generate
 from kronk.shared.errors import InvalidArgument
@@ -13,11 +13,13 @@ from kronk.shared.wire.values import Answer, Prompt
 
 from . import messages
 from .constraints import constraint
-from .fields import load_object
+from .fields import load_object, members, string, wrong
 from .generation import (
+    METADATA_SCHEMA,
     MOST_TOKENS,
     GenerationBody,
     body_schema,
+    check_metadata,
     check_min_tokens,
     read,
     sampling,
@@ -31,21 +33,62 @@ from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, refuse_both, toolbox
 
 # OpenAI's own bound; the manual's is 5.
 MOST_TOP_LOGPROBS = 20
+# Of OpenAI's service tiers the one that every request gets here.
+TIER = "default"
 
 # Known to OpenAI or the manual and not built: each with the values that change nothing, which
 # clients send as a matter of course. Null says nothing anywhere.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "modalities": (["text"],),
     "audio": (),
-    "prediction": (),
-    "verbosity": (),
-    "service_tier": ("auto", "default"),
+    "verbosity": ("medium",),
     "web_search_options": (),
+    "moderation": (),
     "functions": ([],),
     "function_call": ("none", "auto"),
 }
 # OpenAI's first form of tools, whose answers had a form of their own too.
 _NEWER = {"functions": "tools", "function_call": "tool_choice"}
+
+_PREDICTION_SCHEMA = {
+    "anyOf": [
+        {
+            "type": "object",
+            "required": ["type", "content"],
+            "additionalProperties": False,
+            "properties": {
+                "type": {"const": "content"},
+                "content": {
+                    "anyOf": [
+                        {"type": "string"},
+                        {
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["type", "text"],
+                                "additionalProperties": False,
+                                "properties": {
+                                    "type": {"const": "text"},
+                                    "text": {"type": "string"},
+                                },
+                            },
+                        },
+                    ]
+                },
+            },
+        },
+        {"type": "null"},
+    ]
+}
+
+
+class PromptCacheOptions(BaseModel):
+    """`prompt_cache_options`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    mode: Literal["implicit", "explicit"] | None = None
+    ttl: Literal["30m"] | None = None
 
 
 class ChatBody(GenerationBody):
@@ -64,11 +107,17 @@ class ChatBody(GenerationBody):
     enable_thinking: bool | None = None
     thinking_budget: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
     chat_template_kwargs: dict[str, Any] | None = None
+    # There is one tier; the answer says so to whom it matters.
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
     # Taken and not acted on: they describe the caller, not the answer.
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    metadata: dict[str, Any] | None = None
+    safety_identifier: str | None = Field(default=None, max_length=128)
+    metadata: Annotated[Any, WithJsonSchema(METADATA_SCHEMA)] = None
     store: bool | None = None
+    # Likewise: they say how to be fast, and prefixes are found and kept here without them.
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
+    prediction: Annotated[Any, WithJsonSchema(_PREDICTION_SCHEMA)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +130,10 @@ class ChatRequest:
     choices: int
     # With log-probabilities.
     scored: bool
+    # What the answer says of `service_tier`; None where nobody asked.
+    tier: str | None
+    # Whether chunks are padded to hide the length of what is in them.
+    padded: bool
 
 
 def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
@@ -88,6 +141,8 @@ def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
     given = load_object(body)
     _refuse_old_tools(given)
     fields = read(ChatBody, given, NEUTRAL)
+    check_metadata(fields.metadata)
+    _check_prediction(fields.prediction)
     box = toolbox(fields.tools, fields.tool_choice)
     answer = _answer(fields, box)
     sampled, max_tokens = sampling(given), _max_tokens(fields)
@@ -97,6 +152,7 @@ def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
         messages=messages.plain_messages(fields.messages, media),
         media=media.media,
         tools=box.tools,
+        tool_params=box.params,
         template_kwargs=template_kwargs(fields.chat_template_kwargs),
         enable_thinking=enable_thinking(
             fields.enable_thinking,
@@ -113,6 +169,8 @@ def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
         include_usage=fields.include_usage,
         choices=answer.choices,
         scored=answer.logprobs is not None,
+        tier=fields.service_tier and TIER,
+        padded=fields.pads,
     )
 
 
@@ -129,6 +187,28 @@ def _refuse_old_tools(given: dict[str, Any]) -> None:
                 f"'{new}', which is",
                 param=old,
             )
+
+
+def _check_prediction(value: object) -> None:
+    if value is None:
+        return
+    where = "prediction"
+    given = members(value, where, "type", "content")
+    _check_type(given, "content", where)
+    content = given.get("content")
+    if isinstance(content, str):
+        return
+    if not isinstance(content, list):
+        raise wrong(f"{where}.content", "a string or an array of text parts", content)
+    for at, part in enumerate(content):
+        inner = f"{where}.content[{at}]"
+        _check_type(members(part, inner, "type", "text"), "text", inner)
+        string(part.get("text"), f"{inner}.text")
+
+
+def _check_type(given: dict[str, Any], only: str, where: str) -> None:
+    if given.get("type") != only:
+        raise InvalidArgument(f"'{where}.type': must be '{only}'", param=f"{where}.type")
 
 
 def _answer(fields: ChatBody, box: Toolbox) -> Answer:

@@ -34,11 +34,17 @@ class ChatChunks(ChoiceChunks):
     after_text = "}"
 
     def __init__(
-        self, name: str, model: str, created: int, *, choices: int, include_usage: bool
+        self,
+        name: str,
+        model: str,
+        created: int,
+        *,
+        choices: int,
+        include_usage: bool,
+        tier: str | None = None,
     ) -> None:
-        super().__init__(
-            head(name, "chat.completion.chunk", created, model), choices, include_usage
-        )
+        start = head(name, "chat.completion.chunk", created, model, tier)
+        super().__init__(start, choices, include_usage)
 
     def opening(self) -> bytes:
         """The chunks that say who speaks, one for each choice."""

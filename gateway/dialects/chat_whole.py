@@ -89,8 +89,17 @@ class _Choice:
 class ChatWhole:
     """Collects the events of all choices. `scored` when log-probabilities were asked for."""
 
-    def __init__(self, name: str, model: str, created: int, *, choices: int, scored: bool) -> None:
-        self._head = head(name, "chat.completion", created, model)
+    def __init__(
+        self,
+        name: str,
+        model: str,
+        created: int,
+        *,
+        choices: int,
+        scored: bool,
+        tier: str | None = None,
+    ) -> None:
+        self._head = head(name, "chat.completion", created, model, tier)
         self._choices = [_Choice() for _ in range(choices)]
         self._scored = scored
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, KronkError
 from kronk.shared.wire.to_gateway import Done, Finished
 
@@ -42,6 +43,14 @@ class ChoiceChunks:
     # The JSON of a choice between its index and a text, and from there to its log-probabilities.
     before_text: str
     after_text: str
+
+    @abstractmethod
+    def opening(self) -> bytes:
+        """What comes before the first event."""
+
+    @abstractmethod
+    def event(self, event: Event) -> bytes:
+        """The chunk, or chunks, of one event; may be empty."""
 
     @abstractmethod
     def finish_choice(self, event: Finished) -> dict[str, Any]:

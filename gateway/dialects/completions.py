@@ -66,6 +66,8 @@ class CompletionRequest:
     openings: tuple[str, ...]
     # Alternatives per token; None without log-probabilities.
     logprobs: int | None
+    # Whether chunks are padded to hide the length of what is in them.
+    padded: bool
 
 
 def parse(body: bytes, imc_header: str | None = None) -> CompletionRequest:
@@ -97,6 +99,7 @@ def parse(body: bytes, imc_header: str | None = None) -> CompletionRequest:
             for _ in range(answer.choices)
         ),
         logprobs=fields.logprobs,
+        padded=fields.pads,
     )
 
 

@@ -10,15 +10,19 @@ from kronk.shared.wire.to_gateway import Done
 FINGERPRINT = f"kronk-{__version__}"
 
 
-def head(name: str, kind: str, created: int, model: str) -> dict[str, Any]:
-    """The fields that all objects and chunks of an answer begin with."""
-    return {
+def head(name: str, kind: str, created: int, model: str, tier: str | None = None) -> dict[str, Any]:
+    """The fields that all objects and chunks of an answer begin with.
+
+    `tier` is its service tier, where the request spoke of one.
+    """
+    begun = {
         "id": name,
         "object": kind,
         "created": created,
         "model": model,
         "system_fingerprint": FINGERPRINT,
     }
+    return begun if tier is None else {**begun, "service_tier": tier}
 
 
 def usage(done: Done) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -12,7 +12,7 @@ from kronk.shared.sampling_params import ALIASES, PARAMETERS, Parameter, parse_v
 from kronk.shared.wire.values import Sampling
 
 from .constraints import RESPONSE_FORMAT_SCHEMA
-from .fields import first_error, unrecognized, unsupported
+from .fields import first_error, string, unrecognized, unsupported, wrong
 from .residency import Span
 
 # OpenAI takes 4; more is cheap for us and local clients use it.
@@ -20,6 +20,10 @@ MOST_STOPS = 16
 # OpenAI's bound on `n`; here on all choices of a request.
 MOST_CHOICES = 128
 MOST_TOKENS = 2**31 - 1
+# OpenAI's bounds.
+MOST_METADATA = 16
+LONGEST_METADATA_KEY = 64
+LONGEST_METADATA_VALUE = 512
 IMC_HEADER = "KRONK_IMC_ID"
 _LONGEST_IMC_ID = 256
 
@@ -35,14 +39,26 @@ _STOP_SCHEMA = {
     ]
 }
 
+METADATA_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {
+            "type": "object",
+            "maxProperties": MOST_METADATA,
+            "propertyNames": {"maxLength": LONGEST_METADATA_KEY},
+            "additionalProperties": {"type": "string", "maxLength": LONGEST_METADATA_VALUE},
+        },
+        {"type": "null"},
+    ]
+}
+
 
 class StreamOptions(BaseModel):
-    """`stream_options`; obfuscation pads chunks against eavesdroppers, which we do not do."""
+    """`stream_options`; OpenAI pads chunks unless told not to, we only when told to."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: bool | None = None
 
 
 class TextBody(BaseModel):
@@ -80,6 +96,11 @@ class GenerationBody(TextBody):
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk that has the usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
+
+    @property
+    def pads(self) -> bool:
+        """Whether a stream's chunks hide the length of what is in them."""
+        return bool(self.stream_options and self.stream_options.include_obfuscation)
 
 
 Body = TypeVar("Body", bound=TextBody)
@@ -126,6 +147,32 @@ def sampling(given: Mapping[str, Any]) -> Sampling:
             raise InvalidArgument(f"'{key}' is another name of {name}; send one", param=key)
         values[name] = parse_value(name, value, f"Invalid value for '{key}'", key)
     return Sampling(**values)
+
+
+def check_metadata(value: object) -> None:
+    """OpenAI's `metadata`: text by key, within its bounds."""
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        raise wrong("metadata", "an object", value)
+    if len(value) > MOST_METADATA:
+        raise InvalidArgument(
+            f"'metadata' takes {MOST_METADATA} pairs at most, got {len(value)}", param="metadata"
+        )
+    for key, item in value.items():
+        where = f"metadata.{key[:LONGEST_METADATA_KEY]}"
+        if len(key) > LONGEST_METADATA_KEY:
+            raise InvalidArgument(
+                f"'{where}...': a key has {LONGEST_METADATA_KEY} characters at most, "
+                f"got {len(key)}",
+                param="metadata",
+            )
+        if len(string(item, where)) > LONGEST_METADATA_VALUE:
+            raise InvalidArgument(
+                f"'{where}': a value has {LONGEST_METADATA_VALUE} characters at most, "
+                f"got {len(item)}",
+                param=where,
+            )
 
 
 def check_min_tokens(sampling: Sampling, max_tokens: int | None) -> None:

@@ -92,6 +92,8 @@ class Toolbox:
     choice: Literal["auto", "none", "required", "named"] = "auto"
     # The function that must be called when `choice` is "named".
     name: str | None = None
+    # What the client calls the parameters of each tool; empty where it offered just these.
+    params: tuple[str, ...] = ()
 
     @property
     def must_call(self) -> bool:
@@ -239,8 +241,12 @@ def allowed_tools(
     where: str,
     offered: dict[str, Json],
     named: Callable[[object, str, dict[str, Json]], str],
+    parameters: str = "function.parameters",
 ) -> Toolbox:
-    """A `tool_choice` with the `mode` and the `tools` it leaves; `named` reads one of these."""
+    """A `tool_choice` with the `mode` and the `tools` it leaves; `named` reads one of these.
+
+    `parameters` is where a tool has its own.
+    """
     mode = given.get("mode")
     if mode not in ("auto", "required"):
         raise InvalidArgument(
@@ -250,5 +256,10 @@ def allowed_tools(
     if not isinstance(listed, list) or not listed:
         raise wrong(f"{where}.tools", "an array with at least one tool", listed)
     names = {named(item, f"{where}.tools[{at}]", offered) for at, item in enumerate(listed)}
-    kept = tuple(tool for name, tool in offered.items() if name in names)
-    return Toolbox(kept, "auto" if mode == "auto" else "required")
+    kept = [at for at, name in enumerate(offered) if name in names]
+    tools = tuple(offered.values())
+    return Toolbox(
+        tuple(tools[at] for at in kept),
+        "auto" if mode == "auto" else "required",
+        params=tuple(f"tools[{at}].{parameters}" for at in kept),
+    )

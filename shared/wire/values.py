@@ -85,6 +85,9 @@ class Prompt:
     suffix: str | None = None
     # OpenAI's `{"type": "function", "function": {...}}` objects, for the template.
     tools: tuple[Json, ...] = ()
+    # What the client calls the parameters of each of them, for errors; empty where it is
+    # `tools[0].function.parameters` and so on.
+    tool_params: tuple[str, ...] = ()
     # Variables the client gives the chat template.
     template_kwargs: dict[str, Json] = field(default_factory=dict)
     enable_thinking: bool | None = None

@@ -29,6 +29,12 @@ def tool(name: str, **properties: Any) -> Any:
 WEATHER = tool("get_weather", location={"type": "string", "description": "City name"})
 TIME = tool("get_time", zone={"enum": ["UTC", "CET"]}, offset={"type": "integer"})
 TOOLS = [WEATHER, TIME]
+BAD_TOOL = tool("bad", here={"$ref": "#/nowhere"})
+
+
+def only(name: str) -> Any:
+    listed = [{"type": "function", "function": {"name": name}}]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": listed}}
 
 
 class Person(pydantic.BaseModel):
@@ -309,6 +315,17 @@ def test_an_answer_is_in_the_language_it_was_asked_for(
         ({"thinking_budget": -1}, "thinking_budget", "thinking_budget"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "top_logprobs"),
         ({"tool_choice": "required"}, "tool_choice", "tool"),
+        # By its place among all the tools, also where only it is allowed.
+        (
+            {"tools": [WEATHER, BAD_TOOL], "tool_choice": only("bad")},
+            "tools[1].function.parameters",
+            "nowhere",
+        ),
+        (
+            {"tools": [WEATHER, BAD_TOOL], "tool_choice": "required"},
+            "tools[1].function.parameters",
+            "nowhere",
+        ),
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])

@@ -7,6 +7,10 @@ import json
 from typing import Any
 
 import pytest
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsBase,
+    CompletionCreateParamsNonStreaming,
+)
 
 from kronk.gateway.dialects.chat import NEUTRAL, ChatBody, parse
 from kronk.shared.errors import InvalidArgument
@@ -150,6 +154,8 @@ def test_a_field_arrives_on_the_wire(fields: dict[str, Any], where: str, value: 
 def test_the_form_of_the_answer_is_what_was_asked_for() -> None:
     asked = parse(body(n=3, top_logprobs=1, stream=True, stream_options={"include_usage": True}))
     assert (asked.choices, asked.scored, asked.stream, asked.include_usage) == (3, True, True, True)
+    assert parse(body(stream=True, stream_options={"include_obfuscation": True})).padded
+    assert not parse(body(stream=True, stream_options={"include_obfuscation": False})).padded
     asked = parse(body())
     assert (asked.choices, asked.scored, asked.stream, asked.include_usage) == (
         1,
@@ -327,6 +333,46 @@ MESSAGES: list[tuple[Any, Any]] = [
 @pytest.mark.parametrize(("given", "plain"), MESSAGES)
 def test_a_message_becomes_plain_for_the_template(given: Any, plain: Any) -> None:
     assert submit(said(given)).prompt.messages == (plain,)
+
+
+def predicted(content: Any) -> dict[str, Any]:
+    return {"type": "content", "content": content}
+
+
+# What says something of the caller, or of how to be fast, and nothing of the answer.
+WITHOUT_EFFECT: list[dict[str, Any]] = [
+    {"user": "ann"},
+    {"safety_identifier": "x" * 128},
+    {"store": True},
+    {"store": False},
+    {"metadata": {"k" * 64: "v" * 512} | {str(at): "" for at in range(15)}},
+    {"prompt_cache_key": "k"},
+    {"prompt_cache_retention": "in_memory"},
+    {"prompt_cache_retention": "24h"},
+    {"prompt_cache_options": {"mode": "explicit", "ttl": "30m"}},
+    {"prediction": predicted("x")},
+    {"prediction": predicted([{"type": "text", "text": "x"}])},
+]
+
+
+@pytest.mark.parametrize("fields", WITHOUT_EFFECT)
+def test_what_says_nothing_of_the_answer_is_taken(fields: dict[str, Any]) -> None:
+    assert parse(body(**fields)) == parse(body())
+
+
+@pytest.mark.parametrize("tier", ["auto", "default", "flex", "scale", "priority", "fast"])
+def test_every_service_tier_is_the_one_there_is(tier: str) -> None:
+    assert parse(body()).tier is None
+    assert parse(body(service_tier=tier)).tier == "default"
+
+
+def test_openais_own_list_of_fields_is_known_to_the_last() -> None:
+    known = {*ChatBody.model_fields, *NEUTRAL, *PARAMETERS}
+    theirs = {
+        *CompletionCreateParamsNonStreaming.__annotations__,
+        *CompletionCreateParamsBase.__annotations__,
+    }
+    assert theirs <= known
 
 
 NEUTRAL_VALUES = [(name, value) for name, values in NEUTRAL.items() for value in values]
@@ -653,8 +699,26 @@ WRONG: list[tuple[bytes, str | None, str]] = [
     # What nobody knows, and what is only taken note of.
     (body(colour="red"), "colour", "Unrecognized request argument supplied: colour"),
     (body(user=5), "user", "string"),
-    (body(metadata="x"), "metadata", "a string"),
+    (body(safety_identifier="x" * 129), "safety_identifier", "128"),
     (body(store="x"), "store", "boolean"),
+    (body(metadata="x"), "metadata", "an object, got a string"),
+    (body(metadata={"a": 1}), "metadata.a", "a string, got 1"),
+    (body(metadata={"a": "x" * 513}), "metadata.a", "512 characters at most, got 513"),
+    (body(metadata={"k" * 65: "x"}), "metadata", "64 characters at most, got 65"),
+    (body(metadata={str(at): "" for at in range(17)}), "metadata", "16 pairs at most, got 17"),
+    (body(service_tier="best"), "service_tier", "'auto'"),
+    (body(prompt_cache_key=1), "prompt_cache_key", "string"),
+    (body(prompt_cache_retention="1h"), "prompt_cache_retention", "'24h'"),
+    (body(prompt_cache_options={"ttl": "1h"}), "prompt_cache_options.ttl", "'30m'"),
+    (body(prompt_cache_options={"x": 1}), "prompt_cache_options.x", "Unrecognized"),
+    (body(prediction="x"), "prediction", "an object"),
+    (body(prediction={"content": "x"}), "prediction.type", "'content'"),
+    (body(prediction=predicted(None)), "prediction.content", "text parts, got null"),
+    (body(prediction=predicted(["x"])), "prediction.content[0]", "an object"),
+    (body(prediction=predicted([{"type": "x"}])), "prediction.content[0].type", "'text'"),
+    (body(prediction=predicted([{"type": "text"}])), "prediction.content[0].text", "a string"),
+    (body(verbosity="low"), "verbosity", "not supported"),
+    (body(modalities=["text", "audio"]), "modalities", "not supported"),
 ]
 
 

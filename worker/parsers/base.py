@@ -106,6 +106,8 @@ class Tool:
     # JSON schema of the arguments; `{"type": "object"}` where the client gave none.
     parameters: dict[str, Any]
     description: str = ""
+    # What the client calls its parameters, for errors.
+    param: str = "tools"
 
 
 # The id of the token that is exactly this text, where that token is a control token or one that
