@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -10,17 +12,28 @@ from starlette.middleware.cors import CORSMiddleware
 from kronk import __version__
 from kronk.shared.errors import KronkError
 
-from . import errors
+from . import errors, openapi
 from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import chat, completions, embeddings, health, kronk, landing, models, rerank
 from .services import Services
 
 
+class Application(FastAPI):
+    """FastAPI with a document that is told what FastAPI cannot see."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.complete(super().openapi())
+        return self.openapi_schema
+
+
 def make_app(services: Services) -> FastAPI:
     """Everything but the sockets."""
-    app = FastAPI(
+    app = Application(
         title="Kronk",
         version=__version__,
+        description=openapi.DESCRIPTION,
         # Their pages load scripts from a CDN; /openapi.json stays.
         docs_url=None,
         redoc_url=None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from kronk.shared.errors import KronkError
+
+from .schemas import TEXT, Schema, closed, nullable
 
 # Anthropic's words for an HTTP status.
 _ANTHROPIC_TYPES = {
@@ -18,6 +20,19 @@ _ANTHROPIC_TYPES = {
     503: "overloaded_error",
     504: "timeout_error",
 }
+
+_PARAM = nullable(TEXT)
+OPENAI_SCHEMA: Schema = closed(
+    {"error": closed({"message": TEXT, "type": TEXT, "code": TEXT, "param": _PARAM})}
+)
+ANTHROPIC_SCHEMA: Schema = closed(
+    {
+        "type": {"const": "error"},
+        "error": closed({"type": TEXT, "message": TEXT, "code": TEXT, "param": _PARAM}),
+        "request_id": nullable(TEXT),
+    }
+)
+OLLAMA_SCHEMA: Schema = closed({"error": TEXT, "code": TEXT, "param": _PARAM})
 
 
 def openai(error: KronkError) -> dict[str, Any]:
@@ -54,8 +69,17 @@ def ollama(error: KronkError) -> dict[str, Any]:
 
 def envelope(error: KronkError, path: str, request_id: str | None = None) -> dict[str, Any]:
     """The error in the dialect of the route at `path`."""
+    match dialect_of(path):
+        case "anthropic":
+            return anthropic(error, request_id)
+        case "ollama":
+            return ollama(error)
+        case "openai":
+            return openai(error)
+
+
+def dialect_of(path: str) -> Literal["openai", "anthropic", "ollama"]:
+    """Whose words errors are in on that route; where no vendor's, OpenAI's."""
     if path == "/v1/messages" or path.startswith("/v1/messages/"):
-        return anthropic(error, request_id)
-    if path.startswith("/api/"):
-        return ollama(error)
-    return openai(error)
+        return "anthropic"
+    return "ollama" if path.startswith("/api/") else "openai"

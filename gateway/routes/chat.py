@@ -12,18 +12,19 @@ from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects import chat
 from kronk.gateway.dialects.generation import IMC_HEADER
+from kronk.gateway.dialects.schemas import CHAT
 from kronk.gateway.operations import chat_operation
 from kronk.gateway.services import services_of
 
-from .documents import answer_documents, request_document
+from .documents import IMC, answer_documents, request_document
 
 router = APIRouter()
 
 
 @router.post(
     "/v1/chat/completions",
-    openapi_extra=request_document(chat.schema()),
-    responses=answer_documents("chat.completion", "chat.completion.chunk"),
+    openapi_extra=request_document(chat.schema(), parameters=[IMC]),
+    responses=answer_documents(CHAT, events="`chat.completion.chunk` objects, then `[DONE]`."),
     summary="Chat completion",
 )
 async def complete(request: Request) -> Response:

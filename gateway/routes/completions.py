@@ -12,18 +12,19 @@ from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects import completions
 from kronk.gateway.dialects.generation import IMC_HEADER
+from kronk.gateway.dialects.schemas import COMPLETION
 from kronk.gateway.operations import completion_operation
 from kronk.gateway.services import services_of
 
-from .documents import answer_documents, request_document
+from .documents import IMC, answer_documents, request_document
 
 router = APIRouter()
 
 
 @router.post(
     "/v1/completions",
-    openapi_extra=request_document(completions.schema()),
-    responses=answer_documents("text_completion"),
+    openapi_extra=request_document(completions.schema(), parameters=[IMC]),
+    responses=answer_documents(COMPLETION, events="`text_completion` objects, then `[DONE]`."),
     summary="Completion of plain text",
 )
 async def complete(request: Request) -> Response:

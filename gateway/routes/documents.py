@@ -1,69 +1,64 @@
-"""What the OpenAPI document says of routes whose bodies FastAPI does not see."""
+"""What a route says of itself in the OpenAPI document: FastAPI sees neither bodies nor answers.
+
+A route gives `openapi_extra=request_document(schema)` and `responses=answer_documents(schema)`.
+What all routes have in common (errors in the dialect of the path, ids in headers) is added by
+`kronk.gateway.openapi`, and so is the text of a status that a route only lists.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-_ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "code", "param"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "code": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-            },
-        }
-    },
-}
-_ERRORS = {
-    400: "A field is not acceptable; `param` names it.",
-    404: "There is no such model.",
-    503: "Too busy, or the model cannot be loaded or died; `code` tells which.",
-    504: "A bounded wait ran out.",
+from pydantic import TypeAdapter
+
+from kronk.gateway.dialects.generation import IMC_HEADER
+from kronk.gateway.dialects.schemas import TEXT, Schema
+from kronk.gateway.dialects.sse import EVENT_STREAM
+
+JSON = "application/json"
+# A conversation's name, for routes that take it.
+IMC: Schema = {
+    "name": IMC_HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 256},
+    "description": "The client's name for its conversation, which keeps its prefix cached; the"
+    " field `imc_id` goes before it.",
 }
 
 
-def request_document(schema: dict[str, Any]) -> dict[str, Any]:
-    """For `openapi_extra`: a body of JSON."""
-    content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": True, "content": content}}
+def request_document(
+    schema: Schema, *, media_type: str = JSON, parameters: Sequence[Schema] = ()
+) -> dict[str, Any]:
+    """For `openapi_extra`: a body that must be there, and parameters FastAPI does not know."""
+    content = {media_type: {"schema": schema}}
+    body = {"requestBody": {"required": True, "content": content}}
+    return body | ({"parameters": list(parameters)} if parameters else {})
+
+
+def schema_of(kind: type) -> Schema:
+    """The schema of a dataclass that is sent as it is."""
+    return TypeAdapter(kind).json_schema(mode="serialization")
 
 
 def answer_documents(
-    kind: str, streamed_kind: str | None = None
+    whole: Schema | None,
+    description: str = "The answer.",
+    *,
+    events: str | None = None,
+    media_type: str = EVENT_STREAM,
+    errors: Sequence[int] = (),
 ) -> dict[int | str, dict[str, Any]]:
-    """For `responses`: an object of that kind, or with `stream` events of the other."""
-    answer = {
-        "description": f"`{kind}`, or with `stream` events with `{streamed_kind or kind}`.",
-        "content": {"application/json": {"schema": _answer(kind)}, "text/event-stream": {}},
-    }
-    errors: dict[int | str, dict[str, Any]] = {
-        status: {
-            "description": description,
-            "content": {"application/json": {"schema": _ERROR}},
-        }
-        for status, description in _ERRORS.items()
-    }
-    return {200: answer, **errors}
+    """For `responses`: an object, a stream whose `events` are described in words, or both.
 
-
-def _answer(kind: str) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["id", "object", "created", "model", "choices", "usage"],
-        "properties": {
-            "id": {"type": "string"},
-            "object": {"const": kind},
-            "created": {"type": "integer"},
-            "model": {"type": "string"},
-            "system_fingerprint": {"type": "string"},
-            "choices": {"type": "array", "items": {"type": "object"}},
-            "usage": {"type": "object"},
-            "timings": {"type": "object"},
-        },
+    `errors` are statuses beyond those that every route has.
+    """
+    content: dict[str, Any] = {} if whole is None else {JSON: {"schema": whole}}
+    if events is not None:
+        description = f"{description} As a stream: {events}"
+        content[media_type.partition(";")[0]] = {"schema": TEXT}
+    answers: dict[int | str, dict[str, Any]] = {
+        200: {"description": description, "content": content}
     }
+    return answers | {status: {"description": ""} for status in errors}

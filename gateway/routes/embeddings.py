@@ -9,10 +9,11 @@ from starlette.responses import Response
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects import embeddings
+from kronk.gateway.dialects.schemas import EMBEDDINGS
 from kronk.gateway.operations import embedding_operation
 from kronk.gateway.services import services_of
 
-from .documents import request_document
+from .documents import answer_documents, request_document
 
 router = APIRouter()
 
@@ -20,6 +21,7 @@ router = APIRouter()
 @router.post(
     "/v1/embeddings",
     openapi_extra=request_document(embeddings.EmbeddingsBody.model_json_schema()),
+    responses=answer_documents(EMBEDDINGS),
     summary="Embeddings",
 )
 async def embed(request: Request) -> Response:

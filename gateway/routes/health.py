@@ -11,16 +11,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk import __version__
+from kronk.gateway.dialects.schemas import TEXT, WHOLE, closed, nullable
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import KronkError, Overloaded
+
+from .documents import answer_documents
 
 router = APIRouter()
 
 SUPERVISOR_SECONDS = 1.0
 DISK_SECONDS = 5.0
+LIVENESS = closed(
+    {"status": {"const": "up"}, "build": TEXT, "host": TEXT, "cpus": nullable(WHOLE), "pid": WHOLE}
+)
+READINESS = closed({"status": {"const": "ready"}})
 
 
-@router.get("/v1/liveness", summary="Is this process up")
+@router.get("/v1/liveness", responses=answer_documents(LIVENESS), summary="Is this process up")
 async def liveness() -> Response:
     """Answers as long as the gateway's loop turns."""
     return JSONResponse(
@@ -34,7 +41,9 @@ async def liveness() -> Response:
     )
 
 
-@router.get("/v1/readiness", summary="May requests be sent here")
+@router.get(
+    "/v1/readiness", responses=answer_documents(READINESS), summary="May requests be sent here"
+)
 async def readiness(request: Request) -> Response:
     """200 when a request has a chance: supervisor answers, disk takes writes, not draining."""
     services = services_of(request)

@@ -9,17 +9,46 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.dialects.schemas import (
+    COUNT,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    array,
+    closed,
+    listed,
+    nullable,
+)
 from kronk.gateway.services import services_of
 from kronk.shared.models import details
+from kronk.shared.wire.values import ModelStatus, ProcessStatus
 
+from .documents import answer_documents, schema_of
 from .models import scan
 
 router = APIRouter()
 
 STATUS_SECONDS = 2.0
+PS = listed(schema_of(ModelStatus), processes=array(schema_of(ProcessStatus)), draining=TRUTH)
+FILES = listed(
+    closed(
+        {
+            "id": TEXT,
+            "path": TEXT,
+            "size_bytes": COUNT,
+            "modified": WHOLE,
+            "validated": TRUTH,
+            "reason": nullable(TEXT),
+        }
+    )
+)
 
 
-@router.get("/v1/kronk/ps", summary="Running models and processes")
+@router.get(
+    "/v1/kronk/ps",
+    responses=answer_documents(PS),
+    summary="Running models and processes",
+)
 async def ps(request: Request) -> Response:
     """What the supervisor knows of every loaded model and process."""
     status = await services_of(request).link.status(STATUS_SECONDS)
@@ -33,7 +62,7 @@ async def ps(request: Request) -> Response:
     )
 
 
-@router.get("/v1/kronk/models", summary="Model files")
+@router.get("/v1/kronk/models", responses=answer_documents(FILES), summary="Model files")
 async def models(request: Request) -> Response:
     """Every model file, those that cannot be loaded with the reason."""
     data = [
@@ -50,7 +79,11 @@ async def models(request: Request) -> Response:
     return JSONResponse({"object": "list", "data": data})
 
 
-@router.get("/v1/kronk/models/{model:path}", summary="One model in detail")
+@router.get(
+    "/v1/kronk/models/{model:path}",
+    responses=answer_documents({"type": "object"}),
+    summary="One model in detail",
+)
 async def model_details(request: Request, model: str) -> Response:
     """A model's file, its configuration and, while it is loaded, what was fitted."""
     services = services_of(request)

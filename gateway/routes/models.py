@@ -9,8 +9,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.dialects.schemas import MODEL, MODELS
 from kronk.gateway.services import Services, services_of
 from kronk.shared.models import index
+
+from .documents import answer_documents
 
 router = APIRouter()
 
@@ -20,7 +23,7 @@ async def scan(services: Services) -> list[index.ModelEntry]:
     return await asyncio.to_thread(index.scan, services.base.models, services.configs)
 
 
-@router.get("/v1/models", summary="List models")
+@router.get("/v1/models", responses=answer_documents(MODELS), summary="List models")
 async def models(request: Request) -> Response:
     """The models that can be loaded."""
     entries = await scan(services_of(request))
@@ -28,7 +31,7 @@ async def models(request: Request) -> Response:
     return JSONResponse({"object": "list", "data": data})
 
 
-@router.get("/v1/models/{model:path}", summary="One model")
+@router.get("/v1/models/{model:path}", responses=answer_documents(MODEL), summary="One model")
 async def model(request: Request, model: str) -> Response:
     """One model; ids may have slashes."""
     services = services_of(request)
