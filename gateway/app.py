@@ -14,7 +14,17 @@ from kronk.shared.errors import KronkError
 
 from . import errors, openapi
 from .middleware import AccessLog, HeadAsGet, LastCatch
-from .routes import chat, completions, embeddings, health, kronk, landing, models, rerank
+from .routes import (
+    chat,
+    completions,
+    embeddings,
+    health,
+    kronk,
+    landing,
+    messages,
+    models,
+    rerank,
+)
 from .services import Services
 
 
@@ -50,7 +60,7 @@ def make_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    for part in (chat, completions, embeddings, rerank, models, health, kronk, landing):
+    for part in (chat, completions, messages, embeddings, rerank, models, health, kronk, landing):
         app.include_router(part.router)
     return app
 

@@ -1,4 +1,4 @@
-"""From the body of a request to the operation that answers it, for each of OpenAI's routes.
+"""From the body of a request to the operation that answers it, for OpenAI's and Anthropic's routes.
 
 Pure but for the clock and the random part of a name; batches use the same functions.
 """
@@ -9,6 +9,9 @@ import secrets
 import time
 
 from .dialects import chat, completions, embeddings, rerank
+from .dialects.anthropic import request as messages
+from .dialects.anthropic.stream import MessageChunks
+from .dialects.anthropic.whole import CountWhole, MessageWhole
 from .dialects.chat_answer import ChatChunks
 from .dialects.chat_whole import ChatWhole
 from .dialects.completions_answer import CompletionChunks, CompletionWhole
@@ -68,3 +71,24 @@ def rerank_operation(body: bytes) -> Operation:
     """POST /v1/rerank."""
     asked = rerank.parse(body)
     return Operation(new_name("rank-"), [asked.job], rerank.RerankWhole(asked))
+
+
+def message_operation(
+    body: bytes, imc_header: str | None = None, betas: str | None = None
+) -> Operation:
+    """POST /v1/messages."""
+    asked = messages.parse(body, imc_header, betas)
+    name, model = new_name("msg_"), asked.job.model
+    sink: Chunks | Whole
+    if asked.stream:
+        sink = MessageChunks(
+            name, model, shown=asked.shown, calls_are_certain=asked.calls_are_certain
+        )
+    else:
+        sink = MessageWhole(name, model, shown=asked.shown)
+    return Operation(name, [asked.job], sink)
+
+
+def message_count_operation(body: bytes) -> Operation:
+    """POST /v1/messages/count_tokens."""
+    return Operation(new_name("count_"), [messages.parse_count(body)], CountWhole())

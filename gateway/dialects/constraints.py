@@ -78,7 +78,7 @@ def only_one(found: Constraint | None, fields: Extras) -> Constraint | None:
     if fields.regex is not None:
         given.append(Constraint("regex", fields.regex, "regex"))
     if fields.json_schema is not None:
-        given.append(_schema(fields.json_schema, "json_schema"))
+        given.append(schema_constraint(fields.json_schema, "json_schema"))
     if len(given) > 1:
         first, second = (item.param.partition(".")[0] for item in given[:2])
         raise InvalidArgument(
@@ -103,7 +103,7 @@ def _response_format(value: object) -> Constraint | None:
             if value.get("schema") is None:
                 return Constraint("json_object", "", where)
             # llama-server's form.
-            return _schema(value["schema"], f"{where}.schema")
+            return schema_constraint(value["schema"], f"{where}.schema")
         case "json_schema":
             members(value, where, "type", "json_schema")
             inner = f"{where}.json_schema"
@@ -126,10 +126,11 @@ def named_schema(given: dict[str, Any], where: str) -> Constraint:
     # Not strict is a promise of less; the answer follows the schema either way.
     if not isinstance(given.get("strict"), bool | None):
         raise wrong(f"{where}.strict", "true or false", given["strict"])
-    return _schema(given.get("schema"), f"{where}.schema")
+    return schema_constraint(given.get("schema"), f"{where}.schema")
 
 
-def _schema(value: object, where: str) -> Constraint:
+def schema_constraint(value: object, where: str) -> Constraint:
+    """To JSON that `value` describes."""
     if not isinstance(value, dict):
         raise wrong(where, "an object", value)
     carriable(value, where)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
-from kronk.shared.errors import KronkError
+from kronk.shared.errors import KronkError, Overloaded
 
 from .schemas import TEXT, Schema, closed, nullable
 
-# Anthropic's words for an HTTP status.
+# Anthropic's words for an HTTP status. Its own 529, for what is overloaded, is nobody else's: here
+# that is 503 with Retry-After, which its clients retry as well.
 _ANTHROPIC_TYPES = {
-    400: "invalid_request_error",
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
-    409: "invalid_request_error",
     413: "request_too_large",
     429: "rate_limit_error",
-    503: "overloaded_error",
     504: "timeout_error",
 }
+_INDEX = re.compile(r"\[(\d+)\]")
 
 _PARAM = nullable(TEXT)
 OPENAI_SCHEMA: Schema = closed(
@@ -48,18 +48,33 @@ def openai(error: KronkError) -> dict[str, Any]:
 
 
 def anthropic(error: KronkError, request_id: str | None) -> dict[str, Any]:
-    """Anthropic's; `code` and `param` are additions that its clients pass over."""
-    kind = "invalid_request_error" if error.status < 500 else "api_error"
+    """Anthropic's; `code` and `param` are additions that its clients pass over.
+
+    The message has the field as Anthropic writes it: `messages.0.content`.
+    """
+    message, param = error.message, error.param
+    if param is not None:
+        # The wire has a tool's schema where OpenAI has it.
+        own = param.replace(".function.parameters", ".input_schema")
+        message, param = message.replace(param, _INDEX.sub(r".\1", own)), own
     return {
         "type": "error",
         "error": {
-            "type": _ANTHROPIC_TYPES.get(error.status, kind),
-            "message": error.message,
+            "type": _anthropic_type(error),
+            "message": message,
             "code": error.code,
-            "param": error.param,
+            "param": param,
         },
         "request_id": request_id,
     }
+
+
+def _anthropic_type(error: KronkError) -> str:
+    if error.status < 500:
+        return _ANTHROPIC_TYPES.get(error.status, "invalid_request_error")
+    if isinstance(error, Overloaded):
+        return "overloaded_error"
+    return _ANTHROPIC_TYPES.get(error.status, "api_error")
 
 
 def ollama(error: KronkError) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -25,7 +25,7 @@ MOST_METADATA = 16
 LONGEST_METADATA_KEY = 64
 LONGEST_METADATA_VALUE = 512
 IMC_HEADER = "KRONK_IMC_ID"
-_LONGEST_IMC_ID = 256
+LONGEST_IMC_ID = 256
 
 _STOP_SCHEMA = {
     "anyOf": [
@@ -77,7 +77,7 @@ class TextBody(BaseModel):
     regex: str | None = Field(default=None, min_length=1)
     json_schema: dict[str, Any] | None = None
     # The client's name for its conversation.
-    imc_id: str | None = Field(default=None, min_length=1, max_length=_LONGEST_IMC_ID)
+    imc_id: str | None = Field(default=None, min_length=1, max_length=LONGEST_IMC_ID)
     # How long the model stays loaded: Ollama's name for it, and ours.
     keep_alive: Span = None
     ttl: Span = None
@@ -104,13 +104,23 @@ class GenerationBody(TextBody):
 
 
 Body = TypeVar("Body", bound=TextBody)
+Fields = TypeVar("Fields", bound=BaseModel)
+# What the dialect knows and we do not have, with the values that change nothing.
+Neutral = Mapping[str, tuple[Any, ...]]
 
 
-def read(body: type[Body], given: dict[str, Any], neutral: Mapping[str, tuple[Any, ...]]) -> Body:
-    """The fields of `given` that are no sampling parameters, checked.
+def read(body: type[Body], given: dict[str, Any], neutral: Neutral) -> Body:
+    """The fields of `given` that are no sampling parameters, checked."""
+    read = read_fields(body, without_sampling(given), neutral)
+    if read.stream_options is not None and not read.stream:
+        raise InvalidArgument(
+            "'stream_options' is only allowed when 'stream' is true", param="stream_options"
+        )
+    return read
 
-    `neutral` names what the dialect knows and we do not have, with the values that change nothing.
-    """
+
+def read_fields(body: type[Fields], given: Mapping[str, Any], neutral: Neutral) -> Fields:
+    """The fields of `given`, checked; `InvalidArgument` names the first that is not acceptable."""
     fields: dict[str, Any] = {}
     for key, value in given.items():
         if key in neutral:
@@ -118,17 +128,19 @@ def read(body: type[Body], given: dict[str, Any], neutral: Mapping[str, tuple[An
                 raise unsupported(key)
         elif key in body.model_fields:
             fields[key] = value
-        elif key not in PARAMETERS and key not in ALIASES:
+        else:
             raise unrecognized(key[:100])
     try:
-        read = body.model_validate(fields)
+        return body.model_validate(fields)
     except ValidationError as error:
         raise first_error(error) from None
-    if read.stream_options is not None and not read.stream:
-        raise InvalidArgument(
-            "'stream_options' is only allowed when 'stream' is true", param="stream_options"
-        )
-    return read
+
+
+def without_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a request that `sampling` does not read."""
+    return {
+        key: value for key, value in given.items() if key not in PARAMETERS and key not in ALIASES
+    }
 
 
 def _same(value: object, good: object) -> bool:
@@ -185,37 +197,43 @@ def check_min_tokens(sampling: Sampling, max_tokens: int | None) -> None:
         )
 
 
-def stops(value: object) -> tuple[str, ...]:
+def stops(value: object, where: str = "stop") -> tuple[str, ...]:
     """`stop`, which is a string or several."""
     if value is None:
         return ()
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidArgument("'stop' must be a string or an array of strings", param="stop")
+        raise InvalidArgument(f"'{where}' must be a string or an array of strings", param=where)
     if not all(value):
-        raise InvalidArgument("'stop': a stop string must not be empty", param="stop")
+        raise InvalidArgument(f"'{where}': a stop string must not be empty", param=where)
     if len(value) > MOST_STOPS:
         raise InvalidArgument(
-            f"'stop' takes {MOST_STOPS} strings at most, got {len(value)}", param="stop"
+            f"'{where}' takes {MOST_STOPS} strings at most, got {len(value)}", param=where
         )
     return tuple(value)
 
 
-def session(fields: TextBody, header: str | None) -> str | None:
+class InSession(Protocol):
+    """The field of a request that names its conversation."""
+
+    imc_id: str | None
+
+
+def session(fields: InSession, header: str | None) -> str | None:
     """The conversation's name: the body's, or else the header's."""
     if fields.imc_id is not None or header is None:
         return fields.imc_id
-    if not 1 <= len(header) <= _LONGEST_IMC_ID:
+    if not 1 <= len(header) <= LONGEST_IMC_ID:
         raise InvalidArgument(
-            f"The header {IMC_HEADER} must have 1 to {_LONGEST_IMC_ID} characters, "
+            f"The header {IMC_HEADER} must have 1 to {LONGEST_IMC_ID} characters, "
             f"got {len(header)}",
             param=IMC_HEADER,
         )
     return header
 
 
-def body_schema(body: type[TextBody]) -> dict[str, Any]:
+def body_schema(body: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of a request, for the OpenAPI document."""
     schema = body.model_json_schema()
     schema["properties"] |= {name: _schema(row) for name, row in PARAMETERS.items()}

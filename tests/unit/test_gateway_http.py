@@ -438,6 +438,8 @@ def test_openapi_describes_the_routes_there_are(http: httpx.Client) -> None:
     assert set(paths) == {
         CHAT,
         "/v1/completions",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
         "/v1/embeddings",
         "/v1/rerank",
         "/v1/models",

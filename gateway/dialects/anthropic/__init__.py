@@ -1,0 +1,1 @@
+"""Anthropic's Messages: requests to jobs, and a worker's events to messages."""
