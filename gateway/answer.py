@@ -152,32 +152,41 @@ class StreamResponse(_RunResponse):
 
     async def _answer(self, work: _Work, record: Record, send: Send, send_body: Send) -> None:
         outlet = _Outlet(send, send_body, self._chunks.media_type)
-        async with _pacemaker(
-            outlet, self._chunks.keep_alive, self._services.settings.stream_keepalive
-        ):
-            try:
+        seconds = self._services.settings.stream_keepalive
+        try:
+            # Left before anything is decided by whether the answer has started.
+            async with _pacemaker(outlet, self._chunks.keep_alive, seconds):
                 await work.source.until_accepted()
                 await outlet.send(self._chunks.opening())
                 await self._send_events(work, record, outlet)
-                done = work.source.result()
-                record.tokens = done.usage.completion_tokens
-                last = self._chunks.closing(done)
-            except KronkError as error:
-                if not outlet.has_started:
-                    raise
-                last = self._failure(error, record)
-            except Exception:
-                if not outlet.has_started:
-                    raise
-                log.exception("unexpected exception in a stream")
-                last = self._failure(Internal("The server failed; its log says why"), record)
-        if self._operation.settle is not None:
-            await self._operation.settle()
+            done = work.source.result()
+            record.tokens = done.usage.completion_tokens
+            last = self._chunks.closing(done)
+            await self._settle()
+        except KronkError as error:
+            if not outlet.has_started:
+                raise
+            last = await self._failed(error, record)
+        except Exception:
+            if not outlet.has_started:
+                raise
+            log.exception("unexpected exception in a stream")
+            last = await self._failed(Internal("The server failed; its log says why"), record)
         await outlet.end(last)
 
-    def _failure(self, error: KronkError, record: Record) -> bytes:
+    async def _settle(self) -> None:
+        if self._operation.settle is not None:
+            await self._operation.settle()
+
+    async def _failed(self, error: KronkError, record: Record) -> bytes:
         record.error = error.code
-        return self._chunks.failure(error)
+        last = self._chunks.failure(error)
+        try:
+            await self._settle()
+        except Exception:
+            # It may be why the stream failed; the client hears of one error.
+            log.exception("what came of a failed stream cannot be kept")
+        return last
 
     async def _send_events(self, work: _Work, record: Record, outlet: _Outlet) -> None:
         chunk, take, repay, send = self._chunks.event, work.source.take, work.repay, outlet.send
@@ -191,12 +200,14 @@ class StreamResponse(_RunResponse):
 
 
 class _Outlet:
-    """A response that starts with the first thing sent."""
+    """A response that starts with the first thing sent, whichever of two tasks sends it."""
 
     def __init__(self, send: Send, send_body: Send, media_type: str) -> None:
+        # Its head is written: an error cannot become a status any more.
         self.has_started = False
         # Grows with each send.
         self.sends = 0
+        self._starting = asyncio.Lock()
         self._send = send
         self._send_body = send_body
         self._headers = [
@@ -207,37 +218,42 @@ class _Outlet:
         ]
 
     async def send(self, body: bytes) -> None:
+        """Send a part; returns once the client has room for more."""
         self.sends += 1
         if not self.has_started:
             await self._start()
         await self._send_body({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end(self, body: bytes) -> None:
+        """Send the last part of an answer that has started."""
         await self._send_body({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _start(self) -> None:
-        self.has_started = True
-        start = {"type": "http.response.start", "status": 200, "headers": self._headers}
-        await self._send(start)
+        async with self._starting:
+            if not self.has_started:
+                start = {"type": "http.response.start", "status": 200, "headers": self._headers}
+                await self._send(start)
+                self.has_started = True
 
 
 @asynccontextmanager
 async def _pacemaker(outlet: _Outlet, keep_alive: bytes, seconds: float) -> AsyncIterator[None]:
     """Send `keep_alive` whenever nothing was sent for that long; 0 is never."""
-
-    async def beat() -> None:
-        while True:
-            before = outlet.sends
-            await asyncio.sleep(seconds)
-            if outlet.sends == before:
-                await outlet.send(keep_alive)
-
     if not keep_alive or not seconds:
         yield
         return
-    task = asyncio.create_task(beat(), name="keep-alive")
+    task = asyncio.create_task(_beat(outlet, keep_alive, seconds), name="keep-alive")
     try:
         yield
     finally:
+        # The server writes a part whole or, while the client has no room, not at all.
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _beat(outlet: _Outlet, keep_alive: bytes, seconds: float) -> None:
+    while True:
+        before = outlet.sends
+        await asyncio.sleep(seconds)
+        if outlet.sends == before:
+            await outlet.send(keep_alive)
