@@ -24,6 +24,7 @@ from .routes import (
     messages,
     models,
     rerank,
+    responses,
 )
 from .services import Services
 
@@ -60,7 +61,18 @@ def make_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    for part in (chat, completions, messages, embeddings, rerank, models, health, kronk, landing):
+    for part in (
+        chat,
+        completions,
+        responses,
+        messages,
+        embeddings,
+        rerank,
+        models,
+        health,
+        kronk,
+        landing,
+    ):
         app.include_router(part.router)
     return app
 

@@ -49,6 +49,12 @@ class Table:
         with self._environment.begin(self._db, write=True) as transaction:
             return sum(transaction.delete(raw) for key in keys if (raw := _raw(key)))
 
+    def names(self) -> Iterator[str]:
+        """All keys as they are when it begins, without their records."""
+        with self._environment.begin(self._db) as transaction:
+            for key in transaction.cursor().iternext(values=False):
+                yield bytes(key).decode()
+
     def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """All records as they are when it begins."""
         with self._environment.begin(self._db) as transaction:

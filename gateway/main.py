@@ -21,6 +21,7 @@ from .database import Database
 from .disk import Disk
 from .link import Link
 from .middleware import Activity
+from .responses_store import ResponseStore
 from .server import Server, make_server
 from .services import Services
 
@@ -60,18 +61,22 @@ class Process:
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         # Ctrl-C reaches the whole terminal; the supervisor decides what it means.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        server = make_server(make_app(self._services(link)), self._settings.idle_timeout)
+        services = self._services(link)
+        server = make_server(make_app(services), self._settings.idle_timeout)
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
         stopper = asyncio.create_task(self._stop_when_drained(link, server), name="stopper")
+        sweeper = asyncio.create_task(services.responses.keep_swept(), name="sweeper")
         try:
             await server.serve(sockets=[listener])
         finally:
             stopper.cancel()
+            sweeper.cancel()
             link.close()
         logger.info("gateway stopped")
 
     def _services(self, link: Link) -> Services:
+        database = Database(BasePath(self._settings.base_path).db)
         return Services(
             settings=self._settings,
             base=BasePath(self._settings.base_path),
@@ -79,7 +84,8 @@ class Process:
             link=link,
             activity=self._activity,
             disk=Disk(),
-            database=Database(BasePath(self._settings.base_path).db),
+            database=database,
+            responses=ResponseStore(database, self._settings.responses_ttl),
         )
 
     def _configs(self) -> dict[str, model_config.ModelConfig]:

@@ -1,6 +1,7 @@
 """From the body of a request to the operation that answers it, for OpenAI's and Anthropic's routes.
 
-Pure but for the clock and the random part of a name; batches use the same functions.
+Pure but for the clock, the random part of a name and stored responses; batches use the same
+functions.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from .dialects.chat_answer import ChatChunks
 from .dialects.chat_whole import ChatWhole
 from .dialects.completions_answer import CompletionChunks, CompletionWhole
 from .dialects.padding import PaddedChunks
+from .dialects.responses import request as responses
+from .dialects.responses.ids import RANDOM_BYTES, response_name
+from .dialects.responses.output import Output
+from .dialects.responses.stored import Stored
+from .dialects.responses.stream import ResponseChunks
+from .dialects.responses.whole import ResponseWhole
 from .operation import Chunks, Operation, Whole
+from .responses_store import ResponseStore
 
 
 def new_name(prefix: str) -> str:
@@ -58,6 +66,33 @@ def completion_operation(body: bytes, imc_header: str | None = None) -> Operatio
         scored = asked.logprobs is not None
         sink = CompletionWhole(name, model, created, asked.openings, scored)
     return Operation(name, asked.jobs, sink)
+
+
+def responses_operation(
+    body: bytes, store: ResponseStore, imc_header: str | None = None
+) -> Operation:
+    """POST /v1/responses. What the request continues comes from `store`, and its end goes there."""
+    now = _second()
+    name = response_name(now, secrets.token_bytes(RANDOM_BYTES))
+    asked = responses.parse(body, name, now, store.find, imc_header)
+    output = Output(asked.names, asked.carried)
+    made = (ResponseChunks if asked.stream else ResponseWhole)(asked.born, output, _second)
+    sink: Chunks | Whole = made
+    if isinstance(made, ResponseChunks) and asked.padded:
+        sink = PaddedChunks(made)
+    kept = asked.kept
+    if kept is None:
+        return Operation(name, [asked.job], sink)
+
+    async def settle() -> None:
+        assert made.final is not None, "an answer is settled when it has ended"
+        await store.put(Stored(made.final, kept.items, kept.size))
+
+    return Operation(name, [asked.job], sink, settle)
+
+
+def _second() -> int:
+    return int(time.time())
 
 
 def embedding_operation(body: bytes) -> Operation:

@@ -14,6 +14,7 @@ from .database import Database
 from .disk import Disk
 from .link import Link
 from .middleware import Activity
+from .responses_store import ResponseStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Services:
     activity: Activity
     disk: Disk
     database: Database
+    responses: ResponseStore
 
 
 def services_of(request: Request) -> Services:

@@ -191,6 +191,15 @@ SETTINGS: tuple[Setting, ...] = (
         also=("KRONK_CORS_ALLOWED_ORIGINS",),
     ),
     Setting(
+        "responses_ttl",
+        "KRONK_RESPONSES_TTL",
+        "720h",
+        parse_duration,
+        "How long stored responses (/v1/responses) are kept, OpenAI's 30 days unless set; 0 is for "
+        "ever.",
+        "duration",
+    ),
+    Setting(
         "media_urls",
         "KRONK_MEDIA_URLS",
         "",
@@ -264,6 +273,7 @@ class Settings:
     idle_timeout: float
     shutdown_timeout: float
     cors_allowed_origins: tuple[str, ...]
+    responses_ttl: float
     media_urls: tuple[str, ...]
     spare: bool
     llama_log: bool

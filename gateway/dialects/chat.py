@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from kronk.gateway.job import Job, generate
 from kronk.shared.errors import InvalidArgument
@@ -28,13 +28,12 @@ from .generation import (
 )
 from .media import MediaCollector
 from .residency import ttl
+from .service import TIER, PromptCacheOptions, Retention, Tier
 from .thinking import Effort, enable_thinking, template_kwargs
 from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, refuse_both, toolbox
 
 # OpenAI's own bound; the manual's is 5.
 MOST_TOP_LOGPROBS = 20
-# Of OpenAI's service tiers the one that every request gets here.
-TIER = "default"
 
 # Known to OpenAI or the manual and not built: each with the values that change nothing, which
 # clients send as a matter of course. Null says nothing anywhere.
@@ -82,15 +81,6 @@ _PREDICTION_SCHEMA = {
 }
 
 
-class PromptCacheOptions(BaseModel):
-    """`prompt_cache_options`."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    mode: Literal["implicit", "explicit"] | None = None
-    ttl: Literal["30m"] | None = None
-
-
 class ChatBody(GenerationBody):
     """The fields of a chat request, but for the sampling parameters."""
 
@@ -108,14 +98,14 @@ class ChatBody(GenerationBody):
     thinking_budget: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
     chat_template_kwargs: dict[str, Any] | None = None
     # There is one tier; the answer says so to whom it matters.
-    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    service_tier: Tier | None = None
     # Taken and not acted on: they describe the caller, not the answer.
     safety_identifier: str | None = Field(default=None, max_length=128)
     metadata: Annotated[Any, WithJsonSchema(METADATA_SCHEMA)] = None
     store: bool | None = None
     # Likewise: they say how to be fast, and prefixes are found and kept here without them.
     prompt_cache_key: str | None = None
-    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
+    prompt_cache_retention: Retention | None = None
     prompt_cache_options: PromptCacheOptions | None = None
     prediction: Annotated[Any, WithJsonSchema(_PREDICTION_SCHEMA)] = None
 

@@ -69,6 +69,25 @@ def constraint(fields: Fields) -> Constraint | None:
     return only_one(_response_format(fields.response_format), fields)
 
 
+def text_format(value: object) -> Constraint | None:
+    """What `text.format` of OpenAI's Responses says: the flat form of `response_format`."""
+    where = "text.format"
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise wrong(where, "an object", value)
+    match value.get("type"):
+        case "text":
+            members(value, where, "type")
+            return None
+        case "json_object":
+            members(value, where, "type")
+            return Constraint("json_object", "", where)
+        case "json_schema":
+            return named_schema(members(value, where, "type", *NAMED_SCHEMA), where)
+    raise _no_format(where)
+
+
 def only_one(found: Constraint | None, fields: Extras) -> Constraint | None:
     """The one constraint among what the dialect's own field says and ours."""
     given = [found] if found else []
@@ -108,7 +127,11 @@ def _response_format(value: object) -> Constraint | None:
             members(value, where, "type", "json_schema")
             inner = f"{where}.json_schema"
             return named_schema(members(value.get("json_schema"), inner, *NAMED_SCHEMA), inner)
-    raise InvalidArgument(
+    raise _no_format(where)
+
+
+def _no_format(where: str) -> InvalidArgument:
+    return InvalidArgument(
         f"'{where}.type': must be one of text, json_object, json_schema", param=f"{where}.type"
     )
 

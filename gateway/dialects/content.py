@@ -114,7 +114,7 @@ def _part(value: object, role: str, where: str, media: MediaCollector) -> Part:
         raise _not_taken(name, role, where)
     part = members(value, where, "type", name, *(() if name == "refusal" else (_BREAKPOINT,)))
     if part.get(_BREAKPOINT) is not None:
-        _check_breakpoint(part[_BREAKPOINT], f"{where}.{_BREAKPOINT}")
+        check_breakpoint(part[_BREAKPOINT], f"{where}.{_BREAKPOINT}")
     return _READERS[name](part.get(name), f"{where}.{name}", media)
 
 
@@ -135,12 +135,13 @@ def _not_taken(name: str, role: str, where: str) -> InvalidArgument:
     )
 
 
-def _check_breakpoint(value: object, where: str) -> None:
+def check_breakpoint(value: object, where: str) -> None:
+    """`prompt_cache_breakpoint` of a part."""
     # Where a cached prefix may end is found without being told; it changes no answer.
     given = members(value, where, "mode", "ttl")
     if given.get("mode") != "explicit":
         raise InvalidArgument(f"'{where}.mode': expected 'explicit'", param=f"{where}.mode")
-    _one_of(given.get("ttl"), _TTLS, f"{where}.ttl")
+    one_of(given.get("ttl"), _TTLS, f"{where}.ttl")
 
 
 def _text(value: object, where: str, _: MediaCollector) -> Part:
@@ -150,18 +151,19 @@ def _text(value: object, where: str, _: MediaCollector) -> Part:
 def _image(value: object, where: str, media: MediaCollector) -> Part:
     given = members(value, where, "url", "detail")
     # Taken and not acted on: the projector decides how much of an image the model sees.
-    _one_of(given.get("detail"), _DETAILS, f"{where}.detail")
+    one_of(given.get("detail"), _DETAILS, f"{where}.detail")
     return media.image_url(given.get("url"), f"{where}.url")
 
 
 def _audio(value: object, where: str, media: MediaCollector) -> Part:
     given = members(value, where, "data", "format")
     # The file itself says what it is.
-    _one_of(given.get("format"), _AUDIO_FORMATS, f"{where}.format")
+    one_of(given.get("format"), _AUDIO_FORMATS, f"{where}.format")
     return media.audio_base64(given.get("data"), f"{where}.data")
 
 
-def _one_of(value: object, choices: tuple[str, ...], where: str) -> None:
+def one_of(value: object, choices: tuple[str, ...], where: str) -> None:
+    """Refuse what is neither null nor one of these."""
     if value is not None and value not in choices:
         got = repr(value[:40]) if isinstance(value, str) else kind(value)
         raise InvalidArgument(

@@ -84,6 +84,11 @@ class TextBody(BaseModel):
     # Taken and not acted on: it describes the caller, not the answer.
     user: str | None = None
 
+    @property
+    def pads(self) -> bool:
+        """Whether a stream's chunks hide the length of what is in them."""
+        return bool(self.stream_options and self.stream_options.include_obfuscation)
+
 
 class GenerationBody(TextBody):
     """The fields that a chat and a completion share."""
@@ -96,11 +101,6 @@ class GenerationBody(TextBody):
     def include_usage(self) -> bool:
         """Whether a stream ends with a chunk that has the usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
-
-    @property
-    def pads(self) -> bool:
-        """Whether a stream's chunks hide the length of what is in them."""
-        return bool(self.stream_options and self.stream_options.include_obfuscation)
 
 
 Body = TypeVar("Body", bound=TextBody)
@@ -187,12 +187,12 @@ def check_metadata(value: object) -> None:
             )
 
 
-def check_min_tokens(sampling: Sampling, max_tokens: int | None) -> None:
-    """`min_tokens` must leave room."""
+def check_min_tokens(sampling: Sampling, max_tokens: int | None, limit: str = "max_tokens") -> None:
+    """`min_tokens` must leave room; `limit` is the dialect's name for the other."""
     least = sampling.min_tokens
     if least is not None and max_tokens is not None and least > max_tokens:
         raise InvalidArgument(
-            f"'min_tokens' ({least}) is greater than 'max_tokens' ({max_tokens})",
+            f"'min_tokens' ({least}) is greater than '{limit}' ({max_tokens})",
             param="min_tokens",
         )
 

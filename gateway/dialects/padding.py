@@ -5,11 +5,10 @@ OpenAI's `obfuscation`. Its padding is random against compression, which nothing
 
 from __future__ import annotations
 
+from kronk.gateway.operation import Chunks
 from kronk.gateway.run import Event
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.to_gateway import Done
-
-from .chunks import ChoiceChunks
 
 # Longer than nearly every token; the lengths of events are multiples of it.
 STEP = 64
@@ -19,10 +18,9 @@ _FIELD = b',"obfuscation":"%b"}\n\n'
 class PaddedChunks:
     """The same chunks, those with deltas padded."""
 
-    media_type = ChoiceChunks.media_type
-    keep_alive = ChoiceChunks.keep_alive
-
-    def __init__(self, chunks: ChoiceChunks) -> None:
+    def __init__(self, chunks: Chunks) -> None:
+        self.media_type = chunks.media_type
+        self.keep_alive = chunks.keep_alive
         self._chunks = chunks
 
     def opening(self) -> bytes:

@@ -1,0 +1,74 @@
+"""Stored responses: in the database until they are deleted or have reached their age."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import lmdb
+import structlog
+
+from .database import Database
+from .dialects.responses.ids import birth
+from .dialects.responses.stored import Stored
+
+# A response that is too old is no longer found; what is swept later is its disk space.
+SWEEP_SECONDS = 3600.0
+# Deleted in one transaction, which nobody else can write in.
+_AT_ONCE = 256
+
+log = structlog.get_logger()
+
+
+class ResponseStore:
+    """`find` takes microseconds; the rest waits for the disk."""
+
+    def __init__(
+        self, database: Database, ttl: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`ttl` in seconds; 0 is for ever."""
+        self._table = database.table("responses")
+        self._ttl = ttl
+        self._clock = clock
+
+    def find(self, name: str) -> Stored | None:
+        """The response of that name, unless it is too old."""
+        born = birth(name)
+        if born is None or self._is_old(born):
+            return None
+        record = self._table.get(name)
+        return None if record is None else Stored(**record)
+
+    async def put(self, stored: Stored) -> None:
+        """Keep a response. That the disk is full is told in the log: the answer is made, and its
+        client is better served with it than with an error."""
+        try:
+            await asyncio.to_thread(self._table.put, stored.response["id"], stored.record())
+        except lmdb.Error:
+            log.exception("a response could not be stored", response=stored.response["id"])
+
+    async def delete(self, name: str) -> bool:
+        """Whether it was there."""
+        found = await asyncio.to_thread(self.find, name)
+        return found is not None and await asyncio.to_thread(self._table.delete, name) == 1
+
+    def sweep(self) -> int:
+        """Remove what is too old, which is what comes first; how many it was."""
+        old: list[str] = []
+        for name in self._table.names():
+            born = birth(name)
+            if len(old) == _AT_ONCE or (born is not None and not self._is_old(born)):
+                break
+            old.append(name)
+        return self._table.delete(*old) if old else 0
+
+    async def keep_swept(self) -> None:
+        """Sweep now and then, for as long as the gateway runs."""
+        while True:
+            while swept := await asyncio.to_thread(self.sweep):
+                log.info("old responses removed", responses=swept)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    def _is_old(self, born: int) -> bool:
+        return bool(self._ttl) and self._clock() > born + self._ttl

@@ -1,0 +1,96 @@
+"""POST /v1/responses, and what is kept of them: GET, DELETE, their input items."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kronk.gateway.answer import respond
+from kronk.gateway.body import parse_body
+from kronk.gateway.dialects.generation import IMC_HEADER
+from kronk.gateway.dialects.responses import listing, request, schemas
+from kronk.gateway.dialects.responses.stored import Stored
+from kronk.gateway.operations import responses_operation
+from kronk.gateway.services import services_of
+from kronk.shared.errors import InvalidArgument, NotFound
+
+from .documents import IMC, JSON, answer_documents, request_document
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/responses",
+    openapi_extra=request_document(request.schema(), parameters=[IMC]),
+    responses=answer_documents(schemas.RESPONSE, events="OpenAI's events, named `response.*`."),
+    summary="Response",
+)
+async def create(http: Request) -> Response:
+    """Answer with a response, streamed or whole, and keep it unless `store` is false."""
+    services = services_of(http)
+    parse = partial(
+        responses_operation, store=services.responses, imc_header=http.headers.get(IMC_HEADER)
+    )
+    return respond(services, await parse_body(http, parse))
+
+
+@router.get(
+    "/v1/responses/{response_id}",
+    openapi_extra={"parameters": listing.RESPONSE_QUERY},
+    responses=answer_documents(schemas.RESPONSE),
+    summary="Stored response",
+)
+async def get(http: Request, response_id: str) -> Response:
+    """A response that was kept."""
+    listing.check_response_query(http.query_params)
+    return JSONResponse(_stored(http, response_id).response)
+
+
+@router.delete(
+    "/v1/responses/{response_id}",
+    responses=answer_documents(schemas.DELETED),
+    summary="Delete a stored response",
+)
+async def delete(http: Request, response_id: str) -> Response:
+    """Forget a response; those that continued it stay, with what they know of it."""
+    if not await services_of(http).responses.delete(response_id):
+        raise _not_found(response_id)
+    return JSONResponse(listing.deleted(response_id))
+
+
+@router.get(
+    "/v1/responses/{response_id}/input_items",
+    openapi_extra={"parameters": listing.ITEMS_QUERY},
+    responses=answer_documents(schemas.INPUT_ITEMS),
+    summary="Input items of a stored response",
+)
+async def input_items(http: Request, response_id: str) -> Response:
+    """What the response answered, the earlier turns that it continued included."""
+    asked = listing.items_query(http.query_params)
+    return JSONResponse(listing.page(_stored(http, response_id).items, asked))
+
+
+@router.post(
+    "/v1/responses/{response_id}/cancel",
+    openapi_extra={"requestBody": {"required": False, "content": {JSON: {"schema": {}}}}},
+    responses=answer_documents(None, "There are no responses in the background to cancel."),
+    summary="Cancel a response",
+)
+async def cancel(http: Request, response_id: str) -> Response:
+    """Always refused: to end a response that is being made, close its connection."""
+    _stored(http, response_id)
+    raise InvalidArgument("Cannot cancel a synchronous response.", param="response_id")
+
+
+def _stored(http: Request, name: str) -> Stored:
+    found = services_of(http).responses.find(name)
+    if found is None:
+        raise _not_found(name)
+    return found
+
+
+def _not_found(name: str) -> NotFound:
+    return NotFound(f"Response with id '{name[:100]}' not found.", param="response_id")
