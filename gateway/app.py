@@ -25,8 +25,23 @@ from .routes import (
     models,
     rerank,
     responses,
+    tokens,
 )
 from .services import Services
+
+ROUTES = (
+    chat,
+    completions,
+    responses,
+    messages,
+    embeddings,
+    rerank,
+    tokens,
+    models,
+    health,
+    kronk,
+    landing,
+)
 
 
 class Application(FastAPI):
@@ -61,18 +76,7 @@ def make_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    for part in (
-        chat,
-        completions,
-        responses,
-        messages,
-        embeddings,
-        rerank,
-        models,
-        health,
-        kronk,
-        landing,
-    ):
+    for part in ROUTES:
         app.include_router(part.router)
     return app
 

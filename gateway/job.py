@@ -19,6 +19,7 @@ WINDOW = 64
 
 # What stands in a message until the exchange numbers and names it.
 _NO_REQUEST, _NO_NAME = 0, ""
+_ANY = Answer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def inspect(
     add_special: bool = False,
     parse_special: bool = True,
     add_generation_prompt: bool = True,
+    answer: Answer = _ANY,
 ) -> Job:
     """What the model would see: one `Inspected`, which has what it `wants`. The number of tokens
     is the usage's `prompt_tokens`."""
@@ -108,6 +110,7 @@ def inspect(
         parse_special,
         add_generation_prompt,
         wants,
+        answer,
     )
     return Job(model, ask)
 

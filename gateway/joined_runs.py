@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from kronk.shared.errors import KronkError
-from kronk.shared.wire.to_gateway import Done, Inspected, Scores, Started, Vectors
+from kronk.shared.wire.to_gateway import Done, Inspected, Scores, Vectors
 from kronk.shared.wire.values import Timings, Usage
 
 from .run import Bell, Event, Run
@@ -92,6 +92,6 @@ def together(ends: Sequence[Done]) -> Done:
 
 
 def _renumbered(event: Event, first: int) -> Event:
-    if first == 0 or isinstance(event, Started | Vectors | Scores | Inspected):
+    if first == 0 or isinstance(event, Vectors | Scores | Inspected):
         return event
     return replace(event, choice=event.choice + first)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 
-from .dialects import chat, completions, embeddings, rerank
+from .dialects import chat, completions, embeddings, rerank, tokens
 from .dialects.anthropic import request as messages
 from .dialects.anthropic.stream import MessageChunks
 from .dialects.anthropic.whole import CountWhole, MessageWhole
@@ -60,11 +60,13 @@ def completion_operation(body: bytes, imc_header: str | None = None) -> Operatio
     name, created, model = new_name("cmpl-"), int(time.time()), asked.jobs[0].model
     sink: Chunks | Whole
     if asked.stream:
-        chunks = CompletionChunks(name, model, created, asked.openings, asked.include_usage)
+        chunks = CompletionChunks(
+            name, model, created, asked.openings, asked.choices, asked.include_usage
+        )
         sink = PaddedChunks(chunks) if asked.padded else chunks
     else:
         scored = asked.logprobs is not None
-        sink = CompletionWhole(name, model, created, asked.openings, scored)
+        sink = CompletionWhole(name, model, created, asked.openings, asked.choices, scored)
     return Operation(name, asked.jobs, sink)
 
 
@@ -127,3 +129,19 @@ def message_operation(
 def message_count_operation(body: bytes) -> Operation:
     """POST /v1/messages/count_tokens."""
     return Operation(new_name("count_"), [messages.parse_count(body)], CountWhole())
+
+
+def tokenize_operation(body: bytes) -> Operation:
+    """POST /v1/tokenize."""
+    asked = tokens.parse_tokenize(body)
+    return Operation(new_name("tok-"), [asked.job], tokens.TokensWhole(asked))
+
+
+def detokenize_operation(body: bytes) -> Operation:
+    """POST /v1/detokenize."""
+    return Operation(new_name("tok-"), [tokens.parse_detokenize(body)], tokens.TextWhole())
+
+
+def template_operation(body: bytes) -> Operation:
+    """POST /v1/apply-template."""
+    return Operation(new_name("tok-"), [tokens.parse_template(body)], tokens.PromptWhole())

@@ -7,9 +7,9 @@ import time
 from kronk.shared.errors import InvalidArgument, TooLarge
 from kronk.shared.wire.to_gateway import Done, Inspected
 from kronk.shared.wire.to_worker import Inspect
-from kronk.shared.wire.values import Answer, Timings, Usage
+from kronk.shared.wire.values import Timings, Usage
 
-from .conversation import tools_of
+from .answering import callable_tools
 from .loader import Loaded
 from .model import Model
 from .pooled.loader import PooledLoaded
@@ -33,6 +33,7 @@ def inspect(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[Inspected, D
         text if "text" in asked.wants else "",
         tuple(tokens) if "tokens" in asked.wants else (),
         tuple(map(model.spelling, tokens)) if "pieces" in asked.wants else (),
+        loaded.fitted.n_ctx,
     )
     took = Timings(queued=0.0, prefill=time.monotonic() - started, decode=0.0)
     return found, Done(asked.request, Usage(len(tokens), 0), took)
@@ -49,7 +50,7 @@ def _seen(asked: Inspect, loaded: Loaded | PooledLoaded, model: Model) -> tuple[
         return _chat(asked, loaded)
     assert prompt.text is not None
     if asked.add_special and asked.parse_special and isinstance(loaded, Loaded):
-        return prompt.text, see(prompt, Answer(), loaded, readable).tokens
+        return prompt.text, see(prompt, asked.answer, loaded, readable).tokens
     readable(prompt.text, "prompt")
     tokens = model.tokenize_raw(
         prompt.text, add_special=asked.add_special, parse_special=asked.parse_special
@@ -61,14 +62,14 @@ def _chat(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[str, list[int]
     if isinstance(loaded, PooledLoaded):
         raise InvalidArgument(f"this model {does(loaded)}; it does not chat", param="model")
     if asked.add_generation_prompt:
-        seen = see(asked.prompt, Answer(), loaded, readable)
+        seen = see(asked.prompt, asked.answer, loaded, readable)
         return seen.text, seen.tokens
     chat = render_chat(
         loaded.template,
         loaded.model,
         loaded.family,
         asked.prompt,
-        tools_of(asked.prompt),
+        callable_tools(asked.prompt, asked.answer),
         add_generation_prompt=False,
     )
     readable(chat.text, "messages")

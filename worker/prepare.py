@@ -79,10 +79,15 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         parser=reading.parser,
         shown=reading.shown,
         logprobs=submit.answer.logprobs,
+        echo=_text(loaded, tokens) if submit.answer.echo else "",
         grammar=answering.grammar(loaded, submit, seen.tools, max_tokens, reading),
         thinking=reading.thinking,
         marks=_marks(loaded, seen, submit.prompt.session),
     )
+
+
+def _text(loaded: Loaded, tokens: Sequence[int]) -> str:
+    return loaded.model.detokenize(tokens).decode("utf-8", "replace")
 
 
 def _marks(loaded: Loaded, seen: Seen, session: str | None) -> dict[int, str | None]:

@@ -128,7 +128,11 @@ class ChatRequest:
 
 def parse(body: bytes, imc_header: str | None = None) -> ChatRequest:
     """The request in `body`; `InvalidArgument` names the first field that is not acceptable."""
-    given = load_object(body)
+    return parse_object(load_object(body), imc_header)
+
+
+def parse_object(given: dict[str, Any], imc_header: str | None = None) -> ChatRequest:
+    """The same of a body that was read already."""
     _refuse_old_tools(given)
     fields = read(ChatBody, given, NEUTRAL)
     check_metadata(fields.metadata)

@@ -11,6 +11,7 @@ from kronk.gateway.job import Job, generate
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Answer, Prompt
 
+from . import token_ids
 from .constraints import constraint
 from .fields import load_object, wrong
 from .generation import (
@@ -29,16 +30,12 @@ from .residency import ttl
 MAX_TOKENS = 16
 # OpenAI's bound.
 MOST_LOGPROBS = 5
-# Token ids fit 32 bits in llama.cpp.
-_TOKENS = range(2**31)
-
-_TOKEN_IDS_SCHEMA = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}
 _PROMPT_SCHEMA = {
     "anyOf": [
         {"type": "string"},
         {"type": "array", "minItems": 1, "items": {"type": "string"}},
-        _TOKEN_IDS_SCHEMA,
-        {"type": "array", "minItems": 1, "items": _TOKEN_IDS_SCHEMA},
+        token_ids.SCHEMA,
+        {"type": "array", "minItems": 1, "items": token_ids.SCHEMA},
     ]
 }
 
@@ -62,8 +59,10 @@ class CompletionRequest:
     jobs: tuple[Job, ...]
     stream: bool
     include_usage: bool
-    # What each choice begins with: its prompt, when it is to be echoed, or nothing.
+    # What each choice begins with: its prompt, when it is to be echoed and is text, or nothing.
     openings: tuple[str, ...]
+    # For each prompt.
+    choices: int
     # Alternatives per token; None without log-probabilities.
     logprobs: int | None
     # Whether chunks are padded to hide the length of what is in them.
@@ -77,7 +76,12 @@ def parse(body: bytes, imc_header: str | None = None) -> CompletionRequest:
     prompts = _prompts(fields.prompt)
     _check_choices(fields, len(prompts))
     _check_text_only(fields, prompts)
-    answer = Answer(constraint=constraint(fields), logprobs=fields.logprobs, choices=fields.n or 1)
+    answer = Answer(
+        constraint=constraint(fields),
+        logprobs=fields.logprobs,
+        choices=fields.n or 1,
+        echo=None if isinstance(prompts[0], str) or not fields.echo else "prompt",
+    )
     sampled = sampling(given)
     max_tokens = MAX_TOKENS if fields.max_tokens is None else fields.max_tokens
     check_min_tokens(sampled, max_tokens)
@@ -98,6 +102,7 @@ def parse(body: bytes, imc_header: str | None = None) -> CompletionRequest:
             for prompt in prompts
             for _ in range(answer.choices)
         ),
+        choices=answer.choices,
         logprobs=fields.logprobs,
         padded=fields.pads,
     )
@@ -128,24 +133,14 @@ def _prompts(value: object) -> list[str | tuple[int, ...]]:
         case str():
             return [_text(item, at) for at, item in enumerate(value)]
         case list():
-            return [_tokens(item, f"prompt[{at}]") for at, item in enumerate(value)]
-    return [_tokens(value, "prompt")]
+            return [token_ids.token_ids(item, f"prompt[{at}]") for at, item in enumerate(value)]
+    return [token_ids.token_ids(value, "prompt")]
 
 
 def _text(value: object, at: int) -> str:
     if not isinstance(value, str):
         raise wrong(f"prompt[{at}]", "a string like the first", value)
     return value
-
-
-def _tokens(value: object, where: str) -> tuple[int, ...]:
-    if not isinstance(value, list) or not value:
-        raise wrong(where, "an array with at least one token id", value)
-    for at, item in enumerate(value):
-        # `type is`: to Python True is 1, and to a caller it is a mistake.
-        if type(item) is not int or item not in _TOKENS:
-            raise wrong(f"{where}[{at}]", "a token id", item)
-    return tuple(value)
 
 
 def _check_choices(fields: CompletionBody, prompts: int) -> None:
@@ -171,8 +166,6 @@ def _check_text_only(fields: CompletionBody, prompts: list[str | tuple[int, ...]
     is_text = isinstance(prompts[0], str)
     if fields.suffix is not None and not is_text:
         raise InvalidArgument("'suffix' needs a 'prompt' of text, not token ids", param="suffix")
-    if fields.echo and not is_text:
-        raise InvalidArgument("'echo' needs a 'prompt' of text, not token ids", param="echo")
     if fields.echo and fields.logprobs is not None:
         raise InvalidArgument(
             "'echo' and 'logprobs' together are not supported: a prompt's tokens have no "

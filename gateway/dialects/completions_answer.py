@@ -20,16 +20,24 @@ _KIND = "text_completion"
 
 
 class CompletionChunks(ChoiceChunks):
-    """The server-sent events of one answer. `openings` has what each choice begins with."""
+    """The server-sent events of one answer. `openings` has what each choice begins with, `choices`
+    how many of them each prompt has."""
 
     before_text = '"text":'
     after_text = ""
 
     def __init__(
-        self, name: str, model: str, created: int, openings: Sequence[str], include_usage: bool
+        self,
+        name: str,
+        model: str,
+        created: int,
+        openings: Sequence[str],
+        choices: int,
+        include_usage: bool,
     ) -> None:
         super().__init__(head(name, _KIND, created, model), len(openings), include_usage)
         self._openings = openings
+        self._per_prompt = choices
         self._scores = [LegacyLogprobs() for _ in openings]
 
     def opening(self) -> bytes:
@@ -48,8 +56,10 @@ class CompletionChunks(ChoiceChunks):
                 return self._chunk(_choice(choice, text, scores, None))
             case Finished():
                 return self._finished(event)
-            case Started():
-                return b""
+            case Started(choice=first, echo=echo):
+                return b"".join(
+                    [self._text(at, echo) for at in range(first, first + self._per_prompt)]
+                )
         raise _misplaced(event)
 
     def finish_choice(self, event: Finished) -> dict[str, Any]:
@@ -64,10 +74,17 @@ class CompletionWhole:
     """Collects the events of all choices. `scored` when log-probabilities were asked for."""
 
     def __init__(
-        self, name: str, model: str, created: int, openings: Sequence[str], scored: bool
+        self,
+        name: str,
+        model: str,
+        created: int,
+        openings: Sequence[str],
+        choices: int,
+        scored: bool,
     ) -> None:
         self._head = head(name, _KIND, created, model)
         self._texts = [[text] for text in openings]
+        self._per_prompt = choices
         self._logprobs: list[list[TokenLogprob]] = [[] for _ in openings]
         self._finished: dict[int, Finished] = {}
         self._scored = scored
@@ -82,8 +99,9 @@ class CompletionWhole:
                 self._logprobs[choice] += logprobs
             case Finished(choice=choice):
                 self._finished[choice] = event
-            case Started():
-                pass
+            case Started(choice=first, echo=echo):
+                for texts in self._texts[first : first + self._per_prompt]:
+                    texts.append(echo)
             case _:
                 raise _misplaced(event)
 

@@ -17,19 +17,20 @@ from kronk.gateway.run import Event
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Vectors
 
+from . import token_ids
 from .fields import first_error, kind, load_object, path
+from .generation import ModelName
 from .residency import Span, ttl
 
 # OpenAI's limit.
 MOST_INPUTS = 2048
-_TOKEN_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1}
 _TEXT = {"type": "string", "minLength": 1}
 _INPUT_SCHEMA = {
     "anyOf": [
         _TEXT,
         {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_INPUTS},
-        _TOKEN_IDS,
-        {"type": "array", "items": _TOKEN_IDS, "minItems": 1, "maxItems": MOST_INPUTS},
+        token_ids.SCHEMA,
+        {"type": "array", "items": token_ids.SCHEMA, "minItems": 1, "maxItems": MOST_INPUTS},
     ]
 }
 
@@ -39,7 +40,7 @@ class EmbeddingsBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", title="EmbeddingsRequest")
 
-    model: Annotated[str, Field(min_length=1, max_length=1024)]
+    model: ModelName
     # Checked by hand: a union's errors name all branches.
     input: Annotated[Any, WithJsonSchema(_INPUT_SCHEMA)]
     encoding_format: Literal["float", "base64"] | None = None
@@ -102,18 +103,7 @@ def _text(value: object, where: str) -> str:
 
 
 def _tokens(value: object, where: str) -> list[int]:
-    if not isinstance(value, list):
-        raise InvalidArgument(
-            f"'{where}' must be a string or an array of token ids, got {kind(value)}", param=where
-        )
-    if not value:
-        raise InvalidArgument(f"'{where}': input cannot be an empty array", param=where)
-    for number, token in enumerate(value):
-        # What the vocabulary has, only the worker knows.
-        if type(token) is not int or not 0 <= token < 2**31:
-            where = path(where, number)
-            raise InvalidArgument(f"'{where}' must be a token id, got {kind(token)}", param=where)
-    return value
+    return list(token_ids.token_ids(value, where))
 
 
 class EmbeddingsWhole:

@@ -27,6 +27,8 @@ LONGEST_METADATA_VALUE = 512
 IMC_HEADER = "KRONK_IMC_ID"
 LONGEST_IMC_ID = 256
 
+ModelName = Annotated[str, Field(min_length=1, max_length=1024)]
+
 _STOP_SCHEMA = {
     "anyOf": [
         {"type": "string", "minLength": 1},
@@ -67,7 +69,7 @@ class TextBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    model: Annotated[str, Field(min_length=1, max_length=1024)]
+    model: ModelName
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     # Checked by hand: a union's errors name both branches.

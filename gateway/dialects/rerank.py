@@ -13,6 +13,7 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Scores
 
 from .fields import first_error, kind, load_object, path
+from .generation import ModelName
 from .residency import Span, ttl
 
 # As many as there may be texts to embed.
@@ -35,7 +36,7 @@ class RerankBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", title="RerankRequest")
 
-    model: Annotated[str, Field(min_length=1, max_length=1024)]
+    model: ModelName
     query: Annotated[str, Field(min_length=1)]
     documents: Annotated[
         list[Annotated[Any, WithJsonSchema(_DOCUMENT_SCHEMA)]],

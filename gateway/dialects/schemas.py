@@ -130,5 +130,20 @@ _EMBEDDING = closed(
 )
 EMBEDDINGS = listed(_EMBEDDING, model=TEXT, usage=_INPUT_USAGE)
 
+# A piece that is no text by itself, being a part of a character, is its bytes.
+_PIECE = closed(
+    {"id": COUNT, "piece": {"anyOf": [TEXT, array({"type": "integer", "maximum": 255})]}}
+)
+TOKENS = closed(
+    {
+        "tokens": {"anyOf": [array(COUNT), array(_PIECE)]},
+        "count": COUNT,
+        "max_model_len": COUNT,
+    },
+    {"token_strs": array(TEXT)},
+)
+DETOKENIZED = closed({"content": TEXT, "prompt": TEXT})
+PROMPT = closed({"prompt": TEXT})
+
 MODEL = closed({"id": TEXT, "object": {"const": "model"}, "created": WHOLE, "owned_by": TEXT})
 MODELS = listed(MODEL)

@@ -76,6 +76,10 @@ class Started:
     request: int
     prompt_tokens: int
     cached_tokens: int
+    # The first of its choices.
+    choice: int = 0
+    # The prompt's text, where the request wants to see it.
+    echo: str = ""
 
 
 # Deltas: what there is one or several of per token. Each costs one credit.
@@ -180,6 +184,8 @@ class Inspected:
     tokens: tuple[int, ...]
     # The bytes of each token, or its name. A character may be spread over several.
     pieces: tuple[bytes, ...]
+    # Tokens that a prompt and its answer may have together.
+    n_ctx: int
 
 
 @dataclass(frozen=True, slots=True)

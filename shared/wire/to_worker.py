@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .codec import Family
@@ -90,6 +90,8 @@ class Inspect:
     # What `Inspected` shall have: a million tokens take time to carry. Their number stands in
     # `Done` in any case.
     wants: tuple[Detail, ...] = ()
+    # Of a chat: what of the answer is said to the model (the tools it may use, the form it has).
+    answer: Answer = field(default_factory=Answer)
 
 
 @dataclass(frozen=True, slots=True)

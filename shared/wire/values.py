@@ -113,6 +113,8 @@ class Answer:
     thinking_budget: int | None = None
     # Independent answers to the one prompt.
     choices: int = 1
+    # What `Started` shall have: the text of a prompt of tokens, which nobody else knows.
+    echo: Literal["prompt"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from kronk.gateway.dialects.completions_answer import CompletionChunks, Completi
 from kronk.gateway.dialects.figures import FINGERPRINT
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
-from kronk.shared.wire.to_gateway import Delta, Done, Finished, ReasoningDelta, ScoredDelta
+from kronk.shared.wire.to_gateway import Delta, Done, Finished, ReasoningDelta, ScoredDelta, Started
 from kronk.shared.wire.values import Alternative, Timings, TokenLogprob, Usage
 
 DONE = Done(1, Usage(5, 3), Timings(0.001, 0.02, 0.1))
@@ -40,12 +40,14 @@ USAGE = {
 }
 
 
-def chunks(*openings: str, include_usage: bool = False) -> CompletionChunks:
-    return CompletionChunks("cmpl-1", "m", 1700000000, openings or ("",), include_usage)
+def chunks(*openings: str, choices: int = 1, include_usage: bool = False) -> CompletionChunks:
+    return CompletionChunks("cmpl-1", "m", 1700000000, openings or ("",), choices, include_usage)
 
 
-def whole(*events: Event, openings: tuple[str, ...] = ("",), scored: bool = False) -> Any:
-    answer = CompletionWhole("cmpl-1", "m", 1700000000, openings, scored)
+def whole(
+    *events: Event, openings: tuple[str, ...] = ("",), choices: int = 1, scored: bool = False
+) -> Any:
+    answer = CompletionWhole("cmpl-1", "m", 1700000000, openings, choices, scored)
     for event in events:
         answer.add(event)
     return json.loads(json.dumps(answer.body(DONE)))
@@ -100,6 +102,25 @@ def test_an_echoed_prompt_comes_first() -> None:
     events = (text("x", 1), text("y", 0), stop(0), stop(1))
     choices = whole(*events, openings=("once ", "once "))["choices"]
     assert [entry["text"] for entry in choices] == ["once y", "once x"]
+
+
+def test_a_prompt_whose_text_the_model_knows_comes_first_too() -> None:
+    # Two prompts of tokens with two choices each; the second begins before the first goes on.
+    events = (
+        Started(1, 3, 0, choice=0, echo="once "),
+        Started(2, 3, 0, choice=2, echo="twice "),
+        *(text(str(at), at) for at in range(4)),
+        *(stop(at) for at in range(4)),
+    )
+    openings = ("",) * 4
+    choices = whole(*events, openings=openings, choices=2)["choices"]
+    assert [entry["text"] for entry in choices] == ["once 0", "once 1", "twice 2", "twice 3"]
+    stream = chunks(*openings, choices=2)
+    texts = ["", "", "", ""]
+    for chunk in read(b"".join(map(stream.event, events)) + stream.closing(DONE)):
+        for entry in chunk["choices"]:
+            texts[entry["index"]] += entry["text"]
+    assert texts == [entry["text"] for entry in choices]
 
 
 def test_each_choice_ends_on_its_own() -> None:

@@ -94,6 +94,14 @@ def test_each_choice_of_each_echoed_prompt_begins_with_it() -> None:
     asked = parse(body(prompt=["a", "b"], n=2, echo=True))
     assert asked.openings == ("a", "a", "b", "b")
     assert parse(body(prompt=["a", "b"], n=2)).openings == ("",) * 4
+    assert not any(ask.answer.echo for ask in submits(body(prompt=["a", "b"], echo=True)))
+
+
+def test_what_tokens_stand_for_is_asked_of_the_model() -> None:
+    asked = parse(body(prompt=[[1], [2]], n=2, echo=True))
+    assert (asked.openings, asked.choices) == (("",) * 4, 2)
+    assert all(ask.answer.echo for ask in submits(body(prompt=[[1], [2]], echo=True)))
+    assert not submit(body(prompt=[1])).answer.echo
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
@@ -122,7 +130,6 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"logprobs": 6}, "logprobs", "5"),
     ({"echo": 1}, "echo", "boolean"),
     ({"echo": True, "logprobs": 0}, "echo", "'echo' and 'logprobs'"),
-    ({"echo": True, "prompt": [1]}, "echo", "text"),
     ({"suffix": "x", "prompt": [[1]]}, "suffix", "text"),
     ({"suffix": 1}, "suffix", "string"),
     ({"messages": []}, "messages", "Unrecognized"),

@@ -59,7 +59,7 @@ def chat_whole(script: str, tier: str | None = None) -> Any:
 
 def completion_whole(script: str) -> Any:
     scored = script == "logprobs"
-    return whole(CompletionWhole("cmpl-1", "tiny", CREATED, ("",), scored), script)
+    return whole(CompletionWhole("cmpl-1", "tiny", CREATED, ("",), 1, scored), script)
 
 
 def without_version(text: str) -> str:
@@ -103,7 +103,7 @@ def test_a_whole_chat_is_golden(script: str) -> None:
 
 @pytest.mark.parametrize("script", PLAIN)
 def test_a_streamed_completion_is_golden(script: str) -> None:
-    data = stream(CompletionChunks("cmpl-1", "tiny", CREATED, ("",), True), script)
+    data = stream(CompletionChunks("cmpl-1", "tiny", CREATED, ("",), 1, True), script)
     check(f"openai/completion_{script}.stream.txt", without_version(data.decode()))
     for chunk in chunks_of(data):
         # OpenAI's class knows no unfinished choice, which its API sends all the same.

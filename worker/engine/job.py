@@ -83,6 +83,8 @@ class Job:
     shown: Mapping[int, bytes] = field(default_factory=dict)
     # Alternatives to report with each token; None is no log-probabilities.
     logprobs: int | None = None
+    # The prompt's text where its answer begins with it.
+    echo: str = ""
     grammar: Grammar | None = None
     thinking: Thinking | None = None
     # Prompt lengths, ascending, at which to keep the sequence's state, and the name to pin it by.

@@ -50,7 +50,8 @@ class Request:
     def start(self, now: float) -> None:
         """Its first choice has a slot."""
         self._started = now
-        self._emit(Started(self.job.request, len(self.job.prompt), self.cached))
+        job = self.job
+        self._emit(Started(job.request, len(job.prompt), self.cached, echo=job.echo))
 
     def took_token(self, now: float) -> None:
         """One of its choices has a token more."""
