@@ -134,7 +134,7 @@ class WholeResponse(_RunResponse):
         await work.source.until_accepted()
         body = await _collect(work, self._operation, self._whole, record)
         length = (b"content-length", b"%d" % len(body))
-        headers = [(b"content-type", b"application/json"), length]
+        headers = [(b"content-type", self._operation.media_type.encode()), length]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send_body({"type": "http.response.body", "body": body, "more_body": False})
 

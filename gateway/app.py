@@ -15,6 +15,7 @@ from kronk.shared.errors import KronkError
 from . import errors, openapi
 from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
+    audio,
     chat,
     completions,
     embeddings,
@@ -36,6 +37,7 @@ ROUTES = (
     messages,
     embeddings,
     rerank,
+    audio,
     tokens,
     models,
     health,

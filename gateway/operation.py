@@ -50,6 +50,9 @@ class Whole(Protocol):
         """The object, or its JSON, once the answer ended well."""
 
 
+JSON = "application/json"
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`jobs` share the answer, as `kronk.gateway.joined_runs` says; there is at least one."""
@@ -60,3 +63,5 @@ class Operation:
     sink: Chunks | Whole
     # Awaited when the last of the answer is made, well or as a stream's failure, and not yet sent.
     settle: Callable[[], Awaitable[None]] | None = None
+    # Of a whole answer.
+    media_type: str = JSON

@@ -23,7 +23,9 @@ from .dialects.responses.output import Output
 from .dialects.responses.stored import Stored
 from .dialects.responses.stream import ResponseChunks
 from .dialects.responses.whole import ResponseWhole
-from .operation import Chunks, Operation, Whole
+from .dialects.transcriptions import SpeechRequest
+from .dialects.transcriptions_answer import SpeechChunks, SpeechWhole
+from .operation import JSON, Chunks, Operation, Whole
 from .responses_store import ResponseStore
 
 
@@ -145,3 +147,10 @@ def detokenize_operation(body: bytes) -> Operation:
 def template_operation(body: bytes) -> Operation:
     """POST /v1/apply-template."""
     return Operation(new_name("tok-"), [tokens.parse_template(body)], tokens.PromptWhole())
+
+
+def speech_operation(asked: SpeechRequest) -> Operation:
+    """POST /v1/audio/transcriptions and /v1/audio/translations."""
+    sink = SpeechChunks() if asked.stream else SpeechWhole(asked.form)
+    media_type = "text/plain; charset=utf-8" if asked.form == "text" else JSON
+    return Operation(new_name("transcript-"), [asked.job], sink, media_type=media_type)

@@ -144,6 +144,17 @@ TOKENS = closed(
 )
 DETOKENIZED = closed({"content": TEXT, "prompt": TEXT})
 PROMPT = closed({"prompt": TEXT})
+_SPEECH_USAGE = closed(
+    {
+        "type": {"const": "tokens"},
+        "input_tokens": COUNT,
+        "output_tokens": COUNT,
+        "total_tokens": COUNT,
+    }
+)
+TRANSCRIPT = closed(
+    {"text": TEXT, "usage": _SPEECH_USAGE, "finish_reason": {"enum": ["stop", "length"]}}
+)
 
 MODEL = closed({"id": TEXT, "object": {"const": "model"}, "created": WHOLE, "owned_by": TEXT})
 MODELS = listed(MODEL)

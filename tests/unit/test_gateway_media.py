@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from fakes.gateway_house import House
 from harness.file_server import SILENCE, FileServer, answer
-from harness.media_files import data_url, png
+from harness.media_files import data_url, png, wav
 from harness.waiting import wait_until
+from kronk.gateway.body import MAX_BODY_BYTES
+from kronk.shared.wire.to_gateway import Failed
 from kronk.shared.wire.to_supervisor import LeaseRequest
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Media
@@ -105,3 +108,85 @@ def test_a_client_that_leaves_during_the_fetch_leaves_nothing_behind(
     assert http.post(CHAT, json=ask(data_url(PNG))).status_code == 200
     # Only the request after it ever asked for a lease.
     assert len(house.all(LeaseRequest)) == 1
+
+
+SPEECH = wav(300, seconds=0.01)
+
+
+@pytest.fixture
+def client(house: House) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{house.url}/v1", api_key="x", max_retries=0) as client:
+        yield client
+
+
+def test_a_transcript_through_the_official_client(house: House, client: openai.OpenAI) -> None:
+    done = client.audio.transcriptions.create(
+        model="tiny", file=("a.wav", SPEECH), language="en", prompt="Names.", temperature=0.5
+    )
+    assert done.text == "Hello world"
+    assert done.usage is not None and done.usage.type == "tokens"
+    assert (done.usage.input_tokens, done.usage.output_tokens) == (5, 2)
+    (submit,) = house.wait_for(Submit)
+    assert submit.prompt.media == (Media("audio", SPEECH, "file"),)
+    assert submit.sampling.temperature == 0.5
+
+
+def test_a_bare_transcript_is_plain_text(client: openai.OpenAI, http: httpx.Client) -> None:
+    bare = client.audio.transcriptions.create(
+        model="tiny", file=("a.wav", SPEECH), response_format="text"
+    )
+    assert bare == "Hello world\n"
+    form = {"model": "tiny", "response_format": "text"}
+    answer = http.post("/v1/audio/transcriptions", data=form, files={"file": ("a", SPEECH)})
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_streamed_transcript_through_the_official_client(client: openai.OpenAI) -> None:
+    stream = client.audio.transcriptions.create(model="tiny", file=("a.wav", SPEECH), stream=True)
+    first, second, last = stream
+    assert first.type == second.type == "transcript.text.delta"
+    assert (first.delta, second.delta) == ("Hello", " world")
+    assert last.type == "transcript.text.done"
+    assert last.text == "Hello world"
+    assert last.usage is not None and last.usage.total_tokens == 7
+
+
+def test_a_translation_has_the_form_of_a_transcript(http: httpx.Client) -> None:
+    # By hand: the official client says that OpenAI has deprecated them.
+    answer = http.post(
+        "/v1/audio/translations", data={"model": "tiny"}, files={"file": ("a.wav", SPEECH)}
+    )
+    assert answer.json()["text"] == "Hello world"
+
+
+def test_a_model_without_ears_refuses_the_file(house: House, client: openai.OpenAI) -> None:
+    def deaf(submit: Submit) -> Iterator[Any]:
+        yield Failed(submit.request, "invalid_argument", "no audio", submit.prompt.media[0].param)
+
+    house.script = deaf
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.audio.transcriptions.create(model="tiny", file=("a.wav", SPEECH), stream=stream)
+        assert caught.value.param == "file"
+
+
+def test_what_is_wrong_with_a_form_is_a_400(client: openai.OpenAI, http: httpx.Client) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.audio.transcriptions.create(
+            model="tiny", file=("a.wav", SPEECH), response_format="srt"
+        )
+    assert caught.value.param == "response_format"
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.audio.transcriptions.create(model="tiny", file=("a.png", PNG))
+    assert caught.value.param == "file"
+    for path in ("/v1/audio/transcriptions", "/v1/audio/translations"):
+        assert http.post(path, json={"model": "tiny"}).status_code == 400
+        assert http.post(path, content=b"").status_code == 400
+
+
+def test_a_recording_over_the_limit_is_a_413(http: httpx.Client) -> None:
+    file = SPEECH + bytes(MAX_BODY_BYTES)
+    answer = http.post(
+        "/v1/audio/transcriptions", data={"model": "tiny"}, files={"file": ("a.wav", file)}
+    )
+    assert answer.status_code == 413

@@ -357,7 +357,7 @@ def test_a_large_file_is_decoded_in_pieces_to_the_same_bytes() -> None:
     ("name", "content"),
     [
         (
-            "image_and_text",
+            "image",
             [{"type": "text", "text": "What is it?"}, image(data_url(PNG), detail="auto")],
         ),
         ("recording", [audio(text(WAV)), {"type": "text", "text": "Transcribe."}]),
@@ -367,4 +367,6 @@ def test_a_large_file_is_decoded_in_pieces_to_the_same_bytes() -> None:
 )
 def test_a_request_with_files_comes_to_the_job_approved(name: str, content: Any) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": content}]}
-    golden.check(f"chat/{name}.json", golden.job_text(parse(json.dumps(body).encode()).job))
+    golden.check(
+        f"openai/chat_request_{name}.json", golden.job_text(parse(json.dumps(body).encode()).job)
+    )
