@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.values import LoadSpec, ModelStatus, Priority
 
@@ -215,4 +217,5 @@ class Model:
             restarts=self.restarts,
             last_exit=self.last_exit,
             fitted=fitted,
+            ttl=None if math.isinf(self.ttl) else self.ttl,
         )

@@ -112,13 +112,13 @@ class EmbeddingsWhole:
 
     def __init__(self, model: str, encoding: Literal["float", "base64"]) -> None:
         self._model = model
-        self._write = _base64 if encoding == "base64" else _numbers
+        self._write = _base64 if encoding == "base64" else numbers
         self._data: list[bytes] = []
 
     def add(self, event: Event) -> None:
         """Write the vectors of a message."""
         assert isinstance(event, Vectors), event
-        for index, vector in enumerate(_split(event), event.first):
+        for index, vector in enumerate(split(event), event.first):
             self._data.append(
                 b'{"object":"embedding","index":%d,"embedding":%b}' % (index, self._write(vector))
             )
@@ -134,7 +134,8 @@ class EmbeddingsWhole:
         return b'{"object":"list","data":[%b],%b' % (b",".join(self._data), end)
 
 
-def _split(vectors: Vectors) -> Iterator[bytes]:
+def split(vectors: Vectors) -> Iterator[bytes]:
+    """Each embedding of a message, as little-endian float32."""
     size = 4 * vectors.dimensions
     return (vectors.values[at : at + size] for at in range(0, len(vectors.values), size))
 
@@ -143,6 +144,7 @@ def _base64(vector: bytes) -> bytes:
     return b'"%b"' % base64.b64encode(vector)
 
 
-def _numbers(vector: bytes) -> bytes:
+def numbers(vector: bytes) -> bytes:
+    """An embedding as a JSON array."""
     # Twelve times as fast as the standard library's.
     return pydantic_core.to_json(struct.unpack(f"<{len(vector) // 4}f", vector))

@@ -404,6 +404,8 @@ class ModelStatus:
     last_exit: str | None
     # What its worker really loaded.
     fitted: Fitted | None = None
+    # Seconds it may be idle; None is for ever.
+    ttl: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

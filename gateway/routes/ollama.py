@@ -1,0 +1,126 @@
+"""Ollama's routes that run a model: /api/chat, /api/generate, /api/embed, /api/embeddings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kronk.gateway.answer import respond
+from kronk.gateway.body import parse_body
+from kronk.gateway.dialects.ollama import chat, embed, generate
+from kronk.gateway.dialects.ollama.answer import (
+    NDJSON,
+    Form,
+    OllamaChunks,
+    OllamaLoaded,
+    OllamaWhole,
+    chat_form,
+    generate_form,
+)
+from kronk.gateway.dialects.ollama.body import Asked
+from kronk.gateway.dialects.ollama.schemas import CHAT, EMBED, EMBEDDINGS, GENERATE
+from kronk.gateway.operation import Chunks, Operation, Whole
+from kronk.gateway.operations import new_name
+from kronk.gateway.services import Services, services_of
+from kronk.shared.models import index
+from kronk.shared.wire.to_gateway import Done
+from kronk.shared.wire.values import Timings, Usage
+
+from .documents import answer_documents, request_document
+from .models import scan
+
+router = APIRouter()
+
+STATUS_SECONDS = 2.0
+LATEST = ":latest"
+_UNLOADABLE = ("loading", "ready")
+_EVENTS = "such objects, a line each; the last one has `done`."
+_NOT_ASKED = Done(0, Usage(0, 0), Timings(0.0, 0.0, 0.0))
+
+
+@router.post(
+    "/api/chat",
+    openapi_extra=request_document(chat.ChatBody.model_json_schema()),
+    responses=answer_documents(CHAT, events=_EVENTS, media_type=NDJSON),
+    summary="Ollama's chat",
+)
+async def answer_chat(request: Request) -> Response:
+    """Answer a chat in Ollama's form; without messages, load the model or let it go."""
+    return await _generate(request, chat.parse, chat_form)
+
+
+@router.post(
+    "/api/generate",
+    openapi_extra=request_document(generate.GenerateBody.model_json_schema()),
+    responses=answer_documents(GENERATE, events=_EVENTS, media_type=NDJSON),
+    summary="Ollama's completion",
+)
+async def answer_prompt(request: Request) -> Response:
+    """Answer a prompt in Ollama's form; without one, load the model or let it go."""
+    return await _generate(request, generate.parse, generate_form)
+
+
+@router.post(
+    "/api/embed",
+    openapi_extra=request_document(embed.EmbedBody.model_json_schema()),
+    responses=answer_documents(EMBED),
+    summary="Ollama's embeddings",
+)
+async def answer_texts(request: Request) -> Response:
+    """Turn texts into vectors of length 1, in Ollama's form."""
+    return await _embed(request, embed.parse)
+
+
+@router.post(
+    "/api/embeddings",
+    openapi_extra=request_document(embed.EmbeddingsBody.model_json_schema()),
+    responses=answer_documents(EMBEDDINGS),
+    summary="Ollama's older embeddings",
+)
+async def answer_text(request: Request) -> Response:
+    """Turn one text into a vector of length 1, in Ollama's older form."""
+    return await _embed(request, embed.parse_single)
+
+
+async def _generate(request: Request, parse: Callable[[bytes], Asked], form: Form) -> Response:
+    services, asked = services_of(request), await parse_body(request, parse)
+    # The answer names the model as the caller does.
+    model, clock = asked.job.model, time.time_ns
+    job = replace(asked.job, model=await meant(services, model))
+    sink: Chunks | Whole
+    if job.ask is None:
+        sink = OllamaLoaded(model, form, clock, job.ttl)
+        if job.ttl == 0 and not await _is_resident(services, job.model):
+            return JSONResponse(sink.body(_NOT_ASKED))
+    elif asked.stream:
+        sink = OllamaChunks(model, form, clock)
+    else:
+        sink = OllamaWhole(model, form, clock)
+    return respond(services, Operation(new_name("ollama-"), [job], sink))
+
+
+async def _embed(request: Request, parse: Callable[[bytes], embed.EmbedRequest]) -> Response:
+    services, asked = services_of(request), await parse_body(request, parse)
+    sink = embed.EmbedWhole(asked, time.time_ns)
+    job = replace(asked.job, model=await meant(services, asked.job.model))
+    return respond(services, Operation(new_name("ollama-"), [job], sink))
+
+
+async def meant(services: Services, model: str) -> str:
+    """`NAME:latest`, which Ollama's tools make of NAME, is NAME unless there is such a model."""
+    if not model.endswith(LATEST):
+        return model
+    known = {entry.id for entry in await scan(services)}
+    return model if model in known else model.removesuffix(LATEST)
+
+
+async def _is_resident(services: Services, name: str) -> bool:
+    """Whether there is something to unload; `NotFound` for a name that means no model."""
+    known = index.locate(await scan(services), name).id
+    status = await services.link.status(STATUS_SECONDS)
+    return any(row.model == known and row.state in _UNLOADABLE for row in status.models)

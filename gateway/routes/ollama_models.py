@@ -1,0 +1,135 @@
+"""Ollama's routes about models: what there is, what is loaded, and what one of them can do."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kronk import __version__
+from kronk.gateway.body import parse_body
+from kronk.gateway.dialects.ollama import listings, name
+from kronk.gateway.dialects.ollama.answer import NDJSON
+from kronk.gateway.dialects.ollama.details import Details
+from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
+from kronk.gateway.model_files import details_of, template_of
+from kronk.gateway.services import Services, services_of
+from kronk.shared import gguf
+from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
+from kronk.shared.models import index
+from kronk.shared.models.index import ModelEntry
+from kronk.shared.models.resolve import resolve
+
+from .documents import answer_documents, request_document
+from .models import scan
+from .ollama import STATUS_SECONDS, meant
+
+router = APIRouter()
+
+_PULL = "kronk catalog pull"
+# Ollama's routes that change models, and what does it here.
+_REFUSED = {
+    ("POST", "/api/push"): "models are not published from here",
+    ("POST", "/api/create"): "a model's settings are in the model-config file",
+    ("POST", "/api/copy"): "another name for a model is a variant in the model-config file",
+    ("DELETE", "/api/delete"): "delete the model's file from the models folder",
+    ("POST", "/api/blobs/{digest}"): "put the model's file into the models folder",
+}
+
+
+@router.get("/api/version", responses=answer_documents(VERSION), summary="Ollama's version")
+async def version() -> Response:
+    """The version of Ollama whose API this is, and Kronk's own."""
+    return JSONResponse({"version": listings.VERSION, "kronk": __version__})
+
+
+@router.get("/api/tags", responses=answer_documents(TAGS), summary="Ollama's list of models")
+async def tags(request: Request) -> Response:
+    """The models that can be loaded, the newest first."""
+    found = await _described(await scan(services_of(request)))
+    found.sort(key=lambda pair: -pair[0].modified)
+    return JSONResponse({"models": [listings.tag(*pair) for pair in found]})
+
+
+@router.get("/api/ps", responses=answer_documents(RUNNING), summary="Ollama's running models")
+async def running(request: Request) -> Response:
+    """The models that are loaded."""
+    services = services_of(request)
+    status = await services.link.status(STATUS_SECONDS)
+    rows = {row.model: row for row in status.models if row.state == "ready" and row.fitted}
+    found = await _described(entry for entry in await scan(services) if entry.id in rows)
+    now = time.time_ns()
+    models = [listings.running(entry, facts, rows[entry.id], now) for entry, facts in found]
+    return JSONResponse({"models": models})
+
+
+@router.post(
+    "/api/show",
+    openapi_extra=request_document(name.NameBody.model_json_schema()),
+    responses=answer_documents(SHOWN),
+    summary="Ollama's description of a model",
+)
+async def show(request: Request) -> Response:
+    """What a model's file and configuration say, and what it can be asked for."""
+    services, named = services_of(request), await parse_body(request, name.parse)
+    model = await meant(services, named.model)
+    return JSONResponse(await asyncio.to_thread(_shown, services, model))
+
+
+@router.post(
+    "/api/pull",
+    openapi_extra=request_document(name.NameBody.model_json_schema()),
+    responses=answer_documents(PULLED, events="one such object.", media_type=NDJSON),
+    summary="Ollama's pull",
+)
+async def pull(request: Request) -> Response:
+    """Says that a model is here; fetching one is what `kronk catalog pull` does."""
+    services, named = services_of(request), await parse_body(request, name.parse)
+    model = await meant(services, named.model)
+    try:
+        index.pick(await scan(services), model, services.configs)
+    except NotFound as error:
+        raise NotFound(
+            f"{error.message}. Models are fetched with `{_PULL}`, not through this API",
+            param="model",
+        ) from error
+    return JSONResponse({"status": "success"}, media_type=NDJSON if named.stream else None)
+
+
+def _refusal(path: str, words: str) -> Callable[[], Awaitable[Response]]:
+    async def refuse() -> Response:
+        raise InvalidArgument(f"{path} is not supported by Kronk: {words}")
+
+    return refuse
+
+
+for (_method, _path), _words in _REFUSED.items():
+    router.add_api_route(_path, _refusal(_path, _words), methods=[_method], include_in_schema=False)
+
+
+async def _described(entries: Iterable[ModelEntry]) -> list[tuple[ModelEntry, Details]]:
+    """The entries that are whole, with their details; headers are read in a thread."""
+
+    def read() -> list[tuple[ModelEntry, Details]]:
+        pairs = [(entry, details_of(entry)) for entry in entries if entry.validated]
+        return [(entry, facts) for entry, facts in pairs if facts is not None]
+
+    return await asyncio.to_thread(read)
+
+
+def _shown(services: Services, model: str) -> dict[str, Any]:
+    entries = index.scan(services.base.models, services.configs)
+    spec = resolve(services.base, services.configs, model)
+    entry = index.locate(entries, spec.model)
+    header, facts = gguf.read(entry.path), details_of(entry)
+    if facts is None:
+        raise ModelFailed(f"model {entry.id} cannot be loaded: a part is broken", param="model")
+    template = template_of(header, spec.template)
+    projector = None if spec.projector is None else gguf.read(Path(spec.projector))
+    return listings.shown(entry, header, facts, template, projector, spec.sampling)
