@@ -85,9 +85,15 @@ def embed(model: str, inputs: tuple[Json, ...], dimensions: int | None, truncate
     return Job(model, Embed(_NO_REQUEST, _NO_NAME, inputs, dimensions, truncate))
 
 
-def rank(model: str, query: str, documents: tuple[str, ...], truncate: bool) -> Job:
+def rank(
+    model: str,
+    query: str,
+    documents: tuple[str, ...],
+    truncate: bool,
+    document_tokens: int | None = None,
+) -> Job:
     """Relevance: one `Scores`."""
-    return Job(model, Rank(_NO_REQUEST, _NO_NAME, query, documents, truncate))
+    return Job(model, Rank(_NO_REQUEST, _NO_NAME, query, documents, truncate, document_tokens))
 
 
 def inspect(

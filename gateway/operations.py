@@ -106,10 +106,10 @@ def embedding_operation(body: bytes) -> Operation:
     return Operation(new_name("embd-"), [asked.job], sink)
 
 
-def rerank_operation(body: bytes) -> Operation:
+def rerank_operation(body: bytes, style: rerank.Style = "manual") -> Operation:
     """POST /v1/rerank."""
-    asked = rerank.parse(body)
-    return Operation(new_name("rank-"), [asked.job], rerank.RerankWhole(asked))
+    asked, name = rerank.parse(body, style), new_name("rank-")
+    return Operation(name, [asked.job], rerank.RerankWhole(name, asked))
 
 
 def message_operation(

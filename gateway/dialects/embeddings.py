@@ -21,6 +21,7 @@ from . import token_ids
 from .fields import first_error, kind, load_object, path
 from .generation import ModelName
 from .residency import Span, ttl
+from .truncation import Truncate, truncates
 
 # OpenAI's limit.
 MOST_INPUTS = 2048
@@ -35,6 +36,18 @@ _INPUT_SCHEMA = {
 }
 
 
+Instruction = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "type": "null",
+            "description": "Nothing is put before a text: what the model was trained to see there "
+            "belongs into the input.",
+        }
+    ),
+]
+
+
 class EmbeddingsBody(BaseModel):
     """The fields of a request."""
 
@@ -46,8 +59,14 @@ class EmbeddingsBody(BaseModel):
     encoding_format: Literal["float", "base64"] | None = None
     # Leading numbers of each embedding to keep; it has length 1 again after that.
     dimensions: int | None = Field(default=None, ge=1, lt=2**31)
-    # An extension of ours: cut inputs that are too long instead of refusing them.
-    truncate: bool | None = None
+    truncate: Truncate = None
+    # Jina's name for `encoding_format`, and what it calls that which is always so here.
+    embedding_type: Literal["float", "base64"] | None = None
+    normalized: Literal[True] | None = None
+    late_chunking: Literal[False] | None = None
+    # Cohere's and Jina's names for what they put before a text.
+    input_type: Instruction = None
+    task: Instruction = None
     # How long the model stays loaded.
     keep_alive: Span = None
     ttl: Span = None
@@ -69,8 +88,29 @@ def parse(body: bytes) -> EmbeddingsRequest:
         fields = EmbeddingsBody.model_validate(load_object(body))
     except ValidationError as error:
         raise first_error(error) from None
-    job = embed(fields.model, _inputs(fields.input), fields.dimensions, bool(fields.truncate))
-    return EmbeddingsRequest(replace(job, ttl=ttl(fields)), fields.encoding_format or "float")
+    _check_instructions(fields)
+    job = embed(fields.model, _inputs(fields.input), fields.dimensions, truncates(fields.truncate))
+    return EmbeddingsRequest(replace(job, ttl=ttl(fields)), _encoding(fields))
+
+
+def _check_instructions(fields: EmbeddingsBody) -> None:
+    for name in ("input_type", "task"):
+        if getattr(fields, name) is not None:
+            raise InvalidArgument(
+                f"'{name}' is not supported: nothing is put before a text here; write what the "
+                "model was trained to see there into 'input'",
+                param=name,
+            )
+
+
+def _encoding(fields: EmbeddingsBody) -> Literal["float", "base64"]:
+    ours, jinas = fields.encoding_format, fields.embedding_type
+    if ours is not None and jinas is not None and ours != jinas:
+        raise InvalidArgument(
+            "'encoding_format' and 'embedding_type' are two names of the same thing and differ",
+            param="embedding_type",
+        )
+    return ours or jinas or "float"
 
 
 def _inputs(value: object) -> tuple[str | list[int], ...]:

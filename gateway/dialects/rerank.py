@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
@@ -12,12 +13,15 @@ from kronk.gateway.run import Event
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Scores
 
-from .fields import first_error, kind, load_object, path
+from .fields import carriable, first_error, kind, load_object, path
 from .generation import ModelName
 from .residency import Span, ttl
+from .truncation import Truncate, truncates
 
 # As many as there may be texts to embed.
 MOST_DOCUMENTS = 2048
+# Cohere's measure of what it bills: a query with so many documents.
+_UNIT = 100
 _DOCUMENT_SCHEMA = {
     "anyOf": [
         {"type": "string"},
@@ -25,10 +29,12 @@ _DOCUMENT_SCHEMA = {
             "type": "object",
             "properties": {"text": {"type": "string"}},
             "required": ["text"],
-            "additionalProperties": False,
         },
     ]
 }
+# Where the caller does not say: the manual's answers have documents as they were sent, Jina's have
+# them as objects, Cohere's have none. Jina and Cohere cut what is too long.
+Style = Literal["manual", "jina", "cohere"]
 
 
 class RerankBody(BaseModel):
@@ -44,10 +50,17 @@ class RerankBody(BaseModel):
     ]
     # Results to return, the best first; all when not said or more than there are.
     top_n: int | None = Field(default=None, ge=1)
-    # As the manual's example has it: documents come back unless the caller says no.
+    # With true as objects with a `text`; not said depends on the route.
     return_documents: bool | None = None
-    # An extension of ours: cut documents that are too long instead of refusing them.
-    truncate: bool | None = None
+    truncate: Truncate = None
+    # Documents are cut to so many tokens.
+    max_tokens_per_doc: int | None = Field(default=None, ge=1, lt=2**31)
+    # A document is never more than one, so that any bound is kept.
+    max_chunks_per_doc: int | None = Field(default=None, ge=1)
+    # What of a document that is an object is read.
+    rank_fields: Annotated[list[Literal["text"]], Field(min_length=1, max_length=1)] | None = None
+    # Cohere's word for what everyone gets.
+    priority: Literal[0] | None = None
     # How long the model stays loaded.
     keep_alive: Span = None
     ttl: Span = None
@@ -60,12 +73,14 @@ class RerankRequest:
     """What to run, and what the caller wants to see of it."""
 
     job: Job
-    # As they were sent; None when the answer shall not have them.
+    # As the answer has them; None when it shall not have them.
     documents: tuple[Any, ...] | None
     top_n: int
+    # How many were scored.
+    count: int
 
 
-def parse(body: bytes) -> RerankRequest:
+def parse(body: bytes, style: Style = "manual") -> RerankRequest:
     """The request in `body`; `InvalidArgument` names the first field that is not acceptable."""
     try:
         fields = RerankBody.model_validate(load_object(body))
@@ -75,12 +90,25 @@ def parse(body: bytes) -> RerankRequest:
         _text(document, path("documents", number))
         for number, document in enumerate(fields.documents)
     )
-    job = rank(fields.model, fields.query, texts, bool(fields.truncate))
-    wants_documents = fields.return_documents is not False
+    truncate = truncates(fields.truncate, default=style != "manual")
+    job = rank(fields.model, fields.query, texts, truncate, fields.max_tokens_per_doc)
     return RerankRequest(
         replace(job, ttl=ttl(fields)),
-        tuple(fields.documents) if wants_documents else None,
+        _shown(fields, style),
         fields.top_n or len(texts),
+        len(texts),
+    )
+
+
+def _shown(fields: RerankBody, style: Style) -> tuple[Any, ...] | None:
+    wanted = fields.return_documents
+    if wanted is None and style == "manual":
+        return tuple(fields.documents)
+    if wanted is False or (wanted is None and style == "cohere"):
+        return None
+    return tuple(
+        {"text": document} if isinstance(document, str) else document
+        for document in fields.documents
     )
 
 
@@ -92,21 +120,19 @@ def _text(document: object, where: str) -> str:
             f"'{where}' must be a string or an object with a 'text', got {kind(document)}",
             param=where,
         )
-    for key in document:
-        if key != "text":
-            raise InvalidArgument(
-                f"Unrecognized request argument supplied: {where}.{key[:100]}", param=where
-            )
     text = document.get("text")
     if not isinstance(text, str):
         raise InvalidArgument(f"'{where}.text' must be a string, got {kind(text)}", param=where)
+    # It may come back in the answer.
+    carriable(document, where)
     return text
 
 
 class RerankWhole:
     """The answer: documents by falling relevance, equal ones in the order they were sent."""
 
-    def __init__(self, request: RerankRequest) -> None:
+    def __init__(self, name: str, request: RerankRequest) -> None:
+        self._name = name
         self._request = request
         self._scores: tuple[float, ...] = ()
 
@@ -120,10 +146,15 @@ class RerankWhole:
         order = sorted(range(len(self._scores)), key=lambda index: -self._scores[index])
         tokens = done.usage.prompt_tokens
         return {
+            "id": self._name,
             "object": "list",
             "results": [self._result(index) for index in order[: self._request.top_n]],
             "model": self._request.job.model,
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+            "meta": {
+                "billed_units": {"search_units": math.ceil(self._request.count / _UNIT)},
+                "tokens": {"input_tokens": tokens, "output_tokens": 0},
+            },
         }
 
     def _result(self, index: int) -> dict[str, Any]:

@@ -130,6 +130,26 @@ _EMBEDDING = closed(
 )
 EMBEDDINGS = listed(_EMBEDDING, model=TEXT, usage=_INPUT_USAGE)
 
+_RESULT = closed(
+    {"index": COUNT, "relevance_score": NUMBER},
+    {"document": {"anyOf": [TEXT, {"type": "object", "required": ["text"]}]}},
+)
+RERANKED = closed(
+    {
+        "id": TEXT,
+        "object": {"const": "list"},
+        "results": array(_RESULT),
+        "model": TEXT,
+        "usage": _INPUT_USAGE,
+        "meta": closed(
+            {
+                "billed_units": closed({"search_units": COUNT}),
+                "tokens": closed({"input_tokens": COUNT, "output_tokens": COUNT}),
+            }
+        ),
+    }
+)
+
 # A piece that is no text by itself, being a part of a character, is its bytes.
 _PIECE = closed(
     {"id": COUNT, "piece": {"anyOf": [TEXT, array({"type": "integer", "maximum": 255})]}}

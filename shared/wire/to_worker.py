@@ -71,6 +71,8 @@ class Rank:
     query: str
     documents: tuple[str, ...]
     truncate: bool
+    # Documents are cut to so many tokens; None is as many as they have.
+    document_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,26 @@ def test_documents_come_back_by_relevance(http: httpx.Client, route: str) -> Non
     assert short["usage"] == answer.json()["usage"]
 
 
+def test_cohere_and_jina_are_answered_in_their_form_and_cut_what_is_too_long(
+    http: httpx.Client,
+) -> None:
+    body = {"model": "Rank", "query": "red fox", "documents": ["red fox", "word " * 600]}
+    assert http.post("/v1/rerank", json=body).status_code == 400
+    # What Cohere's client sends.
+    mine = {"top_n": 1, "max_tokens_per_doc": 4096}
+    cohere = http.post("/v2/rerank", json=body | mine).json()
+    (best,) = cohere["results"]
+    assert best.keys() == {"index", "relevance_score"}
+    assert cohere["meta"]["billed_units"] == {"search_units": 1}
+    assert cohere["id"]
+    jina = http.post("/rerank", json=body).json()
+    assert jina["results"][0]["document"] == {"text": "red fox"}
+    # Special tokens, the query and the whole first document; the query and all that fits.
+    assert jina["usage"]["total_tokens"] > 512
+    cut = http.post("/v2/rerank", json=body | {"max_tokens_per_doc": 1}).json()
+    assert cut["meta"]["tokens"]["input_tokens"] < 20
+
+
 def test_a_reranker_with_a_template_and_two_classes_scores(http: httpx.Client) -> None:
     body = {"model": "Yes", "query": "where is the red fox", "documents": WORDS}
     results = http.post("/v1/rerank", json=body).json()["results"]

@@ -81,6 +81,12 @@ def test_an_input_that_cannot_be_embedded_is_named(given: Any, param: str) -> No
         ({"dimensions": 1.0}, "dimensions"),
         ({"encoding_format": "int8"}, "encoding_format"),
         ({"truncate": 1}, "truncate"),
+        ({"truncate": "START"}, "truncate"),
+        ({"input_type": "query"}, "input_type"),
+        ({"task": "retrieval.query"}, "task"),
+        ({"normalized": False}, "normalized"),
+        ({"late_chunking": True}, "late_chunking"),
+        ({"encoding_format": "float", "embedding_type": "base64"}, "embedding_type"),
         ({"user": 5}, "user"),
         ({"model": ""}, "model"),
         ({"normalize": False}, "normalize"),
@@ -108,6 +114,9 @@ def test_null_is_unset_and_what_is_said_reaches_the_worker() -> None:
     assert (full.dimensions, full.truncate) == (8, True)
     assert parse(body()).encoding == "float"
     assert parse(body(encoding_format="base64")).encoding == "base64"
+    assert parse(body(embedding_type="base64")).encoding == "base64"
+    assert parse(body(normalized=True, late_chunking=False)) == parse(body())
+    assert (asked(truncate="END").truncate, asked(truncate="NONE").truncate) == (True, False)
 
 
 ROWS = [[0.5, -0.25, 0.125], [1.0, 2.0, 0.1], [3e-8, 0.0, -1.0]]

@@ -66,6 +66,8 @@ def test_a_document_is_cut_and_what_follows_it_is_not() -> None:
     assert framed(around, query, document, None) == [BOS, 10, 11, SEP, 20, 21, 22, 23, EOS]
     assert framed(around, query, document, 7) == [BOS, 10, 11, SEP, 20, 21, EOS]
     assert framed(around, query, document, 3) == [BOS, 10, 11, SEP, EOS]
+    assert framed(around, query, document, None, 1) == [BOS, 10, 11, SEP, 20, EOS]
+    assert framed(around, query, document, 7, 9) == framed(around, query, document, 7)
 
 
 class Letters:
@@ -83,18 +85,24 @@ def spelled(tokens: list[int]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("query", "document", "longest", "expected"),
+    ("query", "document", "longest", "document_tokens", "expected"),
     [
-        ("cat", "dog", None, "*q:cat d:dog*!"),
+        ("cat", "dog", None, None, "*q:cat d:dog*!"),
         # A text that spells a special token, or a place, stays text.
-        ("c#t", "d#g", None, "*q:c#t d:d#g*!"),
-        ("{document}", "{query}", None, "*q:{document} d:{query}*!"),
-        ("cat", "a long document", 20, "*q:cat d:a long do*!"),
-        ("cat", "dog", 5, "*q:cat d:*!"),
+        ("c#t", "d#g", None, None, "*q:c#t d:d#g*!"),
+        ("{document}", "{query}", None, None, "*q:{document} d:{query}*!"),
+        ("cat", "a long document", 20, None, "*q:cat d:a long do*!"),
+        ("cat", "dog", 5, None, "*q:cat d:*!"),
+        ("cat", "a long document", None, 6, "*q:cat d:a long*!"),
+        ("cat", "a long document", 20, 6, "*q:cat d:a long*!"),
+        ("cat", "a long document", 20, 12, "*q:cat d:a long do*!"),
+        ("cat", "dog", None, 3, "*q:cat d:dog*!"),
     ],
 )
 def test_a_template_is_filled(
-    query: str, document: str, longest: int | None, expected: str
+    query: str, document: str, longest: int | None, document_tokens: int | None, expected: str
 ) -> None:
-    tokens = templated("#q:{query} d:{document}#!", query, document, Letters(), longest)
+    tokens = templated(
+        "#q:{query} d:{document}#!", query, document, Letters(), longest, document_tokens
+    )
     assert spelled(tokens) == expected

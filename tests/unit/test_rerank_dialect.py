@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.dialects.rerank import MOST_DOCUMENTS, RerankBody, RerankWhole, parse
+from kronk.gateway.dialects.rerank import MOST_DOCUMENTS, RerankBody, RerankWhole, Style, parse
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Scores
 from kronk.shared.wire.to_worker import Rank
@@ -50,13 +50,20 @@ def test_null_is_unset() -> None:
         ({"documents": [None]}, "documents[0]"),
         ({"documents": [{}]}, "documents[0]"),
         ({"documents": [{"text": 5}]}, "documents[0]"),
-        ({"documents": [{"text": "sea", "id": 1}]}, "documents[0]"),
+        ({"documents": [{"text": "sea", "id": 2**64}]}, "documents[0].id"),
         ({"documents": ["x"] * (MOST_DOCUMENTS + 1)}, "documents"),
         ({"top_n": 0}, "top_n"),
         ({"top_n": "2"}, "top_n"),
         ({"return_documents": "yes"}, "return_documents"),
         ({"truncate": 1}, "truncate"),
-        ({"max_chunks_per_doc": 3}, "max_chunks_per_doc"),
+        ({"truncate": "START"}, "truncate"),
+        ({"truncate": "end"}, "truncate"),
+        ({"max_chunks_per_doc": 0}, "max_chunks_per_doc"),
+        ({"max_tokens_per_doc": 0}, "max_tokens_per_doc"),
+        ({"rank_fields": ["title"]}, "rank_fields[0]"),
+        ({"rank_fields": []}, "rank_fields"),
+        ({"priority": 5}, "priority"),
+        ({"relevant_spans": {}}, "relevant_spans"),
     ],
 )
 def test_a_field_that_is_not_acceptable_is_named(fields: dict[str, Any], param: str) -> None:
@@ -65,14 +72,42 @@ def test_a_field_that_is_not_acceptable_is_named(fields: dict[str, Any], param: 
     assert error.value.param == param
 
 
-def answer(scores: tuple[float, ...] = (0.1, 0.9, 0.5, 0.9), **fields: Any) -> dict[str, Any]:
-    whole = RerankWhole(parse(body(**fields)))
+@pytest.mark.parametrize(
+    ("style", "given", "truncate"),
+    [
+        ("manual", {}, False),
+        ("manual", {"truncate": "END"}, True),
+        ("manual", {"truncate": "NONE"}, False),
+        ("cohere", {}, True),
+        ("jina", {}, True),
+        ("cohere", {"truncate": False}, False),
+        ("jina", {"truncate": "NONE"}, False),
+    ],
+)
+def test_what_is_too_long_is_cut_where_the_route_or_the_caller_says_so(
+    style: Style, given: dict[str, Any], truncate: bool
+) -> None:
+    ask = parse(body(**given), style).job.message(1, "rank-1")
+    assert isinstance(ask, Rank)
+    assert ask.truncate is truncate
+
+
+def test_what_cohere_says_of_long_documents_is_understood() -> None:
+    assert asked(max_tokens_per_doc=9).document_tokens == 9
+    assert asked(max_chunks_per_doc=9, rank_fields=["text"], priority=0) == asked()
+
+
+def answer(
+    scores: tuple[float, ...] = (0.1, 0.9, 0.5, 0.9), style: Style = "manual", **fields: Any
+) -> dict[str, Any]:
+    whole = RerankWhole("rank-1", parse(body(**fields), style))
     whole.add(Scores(1, scores))
     return whole.body(DONE)
 
 
 def test_the_most_relevant_come_first_and_equal_ones_as_they_were_sent() -> None:
     assert answer() == {
+        "id": "rank-1",
         "object": "list",
         "results": [
             {"index": 1, "relevance_score": 0.9, "document": {"text": "fox"}},
@@ -82,6 +117,10 @@ def test_the_most_relevant_come_first_and_equal_ones_as_they_were_sent() -> None
         ],
         "model": "m",
         "usage": {"prompt_tokens": 45, "total_tokens": 45},
+        "meta": {
+            "billed_units": {"search_units": 1},
+            "tokens": {"input_tokens": 45, "output_tokens": 0},
+        },
     }
 
 
@@ -90,8 +129,35 @@ def test_top_n_is_how_many_come_back(top_n: int, indices: list[int]) -> None:
     assert [result["index"] for result in answer(top_n=top_n)["results"]] == indices
 
 
-def test_documents_stay_away_when_nobody_wants_them() -> None:
-    assert answer(return_documents=False, top_n=1)["results"] == [
-        {"index": 1, "relevance_score": 0.9}
-    ]
-    assert "document" in answer(return_documents=True)["results"][0]
+DOCUMENTS_BACK: list[tuple[Style, bool | None, Any]] = [
+    ("manual", None, "river"),
+    ("manual", True, {"text": "river"}),
+    ("manual", False, None),
+    ("jina", None, {"text": "river"}),
+    ("jina", True, {"text": "river"}),
+    ("jina", False, None),
+    ("cohere", None, None),
+    ("cohere", True, {"text": "river"}),
+    ("cohere", False, None),
+]
+
+
+@pytest.mark.parametrize(("style", "said", "document"), DOCUMENTS_BACK)
+def test_documents_come_back_as_the_routes_clients_know_them(
+    style: Style, said: bool | None, document: Any
+) -> None:
+    result = answer((0, 0, 0, 1), style, return_documents=said, top_n=1)["results"][0]
+    assert result.get("document") == document
+    assert ("document" in result) is (document is not None)
+
+
+def test_an_object_comes_back_whole() -> None:
+    document = {"text": "fox", "id": 7, "tags": ["red"]}
+    (result,) = answer((1.0,), documents=[document])["results"]
+    assert result["document"] == document
+
+
+@pytest.mark.parametrize(("count", "units"), [(1, 1), (100, 1), (101, 2)])
+def test_units_are_hundreds_of_documents(count: int, units: int) -> None:
+    whole = answer((0.5,) * count, documents=["x"] * count)
+    assert whole["meta"]["billed_units"] == {"search_units": units}

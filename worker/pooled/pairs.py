@@ -68,27 +68,45 @@ def _some(token: int | None) -> tuple[int, ...]:
     return () if token is None else (token,)
 
 
-def framed(frame: Frame, query: list[int], document: list[int], longest: int | None) -> list[int]:
-    """The pair; a document that does not fit `longest` is cut at its end, where that is given."""
+def framed(
+    frame: Frame,
+    query: list[int],
+    document: list[int],
+    longest: int | None,
+    document_tokens: int | None = None,
+) -> list[int]:
+    """The pair; a document that does not fit `longest`, or is longer than `document_tokens`, is
+    cut at its end, where they are given."""
+    document = document[:document_tokens]
     if longest is not None:
         document = document[: max(0, longest - frame.size - len(query))]
     return [*frame.before, *query, *frame.between, *document, *frame.after]
 
 
 def templated(
-    template: str, query: str, document: str, tokenizer: Tokenizer, longest: int | None
+    template: str,
+    query: str,
+    document: str,
+    tokenizer: Tokenizer,
+    longest: int | None,
+    document_tokens: int | None = None,
 ) -> list[int]:
     """The model's own rerank template with both texts in their places, cut like `framed`.
 
     A text that spells a special token stays text: where one does, each text is tokenised by itself.
     """
-    if _is_plain(query, tokenizer) and _is_plain(document, tokenizer):
+    is_cut = document_tokens is not None and len(tokenizer.plain(document)) > document_tokens
+    if not is_cut and _is_plain(query, tokenizer) and _is_plain(document, tokenizer):
         tokens = tokenizer.marked_up(_fill(template, query, document))
         if longest is None or len(tokens) <= longest:
             return tokens
-    parts = [
+    split = [
         _part(number, part, query, document, tokenizer)
         for number, part in enumerate(_PLACE.split(template))
+    ]
+    parts = [
+        (is_document, tokens[:document_tokens] if is_document else tokens)
+        for is_document, tokens in split
     ]
     excess = 0 if longest is None else max(0, sum(len(tokens) for _, tokens in parts) - longest)
     return [

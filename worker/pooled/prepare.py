@@ -119,12 +119,13 @@ def _pairs(asked: Rank, loaded: PooledLoaded) -> list[list[int]]:
     template = vocabulary.rerank_template
     if template is not None:
         return [
-            pairs.templated(template, query, document, vocabulary, longest)
+            pairs.templated(template, query, document, vocabulary, longest, asked.document_tokens)
             for document in documents
         ]
     frame, tokens = pairs.frame(vocabulary.specials), vocabulary.plain(query)
     return [
-        pairs.framed(frame, tokens, vocabulary.plain(document), longest) for document in documents
+        pairs.framed(frame, tokens, vocabulary.plain(document), longest, asked.document_tokens)
+        for document in documents
     ]
 
 
