@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .dialects.errors import ANTHROPIC_SCHEMA, OLLAMA_SCHEMA, OPENAI_SCHEMA, dialect_of
+from .dialects.anthropic.errors import SCHEMA as ANTHROPIC_SCHEMA
+from .dialects.errors import OLLAMA_SCHEMA, OPENAI_SCHEMA, dialect_of
 from .dialects.schemas import Schema
 
 JSON = "application/json"

@@ -9,7 +9,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kronk.gateway.dialects.schemas import MODEL, MODELS
+from kronk.gateway.dialects.anthropic import models as anthropic
+from kronk.gateway.dialects.schemas import MODEL, MODELS, TEXT, Schema
 from kronk.gateway.services import Services, services_of
 from kronk.shared.models import index
 
@@ -17,27 +18,62 @@ from .documents import answer_documents
 
 router = APIRouter()
 
+_VERSION: Schema = {
+    "name": anthropic.VERSION_HEADER,
+    "in": "header",
+    "required": False,
+    "schema": TEXT,
+    "description": "Sent by Anthropic's clients, which get their own form of the answer.",
+}
+_PAGE: list[Schema] = [
+    {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": schema,
+        "description": f"{meaning}; in Anthropic's form only.",
+    }
+    for name, schema, meaning in (
+        ("limit", {"type": "integer", "minimum": 1, "maximum": anthropic.MOST_LIMIT}, "Models"),
+        ("after_id", TEXT, "Those after the model of this id"),
+        ("before_id", TEXT, "Those before the model of this id"),
+    )
+]
+
 
 async def scan(services: Services) -> list[index.ModelEntry]:
     """All models on disk, read in a thread."""
     return await asyncio.to_thread(index.scan, services.base.models, services.configs)
 
 
-@router.get("/v1/models", responses=answer_documents(MODELS), summary="List models")
+@router.get(
+    "/v1/models",
+    responses=answer_documents({"anyOf": [MODELS, anthropic.MODELS]}),
+    openapi_extra={"parameters": [_VERSION, *_PAGE]},
+    summary="List models",
+)
 async def models(request: Request) -> Response:
     """The models that can be loaded."""
-    entries = await scan(services_of(request))
-    data = [_model(entry) for entry in entries if entry.validated]
-    return JSONResponse({"object": "list", "data": data})
+    entries = [entry for entry in await scan(services_of(request)) if entry.validated]
+    if anthropic.VERSION_HEADER in request.headers:
+        return JSONResponse(anthropic.models(entries, request.query_params))
+    return JSONResponse({"object": "list", "data": [_model(entry) for entry in entries]})
 
 
-@router.get("/v1/models/{model:path}", responses=answer_documents(MODEL), summary="One model")
+@router.get(
+    "/v1/models/{model:path}",
+    responses=answer_documents({"anyOf": [MODEL, anthropic.MODEL]}),
+    openapi_extra={"parameters": [_VERSION]},
+    summary="One model",
+)
 async def model(request: Request, model: str) -> Response:
     """One model; ids may have slashes."""
     services = services_of(request)
     entries = [entry for entry in await scan(services) if entry.validated]
     resolved = index.pick(entries, model, services.configs)
-    return JSONResponse(next(_model(entry) for entry in entries if entry.id == resolved.id))
+    entry = next(entry for entry in entries if entry.id == resolved.id)
+    is_anthropic = anthropic.VERSION_HEADER in request.headers
+    return JSONResponse(anthropic.model(entry) if is_anthropic else _model(entry))
 
 
 def _model(entry: index.ModelEntry) -> dict[str, Any]:

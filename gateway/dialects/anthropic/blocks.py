@@ -192,7 +192,9 @@ def _search_result(block: object, where: str) -> str:
 
 def _no_citations(value: object, where: str) -> None:
     if value is not None and members(value, where, "enabled").get("enabled"):
-        raise InvalidArgument(f"'{where}.enabled': models here do not cite", param=where)
+        raise InvalidArgument(
+            f"'{where}.enabled': models here do not cite", param=f"{where}.enabled"
+        )
 
 
 def _members(block: object, where: str, *known: str) -> dict[str, Any]:

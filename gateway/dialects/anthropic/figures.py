@@ -62,7 +62,7 @@ def ending(finished: Finished | None) -> dict[str, Any]:
 
 def text_block(text: str) -> dict[str, Any]:
     """Content."""
-    return {"type": "text", "text": text, "citations": None}
+    return {"type": "text", "text": text}
 
 
 def thinking_block(thinking: str, signature: str) -> dict[str, Any]:

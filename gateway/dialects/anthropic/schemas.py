@@ -66,7 +66,7 @@ MESSAGES_SCHEMA: dict[str, Any] = _some(
 )
 
 _CONTENT = _any_of(
-    closed({"type": {"const": "text"}, "text": TEXT, "citations": {"type": "null"}}),
+    closed({"type": {"const": "text"}, "text": TEXT}),
     closed({"type": {"const": "thinking"}, "thinking": TEXT, "signature": TEXT}),
     closed({"type": {"const": "tool_use"}, "id": TEXT, "name": TEXT, "input": _ANY_OBJECT}),
 )

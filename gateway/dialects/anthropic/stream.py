@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from kronk.gateway.dialects.errors import anthropic
 from kronk.gateway.dialects.sse import EVENT_STREAM, named, quoted
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, KronkError
@@ -31,6 +30,7 @@ from kronk.shared.wire.to_gateway import (
     ToolCallRetracted,
 )
 
+from .errors import envelope
 from .figures import (
     NO_ANSWER,
     ending,
@@ -100,7 +100,7 @@ class MessageChunks:
 
     def failure(self, error: KronkError) -> bytes:
         """The error, and no `message_stop`."""
-        return named("error", anthropic(error, None))
+        return named("error", envelope(error, None))
 
     def _other(self, event: Event) -> bytes:
         match event:
