@@ -39,8 +39,9 @@ class Bounds:
     file_bytes: int = 20 * 1024 * 1024
     # With the body's own files it must fit into a frame of 64 MiB.
     request_bytes: int = 32 * 1024 * 1024
-    # For one file, with its redirects.
+    # For one file, with its redirects, and for all of them.
     seconds: float = 20.0
+    request_seconds: float = 60.0
     connect_seconds: float = 5.0
     redirects: int = 3
     parallel: int = 4
@@ -96,14 +97,20 @@ class _Fetch:
         self._bounds = bounds
         self._left = bounds.request_bytes
         self._turn = asyncio.Semaphore(bounds.parallel)
+        self._deadline = asyncio.get_running_loop().time() + bounds.request_seconds
 
     async def file(self, link: LinkedMedia) -> Media:
         """The file behind a link."""
         try:
-            async with self._turn, asyncio.timeout(self._bounds.seconds):
-                data = await self._follow(link)
+            async with asyncio.timeout_at(self._deadline), self._turn:
+                async with asyncio.timeout(self._bounds.seconds):
+                    data = await self._follow(link)
         except TimeoutError as error:
-            raise _failed(link, f"it took longer than {self._bounds.seconds:g} s") from error
+            raise _failed(
+                link,
+                f"it took too long; a file may take {self._bounds.seconds:g} s and all files of a "
+                f"request {self._bounds.request_seconds:g} s",
+            ) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _failed(link, "the connection failed") from error
         check_format(data, link.kind, link.param)

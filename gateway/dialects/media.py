@@ -46,7 +46,7 @@ _DETECTED = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
 # Shorter than any file of these formats.
 _SHORTEST_DETECTED = 32
 # Decoded at a time: a call holds the interpreter's lock, and streams are waiting for it.
-_PIECE = 2**20
+_PIECE = 2**18
 
 
 @dataclass(frozen=True, slots=True)

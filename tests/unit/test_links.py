@@ -176,11 +176,20 @@ def test_the_files_of_a_request_have_a_limit_together(server: FileServer) -> Non
     assert "together are larger" in error.message
 
 
-def test_a_server_that_says_nothing_is_given_up(server: FileServer) -> None:
+@pytest.mark.parametrize("bound", ["seconds", "request_seconds"])
+def test_a_server_that_says_nothing_is_given_up(server: FileServer, bound: str) -> None:
     server.answers["/slow"] = SILENCE
-    error = refusal((server.host,), f"{server.url}/a.png", f"{server.url}/slow", seconds=0.1)
+    error = refusal((server.host,), f"{server.url}/a.png", f"{server.url}/slow", **{bound: 0.25})
     assert error.param == "field[1]"
-    assert "longer than 0.1 s" in error.message
+    assert "took too long" in error.message
+    assert "0.25 s" in error.message
+
+
+def test_files_that_wait_for_their_turn_are_given_up_with_the_request(server: FileServer) -> None:
+    server.answers["/slow"] = SILENCE
+    urls = [f"{server.url}/slow", f"{server.url}/a.png"]
+    error = refusal((server.host,), *urls, parallel=1, request_seconds=0.25)
+    assert "took too long" in error.message
 
 
 def test_nothing_is_fetched_when_one_of_the_urls_is_forbidden(server: FileServer) -> None:
