@@ -16,9 +16,11 @@ from . import errors, openapi
 from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
+    batches,
     chat,
     completions,
     embeddings,
+    files,
     health,
     kronk,
     landing,
@@ -41,6 +43,8 @@ ROUTES = (
     rerank,
     audio,
     tokens,
+    files,
+    batches,
     models,
     ollama,
     ollama_models,

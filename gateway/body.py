@@ -31,7 +31,17 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
     if announced.isdecimal() and int(announced) > limit:
         raise too_large
     body = bytearray()
-    while True:
+    async for part in body_parts(request):
+        body += part
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
+
+
+async def body_parts(request: Request) -> AsyncIterator[bytes]:
+    """The body as it arrives; raises when the client is silent for too long, or gone."""
+    more = True
+    while more:
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
                 message = await request.receive()
@@ -41,11 +51,8 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
             ) from error
         if message["type"] == "http.disconnect":
             raise ClientGone("the client closed the connection in the middle of its request")
-        body += message.get("body", b"")
-        if len(body) > limit:
-            raise too_large
-        if not message.get("more_body", False):
-            return bytes(body)
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
 
 
 async def parse_body(request: Request, parse: Callable[[bytes], T]) -> T:

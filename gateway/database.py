@@ -7,7 +7,7 @@ number of processes open it at once, so a gateway may start while another still 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,25 @@ class Table:
         raw = _raw(key)
         assert raw is not None, "keys are names of our own making"
         with self._environment.begin(self._db, write=True) as transaction:
-            transaction.put(raw, json.dumps(record, separators=(",", ":")).encode())
+            transaction.put(raw, _dumps(record))
+
+    def change(
+        self, key: str, changed: Callable[[dict[str, Any]], dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        """Put what `changed` makes of the record, and return it; None where there is no record.
+
+        Nobody writes in between, whatever process; nothing is written when `changed` raises.
+        """
+        raw = _raw(key)
+        if raw is None:
+            return None
+        with self._environment.begin(self._db, write=True) as transaction:
+            value = transaction.get(raw)
+            if value is None:
+                return None
+            record = changed(_loads(value))
+            transaction.put(raw, _dumps(record))
+        return record
 
     def delete(self, *keys: str) -> int:
         """Remove records; how many of them there were."""
@@ -83,6 +101,10 @@ def _raw(key: str) -> bytes | None:
     """The key as bytes; None for one that cannot be in a database."""
     raw = key.encode(errors="replace")
     return raw if 0 < len(raw) <= LONGEST_KEY else None
+
+
+def _dumps(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode()
 
 
 def _loads(value: bytes) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from kronk.shared.errors import InvalidArgument, Overloaded
 from kronk.shared.paths import BasePath
 
 from .app import make_app
+from .batches.files import Files
+from .batches.runner import Runner
+from .batches.store import Batches
 from .database import Database
 from .disk import Disk
 from .link import Link
@@ -65,27 +68,33 @@ class Process:
         server = make_server(make_app(services), self._settings.idle_timeout)
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
-        stopper = asyncio.create_task(self._stop_when_drained(link, server), name="stopper")
         sweeper = asyncio.create_task(services.responses.keep_swept(), name="sweeper")
+        runner = asyncio.create_task(Runner(services).run(), name="batches")
+        stopper = asyncio.create_task(self._stop_when_drained(link, server, runner), name="stopper")
         try:
             await server.serve(sockets=[listener])
         finally:
             stopper.cancel()
             sweeper.cancel()
+            await _end(runner)
             link.close()
         logger.info("gateway stopped")
 
     def _services(self, link: Link) -> Services:
-        database = Database(BasePath(self._settings.base_path).db)
+        base = BasePath(self._settings.base_path)
+        database = Database(base.db)
+        files = Files(base.files, database.table("files"))
         return Services(
             settings=self._settings,
-            base=BasePath(self._settings.base_path),
+            base=base,
             configs=self._configs(),
             link=link,
             activity=self._activity,
             disk=Disk(),
             database=database,
             responses=ResponseStore(database, self._settings.responses_ttl),
+            files=files,
+            batches=Batches(database.table("batches"), files),
         )
 
     def _configs(self) -> dict[str, model_config.ModelConfig]:
@@ -101,10 +110,14 @@ class Process:
         if self._link is not None:
             self._link.exchange.drain()
 
-    async def _stop_when_drained(self, link: Link, server: Server) -> None:
+    async def _stop_when_drained(
+        self, link: Link, server: Server, runner: asyncio.Task[None]
+    ) -> None:
         exchange = link.exchange
         await exchange.draining_started.wait()
         logger.info("draining", running=len(exchange))
+        # Nobody waits for batches; what they were at begins anew with the next start.
+        await _end(runner)
         # Zero is no limit; the supervisor has the last word either way.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.shutdown_timeout or None):
@@ -128,6 +141,11 @@ class Process:
         if self._link is not None:
             self._drain()
             self._link.exchange.end_all(Overloaded("the server was stopped: its supervisor died"))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from kronk.shared.model_config import ModelConfig
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
+from .batches.files import Files
+from .batches.store import Batches
 from .database import Database
 from .disk import Disk
 from .link import Link
@@ -29,6 +31,8 @@ class Services:
     disk: Disk
     database: Database
     responses: ResponseStore
+    files: Files
+    batches: Batches
 
 
 def services_of(request: Request) -> Services:

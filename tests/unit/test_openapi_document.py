@@ -70,7 +70,8 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
             assert all(answer["description"] for answer in answers.values()), where
             good = [answer for status, answer in answers.items() if status < "300"]
             assert good, where
-            if method == "post":
+            # What is cancelled is named by the path.
+            if method == "post" and not path.endswith("/cancel"):
                 assert operation["requestBody"]["content"], where
 
 

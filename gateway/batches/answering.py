@@ -1,0 +1,111 @@
+"""Answers the lines of a batch, several at a time, and writes down what came of each."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Container
+from typing import BinaryIO
+
+from kronk.gateway.services import Services
+
+from . import lines
+from .attempts import answer
+from .endpoints import operation_maker
+from .lines import Line
+from .records import Batch, Fault
+from .results import Result, Results
+
+# As many as a model has slots by and by; more would only wait there.
+AT_ONCE = 8
+# How often the record says how far it is.
+_NOTE_SECONDS = 1.0
+
+
+class BadLine(Exception):
+    """A line of an input that was valid before is not any more."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Input:
+    """The lines that have no result yet, one after the other. Blocks for the disk."""
+
+    def __init__(self, file: BinaryIO, endpoint: str, done: Container[int]) -> None:
+        self._lines = lines.read(file)
+        self._endpoint = endpoint
+        self._done = done
+        self._alone = threading.Lock()
+
+    def next(self) -> Line | None:
+        """None at the end."""
+        with self._alone:
+            for number, raw in self._lines:
+                if number in self._done:
+                    continue
+                line = lines.parse(number, raw, self._endpoint)
+                if isinstance(line, Fault):
+                    raise BadLine(line)
+                return line
+        return None
+
+
+async def answer_all(services: Services, batch: Batch, file: BinaryIO, results: Results) -> None:
+    """Return once every line has its result on disk.
+
+    When it is cancelled or fails, what was answered by then is on disk, too.
+    """
+    finished: asyncio.Queue[Result | None] = asyncio.Queue(AT_ONCE)
+    writer = asyncio.create_task(_write(services, batch, finished, results), name="batch-writer")
+    source = Input(file, batch.endpoint, frozenset(results.done))
+    workers = [
+        asyncio.create_task(_answer_some(services, batch, source, finished), name="batch-line")
+        for _ in range(AT_ONCE)
+    ]
+    try:
+        running = set(workers)
+        # The writer ends early only by failing.
+        while running and not writer.done():
+            ended, _ = await asyncio.wait({*running, writer}, return_when=asyncio.FIRST_COMPLETED)
+            for worker in running & ended:
+                worker.result()
+            running -= ended
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        if not writer.done():
+            await finished.put(None)
+        await writer
+
+
+async def _answer_some(
+    services: Services, batch: Batch, source: Input, finished: asyncio.Queue[Result | None]
+) -> None:
+    make = operation_maker(services, batch.endpoint)
+    while (line := await asyncio.to_thread(source.next)) is not None:
+        outcome = await answer(services, make, batch.endpoint, line)
+        await finished.put(Result(line.number, line.custom_id, outcome))
+
+
+async def _write(
+    services: Services,
+    batch: Batch,
+    finished: asyncio.Queue[Result | None],
+    results: Results,
+) -> None:
+    """Write what is finished: all of it that waits, with one sync."""
+    noted, over = time.monotonic(), False
+    while not over:
+        waiting = [await finished.get()]
+        while not finished.empty():
+            waiting.append(finished.get_nowait())
+        over = None in waiting
+        await asyncio.to_thread(results.append, [one for one in waiting if one is not None])
+        if over or time.monotonic() - noted > _NOTE_SECONDS:
+            noted = time.monotonic()
+            counts = results.counts(batch.counts.total)
+            await services.batches.note_progress(batch.id, counts, results.tokens)

@@ -1,0 +1,25 @@
+"""Names of files and batches, which sort by the time they were made at."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+# Microseconds since 1970 in hexadecimal: good until 2112.
+_TIME_DIGITS = 13
+
+FILE = "file-"
+BATCH = "batch_"
+_DIGITS = {FILE: 24, BATCH: 32}
+
+
+def new_name(prefix: str) -> str:
+    """`file-` and 24 hexadecimal digits, or `batch_` and 32: the time first, then chance."""
+    now = f"{time.time_ns() // 1000:0{_TIME_DIGITS}x}"
+    return prefix + now + secrets.token_hex(_DIGITS[prefix])[: _DIGITS[prefix] - len(now)]
+
+
+def is_name(prefix: str, text: str) -> bool:
+    """`text` may have come from `new_name`."""
+    return bool(re.fullmatch(rf"{prefix}[0-9a-f]{{{_DIGITS[prefix]}}}", text))

@@ -1,0 +1,112 @@
+"""Runs the batches of this house, in one gateway at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import time
+from pathlib import Path
+
+import structlog
+
+from kronk.gateway.services import Services
+
+from .records import Status
+from .work import Turns, Work
+
+# A predecessor that drains still has the lock.
+_LOCK_SECONDS = 0.25
+# How often expired files are looked for.
+_SWEEP_SECONDS = 600.0
+# After an exception that nobody foresaw, or a disk that was full.
+_REST_SECONDS = 30.0
+
+log = structlog.get_logger()
+
+
+class Runner:
+    """`run` until cancelled; batches that were interrupted go on in the next life."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._turns = Turns()
+        self._works: dict[str, Work] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Carry out what the records say, until cancelled."""
+        handle = await self._lock(self._services.base.files)
+        sweeper = asyncio.create_task(self._sweep_for_ever(), name="file-sweeper")
+        try:
+            while True:
+                self._services.batches.changed.clear()
+                try:
+                    await self._look()
+                except Exception:
+                    log.exception("batches cannot be looked at")
+                    await asyncio.sleep(_REST_SECONDS)
+                    continue
+                await self._services.batches.changed.wait()
+        finally:
+            sweeper.cancel()
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(sweeper, *self._tasks.values(), return_exceptions=True)
+            os.close(handle)
+
+    async def _lock(self, folder: Path) -> int:
+        """Until no other gateway runs batches; two would answer each line twice."""
+        handle = await asyncio.to_thread(_open, folder)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                await asyncio.sleep(_LOCK_SECONDS)
+            else:
+                return handle
+
+    async def _look(self) -> None:
+        """A task for each batch that is not over."""
+        for batch in await self._services.batches.unfinished():
+            if batch.id not in self._tasks:
+                work = Work(self._services, batch.id, self._turns)
+                self._works[batch.id] = work
+                task = asyncio.create_task(self._carry_out(batch.id, work), name="batch")
+                self._tasks[batch.id] = task
+            if batch.status is Status.CANCELLING:
+                self._works[batch.id].cancel()
+
+    async def _carry_out(self, name: str, work: Work) -> None:
+        try:
+            while True:
+                try:
+                    await work.run()
+                    return
+                except Exception:
+                    # A full disk, or a bug of ours: neither may end the other batches.
+                    log.exception("batch interrupted", batch=name)
+                await asyncio.sleep(_REST_SECONDS)
+        finally:
+            del self._tasks[name], self._works[name]
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await self._sweep()
+            except OSError as error:
+                log.error("files cannot be swept", reason=str(error))
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _sweep(self) -> None:
+        services = self._services
+        swept = await asyncio.to_thread(
+            services.files.sweep, time.time(), services.batches.names_in_use
+        )
+        if swept:
+            log.info("files swept", count=swept)
+
+
+def _open(folder: Path) -> int:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

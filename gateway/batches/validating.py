@@ -1,0 +1,67 @@
+"""Looks at all of a batch's input before any of it runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import BinaryIO
+
+from kronk.gateway.services import Services
+from kronk.shared.errors import ModelFailed, NotFound
+from kronk.shared.models import index
+
+from . import lines
+from .files import Files
+from .lines import Validation
+from .records import Batch, Fault
+
+# So much is read before streams get the interpreter.
+_BREATH_LINES = 32
+_BREATH_BYTES = 256 * 1024
+_BREATH_SECONDS = 0.001
+
+
+def validate(services: Services, batch: Batch, over: threading.Event) -> Validation:
+    """What is in the input, and what is wrong with it. For a thread; ends early once `over`."""
+    validation = Validation(batch.endpoint)
+    try:
+        with open_input(services.files, batch) as file:
+            _look_at_all(file, validation, over)
+    except NotFound as error:
+        validation.faults.append(input_gone(error))
+    if validation.model is not None and not validation.faults:
+        validation.faults += _model_faults(services, validation.model)
+    return validation
+
+
+def open_input(files: Files, batch: Batch) -> BinaryIO:
+    """The input; `NotFound` when it was deleted."""
+    files.get(batch.input_file, batch.created_at)
+    return files.open(batch.input_file)
+
+
+def input_gone(error: NotFound) -> Fault:
+    """The fault of a batch whose input was deleted."""
+    return Fault("input_file_not_found", error.message, param="input_file_id")
+
+
+def _look_at_all(file: BinaryIO, validation: Validation, over: threading.Event) -> None:
+    breath = 0
+    for number, raw in lines.read(file):
+        if over.is_set() or not validation.look(number, raw):
+            return
+        breath += len(raw or b"")
+        if number % _BREATH_LINES == 0 or breath > _BREATH_BYTES:
+            breath = 0
+            time.sleep(_BREATH_SECONDS)
+    validation.end()
+
+
+def _model_faults(services: Services, model: str) -> list[Fault]:
+    try:
+        index.pick(index.scan(services.base.models, services.configs), model, services.configs)
+    except NotFound as error:
+        return [Fault("model_not_found", error.message, param="body.model")]
+    except ModelFailed as error:
+        return [Fault(error.code, error.message, param="body.model")]
+    return []

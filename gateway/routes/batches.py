@@ -1,0 +1,70 @@
+"""POST and GET /v1/batches: many requests in one file, answered when there is room for them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kronk.gateway.batches.endpoints import ENDPOINTS
+from kronk.gateway.batches.names import BATCH as BATCH_PREFIX
+from kronk.gateway.batches.objects import batch_object, list_object
+from kronk.gateway.batches.records import Event
+from kronk.gateway.batches.requests import (
+    BATCHES_LISTED,
+    MOST_BATCHES_LISTED,
+    BatchBody,
+    parse_batch,
+    parse_page,
+)
+from kronk.gateway.batches.schemas import BATCH, page_of, page_parameters
+from kronk.gateway.body import parse_body
+from kronk.gateway.services import services_of
+
+from .documents import answer_documents, request_document
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/batches",
+    openapi_extra=request_document(BatchBody.model_json_schema()),
+    responses=answer_documents(BATCH),
+    summary="Create a batch",
+)
+async def create(request: Request) -> Response:
+    """Run the requests of an uploaded file of JSON lines."""
+    asked = await parse_body(request, partial(parse_batch, endpoints=ENDPOINTS))
+    return JSONResponse(batch_object(await services_of(request).batches.create(asked)))
+
+
+@router.get(
+    "/v1/batches",
+    openapi_extra={"parameters": page_parameters(BATCHES_LISTED, MOST_BATCHES_LISTED)},
+    responses=answer_documents(page_of(BATCH)),
+    summary="List batches",
+)
+async def batches(request: Request) -> Response:
+    """Batches, the newest first."""
+    page = parse_page(request.query_params, BATCH_PREFIX, BATCHES_LISTED, MOST_BATCHES_LISTED)
+    found, has_more = await services_of(request).batches.page(page)
+    return JSONResponse(list_object([batch_object(batch) for batch in found], has_more))
+
+
+@router.get("/v1/batches/{batch_id}", responses=answer_documents(BATCH), summary="One batch")
+async def batch(request: Request, batch_id: str) -> Response:
+    """How a batch is getting on, and its files once it has ended."""
+    return JSONResponse(batch_object(await services_of(request).batches.get(batch_id)))
+
+
+@router.post(
+    "/v1/batches/{batch_id}/cancel",
+    responses=answer_documents(BATCH, errors=(409,)),
+    summary="Cancel a batch",
+)
+async def cancel(request: Request, batch_id: str) -> Response:
+    """Stop a batch; what was answered by then is kept."""
+    batch = await services_of(request).batches.advance(batch_id, Event.CANCEL)
+    return JSONResponse(batch_object(batch))

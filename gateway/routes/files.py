@@ -1,0 +1,140 @@
+"""POST, GET and DELETE /v1/files: what was uploaded, and what batches made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import BinaryIO
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from kronk.gateway.batches.files import Files, StoredFile
+from kronk.gateway.batches.names import FILE as FILE_PREFIX
+from kronk.gateway.batches.objects import deleted_object, file_object, list_object
+from kronk.gateway.batches.requests import MOST_FILES_LISTED, Page, parse_page
+from kronk.gateway.batches.schemas import (
+    DELETED,
+    FILE,
+    UPLOAD,
+    page_of,
+    page_parameters,
+    purpose_parameter,
+)
+from kronk.gateway.batches.upload import receive as receive_upload
+from kronk.gateway.services import services_of
+from kronk.shared.errors import Conflict
+
+from .documents import answer_documents, request_document
+
+router = APIRouter()
+
+_SENT_AT_ONCE = 256 * 1024
+
+
+@router.post(
+    "/v1/files",
+    openapi_extra=request_document(UPLOAD, media_type="multipart/form-data"),
+    responses=answer_documents(FILE) | {507: {"description": "The disk has no room for it."}},
+    summary="Upload a file",
+)
+async def upload(request: Request) -> Response:
+    """Store the form's `file`, 512 MiB at most."""
+    return JSONResponse(file_object(await receive_upload(request, services_of(request).files)))
+
+
+@router.get(
+    "/v1/files",
+    openapi_extra={
+        "parameters": [
+            *page_parameters(MOST_FILES_LISTED, MOST_FILES_LISTED),
+            purpose_parameter(),
+        ]
+    },
+    responses=answer_documents(page_of(FILE)),
+    summary="List files",
+)
+async def files(request: Request) -> Response:
+    """Files, the newest first, of one `purpose` if one is given."""
+    query = request.query_params
+    page = parse_page(query, FILE_PREFIX, MOST_FILES_LISTED, MOST_FILES_LISTED)
+    found, has_more = await asyncio.to_thread(
+        _listed, services_of(request).files, page, query.get("purpose")
+    )
+    return JSONResponse(list_object([file_object(file) for file in found], has_more))
+
+
+def _listed(files: Files, page: Page, purpose: str | None) -> tuple[list[StoredFile], bool]:
+    known = {file.id: file for file in files.all(time.time()) if purpose in (None, file.purpose)}
+    names, has_more = page.of(list(known))
+    return [known[name] for name in names], has_more
+
+
+@router.get("/v1/files/{file_id}", responses=answer_documents(FILE), summary="One file")
+async def file(request: Request, file_id: str) -> Response:
+    """What is known of a file."""
+    stored = services_of(request).files
+    return JSONResponse(file_object(await asyncio.to_thread(stored.get, file_id, time.time())))
+
+
+@router.delete(
+    "/v1/files/{file_id}",
+    responses=answer_documents(DELETED, errors=(409,)),
+    summary="Delete a file",
+)
+async def delete(request: Request, file_id: str) -> Response:
+    """Delete a file that no running batch needs."""
+    services = services_of(request)
+    await asyncio.to_thread(services.files.get, file_id, time.time())
+    users = await asyncio.to_thread(services.batches.names_in_use)
+    if file_id in users:
+        raise Conflict(
+            f"The file {file_id} is in use by {users[file_id]}, which has not ended",
+            param="file_id",
+        )
+    await asyncio.to_thread(services.files.delete, file_id)
+    return JSONResponse(deleted_object(file_id))
+
+
+@router.get(
+    "/v1/files/{file_id}/content",
+    responses={
+        200: {"description": "Its bytes.", "content": {"application/octet-stream": {"schema": {}}}}
+    },
+    summary="A file's content",
+)
+async def content(request: Request, file_id: str) -> Response:
+    """The bytes of a file."""
+    stored = services_of(request).files
+    await asyncio.to_thread(stored.get, file_id, time.time())
+    return _Content(await asyncio.to_thread(stored.open, file_id))
+
+
+class _Content(Response):
+    """Sends a file as it is read; it may be deleted meanwhile."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(media_type="application/octet-stream")
+        self._file = file
+        self._size = os.fstat(file.fileno()).st_size
+        self.headers["content-length"] = str(self._size)
+        # Whatever a file says it is, no browser shall run it as a page of this host.
+        self.headers["content-disposition"] = "attachment"
+        self.headers["x-content-type-options"] = "nosniff"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            left = self._size
+            while left:
+                part = await asyncio.to_thread(self._file.read, min(left, _SENT_AT_ONCE))
+                if not part:
+                    # Cut by somebody; the missing bytes show the client that it is not whole.
+                    return
+                left -= len(part)
+                await send({"type": "http.response.body", "body": part, "more_body": left > 0})
+            if not self._size:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,229 @@
+"""Files on disk and in the database, and the forms they come in."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kronk.gateway.batches.files import Draft, Files, StoredFile
+from kronk.gateway.batches.form import Form
+from kronk.gateway.batches.names import FILE, new_name
+from kronk.gateway.batches.requests import BatchRequest
+from kronk.gateway.batches.results import Results
+from kronk.gateway.batches.store import Batches
+from kronk.gateway.database import Database
+from kronk.shared.errors import InvalidArgument, NotFound
+
+NOW = 1000.0
+NOTHING: dict[str, str] = {}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "db")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path, database: Database) -> Files:
+    return Files(tmp_path / "files", database.table("files"))
+
+
+def written(files: Files, content: bytes = b"hello") -> Draft:
+    draft = files.draft()
+    draft.write(content)
+    draft.sync()
+    return draft
+
+
+def stored(files: Files, expires_at: int | None = None, purpose: str = "batch") -> StoredFile:
+    draft = written(files)
+    file = StoredFile(draft.id, draft.size, 900, "a.jsonl", purpose, expires_at)
+    files.add(file)
+    draft.close()
+    return file
+
+
+def test_a_stored_file_can_be_read_by_its_owner_only(files: Files, tmp_path: Path) -> None:
+    file = stored(files)
+    assert files.get(file.id, NOW) == file
+    with files.open(file.id) as content:
+        assert content.read() == b"hello"
+    assert files.path(file.id).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "files").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_deleted_file_is_gone(files: Files) -> None:
+    file = stored(files)
+    files.delete(file.id)
+    files.delete(file.id)
+    with pytest.raises(NotFound, match=file.id):
+        files.get(file.id, NOW)
+    with pytest.raises(NotFound):
+        files.open(file.id)
+
+
+@pytest.mark.parametrize("name", ["file-1", "../../etc/passwd", "", "x" * 1000, "file-\ud800"])
+def test_a_name_that_is_none_is_not_found(files: Files, name: str) -> None:
+    with pytest.raises(NotFound):
+        files.get(name, NOW)
+
+
+def test_a_file_is_kept_until_it_expires(files: Files) -> None:
+    file = stored(files, expires_at=1001)
+    assert files.all(1000.9) == [file]
+    assert files.all(1001.0) == []
+    with pytest.raises(NotFound):
+        files.get(file.id, 1001.0)
+
+
+def test_a_dropped_draft_leaves_nothing(files: Files, tmp_path: Path) -> None:
+    written(files).drop()
+    assert list((tmp_path / "files").iterdir()) == []
+
+
+def test_a_sweep_takes_what_is_expired_and_what_a_crash_left(files: Files) -> None:
+    kept, expired = stored(files), stored(files, expires_at=999)
+    crashed = written(files)
+    # As the kernel does with a dead process's.
+    crashed.close()
+    being_written = written(files)
+    assert files.sweep(NOW, dict) == 2
+    assert files.path(kept.id).exists()
+    assert not files.path(expired.id).exists()
+    assert not files.path(crashed.id).exists()
+    files.add(StoredFile(being_written.id, being_written.size, 900, "b", "batch"))
+    being_written.close()
+    with files.open(being_written.id) as content:
+        assert content.read() == b"hello"
+    assert files.sweep(NOW, dict) == 0
+
+
+def test_a_sweep_leaves_what_a_batch_uses(files: Files) -> None:
+    expired_input = stored(files, expires_at=999)
+    output, errors = new_name(FILE), new_name(FILE)
+    Results("batch_1", files.path(output), files.path(errors)).close()
+    assert files.sweep(NOW, lambda: {expired_input.id, output}) == 1
+    assert files.path(expired_input.id).exists()
+    assert files.path(output).exists()
+    assert not files.path(errors).exists()
+
+
+def test_a_sweep_leaves_results_that_are_being_written(files: Files, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    output, errors = new_name(FILE), new_name(FILE)
+    results = Results("batch_1", files.path(output), files.path(errors))
+    assert files.sweep(NOW, dict) == 0
+    results.close()
+    assert files.sweep(NOW, dict) == 2
+
+
+def test_nothing_but_files_of_ours_is_swept(files: Files, tmp_path: Path) -> None:
+    stored(files)
+    for name in (".lock", "file-notes.txt", "README"):
+        (tmp_path / "files" / name).touch()
+    assert files.sweep(NOW, dict) == 0
+
+
+# Batches.
+
+
+def test_a_batch_needs_a_file_for_batches(files: Files, database: Database) -> None:
+    async def create(file: str) -> str:
+        asked = BatchRequest(file, "/v1/embeddings", "24h", 86400, None, None)
+        batches = Batches(database.table("batches"), files)
+        batch = await batches.create(asked)
+        assert batches.changed.is_set()
+        assert batches.names_in_use()[file] == batch.id
+        assert await batches.get(batch.id) == batch
+        return batch.id
+
+    asyncio.run(create(stored(files).id))
+    with pytest.raises(NotFound) as missing:
+        asyncio.run(create(new_name(FILE)))
+    assert missing.value.param == "input_file_id"
+    with pytest.raises(InvalidArgument, match="purpose 'user_data'") as refused:
+        asyncio.run(create(stored(files, purpose="user_data").id))
+    assert refused.value.param == "input_file_id"
+
+
+# Forms.
+
+
+def part(head: str, value: bytes) -> bytes:
+    return (
+        b"--X\r\ncontent-disposition: form-data; " + head.encode() + b"\r\n\r\n" + value + b"\r\n"
+    )
+
+
+FILE_PART = part('name="file"; filename="a.jsonl"', b"one\r\n--not X\r\ntwo\0")
+PURPOSE = part('name="purpose"', b"batch")
+END = b"--X--\r\n"
+KIND = "multipart/form-data; boundary=X"
+
+
+def fed(body: bytes, size: int = 10**6, kind: str = KIND) -> tuple[Form, bytes]:
+    content = bytearray()
+    form = Form(kind, content.extend)
+    for start in range(0, len(body), size):
+        form.feed(body[start : start + size])
+    form.end()
+    return form, bytes(content)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("body", [FILE_PART + PURPOSE + END, PURPOSE + FILE_PART + END])
+def test_a_form_is_read_however_it_arrives(body: bytes, size: int) -> None:
+    form, content = fed(body, size)
+    assert form.fields == {"purpose": "batch"}
+    assert (form.filename, content) == ("a.jsonl", b"one\r\n--not X\r\ntwo\0")
+
+
+def test_a_filename_may_be_of_any_language_and_forges_nothing() -> None:
+    named = part('name="file"; filename="\u65e5\u672c\x07.jsonl"', b"x")
+    assert fed(named + END)[0].filename == "\u65e5\u672c\ufffd.jsonl"
+
+
+BAD_FORMS: list[tuple[bytes, str, str | None, str]] = [
+    (b"", KIND, None, "closing boundary"),
+    (FILE_PART, KIND, None, "closing boundary"),
+    (b"{}", KIND, None, "not a multipart form"),
+    (FILE_PART + END, "application/json", None, "multipart/form-data"),
+    (FILE_PART + END, "multipart/form-data", None, "boundary"),
+    (FILE_PART + END, "multipart/form-data; boundary=" + "x" * 500, None, "not a multipart"),
+    (PURPOSE + END, KIND, "file", "missing file"),
+    (part('name="file"', b"text") + END, KIND, "file", "expected a file"),
+    (part('name="file"; filename=""', b"text") + END, KIND, "file", "expected a file"),
+    (part(f'name="file"; filename="{"x" * 513}"', b"") + END, KIND, "file", "512"),
+    (FILE_PART + FILE_PART + END, KIND, "file", "twice"),
+    (PURPOSE + PURPOSE + FILE_PART + END, KIND, "purpose", "twice"),
+    (part('name="data"; filename="a"', b"x") + END, KIND, "file", "in the field 'file'"),
+    (part('name="purpose"', b"x" * 1025) + END, KIND, "purpose", "1024 bytes"),
+    (b"--X\r\ncontent-type: text/plain\r\n\r\nx\r\n" + END, KIND, None, "no name"),
+    (b"".join(part(f'name="f{n}"', b"x") for n in range(17)) + END, KIND, None, "16 fields"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 10**6])
+@pytest.mark.parametrize(("body", "kind", "param", "says"), BAD_FORMS)
+def test_what_is_wrong_with_a_form_is_said(
+    body: bytes, kind: str, param: str | None, says: str, size: int
+) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        fed(body, size, kind)
+    assert refused.value.param == param
+    assert says in refused.value.message
+
+
+def test_random_bytes_are_no_form() -> None:
+    found: list[Any] = []
+    for seed in range(50):
+        with pytest.raises(InvalidArgument):
+            found.append(fed(b"--X\r\n" + os.urandom(200 + seed)))
+    assert not found
