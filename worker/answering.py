@@ -49,11 +49,19 @@ def callable_tools(prompt: Prompt, answer: Answer) -> tuple[Tool, ...]:
 def read_chat(
     loaded: Loaded, prompt: Prompt, answer: Answer, text: str, tools: Sequence[Tool]
 ) -> tuple[str, Reading]:
-    """The rendered chat, with its thinking closed where it is not wanted, and how to read the
-    answer to it."""
+    """The rendered chat, with its thinking closed where it is not wanted and with what the answer
+    begins with, and how to read the rest of the answer."""
+    text, reading = _read_chat(loaded, prompt, answer, text, tools)
+    return text + (prompt.prefill or ""), reading
+
+
+def _read_chat(
+    loaded: Loaded, prompt: Prompt, answer: Answer, text: str, tools: Sequence[Tool]
+) -> tuple[str, Reading]:
     model, family, tags = loaded.model, loaded.family, loaded.tags
     if family is harmony.FAMILY:
-        return _on_channels(model, answer, text, tools)
+        is_final = answer.constraint is not None or prompt.prefill is not None
+        return _on_channels(model, answer, text, tools, is_final=is_final)
     if tags is None:
         if not tools:
             return text, PLAIN
@@ -76,11 +84,11 @@ def read_chat(
 
 
 def _on_channels(
-    model: Model, answer: Answer, text: str, tools: Sequence[Tool]
+    model: Model, answer: Answer, text: str, tools: Sequence[Tool], *, is_final: bool
 ) -> tuple[str, Reading]:
     """Harmony tells thinking from answer by itself, also where there are no tools."""
-    if answer.constraint is not None:
-        # The form that is asked for is the answer's, which has a channel of its own.
+    if is_final:
+        # What is asked for is the answer, which has a channel of its own.
         text += harmony.FINAL
     closing = tuple(model.tokenize_part(harmony.HarmonyParser(tools).close_text))
     thinking = Thinking(opening=None, closing=closing, budget=answer.thinking_budget)
@@ -97,6 +105,8 @@ def _preface(thinking: Thinking) -> int:
 
 def wants_thinking(prompt: Prompt) -> bool | None:
     """What the client says about thinking; None when it says nothing."""
+    if prompt.prefill is not None:
+        return False
     if prompt.enable_thinking is not None:
         return prompt.enable_thinking
     if prompt.reasoning_effort == "none":

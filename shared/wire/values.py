@@ -94,6 +94,8 @@ class Prompt:
     reasoning_effort: str | None = None
     # The client's name for its conversation (`imc_id`), which keeps its prefix cached.
     session: str | None = None
+    # What the answer to `messages` begins with: the model goes on from there. No thinking then.
+    prefill: str | None = None
     # What the parts of `messages` refer to by index.
     media: tuple[Media, ...] = ()
 

@@ -328,3 +328,11 @@ def test_a_text_goes_on_without_a_template(tiny: EngineRun) -> None:
     assert tiny.ask(Prompt(tokens=tokens), 40).text == chat.text
     with pytest.raises(InvalidArgument, match=r"prompt\[1\]"):
         tiny.ask(Prompt(tokens=(1, 2048)), 10)
+
+
+def test_an_answer_goes_on_from_what_it_is_to_begin_with(engine: EngineRun) -> None:
+    asked = ({"role": "user", "content": "What is the capital of France?"},)
+    whole = engine.ask(Prompt(asked, enable_thinking=False)).text
+    begun = whole[: whole.index(" is")]
+    said = engine.ask(Prompt(asked, prefill=begun))
+    assert (begun + said.text, said.reasoning) == (whole, "")

@@ -1,7 +1,8 @@
 """Anthropic's `system` and `messages` as the messages that chat templates read.
 
 A message of several blocks can become several messages: each tool_result is a message of the role
-`tool`. Turns of one role that follow each other are one, as Anthropic has it.
+`tool`. Turns of one role that follow each other are one, as Anthropic has it. A conversation that
+ends with the assistant's words has the beginning of the answer there, which the model continues.
 """
 
 from __future__ import annotations
@@ -40,7 +41,17 @@ class _Turn:
         return message
 
 
-def conversation(system: object, messages: list[Any], media: MediaCollector) -> tuple[Json, ...]:
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What is to be answered."""
+
+    messages: tuple[Json, ...]
+    # What the answer begins with, where the client says that, and the field it stands in.
+    prefill: str | None = None
+    prefill_at: str = ""
+
+
+def conversation(system: object, messages: list[Any], media: MediaCollector) -> Conversation:
     """All of it; `InvalidArgument` names the first fault. `media` gets the images."""
     if not messages:
         raise InvalidArgument("'messages' must have at least one message", param="messages")
@@ -103,17 +114,31 @@ class _Reader:
         if parts := [text_part(text) for text in texts if text]:
             self._turn_of("system").parts.extend(parts)
 
-    def finish(self) -> tuple[Json, ...]:
-        """The whole conversation, which ends with what is to be answered."""
+    def finish(self) -> Conversation:
+        """The whole conversation, with what the answer is to begin with."""
+        prefill = None
         if self._turn is not None and self._turn.role == "assistant":
-            raise InvalidArgument(
-                f"'{self._last}': answers cannot be prefilled: the last message must be of the "
-                "role user",
-                param=self._last,
-            )
+            self._check_answered()
+            prefill = self._prefill(self._turn)
+            self._turn = None
         self._end_turn()
         self._check_answered()
-        return tuple(self._messages)
+        return Conversation(tuple(self._messages), prefill, self._last)
+
+    def _prefill(self, turn: _Turn) -> str:
+        text = content_of(turn.parts)
+        assert isinstance(text, str), "assistants show nothing"
+        where, problem = self._last, None
+        if all(message["role"] == "system" for message in self._messages):
+            problem = "there is no message of the role user that it answers"
+        elif turn.thoughts:
+            problem = "what an answer begins with is text: it cannot have thinking blocks"
+        elif text != text.rstrip():
+            # As Anthropic has it: the model's next token brings its own space along.
+            problem = "what an answer begins with must not end with white space"
+        if problem is not None:
+            raise InvalidArgument(f"'{where}': {problem}", param=where)
+        return text
 
     def _user(self, content: object, where: str) -> None:
         if isinstance(content, str):

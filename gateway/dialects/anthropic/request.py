@@ -28,6 +28,7 @@ from kronk.gateway.dialects.media import MediaCollector
 from kronk.gateway.dialects.residency import Span, ttl
 from kronk.gateway.dialects.tools import Toolbox, refuse_both
 from kronk.gateway.job import Job, generate, inspect
+from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Answer, Constraint, Prompt
 
 from .context_edits import SCHEMA as EDITS_SCHEMA
@@ -178,16 +179,34 @@ class _Asked:
 
     def prompt(self, session: str | None) -> Prompt:
         media = MediaCollector()
-        messages = conversation(self.fields.system, self.fields.messages, media)
+        asked = conversation(self.fields.system, self.fields.messages, media)
+        if asked.prefill is not None:
+            self._check_prefill(asked.prefill_at)
         return Prompt(
-            messages=without_old_thinking(messages, self.thinking_turns),
+            messages=without_old_thinking(asked.messages, self.thinking_turns),
+            prefill=asked.prefill,
             # Those that must not be called are not put before the model.
             tools=() if self.box.choice == "none" else self.box.tools,
-            enable_thinking=self.thinking.wanted,
+            enable_thinking=self.thinking.wanted if asked.prefill is None else False,
             reasoning_effort=self.effort,
             session=session,
             media=media.media,
         )
+
+    def _check_prefill(self, where: str) -> None:
+        """What an answer begins with leaves no room for what must come first."""
+        clashes = {
+            "thinking": self.thinking.wanted is True,
+            "output_config.format": self.constraint is not None,
+            "tool_choice": self.box.must_call,
+        }
+        for field, clash in clashes.items():
+            if clash:
+                raise InvalidArgument(
+                    f"'{where}': with '{field}' the answer cannot begin with the assistant's "
+                    "words: the last message must be of the role user",
+                    param=where,
+                )
 
     def answer(self) -> Answer:
         return Answer(
