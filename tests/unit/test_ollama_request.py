@@ -337,3 +337,23 @@ def test_without_texts_an_embedding_model_is_only_loaded(input: Any) -> None:
 @pytest.mark.parametrize("fields", [{"model": "m"}, {"name": "m"}, {"model": "m", "name": "m"}])
 def test_a_model_has_two_names_for_its_name(fields: Any) -> None:
     assert name.parse(json.dumps(fields).encode()).model == "m"
+
+
+@pytest.mark.parametrize(
+    ("last", "more", "prefill"),
+    [
+        ({"content": "{"}, {}, "{"),
+        ({"content": ""}, {}, None),
+        ({"content": "{", "thinking": "Hm"}, {}, None),
+        ({"content": "{"}, {"think": True}, None),
+        ({"content": "{"}, {"format": "json"}, None),
+    ],
+)
+def test_a_chat_goes_on_from_words_of_the_assistant_at_its_end(
+    last: dict[str, str], more: dict[str, Any], prefill: str | None
+) -> None:
+    messages = [{"role": "user", "content": "JSON!"}, {"role": "assistant", **last}]
+    prompt = submit(chat.parse(encoded({"model": "m", "messages": messages, **more}))).prompt
+    assert prompt.prefill == prefill
+    assert prompt.messages is not None
+    assert len(prompt.messages) == (2 if prefill is None else 1)

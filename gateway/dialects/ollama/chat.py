@@ -12,7 +12,7 @@ from kronk.gateway.dialects.media import MediaCollector
 from kronk.gateway.dialects.residency import ttl
 from kronk.gateway.dialects.tools import TOOLS_SCHEMA, toolbox
 from kronk.gateway.job import Job, generate, load
-from kronk.shared.wire.values import Prompt
+from kronk.shared.wire.values import Json, Prompt
 
 from .body import Asked, GeneratingBody, answer, read, thinking
 from .messages import SCHEMA, plain_messages
@@ -43,11 +43,21 @@ def _job(fields: ChatBody) -> Job:
     said = plain_messages(fields.messages, media)
     if not said:
         return load(fields.model)
+    prefill = _beginning(said) if not whether and form.constraint is None else None
     prompt = Prompt(
-        messages=said,
+        messages=said if prefill is None else said[:-1],
+        prefill=prefill,
         media=media.media,
         tools=box.tools,
-        enable_thinking=whether,
+        enable_thinking=whether if prefill is None else False,
         reasoning_effort=effort,
     )
     return generate(fields.model, prompt, limits.sampling, form, limits.max_tokens, limits.stop)
+
+
+def _beginning(said: tuple[Json, ...]) -> str | None:
+    """What the answer begins with, where the chat ends with words of the assistant's: as in Ollama
+    the model goes on from there."""
+    last = said[-1]
+    is_words = last["role"] == "assistant" and not last.keys() - {"role", "content"}
+    return last["content"] or None if is_words and len(said) > 1 else None
