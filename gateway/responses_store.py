@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class ResponseStore:
-    """`find` takes microseconds; the rest waits for the disk."""
+    """What takes no `await` blocks: for the disk, or for as long as a conversation takes to read."""
 
     def __init__(
         self, database: Database, ttl: float, clock: Callable[[], float] = time.time

@@ -59,8 +59,13 @@ class StreamOptions(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    include_usage: bool | None = None
     include_obfuscation: bool | None = None
+
+
+class ChunkOptions(StreamOptions):
+    """The same for chats and completions."""
+
+    include_usage: bool | None = None
 
 
 class TextBody(BaseModel):
@@ -98,6 +103,7 @@ class GenerationBody(TextBody):
     max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     n: int | None = Field(default=None, ge=1, le=MOST_CHOICES)
     response_format: Annotated[Any, WithJsonSchema(RESPONSE_FORMAT_SCHEMA)] = None
+    stream_options: ChunkOptions | None = None
 
     @property
     def include_usage(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from fastapi import APIRouter
@@ -9,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk.gateway.answer import respond
-from kronk.gateway.body import parse_body
+from kronk.gateway.body import read_body
 from kronk.gateway.dialects.generation import IMC_HEADER
 from kronk.gateway.dialects.responses import listing, request, schemas
 from kronk.gateway.dialects.responses.stored import Stored
@@ -34,7 +35,8 @@ async def create(http: Request) -> Response:
     parse = partial(
         responses_operation, store=services.responses, imc_header=http.headers.get(IMC_HEADER)
     )
-    return respond(services, await parse_body(http, parse))
+    # In a thread, however short the body: what it continues may be long.
+    return respond(services, await asyncio.to_thread(parse, await read_body(http)))
 
 
 @router.get(
@@ -46,7 +48,7 @@ async def create(http: Request) -> Response:
 async def get(http: Request, response_id: str) -> Response:
     """A response that was kept."""
     listing.check_response_query(http.query_params)
-    return JSONResponse(_stored(http, response_id).response)
+    return JSONResponse((await _stored(http, response_id)).response)
 
 
 @router.delete(
@@ -70,7 +72,7 @@ async def delete(http: Request, response_id: str) -> Response:
 async def input_items(http: Request, response_id: str) -> Response:
     """What the response answered, the earlier turns that it continued included."""
     asked = listing.items_query(http.query_params)
-    return JSONResponse(listing.page(_stored(http, response_id).items, asked))
+    return JSONResponse(listing.page((await _stored(http, response_id)).items, asked))
 
 
 @router.post(
@@ -81,12 +83,12 @@ async def input_items(http: Request, response_id: str) -> Response:
 )
 async def cancel(http: Request, response_id: str) -> Response:
     """Always refused: to end a response that is being made, close its connection."""
-    _stored(http, response_id)
+    await _stored(http, response_id)
     raise InvalidArgument("Cannot cancel a synchronous response.", param="response_id")
 
 
-def _stored(http: Request, name: str) -> Stored:
-    found = services_of(http).responses.find(name)
+async def _stored(http: Request, name: str) -> Stored:
+    found = await asyncio.to_thread(services_of(http).responses.find, name)
     if found is None:
         raise _not_found(name)
     return found
