@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class ResponseStore:
-    """What takes no `await` blocks: for the disk, or for as long as a conversation takes to read."""
+    """What takes no `await` blocks: for the disk, or until a long conversation is read."""
 
     def __init__(
         self, database: Database, ttl: float, clock: Callable[[], float] = time.time
