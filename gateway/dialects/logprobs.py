@@ -17,8 +17,8 @@ def chat_tokens(tokens: Iterable[TokenLogprob]) -> list[dict[str, Any]]:
     """Its `content`."""
     return [
         {
-            **_token(token.piece, token.logprob),
-            "top_logprobs": [_token(other.piece, other.logprob) for other in token.top],
+            **token_logprob(token.piece, token.logprob),
+            "top_logprobs": [token_logprob(other.piece, other.logprob) for other in token.top],
         }
         for token in tokens
     ]
@@ -34,5 +34,6 @@ def finite(logprob: float) -> float:
     return max(logprob, -9999.0)
 
 
-def _token(piece: bytes, logprob: float) -> dict[str, Any]:
+def token_logprob(piece: bytes, logprob: float) -> dict[str, Any]:
+    """One token, without what might have stood in its place."""
     return {"token": readable(piece), "logprob": finite(logprob), "bytes": list(piece)}

@@ -173,7 +173,8 @@ _SPEECH_USAGE = closed(
     }
 )
 TRANSCRIPT = closed(
-    {"text": TEXT, "usage": _SPEECH_USAGE, "finish_reason": {"enum": ["stop", "length"]}}
+    {"text": TEXT, "usage": _SPEECH_USAGE, "finish_reason": {"enum": ["stop", "length"]}},
+    {"logprobs": array(closed(_TOKEN))},
 )
 
 MODEL = closed({"id": TEXT, "object": {"const": "model"}, "created": WHOLE, "owned_by": TEXT})

@@ -29,7 +29,6 @@ _NOT_TAKEN = {
     "known_speaker_names": "the models that Kronk runs do not tell speakers apart",
     "known_speaker_references": "the models that Kronk runs do not tell speakers apart",
     "chunking_strategy": f"cutting recordings is {NOT_SUPPORTED}; the model gets all of it",
-    "include": f"log-probabilities of transcripts are {NOT_SUPPORTED}",
     "keywords": f"{NOT_SUPPORTED}; name the words in 'prompt'",
     "languages": f"{NOT_SUPPORTED}; name the language in 'language', or several in 'prompt'",
 }
@@ -69,6 +68,8 @@ class TranscriptionBody(TranslationBody):
 
     model_config = ConfigDict(title="TranscriptionRequest")
 
+    # OpenAI's own list has one member; the client writes it as `include[]`.
+    include: Literal["logprobs"] | None = Field(default=None, alias="include[]")
     # A code of ISO 639, with a region if need be.
     language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     stream: bool | None = None
@@ -89,12 +90,17 @@ def parse_transcription(given: Mapping[str, str], file: bytes) -> SpeechRequest:
     instruction = _TRANSCRIBE
     if fields.language:
         instruction += f" Its language is the one with the code {fields.language}."
-    return _request(fields, instruction, file, stream=bool(fields.stream))
+    if fields.include and fields.response_format == "text":
+        raise InvalidArgument(
+            "'include': log-probabilities need the response format json", param="include"
+        )
+    logprobs = None if fields.include is None else 0
+    return _request(fields, instruction, file, Answer(logprobs=logprobs), bool(fields.stream))
 
 
 def parse_translation(given: Mapping[str, str], file: bytes) -> SpeechRequest:
     """POST /v1/audio/translations: the request in a form's fields and its file."""
-    return _request(_read(TranslationBody, given), _TRANSLATE, file, stream=False)
+    return _request(_read(TranslationBody, given), _TRANSLATE, file, Answer(), stream=False)
 
 
 def schema(body: type[TranslationBody]) -> dict[str, Any]:
@@ -112,12 +118,13 @@ Body = TypeVar("Body", bound=TranslationBody)
 
 
 def _read(body: type[Body], given: Mapping[str, str]) -> Body:
+    known = {field.alias or name for name, field in body.model_fields.items()}
     for key in given:
         # Clients write lists as `include[]`.
         name = key.removesuffix("[]")
         if name in _NOT_TAKEN:
             raise InvalidArgument(f"'{name}': {_NOT_TAKEN[name]}", param=name)
-        if key not in body.model_fields:
+        if key not in known:
             raise unrecognized(key[:100])
     try:
         fields = body.model_validate(given)
@@ -142,7 +149,7 @@ def _check_format(form: str | None) -> None:
 
 
 def _request(
-    fields: TranslationBody, instruction: str, file: bytes, *, stream: bool
+    fields: TranslationBody, instruction: str, file: bytes, answer: Answer, stream: bool
 ) -> SpeechRequest:
     if fields.prompt:
         # OpenAI's meaning of it: what came before, or how things are spelled.
@@ -158,6 +165,6 @@ def _request(
     # OpenAI's default: what was said is not a matter of chance.
     temperature = 0.0 if fields.temperature is None else fields.temperature
     sampling = Sampling(temperature=temperature, seed=fields.seed)
-    job = generate(fields.model, prompt, sampling, Answer(), fields.max_tokens, ())
+    job = generate(fields.model, prompt, sampling, answer, fields.max_tokens, ())
     form: Literal["json", "text"] = "text" if fields.response_format == "text" else "json"
     return SpeechRequest(replace(job, ttl=ttl(fields)), form, stream)

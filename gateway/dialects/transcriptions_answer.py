@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, KronkError
-from kronk.shared.wire.to_gateway import Delta, Done, Finished, ReasoningDelta, Started
+from kronk.shared.wire.to_gateway import Delta, Done, Finished, ReasoningDelta, ScoredDelta, Started
 
 from .chunks import unfinished
 from .errors import openai
+from .logprobs import token_logprob
 from .sse import COMMENT, EVENT_STREAM, sse
 
 
@@ -18,14 +19,21 @@ class _Text:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        # None unless log-probabilities were asked for.
+        self._scores: list[dict[str, Any]] | None = None
         self._finished: Finished | None = None
 
-    def take(self, event: Event) -> str:
-        """What an event adds to it."""
+    def take(self, event: Event) -> dict[str, Any]:
+        """What an event adds to it: a `delta`, with log-probabilities `logprobs`, or nothing."""
         match event:
             case Delta(text=text):
                 self._pieces.append(text)
-                return text
+                return {"delta": text} if text else {}
+            case ScoredDelta(text=text, logprobs=logprobs):
+                scores = [token_logprob(token.piece, token.logprob) for token in logprobs]
+                self._pieces.append(text)
+                self._scores = (self._scores or []) + scores
+                return {"delta": text, "logprobs": scores} if text or scores else {}
             case Finished():
                 self._finished = event
             case Started() | ReasoningDelta():
@@ -35,18 +43,17 @@ class _Text:
                 raise Internal(
                     f"the model's process answered for a recording with {type(event).__name__}"
                 )
-        return ""
-
-    def text(self) -> str:
-        return "".join(self._pieces)
+        return {}
 
     def result(self, done: Done) -> dict[str, Any]:
         """All of it, and what it took."""
         if self._finished is None:
             raise unfinished()
         counts = done.usage
+        scores = {} if self._scores is None else {"logprobs": self._scores}
         return {
-            "text": self.text(),
+            "text": "".join(self._pieces),
+            **scores,
             "usage": {
                 "type": "tokens",
                 "input_tokens": counts.prompt_tokens,
@@ -73,8 +80,8 @@ class SpeechChunks:
 
     def event(self, event: Event) -> bytes:
         """The event with a piece of text; may be empty."""
-        text = self._text.take(event)
-        return sse({"type": "transcript.text.delta", "delta": text}) if text else b""
+        added = self._text.take(event)
+        return sse({"type": "transcript.text.delta", **added}) if added else b""
 
     def closing(self, done: Done) -> bytes:
         """The event with the whole text."""

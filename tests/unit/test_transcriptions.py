@@ -26,7 +26,7 @@ from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Media
 
 WAV = wav(300, seconds=0.001)
-SAID = ["text", "empty", "cut", "stop_string", "thinking", "only_thinking"]
+SAID = ["text", "empty", "cut", "stop_string", "thinking", "only_thinking", "logprobs"]
 
 
 def ask(file: bytes = WAV, **fields: str) -> SpeechRequest:
@@ -87,6 +87,11 @@ def test_language_and_prompt_are_in_the_instruction() -> None:
     assert instruction(ask(prompt="")) == instruction(ask())
 
 
+def test_log_probabilities_are_asked_for_where_they_are_wanted() -> None:
+    assert submit(ask()).answer.logprobs is None
+    assert submit(ask(**{"include[]": "logprobs"})).answer.logprobs == 0
+
+
 def test_a_translation_asks_for_english() -> None:
     asked = parse_translation({"model": "m", "prompt": "A film."}, WAV)
     assert "into English" in instruction(asked)
@@ -129,7 +134,9 @@ WRONG: list[tuple[dict[str, str], str, str]] = [
     ({"ttl": "soon"}, "ttl", "seconds"),
     ({"ttl": "1m", "keep_alive": "1m"}, "ttl", "two names"),
     ({"timestamp_granularities[]": "word"}, "timestamp_granularities", "when a word"),
-    ({"include[]": "logprobs"}, "include", "log-probabilities"),
+    ({"include[]": "words"}, "include[]", "logprobs"),
+    ({"include[]": "logprobs", "response_format": "text"}, "include", "json"),
+    ({"include": "logprobs"}, "include", "Unrecognized"),
     ({"chunking_strategy": "auto"}, "chunking_strategy", "all of it"),
     ({"keywords[]": "Kronk"}, "keywords", "'prompt'"),
     ({"known_speaker_names[]": "Ann"}, "known_speaker_names", "speakers apart"),
