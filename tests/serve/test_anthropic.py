@@ -281,6 +281,17 @@ def test_an_answer_has_the_form_that_was_asked_for(client: anthropic.Anthropic) 
     assert message.parsed_output == Person(name="Alice", age=30)
 
 
+def test_an_answer_goes_on_from_where_it_was_begun(ask: Asker) -> None:
+    begun = [
+        {"role": "user", "content": PARIS},
+        {"role": "assistant", "content": "The capital of France"},
+    ]
+    message = ask(begun)
+    assert said(message) == CLEAR[PARIS].removeprefix("The capital of France")
+    count = ask.client.messages.count_tokens(model="Tiny", messages=begun)  # type: ignore[arg-type]
+    assert count.input_tokens == read_tokens(message)
+
+
 # Counts and the cache.
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from anthropic.types import message_count_tokens_params, message_create_params
 from anthropic.types.beta import message_create_params as beta_create_params
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.golden import check, job_text
 from harness.media_files import JPEG, png, text, wav
@@ -25,6 +27,7 @@ from kronk.gateway.dialects.errors import envelope
 from kronk.gateway.dialects.media import LinkedMedia
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import PARAMETERS
+from kronk.shared.wire.codec import encode
 from kronk.shared.wire.to_worker import Inspect, Submit
 from kronk.shared.wire.values import Answer, Constraint, Sampling
 
@@ -624,8 +627,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
         },
         f"{AT}.citations.enabled",
     ),
-    ({"messages": [*HI, assistant(said("So"))]}, "messages[1]"),
-    ({"messages": [*HI, {"role": "assistant", "content": "So"}]}, "messages[1]"),
     ({"messages": [*HI, assistant(IMAGE), *HI]}, "messages[1].content[0].type"),
     ({"messages": [*HI, assistant(result()), *HI]}, "messages[1].content[0].type"),
     (
@@ -825,3 +826,51 @@ def test_the_client_is_told_that_there_are_no_threads() -> None:
     details = envelope(error, "/v1/messages")["error"]["details"]
     assert details == {"error_code": "thread_unsupported_request"}
     assert "details" not in envelope(refusal(body(n=1)), "/v1/messages")["error"]
+
+
+# Whatever is sent.
+
+WORDS = st.sampled_from(
+    [
+        *("text", "image", "tool_use", "tool_result", "thinking", "redacted_thinking", "document"),
+        *("user", "assistant", "system", "custom", "base64", "url", "content", "search_result"),
+        *("auto", "any", "tool", "none", "enabled", "adaptive", "json_schema", "object", "get"),
+    ]
+)
+KEYS = st.sampled_from(
+    [
+        *("type", "text", "role", "content", "source", "data", "media_type", "url", "title"),
+        *("id", "name", "input", "tool_use_id", "is_error", "thinking", "signature", "schema"),
+        *("input_schema", "description", "budget_tokens", "format", "edits", "keep", "value"),
+        *("cache_control", "citations", "enabled", "strict", "effort", "display", "context"),
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted({*MessagesBody.model_fields, *NEUTRAL})), JSON),
+    st.sampled_from([parse, parse_count]),
+)
+def test_anything_is_a_job_or_refused(fields: dict[str, Any], read: Callable[[bytes], Any]) -> None:
+    raw = json.dumps({"model": "m", "messages": HI, **fields}).encode()
+    try:
+        read(raw)
+    except InvalidArgument as error:
+        assert envelope(error, "/v1/messages")["error"]["message"]
+
+
+@given(st.lists(JSON, min_size=1, max_size=4), st.sampled_from(["user", "assistant", "system"]))
+def test_any_content_can_be_carried_or_is_refused(blocks: list[Any], role: str) -> None:
+    messages = [{"role": role, "content": blocks}, *HI]
+    try:
+        job = parse(body(messages=messages)).job
+    except InvalidArgument as error:
+        assert error.param is not None
+        assert error.param.startswith("messages")
+    else:
+        encode(1, job.message(1, "x"))
