@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kronk.gateway.dialects.arguments import arguments_of
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
 from kronk.shared.wire.to_gateway import (
@@ -44,7 +44,7 @@ class _Block:
     def json(self, shown: Shown) -> dict[str, Any]:
         text = "".join(self.pieces)
         if self.call is not None:
-            return tool_use_block(self.call.id, self.call.name, json.loads(text or "{}"))
+            return tool_use_block(self.call.id, self.call.name, arguments_of(text))
         if self.kind == "text":
             return text_block(text)
         if shown == "no thinking":

@@ -6,11 +6,11 @@ end of the answer. One that is retracted was never sent; its raw text is content
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kronk.gateway.dialects.arguments import arguments_of
 from kronk.gateway.dialects.chunks import unfinished
 from kronk.gateway.dialects.errors import ollama
 from kronk.gateway.dialects.logprobs import chat_tokens
@@ -127,7 +127,7 @@ class _Call:
     arguments: list[str]
 
     def json(self, index: int) -> Json:
-        arguments = json.loads("".join(self.arguments) or "{}")
+        arguments = arguments_of("".join(self.arguments))
         function = {"index": index, "name": self.name, "arguments": arguments}
         return {"id": self.id, "function": function}
 

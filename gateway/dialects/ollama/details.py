@@ -50,7 +50,7 @@ _FILE_TYPES = {
 # In the places where a template speaks to the renderer, not in its text.
 _CODE = re.compile(r"\{[{%](.*?)[%}]\}", re.DOTALL)
 _TOOLS = re.compile(r"\btools\b")
-_THINKING = re.compile(r"enable_thinking|reasoning_content|reasoning_effort|<think>|\bthinking\b")
+_THINKING = re.compile(r"\benable_thinking\b|\breasoning_(content|effort)\b|\bthinking\b")
 # One of the keys that name the token before the text in front of a gap.
 _GAP = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
 # llama.cpp's `llama_pooling_type`: by relevance, which gives no embedding.
@@ -120,7 +120,7 @@ def capabilities(header: Header, template: str | None, projector: Header | None)
     found = {
         "completion": True,
         "tools": _TOOLS.search(code) is not None,
-        "thinking": _THINKING.search(template or "") is not None,
+        "thinking": "<think>" in (template or "") or _THINKING.search(code) is not None,
         "insert": any(key in metadata for key in _GAP),
         "vision": _encodes(projector, "vision"),
         "audio": _encodes(projector, "audio"),
