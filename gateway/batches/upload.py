@@ -8,16 +8,18 @@ import time
 from starlette.requests import Request
 
 from kronk.gateway.body import body_parts
+from kronk.gateway.form import Form
 from kronk.shared.errors import TooLarge
 
 from .files import MOST_BYTES, Draft, Files, StoredFile
-from .form import Form
 from .requests import parse_upload
 
 # Parsed and written at once, in a thread.
 _PART_BYTES = 512 * 1024
 # What the form may have around the file.
 _FORM_BYTES = 64 * 1024
+# More than any field we know.
+_LONGEST_FIELD = 1024
 
 
 async def receive(request: Request, files: Files) -> StoredFile:
@@ -45,7 +47,7 @@ async def _fill(request: Request, draft: Draft) -> StoredFile:
             raise _too_large()
         draft.write(data)
 
-    form = Form(request.headers.get("content-type", ""), write)
+    form = Form(request.headers.get("content-type", ""), write, _LONGEST_FIELD)
     waiting = bytearray()
     async for part in body_parts(request):
         waiting += part

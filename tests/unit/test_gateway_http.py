@@ -184,11 +184,11 @@ def test_a_dead_worker_ends_its_streams_with_the_cause(house: House) -> None:
         httpx.Client(base_url=house.url, timeout=20) as http,
         http.stream("POST", CHAT, json=ask(stream=True)) as answer,
     ):
-        text = ""
-        for part in answer.iter_text():
-            text += part
-            if "llo" in text and house.all(LeaseReturn) == []:
-                house.control(WorkerLost(worker, "tiny", "killed by SIGKILL"))
+        text, parts = "", answer.iter_text()
+        while "llo" not in text:
+            text += next(parts)
+        house.control(WorkerLost(worker, "tiny", "killed by SIGKILL"))
+        text += "".join(parts)
     got = events(text)
     assert got[-1]["error"]["code"] == "model_crashed"
     assert "killed by SIGKILL" in got[-1]["error"]["message"]
