@@ -147,6 +147,15 @@ def path(value: Any) -> Path:
     return Path(value).expanduser()
 
 
+def file_or_none(value: Any) -> str:
+    """A file's path, as it was written, or the text `none`."""
+    if value is False or value == "none":
+        return "none"
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("expected the path of a file, or none")
+    return value
+
+
 _EXPECTED_ADAPTER = "expected a list of {path: FILE, scale: NUMBER}"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .model_config import ModelConfig
+from .model_config import NO_PROJECTOR, ModelConfig
 from .wire.values import (
     CacheMode,
     CacheSpec,
@@ -29,6 +29,8 @@ class Surroundings:
     draft: Path | None = None
     # The file of a template named by `chat_template`.
     template: Path | None = None
+    # The projector that lies beside the model.
+    projector: Path | None = None
     extra_buffers: bool = True
     llama_log: bool = False
 
@@ -44,6 +46,7 @@ def load_spec(
     return LoadSpec(
         model=model,
         path=str(path),
+        projector=_projector(config, around.projector),
         context=_context(config),
         placement=_placement(config),
         cache=_cache(config, around.cache),
@@ -67,6 +70,12 @@ def speculation_mode(config: ModelConfig) -> Literal["none", "ngram", "draft"]:
     if config.speculative is not None:
         return config.speculative
     return "none" if config.draft_model is None else "draft"
+
+
+def _projector(config: ModelConfig, beside: Path | None) -> str | None:
+    if config.projector is not None:
+        return config.projector if config.projector != NO_PROJECTOR else None
+    return str(beside) if beside is not None else None
 
 
 def _context(config: ModelConfig) -> ContextSpec:

@@ -18,6 +18,9 @@ from .wire.values import AdapterSpec, Sampling, TensorPlace
 # A key of the manual's that a reader must not believe in: nothing of a request is ever logged.
 _NOT_OURS = {"insecure_logging": "this version never logs what requests and answers say"}
 
+# What `projector` says for a model that is to have none.
+NO_PROJECTOR = "none"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -60,6 +63,8 @@ class ModelConfig:
     tool_parser: str | None = None
     sampling_parameters: Sampling = dataclasses.field(default_factory=Sampling)
     adapters: tuple[AdapterSpec, ...] = ()
+    # A path, or `none`.
+    projector: str | None = None
     prefix_cache: bool = True
     system_prompt_cache: bool = False
     incremental_cache: bool = False
@@ -134,10 +139,14 @@ def _value(name: str, value: object, where: str) -> Any:
 
 def _below(folder: Path, config: ModelConfig) -> ModelConfig:
     template, draft = config.chat_template_file, config.draft_model
+    projector = config.projector
     return dataclasses.replace(
         config,
         chat_template_file=folder / template if template is not None else None,
         adapters=tuple(AdapterSpec(str(folder / a.path), a.scale) for a in config.adapters),
+        projector=str(folder / Path(projector).expanduser())
+        if projector is not None and projector != NO_PROJECTOR
+        else projector,
         draft_model=str(folder / Path(draft).expanduser()) if draft and is_path(draft) else draft,
     )
 

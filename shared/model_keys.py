@@ -318,6 +318,14 @@ _CHAT = Group(
             "LoRA adapters to apply.",
             also=("lora",),
         ),
+        Key(
+            "projector",
+            read.file_or_none,
+            "path, or `none`",
+            "The GGUF that lets the model take images or audio.",
+            "the one beside the model, with `mmproj` in its name",
+            also=("mmproj", "projection_file"),
+        ),
     ),
 )
 

@@ -59,6 +59,7 @@ def open_disk(spec: LoadSpec, shape: ContextShape, template: str) -> DiskStore |
         streams=1,
         rope=dataclasses.asdict(shape.rope),
         adapters=tuple(Adapter(Path(one.path), one.scale) for one in spec.adapters),
+        projector=Path(spec.projector) if spec.projector is not None else None,
         template=template,
     )
     store = DiskStore(Path(spec.cache.directory), fingerprint(depends_on), policy.disk_bytes)

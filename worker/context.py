@@ -10,6 +10,7 @@ import ctypes
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import llama_cpp.llama_cpp as lib
 import numpy as np
@@ -154,6 +155,13 @@ class Batch:
         return self._struct
 
 
+class Rows(Protocol):
+    """What can be decoded: a `Batch`, or rows of embeddings."""
+
+    def struct(self) -> lib.llama_batch:
+        """For llama_decode; valid until the next change."""
+
+
 class Context:
     """One llama.cpp context with a unified KV cache shared by all sequences."""
 
@@ -219,7 +227,7 @@ class Context:
         batch = most_batch if count >= most else min(count, most_batch)
         lib.llama_set_n_threads(self.handle, count, batch)
 
-    def decode(self, batch: Batch) -> DecodeResult:
+    def decode(self, batch: Rows) -> DecodeResult:
         """Run the batch; logits of its output rows are valid until the next call."""
         code: int = lib.llama_decode(self.handle, batch.struct())
         if code == 0:
@@ -227,6 +235,10 @@ class Context:
         if code in (1, 2):
             return DecodeResult(code)
         return DecodeResult.FAILED
+
+    def see_ahead(self, whether: bool) -> None:
+        """From the next decode on, whether rows attend to those behind them."""
+        lib.llama_set_causal_attn(self.handle, not whether)
 
     def outputs(self, count: int) -> npt.NDArray[np.float32]:
         """The `count` output rows of the last decode, in batch order; gone with the next."""

@@ -10,9 +10,35 @@ from kronk.shared.wire.values import Json, Prompt
 from kronk.worker.parsers.base import Tool
 
 
-def for_template(messages: Sequence[Json]) -> list[dict[str, Any]]:
-    """Messages with tool calls' arguments as objects: most templates write them as JSON anew."""
-    return [_with_objects(message) for message in messages]
+def for_template(messages: Sequence[Json], markers: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Messages with tool calls' arguments as objects, as most templates write them as JSON anew,
+    and with `markers` where files stand in their contents."""
+    return [_with_text(_with_objects(message), markers) for message in messages]
+
+
+def _with_text(message: dict[str, Any], markers: Sequence[str]) -> dict[str, Any]:
+    """The content as a text: what templates write for an image, mtmd writes itself."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    text, is_behind_text = "", False
+    for part in content:
+        is_text = part["type"] == "text"
+        # As where all of the content is text.
+        text += "\n" if is_text and is_behind_text else ""
+        text += part["text"] if is_text else markers[part["media"]]
+        is_behind_text = is_text
+    return message | {"content": text}
+
+
+def as_parts(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same chat for a template that reads contents as lists only."""
+    return [
+        message | {"content": [{"type": "text", "text": message["content"]}]}
+        if isinstance(message.get("content"), str)
+        else message
+        for message in messages
+    ]
 
 
 def _with_objects(message: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from kronk.shared.wire.values import Timings, Usage
 
 from .answering import callable_tools
 from .loader import Loaded
+from .media.prompt import PromptTokens
 from .model import Model
 from .pooled.loader import PooledLoaded
 from .pooled.prepare import does
-from .prepare import see
+from .prepare import see, tokenize_chat
 from .prompting import render_chat
 
 # A prompt need not fit the context window to be counted: that is what is asked about. A million
@@ -28,24 +29,26 @@ def inspect(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[Inspected, D
     started = time.monotonic()
     model = loaded.model if isinstance(loaded, Loaded) else loaded.vocabulary.model
     text, tokens = _seen(asked, loaded, model)
+    words = tokens.words
     found = Inspected(
         asked.request,
         text if "text" in asked.wants else "",
-        tuple(tokens) if "tokens" in asked.wants else (),
-        tuple(map(model.spelling, tokens)) if "pieces" in asked.wants else (),
+        tuple(words) if "tokens" in asked.wants else (),
+        tuple(map(model.spelling, words)) if "pieces" in asked.wants else (),
         loaded.fitted.n_ctx,
     )
     took = Timings(queued=0.0, prefill=time.monotonic() - started, decode=0.0)
-    return found, Done(asked.request, Usage(len(tokens), 0), took)
+    return found, Done(asked.request, Usage(tokens.rows, 0), took)
 
 
-def _seen(asked: Inspect, loaded: Loaded | PooledLoaded, model: Model) -> tuple[str, list[int]]:
+def _seen(asked: Inspect, loaded: Loaded | PooledLoaded, model: Model) -> tuple[str, PromptTokens]:
     """The prompt's text and its tokens."""
     prompt = asked.prompt
     if prompt.tokens is not None:
         _require(len(prompt.tokens) <= MOST_TOKENS, "tokens", f"{MOST_TOKENS} tokens")
         model.require_known(prompt.tokens, "tokens")
-        return model.detokenize(prompt.tokens).decode("utf-8", "replace"), list(prompt.tokens)
+        text = model.detokenize(prompt.tokens).decode("utf-8", "replace")
+        return text, PromptTokens(list(prompt.tokens))
     if prompt.messages is not None:
         return _chat(asked, loaded)
     assert prompt.text is not None
@@ -55,15 +58,16 @@ def _seen(asked: Inspect, loaded: Loaded | PooledLoaded, model: Model) -> tuple[
     tokens = model.tokenize_raw(
         prompt.text, add_special=asked.add_special, parse_special=asked.parse_special
     )
-    return prompt.text, tokens
+    return prompt.text, PromptTokens(tokens)
 
 
-def _chat(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[str, list[int]]:
+def _chat(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[str, PromptTokens]:
     if isinstance(loaded, PooledLoaded):
         raise InvalidArgument(f"this model {does(loaded)}; it does not chat", param="model")
     if asked.add_generation_prompt:
         seen = see(asked.prompt, asked.answer, loaded, readable)
-        return seen.text, seen.tokens
+        assert seen.chat is not None
+        return seen.chat.markers.named(seen.text), seen.tokens
     chat = render_chat(
         loaded.template,
         loaded.model,
@@ -73,7 +77,8 @@ def _chat(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[str, list[int]
         add_generation_prompt=False,
     )
     readable(chat.text, "messages")
-    return chat.text, loaded.model.tokenize(chat.text)
+    tokens = tokenize_chat(chat.text, chat, asked.prompt, loaded)
+    return chat.markers.named(chat.text), tokens
 
 
 def readable(text: str, param: str) -> None:

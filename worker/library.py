@@ -62,8 +62,8 @@ class LlamaLog:
         self.measured = Measured()
         self._forward = forward
         self._level = 0
-        self._callback = lib.llama_log_callback(self._take)
-        lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+        self.callback = lib.llama_log_callback(self._take)
+        lib.llama_log_set(self.callback, ctypes.c_void_p(0))
 
     def _take(self, level: int, text: bytes, _: object) -> None:
         self._level = self._level if level == _CONT else level

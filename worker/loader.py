@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import structlog
 
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
+from kronk.shared.models.projectors import is_projector
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
 
@@ -25,6 +27,7 @@ from .engine import sampling
 from .engine.crowding import Crowding
 from .engine.engine import Engine
 from .library import LlamaLog, Measured
+from .media.projector import Projector, ProjectorShape
 from .model import Model
 from .parsers.base import Family
 from .parsers.choose import choose as choose_family
@@ -68,6 +71,8 @@ class Loaded:
     # Of its memory only whole saved states can be used again.
     is_rigid: bool
     disk: DiskStore | None
+    # None where the model takes text only.
+    projector: Projector | None
 
     def close(self) -> None:
         """The process is about to end: keep what is still to be kept."""
@@ -112,6 +117,7 @@ def load(
     shaped = shape_context(spec, rotation, cores())
     shape = shaped.shape
     context = _make_context(spec, model, shape, log_lines, report)
+    projector = _open_projector(spec, model, shape, log_lines, report)
     measured, log_lines.measured = log_lines.measured, Measured()
     chosen = chat_template.choose(model, spec.template)
     if chosen.reason is not None:
@@ -134,6 +140,8 @@ def load(
     serving = Serving(rotation.window, shape.n_seq_max, queue, chosen.origin, family.name)
     notes = (*rotation.notes, *shaped.notes)
     fitted = fit(spec, model, shape, measured, serving, rotation.fitted, notes)
+    if projector is not None:
+        fitted = dataclasses.replace(fitted, modalities=projector.modalities)
     for note in fitted.notes:
         log.warning("not as configured", model=spec.model, reason=note)
     return Loaded(
@@ -148,6 +156,7 @@ def load(
         cache_policy(spec.cache),
         memory_kind(model, spec).is_rigid,
         disk,
+        projector,
     )
 
 
@@ -200,9 +209,48 @@ def _make_context(
     return context
 
 
+def _open_projector(
+    spec: LoadSpec,
+    model: Model,
+    shape: ContextShape,
+    log_lines: LlamaLog,
+    report: Callable[[LoadProgress], None],
+) -> Projector | None:
+    if spec.projector is None:
+        return None
+    path = Path(spec.projector)
+    header = _read_header(gguf.read, path)
+    if not is_projector(header):
+        raise ModelFailed(f"projector {path.name}: it is a model, not a projector", param="model")
+    projector = Projector(
+        ProjectorShape(
+            path,
+            n_threads=shape.n_threads,
+            use_gpu=library.has_gpu() and spec.placement.n_gpu_layers != 0,
+            n_ubatch=shape.n_ubatch,
+        ),
+        model,
+        log_lines,
+        lambda fraction: report(LoadProgress("projector", fraction)),
+    )
+    log.info("projector", file=path.name, takes=projector.modalities)
+    return projector
+
+
 def _check_file(path: Path) -> gguf.Header:
+    header = _read_header(gguf.check, path)
+    if is_projector(header):
+        raise ModelFailed(
+            f"{path.name} is a projector, not a model: put it beside its model under a name with"
+            " `mmproj` in it",
+            param="model",
+        )
+    return header
+
+
+def _read_header(read: Callable[[Path], gguf.Header], path: Path) -> gguf.Header:
     try:
-        return gguf.check(path)
+        return read(path)
     except InvalidArgument as error:
         # A broken file on our disk is not the caller's fault.
         raise ModelFailed(error.message, param="model") from error

@@ -15,6 +15,9 @@ from .cache import policy
 from .engine import sampling
 from .engine.job import Job
 from .loader import Loaded
+from .media.clip import MediaFile
+from .media.projector import wrong_modality
+from .media.prompt import PromptTokens, compose
 from .parsers.base import Tool
 from .prompting import (
     ChatPrompt,
@@ -31,7 +34,7 @@ from .prompting import (
 class Seen:
     """What the model is given, and how its answer is read."""
 
-    tokens: list[int]
+    tokens: PromptTokens
     # None where the prompt is no chat.
     chat: ChatPrompt | None = None
     # A chat's text, with its thinking closed where that is not wanted.
@@ -43,12 +46,26 @@ class Seen:
 def see(prompt: Prompt, answer: Answer, loaded: Loaded, check: Check) -> Seen:
     """The prompt rendered and tokenised; `InvalidArgument` for one that cannot be."""
     if prompt.messages is None:
-        return Seen(plain_tokens(loaded.model, prompt, check))
+        return Seen(PromptTokens(plain_tokens(loaded.model, prompt, check)))
     tools = answering.callable_tools(prompt, answer)
     chat = render_chat(loaded.template, loaded.model, loaded.family, prompt, tools)
     text, reading = answering.read_chat(loaded, prompt, answer, chat.text, tools)
     check(text, "messages")
-    return Seen(loaded.model.tokenize(text), chat, text, tools, reading)
+    return Seen(tokenize_chat(text, chat, prompt, loaded), chat, text, tools, reading)
+
+
+def tokenize_chat(text: str, chat: ChatPrompt, prompt: Prompt, loaded: Loaded) -> PromptTokens:
+    """The tokens of a rendered chat, its files among them; `InvalidArgument` names the field of one
+    that the model does not take or that cannot be read."""
+    return compose(text, chat.markers, _files(loaded, prompt), loaded.model)
+
+
+def _files(loaded: Loaded, prompt: Prompt) -> list[MediaFile]:
+    if loaded.projector is None:
+        for file in prompt.media:
+            raise wrong_modality(file)
+        return []
+    return [loaded.projector.read(file) for file in prompt.media]
 
 
 def prepare(submit: Submit, loaded: Loaded) -> Job:
@@ -58,10 +75,10 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     seen = see(submit.prompt, submit.answer, loaded, fitting(loaded.model, n_ctx))
     param = "prompt" if seen.chat is None else "messages"
     tokens, reading = seen.tokens, seen.reading
-    room = n_ctx - len(tokens)
+    room = n_ctx - tokens.rows
     if room < 1:
-        raise too_long(n_ctx, str(len(tokens)), param)
-    if not tokens:
+        raise too_long(n_ctx, str(tokens.rows), param)
+    if not tokens.ids:
         raise InvalidArgument(f"'{param}': nothing is left of it as a prompt", param=param)
     max_tokens = room if submit.max_tokens is None else min(submit.max_tokens, room)
     params = sampling.resolve(submit.sampling, *loaded.sampling)
@@ -69,7 +86,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     return Job(
         request=submit.request,
         name=submit.name,
-        prompt=tokens,
+        prompt=tokens.ids,
         sampling=params,
         max_tokens=max_tokens,
         stop=submit.stop,
@@ -79,10 +96,11 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         parser=reading.parser,
         shown=reading.shown,
         logprobs=submit.answer.logprobs,
-        echo=_text(loaded, tokens) if submit.answer.echo else "",
+        echo=_text(loaded, tokens.ids) if submit.answer.echo else "",
         grammar=answering.grammar(loaded, submit, seen.tools, max_tokens, reading),
         thinking=reading.thinking,
         marks=_marks(loaded, seen, submit.prompt.session),
+        spans=tuple(tokens.spans),
     )
 
 
@@ -100,5 +118,5 @@ def _marks(loaded: Loaded, seen: Seen, session: str | None) -> dict[int, str | N
     return {
         mark: policy.pin_at(cache, parts, mark, session)
         for mark in policy.marks(cache, loaded.is_rigid, parts)
-        if mark < len(seen.tokens)
+        if mark < len(seen.tokens.ids)
     }

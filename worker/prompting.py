@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +14,9 @@ from kronk.shared.wire.values import Prompt
 
 from . import template
 from .cache.policy import PromptMarks
-from .conversation import for_template, without_tools
+from .conversation import as_parts, for_template, without_tools
 from .fim import fill_prompt
+from .media.prompt import Markers, PromptTokens
 from .model import Model
 from .parsers.base import Family, Tool
 
@@ -34,6 +37,8 @@ class ChatPrompt:
     text: str
     messages: list[dict[str, Any]]
     variables: dict[str, Any]
+    # What stands in the text for the prompt's files.
+    markers: Markers
 
 
 def render_chat(
@@ -47,14 +52,28 @@ def render_chat(
 ) -> ChatPrompt:
     """The chat as text; `InvalidArgument` when the template refuses it."""
     assert prompt.messages is not None
-    messages = for_template(prompt.messages)
+    markers = Markers(len(prompt.media))
+    messages = for_template(prompt.messages, markers.texts)
     if not chosen.takes_tools:
         instructions = family.instructions(tools) if tools and family.instructions else ""
         messages = without_tools(messages, instructions, _write_call)
     variables = _variables(model, prompt)
     variables["tools"] = list(prompt.tools) if tools and chosen.takes_tools else None
-    text = template.render(chosen, messages, variables, add_generation_prompt=add_generation_prompt)
-    return ChatPrompt(text, messages, variables)
+    render = functools.partial(
+        template.render, chosen, variables=variables, add_generation_prompt=add_generation_prompt
+    )
+    text = render(messages)
+    if markers.missing(text) is not None:
+        # Some templates pass over contents that are no lists.
+        messages = as_parts(messages)
+        text = render(messages)
+    lost = markers.missing(text)
+    if lost is not None:
+        param = prompt.media[lost].param
+        raise InvalidArgument(
+            f"'{param}': the model's chat template leaves it out of the prompt", param=param
+        )
+    return ChatPrompt(text, messages, variables, markers)
 
 
 def _variables(model: Model, prompt: Prompt) -> dict[str, Any]:
@@ -110,14 +129,14 @@ def too_long(n_ctx: int, tokens: str, param: str) -> ContextLengthExceeded:
 
 
 def prompt_marks(
-    chosen: template.Choice, model: Model, chat: ChatPrompt, tokens: Sequence[int]
+    chosen: template.Choice, model: Model, chat: ChatPrompt, tokens: PromptTokens
 ) -> PromptMarks:
     """Where the parts of a rendered chat end.
 
     Found by rendering the chat again with the part behind a boundary replaced: what both texts
     begin with alike is what comes before it, whatever the template does there.
     """
-    bounds = _Boundaries(model, chat.text, tokens)
+    ends = tokens.ends(functools.partial(_token_ends, model))
 
     def until(messages: list[dict[str, Any]], *, add_generation_prompt: bool = True) -> int | None:
         try:
@@ -126,7 +145,7 @@ def prompt_marks(
             )
         except InvalidArgument:
             return None
-        return bounds.at(_alike(chat.text, other))
+        return _tokens_before(ends, chat.text[: _alike(chat.text, other)])
 
     messages = chat.messages
     system_end = None
@@ -152,29 +171,22 @@ def _alike(a: str, b: str) -> int:
     return next((at for at in range(most) if a[at] != b[at]), most)
 
 
-class _Boundaries:
-    """Characters of a text to the number of tokens that lie wholly before them."""
+def _token_ends(model: Model, text: str, tokens: Sequence[int]) -> list[int]:
+    """At which byte of the text each of its tokens ends."""
+    ends = []
+    end = 0
+    bos = model.special("bos")
+    for at, token in enumerate(tokens):
+        spelling = model.spelling(token)
+        if at or token != bos or text.encode().startswith(spelling):
+            end += len(spelling)
+        ends.append(end)
+    return ends
 
-    def __init__(self, model: Model, text: str, tokens: Sequence[int]) -> None:
-        self._text = text
-        self._ends = []
-        end = 0
-        bos = model.special("bos")
-        for at, token in enumerate(tokens):
-            spelling = model.spelling(token)
-            if at or token != bos or text.encode().startswith(spelling):
-                end += len(spelling)
-            self._ends.append(end)
 
-    def at(self, characters: int) -> int:
-        """Tokens before that place."""
-        limit = len(self._text[:characters].encode())
-        count = 0
-        for end in self._ends:
-            if end > limit:
-                break
-            count += 1
-        return count
+def _tokens_before(ends: Sequence[int], text: str) -> int:
+    """How many tokens lie wholly within the text that a prompt begins with."""
+    return bisect.bisect_right(ends, len(text.encode()))
 
 
 def _write_call(name: str, arguments: Any) -> str:

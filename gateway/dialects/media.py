@@ -29,10 +29,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.media_formats import READABLE, MediaKind, sniff
 from kronk.shared.wire.values import Media
 
 from .fields import string
-from .media_formats import READABLE, MediaKind, sniff
 
 Part = dict[str, Any]
 

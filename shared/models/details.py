@@ -60,6 +60,7 @@ def _load(base: BasePath, configs: Mapping[str, ModelConfig], model: str) -> dic
     uses = {
         "draft_model": spec.speculation.draft_path,
         "chat_template": spec.template.path,
+        "projector": spec.projector,
         "cache_folder": spec.cache.directory,
     }
     return {"uses": uses, "problem": None}

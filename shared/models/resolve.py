@@ -11,7 +11,7 @@ from kronk.shared.model_config import ModelConfig, is_path
 from kronk.shared.paths import BasePath
 from kronk.shared.wire.values import LoadSpec
 
-from . import index
+from . import index, projectors
 
 
 def resolve(
@@ -24,6 +24,7 @@ def resolve(
         cache=base.cache,
         draft=_draft(found, entries, configs),
         template=_template(base, found.config),
+        projector=projectors.beside(found.path) if found.config.projector is None else None,
         llama_log=llama_log,
     )
     return load_spec(found.id, found.path, found.config, around)

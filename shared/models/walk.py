@@ -20,7 +20,8 @@ MAX_FILES = 10_000
 _HEADER = struct.Struct("<4sI")
 # magic, version, tensor count, metadata count
 _SMALLEST_FILE = 24
-_PROJECTOR = re.compile(r"(?:^|[-_.])mmproj(?:[-_.]|$)", re.IGNORECASE)
+# What projectors have in their names, as llama.cpp's converter and everybody else calls them.
+PROJECTOR = re.compile(r"(?:^|[-_.])mmproj(?=[-_.]|$)", re.IGNORECASE)
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})", re.DOTALL)
 
 
@@ -88,7 +89,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def is_model_name(name: str) -> bool:
     """A GGUF file by its name, and no projector: that one belongs to a model beside it."""
-    return name.lower().endswith(".gguf") and not _PROJECTOR.search(name[:-5])
+    return name.lower().endswith(".gguf") and not PROJECTOR.search(name[:-5])
 
 
 def _look(models: Path, path: Path) -> Found:

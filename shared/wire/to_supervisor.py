@@ -27,7 +27,7 @@ class Hello:
 class LoadProgress:
     """How far a load is; `fraction` of the phase, 0 to 1. `first_decode` is the canary decode."""
 
-    phase: Literal["weights", "context", "first_decode"]
+    phase: Literal["weights", "context", "first_decode", "projector"]
     fraction: float
 
 

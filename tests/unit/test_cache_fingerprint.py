@@ -24,6 +24,7 @@ BASE = Dependencies(
     streams=1,
     rope={"freq_base": None, "scaling": None},
     adapters=(),
+    projector=None,
     template="{{ messages }}",
 )
 

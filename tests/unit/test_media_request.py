@@ -33,8 +33,8 @@ from kronk.gateway.dialects.media import (
     decode_base64,
     text_part,
 )
-from kronk.gateway.dialects.media_formats import sniff
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.media_formats import sniff
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Media, Prompt
 

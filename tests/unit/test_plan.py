@@ -21,6 +21,10 @@ def prefilling(slot: int, left: int) -> SlotView:
     return SlotView(slot, left, left, may_generate=True)
 
 
+def before_an_image(slot: int, left: int, until: int) -> SlotView:
+    return SlotView(slot, left, until, may_generate=True)
+
+
 @pytest.mark.parametrize(
     ("slots", "plan"),
     [
@@ -42,6 +46,13 @@ def prefilling(slot: int, left: int) -> SlotView:
         (
             [generating(2), prefilling(3, 40), prefilling(1, 500)],
             Plan((2,), (Chunk(3, 40, last=True), Chunk(1, 24, last=False))),
+        ),
+        # What comes before an image is read by itself, and the image not here.
+        ([before_an_image(1, 100, 30)], Plan((), (Chunk(1, 30, last=False),))),
+        ([before_an_image(1, 100, 0)], Plan((), ())),
+        (
+            [generating(2), before_an_image(1, 100, 0), prefilling(0, 9)],
+            Plan((2,), (Chunk(0, 9, last=True),)),
         ),
     ],
 )

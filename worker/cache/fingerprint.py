@@ -56,6 +56,8 @@ class Dependencies:
     # RoPE and YaRN settings by name; None is what the GGUF says.
     rope: Mapping[str, Scalar]
     adapters: tuple[Adapter, ...]
+    # Makes the embeddings of images and recordings.
+    projector: Path | None
     # The chat template's text: other templates, other prompts.
     template: str
 
@@ -69,6 +71,7 @@ def fingerprint(of: Dependencies) -> str:
         "model": file_identity(of.model),
         "rope": dict(of.rope),
         "adapters": [[file_identity(one.path), one.scale] for one in of.adapters],
+        "projector": file_identity(of.projector) if of.projector is not None else None,
         "format": VERSION,
         "build": build(),
         "environment": os.environ.get(_ENVIRONMENT),

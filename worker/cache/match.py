@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .spans import whole
+
 Tokens = npt.NDArray[np.int32]
 
 # Compared at a time: most candidates part from the prompt early.
@@ -130,7 +132,7 @@ def choose_source(prompt: Tokens, candidates: Iterable[Candidate], min_tokens: i
     nearest: tuple[int, Candidate] | None = None
     for candidate in candidates:
         common = common_prefix(prompt, candidate.tokens)
-        length = min(common, limit)
+        length = whole(prompt, min(common, limit))
         score = length - HANDICAP[candidate.source]
         if nearest is None or common > nearest[0]:
             nearest = (common, candidate)
@@ -149,7 +151,7 @@ def _missed(prompt: Tokens, nearest: tuple[int, Candidate] | None, min_tokens: i
     if nearest is None:
         return Match(None, 0, Miss.NO_ENTRY, "no entry")
     common, candidate = nearest
-    length, size = min(common, prompt.size - 1), candidate.tokens.size
+    length, size = whole(prompt, min(common, prompt.size - 1)), candidate.tokens.size
     if length >= max(1, min_tokens):
         reason = f"rigid memory: no snapshot at or before token {length}"
         return Match(None, 0, Miss.NO_SNAPSHOT, reason)

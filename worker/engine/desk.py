@@ -40,7 +40,7 @@ class Desk:
         if new >= self._queue + free:
             self.fail(job, Overloaded("the model's queue is full"))
             return
-        self._events.append(Accepted(job.request, len(job.prompt)))
+        self._events.append(Accepted(job.request, job.prompt_rows))
         request = self._requests[job.request] = Request(job, self._events.append)
         self._waiting.append((request, 0))
 

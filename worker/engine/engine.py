@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-import numpy as np
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.worker.context import Batch, Context, DecodeResult
-from kronk.worker.speculation.drafter import Asked
 from kronk.worker.speculation.guesser import Guesser
 
 from .choice import Choice
 from .commands import Begin, Cancel, CancelAll, Command, Credit
 from .crowding import Crowding
 from .desk import Desk
+from .guessing import propose
 from .pace import Pace
 from .plan import Chunk, Plan, make_plan
 from .prefixes import Prefixes
+from .reading import Reader
 from .request import Reason, Request
 from .sampler import Candidates, Sampler
 from .sampling import Logits
@@ -65,6 +65,7 @@ class Engine:
         self._candidates = candidates
         self._batch = Batch(n_ubatch)
         self._pace = Pace(n_ubatch)
+        self._reader = Reader(context, self._pace, n_ubatch)
         # None where the processor is not what decodes.
         self._crowding = crowding
         # None where tokens come one at a time.
@@ -114,15 +115,17 @@ class Engine:
                 self._obey(command)
 
     def turn(self) -> bool:
-        """Obey what was told and decode once; False when there was nothing to decode."""
+        """Obey what was told, decode once, and do one step of an image or a recording; False when
+        there was nothing to do."""
         self._context.rearm()
         self._take_commands()
         self._assign_slots()
         has_decoded = self._step()
+        has_read = self._read()
         events = self._desk.take_events()
         if events:
             self._emit(events)
-        return has_decoded
+        return has_decoded or has_read
 
     # Commands.
 
@@ -163,14 +166,14 @@ class Engine:
                 job, list(self._free.values()), list(self._running.values())
             )
             if number == 0:
-                request.cached, request.cache = cached, source
+                request.cached, request.cache = job.rows(cached), source
                 request.start(now)
             self._occupy(slot, request, number)
 
     def _occupy(self, slot: Slot, request: Request, number: int) -> None:
         # Equal choices would be of no use.
         sampling = request.job.sampling.for_choice(number)
-        sampler = Sampler(sampling, self._candidates, request.job.prompt, self._vocabulary.ends)
+        sampler = Sampler(sampling, self._candidates, request.job.words, self._vocabulary.ends)
         slot.begin(Choice(request, number, sampler, self._vocabulary))
         if self._guesser is not None:
             self._guesser.begin(slot.index)
@@ -183,7 +186,8 @@ class Engine:
         self._drafting = 0.0
         if self._guesser is not None and self._guesser.is_on:
             started = time.monotonic()
-            self._guess(self._guesser)
+            self._steady = None
+            propose(self._guesser, self._running.values(), self._batch.capacity)
             self._drafting = time.monotonic() - started
         if self._steady is not None:
             self._batch.advance([slot.running.pending for slot in self._steady])
@@ -198,23 +202,6 @@ class Engine:
             return False
         self._execute(self._plan, self._fill(self._plan))
         return True
-
-    def _guess(self, guesser: Guesser) -> None:
-        """Propose tokens for the streams that go on."""
-        self._steady = None
-        streams = [slot for slot in self._running.values() if slot.is_generating()]
-        most = self._batch.capacity // max(1, len(streams)) - 1
-        asked = []
-        for slot in streams:
-            # One less: the answer's last token is never decoded.
-            room = min(most, slot.running.tokens_left - 1)
-            limit = guesser.limit(slot.index, room) if room > 0 else 0
-            if limit:
-                tokens = np.append(slot.history, np.int32(slot.running.pending))
-                asked.append(Asked(slot.index, tokens, limit))
-        if asked:
-            for one, draft in zip(asked, guesser.guess(asked), strict=True):
-                self._running[one.sequence].draft = draft
 
     def _fill(self, plan: Plan) -> list[Slot]:
         """Write the plan's rows into the batch; the slots that sample, in the order of rows."""
@@ -237,7 +224,7 @@ class Engine:
 
     def _execute(self, plan: Plan, sampling: list[Slot]) -> None:
         if plan.prefill:
-            self._prefilling = self._prefill_requests(plan)
+            self._prefilling = self._requests_of([chunk.slot for chunk in plan.prefill])
         started, computed = time.monotonic(), time.thread_time()
         result = self._context.decode(self._batch)
         computed, now = time.thread_time() - computed, time.monotonic()
@@ -260,18 +247,36 @@ class Engine:
             ):
                 self._context.use_threads(self._crowding.threads)
             return
-        self._steady = None
-        self._roll_back(plan)
-        if result is not DecodeResult.ABORTED:
-            self._isolate(plan, result)
+        self._failed(plan, result)
 
-    def _prefill_requests(self, plan: Plan) -> frozenset[int]:
+    def _requests_of(self, slots: Sequence[int]) -> frozenset[int]:
+        """Requests in whose decode a cancel may reach."""
         # Recurrent memory cannot be rolled back, so there a cancel waits for the step's end.
         if self._prefixes.is_recurrent:
             return frozenset()
-        return frozenset(
-            self._running[chunk.slot].running.request.job.request for chunk in plan.prefill
-        )
+        return frozenset(self._running[slot].running.request.job.request for slot in slots)
+
+    def _read(self) -> bool:
+        """One step of the image or recording that has waited longest; False when there is none."""
+        slot = next((slot for slot in self._running.values() if slot.span is not None), None)
+        if slot is None:
+            return False
+        is_alone = not any(one.is_generating() for one in self._running.values())
+        self._prefilling = self._requests_of([slot.index])
+        read = self._reader.step(slot, is_alone=is_alone)
+        self._prefilling = frozenset()
+        self.progress += 1
+        match read:
+            case Plan():
+                sampling = [slot] if read.prefill[0].last else []
+                self._advance(read, sampling, time.monotonic())
+            case DecodeResult():
+                # Of the span: tells `_failed` whose it was.
+                self._failed(Plan((), (Chunk(slot.index, 0, last=False),)), read)
+            case KronkError():
+                self._broken[slot.running.request.job.request] = read
+                self._fail_broken()
+        return True
 
     def _advance(self, plan: Plan, sampling: list[Slot], now: float) -> int:
         """Take what the decode brought; how many guesses were in it."""
@@ -379,9 +384,12 @@ class Engine:
 
     # When a decode did not work.
 
-    def _roll_back(self, plan: Plan) -> None:
+    def _failed(self, plan: Plan, result: DecodeResult) -> None:
+        self._steady = None
         for index in plan.slots:
             self._context.forget(index, self._running[index].position)
+        if result is not DecodeResult.ABORTED:
+            self._isolate(plan, result)
 
     def _isolate(self, plan: Plan, result: DecodeResult) -> None:
         """Run each sequence of a failed batch alone, so that only the culprit fails."""
@@ -414,8 +422,8 @@ class Engine:
 
     def _release(self, slot: Slot) -> None:
         slot.running.close()
-        if slot.draft:
-            # Guesses behind the last token that counts.
+        if slot.draft or slot.read:
+            # Guesses behind the last token that counts, or rows of an image that is not whole.
             self._prefixes.trim(slot)
         slot.leave(time.monotonic())
         del self._running[slot.index]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kronk.worker.media.clip import Span
 from kronk.worker.parsers.base import Parser
 
 from .sampler import Mask
@@ -66,6 +67,7 @@ class Job:
     request: int
     # What logs know it by.
     name: str
+    # A position each; those of `spans` are negative.
     prompt: Sequence[int]
     sampling: Resolved
     # At least 1, and never past the end of the context window.
@@ -89,3 +91,20 @@ class Job:
     thinking: Thinking | None = None
     # Prompt lengths, ascending, at which to keep the sequence's state, and the name to pin it by.
     marks: Mapping[int, str | None] = field(default_factory=dict)
+    # Where images and recordings stand in the prompt, in order.
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def words(self) -> Sequence[int]:
+        """The prompt's tokens of text."""
+        return [token for token in self.prompt if token >= 0] if self.spans else self.prompt
+
+    @property
+    def prompt_rows(self) -> int:
+        """Cells that the prompt takes: what a client knows as its tokens."""
+        return self.rows(len(self.prompt))
+
+    def rows(self, length: int) -> int:
+        """Cells that the first `length` positions take."""
+        more = [span.clip.rows - len(span.clip.ids) for span in self.spans if span.end <= length]
+        return length + sum(more)

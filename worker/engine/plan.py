@@ -28,7 +28,8 @@ class SlotView:
     slot: int
     # Prompt tokens not yet in the cache; 0 once the slot generates.
     prompt_left: int
-    # Of those, the tokens up to the next place where a decode must end.
+    # Of those, the tokens up to the next place where a decode must end; 0 where an image or a
+    # recording comes next, which is decoded by itself.
     until_mark: int
     # False while the client's credit is used up.
     may_generate: bool
@@ -80,7 +81,7 @@ def make_plan(slots: Sequence[SlotView], capacity: int, prefill_cap: int) -> Pla
         room = min(room, prefill_cap)
     chunks = []
     for slot in slots:
-        if slot.prompt_left and room:
+        if slot.until_mark and room:
             count = min(slot.until_mark, room)
             chunks.append(Chunk(slot.slot, count, last=count == slot.prompt_left))
             room -= count

@@ -51,7 +51,7 @@ class Request:
         """Its first choice has a slot."""
         self._started = now
         job = self.job
-        self._emit(Started(job.request, len(job.prompt), self.cached, echo=job.echo))
+        self._emit(Started(job.request, job.prompt_rows, self.cached, echo=job.echo))
 
     def took_token(self, now: float) -> None:
         """One of its choices has a token more."""
@@ -99,7 +99,7 @@ class Request:
         started = self._started if self._started is not None else now
         first = self._first_token if self._first_token is not None else now
         usage = Usage(
-            len(self.job.prompt), self._completion_tokens, self.cached, self._reasoning_tokens
+            self.job.prompt_rows, self._completion_tokens, self.cached, self._reasoning_tokens
         )
         timings = Timings(
             queued=started - self.job.submitted,

@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from kronk.worker.media.clip import Span
+
 from .choice import Choice
 from .plan import SlotView
 
@@ -18,7 +20,8 @@ class Slot:
     """Sequence `index` of the context.
 
     Invariant between decodes: the KV cache holds exactly `history` for the sequence, at positions
-    0 .. len(history) - 1. A free slot keeps what its last choice left, for the next to build on.
+    0 .. len(history) - 1; and where it is in the middle of an image, `read` rows of that. A free
+    slot keeps what its last choice left, for the next to build on.
     """
 
     def __init__(self, index: int) -> None:
@@ -28,9 +31,12 @@ class Slot:
         self.left = 0.0
         # Tokens proposed for the next decode, after the pending one.
         self.draft: Sequence[int] = ()
+        # Rows of the span that comes next which are decoded already.
+        self.read = 0
         self._history = array("i")
         self._prompt: Sequence[int] = ()
         self._marks: Collection[int] = ()
+        self._spans: dict[int, Span] = {}
 
     # What is in it.
 
@@ -67,14 +73,17 @@ class Slot:
         self.choice = choice
         self._prompt = choice.request.job.prompt
         self._marks = choice.request.job.marks
+        self._spans = {span.start: span for span in choice.request.job.spans}
 
     def leave(self, now: float) -> None:
         """Free again."""
         self.choice = None
         self.left = now
         self.draft = ()
+        self.read = 0
         self._prompt = ()
         self._marks = ()
+        self._spans = {}
 
     @property
     def running(self) -> Choice:
@@ -96,6 +105,11 @@ class Slot:
         at = len(self._history)
         return self._prompt[at : at + count]
 
+    @property
+    def span(self) -> Span | None:
+        """The image or recording that comes next; None where it is a token."""
+        return self._spans.get(len(self._history))
+
     def is_at_mark(self) -> bool:
         """The state as it is now was asked to be kept."""
         return len(self._history) in self._marks
@@ -104,7 +118,9 @@ class Slot:
         """For planning."""
         at = len(self._history)
         left = max(0, len(self._prompt) - at)
-        mark = next((m - at for m in self._marks if at < m < at + left), left)
+        stops = (*self._marks, *self._spans)
+        mark = min([m - at for m in stops if at < m < at + left], default=left)
+        mark = 0 if at in self._spans else mark
         return SlotView(
             self.index, left, mark, self.running.request.may_generate, 1 + len(self.draft)
         )

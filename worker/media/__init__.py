@@ -1,0 +1,1 @@
+"""Images and recordings in prompts, through llama.cpp's mtmd."""
