@@ -73,6 +73,26 @@ CHATS: dict[str, Any] = {
             {"role": "tool", "content": "of nothing", "tool_name": "other"},
         ]
     },
+    # As Ollama's own client, and others, write a call that they were answered with.
+    "calls_with_indices": {
+        "messages": [
+            {"role": "user", "content": "The weather?", "images": None},
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [
+                    {
+                        "id": "call_1",
+                        "index": 0,
+                        "type": "function",
+                        "function": {"index": 0, "name": "now", "arguments": {}},
+                    }
+                ],
+            },
+            {"role": "tool", "content": "noon", "tool_call_id": "call_1"},
+        ],
+        "options": None,
+    },
     "images_only": {"messages": [{"role": "user", "images": [PNG]}]},
 }
 PROMPTS: dict[str, Any] = {
@@ -80,6 +100,15 @@ PROMPTS: dict[str, Any] = {
     "system": {"prompt": "Hi", "system": "Be brief.", "think": False, "format": "json"},
     "images": {"prompt": "What is this?", "images": [PNG]},
     "raw": {"prompt": "Once", "raw": True, "stream": False, "template": "", "context": []},
+    # As Ollama's own client sends it.
+    "empty_fields": {
+        "prompt": "Hi",
+        "suffix": "",
+        "system": "",
+        "template": "",
+        "options": None,
+        "keep_alive": "5m0s",
+    },
     "gap": {"prompt": "def f(", "suffix": "return 1", "options": {"num_predict": -1}},
 }
 
@@ -292,6 +321,7 @@ def test_options_of_loading_and_those_that_change_nothing_are_taken(given: Any) 
         (embed.parse_single, {"prompt": ["a"]}, "prompt"),
         (name.parse, {"name": "other"}, "name"),
         (name.parse, {"system": "a"}, "system"),
+        (name.parse, {"options": {"num_ctx": 1}}, "options"),
     ],
 )
 def test_what_is_wrong_is_named(parse: Any, fields: Any, param: str) -> None:
@@ -334,7 +364,24 @@ def test_without_texts_an_embedding_model_is_only_loaded(input: Any) -> None:
     assert embed.parse_single(encoded({"prompt": ""})).job.ask is None
 
 
-@pytest.mark.parametrize("fields", [{"model": "m"}, {"name": "m"}, {"model": "m", "name": "m"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": "m"},
+        {"name": "m"},
+        {"model": "m", "name": "m"},
+        # Of Ollama's own client: `ollama show` and `ollama pull`.
+        {
+            "model": "m",
+            "system": "",
+            "template": "",
+            "verbose": False,
+            "options": None,
+            "name": "",
+        },
+        {"model": "m", "insecure": True, "username": "", "password": "", "name": ""},
+    ],
+)
 def test_a_model_has_two_names_for_its_name(fields: Any) -> None:
     assert name.parse(json.dumps(fields).encode()).model == "m"
 

@@ -14,7 +14,7 @@ from kronk.gateway.dialects.arguments import arguments_of
 from kronk.gateway.dialects.chunks import unfinished
 from kronk.gateway.dialects.errors import ollama
 from kronk.gateway.dialects.logprobs import chat_tokens
-from kronk.gateway.dialects.sse import compact
+from kronk.gateway.dialects.sse import compact, quoted
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, KronkError
 from kronk.shared.wire.to_gateway import (
@@ -83,6 +83,11 @@ class _Reader:
         # The call that is being written, and how many came before it.
         self._open: _Call | None = None
         self._calls = 0
+
+    @property
+    def is_in_call(self) -> bool:
+        """Whether a call is being written."""
+        return self._open is not None
 
     def read(self, event: Event) -> list[Said]:
         """What an event says, which may be nothing."""
@@ -155,6 +160,10 @@ class OllamaChunks:
         self._form = form
         self._watch = Stopwatch(clock)
         self._reader = _Reader()
+        # Around the time and the text of a plain delta, which nothing else differs in.
+        around = compact({**form(Said(_TEXT)), "done": False})[1:].split(quoted(_TEXT))
+        self._before_time = compact({"model": model})[:-1] + ',"created_at":"'
+        self._before_text, self._after_text = '",' + around[0], around[1] + "\n"
 
     def opening(self) -> bytes:
         """Nothing: each line says who speaks."""
@@ -162,6 +171,12 @@ class OllamaChunks:
 
     def event(self, event: Event) -> bytes:
         """The lines of one event."""
+        if type(event) is Delta and not self._reader.is_in_call:
+            # Of all events the one that comes with every token; the rest are rarer.
+            if not event.text:
+                return b""
+            before = f"{self._before_time}{self._watch.now()}{self._before_text}"
+            return f"{before}{quoted(event.text)}{self._after_text}".encode()
         if isinstance(event, Started):
             self._watch.started()
         said = self._reader.read(event)
@@ -243,6 +258,8 @@ class OllamaLoaded:
 
 
 _NOTHING = Said()
+# Stands for a text; no model's name and nothing of a form has it.
+_TEXT = "\0"
 
 
 def _line(value: Json) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,13 @@ _SECOND = 10**9
 def rfc3339(moment: int) -> str:
     """`2026-11-21T18:30:00.123456789Z` of Unix time in nanoseconds."""
     seconds, rest = divmod(moment, _SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{_to_the_second(seconds)}.{rest:09d}Z"
+
+
+# Asked for every token of all streams, and then for the same second.
+@functools.lru_cache(8)
+def _to_the_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 class Stopwatch:

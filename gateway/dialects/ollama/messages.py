@@ -154,7 +154,8 @@ def _tool_calls(value: object, where: str, ids: _CallIds) -> list[Json]:
 
 
 def _call(value: object, where: str, ids: _CallIds) -> dict[str, Any]:
-    call = members(value, where, "id", "type", "function")
+    # Where a call stands among others, some clients say here and some in the function.
+    call = members(value, where, "id", "type", "index", "function")
     given = members(call.get("function"), f"{where}.function", "index", "name", "arguments")
     name = string(given.get("name"), f"{where}.function.name")
     arguments = given.get("arguments") or {}

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from kronk.gateway.dialects.fields import load_object
 from kronk.shared.errors import InvalidArgument
 
-from .body import read
+from .body import read, refuse
 
-_Name = Annotated[str, Field(min_length=1, max_length=1024)]
+_Name = Annotated[str, Field(max_length=1024)]
 
 
 class NameBody(BaseModel):
-    """The fields of both requests; `name` is Ollama's older word for `model`."""
+    """The fields of both requests; `name` is Ollama's older word for `model`.
+
+    Ollama's own client sends all of them, empty where it has nothing to say.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", title="OllamaNameRequest")
 
@@ -25,7 +28,13 @@ class NameBody(BaseModel):
     # Taken and not acted on: vocabularies are never returned, and nothing is fetched.
     verbose: bool | None = None
     insecure: bool | None = None
+    username: str | None = None
+    password: str | None = None
     stream: bool | None = None
+    # Another system prompt, template or options to describe the model with: not built.
+    system: str | None = None
+    template: str | None = None
+    options: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +48,10 @@ class Named:
 def parse(body: bytes) -> Named:
     """The request in `body`; `InvalidArgument` names the first field that is not acceptable."""
     fields = read(NameBody, load_object(body))
-    if fields.model is not None and fields.name is not None and fields.model != fields.name:
+    refuse({name: getattr(fields, name) for name in ("system", "template", "options")})
+    if fields.model and fields.name and fields.model != fields.name:
         raise InvalidArgument("'model' and 'name' differ; send one of them", param="name")
     model = fields.model or fields.name
-    if model is None:
+    if not model:
         raise InvalidArgument("missing model field", param="model")
     return Named(model, fields.stream is not False)
