@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from kronk.shared.errors import Internal, KronkError
 
 from .body import disconnect_watch, while_connected
 from .exchange import Exchange
+from .job import Job
 from .joined_runs import JoinedRuns
 from .links import fetched, linked
 from .middleware import direct_send
@@ -28,6 +29,7 @@ from .operation import Chunks, Operation, Whole
 from .record import Record, record_of
 from .run import Bell, Run
 from .services import Services
+from .shortening import shortened
 
 log = structlog.get_logger()
 
@@ -43,8 +45,8 @@ async def perform(services: Services, operation: Operation, record: Record | Non
     """The JSON of an answer that nobody's connection waits for; raises what it failed with."""
     sink = operation.sink
     assert isinstance(sink, Whole), "only whole answers have an object"
-    if linked(operation.jobs):
-        operation = await _fetched(services, operation)
+    if _is_unfinished(operation):
+        operation = await _finished(services, operation)
     with _started(services, operation) as work:
         await work.source.until_accepted()
         return await _collect(work, operation, sink, record)
@@ -79,8 +81,17 @@ def _started(services: Services, operation: Operation) -> Iterator[_Work]:
         yield _Work(exchange, runs, runs[0] if len(runs) == 1 else JoinedRuns(runs, bell))
 
 
-async def _fetched(services: Services, operation: Operation) -> Operation:
-    jobs = await fetched(operation.jobs, services.settings.media_urls)
+def _is_unfinished(operation: Operation) -> bool:
+    """Whether its jobs cannot be run as they are."""
+    return linked(operation.jobs) or operation.overlong == "shorten"
+
+
+async def _finished(services: Services, operation: Operation) -> Operation:
+    jobs: Sequence[Job] = operation.jobs
+    if linked(jobs):
+        jobs = await fetched(jobs, services.settings.media_urls)
+    if operation.overlong == "shorten":
+        jobs = [await shortened(services, operation.name, job) for job in jobs]
     return replace(operation, jobs=jobs)
 
 
@@ -112,9 +123,9 @@ class _RunResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
         record.model = self._operation.jobs[0].model
-        if linked(self._operation.jobs):
-            fetching = _fetched(self._services, self._operation)
-            self._operation = await while_connected(receive, fetching)
+        if _is_unfinished(self._operation):
+            finishing = _finished(self._services, self._operation)
+            self._operation = await while_connected(receive, finishing)
         with _started(self._services, self._operation) as work:
             async with disconnect_watch(receive, work.hang_up):
                 await self._answer(work, record, send, direct_send(scope, send))

@@ -75,7 +75,7 @@ class Process:
             await server.serve(sockets=[listener])
         finally:
             stopper.cancel()
-            sweeper.cancel()
+            await _end(sweeper)
             await _end(runner)
             link.close()
         logger.info("gateway stopped")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.to_gateway import Done
@@ -63,5 +63,7 @@ class Operation:
     sink: Chunks | Whole
     # Awaited when the last of the answer is made, well or as a stream's failure, and not yet sent.
     settle: Callable[[], Awaitable[None]] | None = None
+    # What becomes of a chat that does not fit its model's context window.
+    overlong: Literal["refuse", "shorten"] = "refuse"
     # Of a whole answer.
     media_type: str = JSON

@@ -22,7 +22,7 @@ from .dialects.responses.ids import RANDOM_BYTES, response_name
 from .dialects.responses.output import Output
 from .dialects.responses.stored import Stored
 from .dialects.responses.stream import ResponseChunks
-from .dialects.responses.whole import ResponseWhole
+from .dialects.responses.whole import InputTokensWhole, ResponseWhole
 from .dialects.transcriptions import SpeechRequest
 from .dialects.transcriptions_answer import SpeechChunks, SpeechWhole
 from .operation import JSON, Chunks, Operation, Whole
@@ -85,14 +85,20 @@ def responses_operation(
     if isinstance(made, ResponseChunks) and asked.padded:
         sink = PaddedChunks(made)
     kept = asked.kept
-    if kept is None:
-        return Operation(name, [asked.job], sink)
 
     async def settle() -> None:
         assert made.final is not None, "an answer is settled when it has ended"
-        await store.put(Stored(made.final, kept.items, kept.size))
+        if kept is not None:
+            await store.put(Stored(made.final, kept.items, kept.size))
 
-    return Operation(name, [asked.job], sink, settle)
+    return Operation(name, [asked.job], sink, settle, asked.overlong)
+
+
+def input_tokens_operation(body: bytes, store: ResponseStore) -> Operation:
+    """POST /v1/responses/input_tokens."""
+    now = _second()
+    name = response_name(now, secrets.token_bytes(RANDOM_BYTES))
+    return Operation(name, [responses.parse_count(body, name, now, store.find)], InputTokensWhole())
 
 
 def _second() -> int:

@@ -66,8 +66,11 @@ class ResponseStore:
     async def keep_swept(self) -> None:
         """Sweep now and then, for as long as the gateway runs."""
         while True:
-            while swept := await asyncio.to_thread(self.sweep):
-                log.info("old responses removed", responses=swept)
+            try:
+                while swept := await asyncio.to_thread(self.sweep):
+                    log.info("old responses removed", responses=swept)
+            except lmdb.Error:
+                log.exception("old responses cannot be removed")
             await asyncio.sleep(SWEEP_SECONDS)
 
     def _is_old(self, born: int) -> bool:

@@ -14,7 +14,7 @@ from kronk.gateway.body import read_body
 from kronk.gateway.dialects.generation import IMC_HEADER
 from kronk.gateway.dialects.responses import listing, request, schemas
 from kronk.gateway.dialects.responses.stored import Stored
-from kronk.gateway.operations import responses_operation
+from kronk.gateway.operations import input_tokens_operation, responses_operation
 from kronk.gateway.services import services_of
 from kronk.shared.errors import InvalidArgument, NotFound
 
@@ -36,6 +36,19 @@ async def create(http: Request) -> Response:
         responses_operation, store=services.responses, imc_header=http.headers.get(IMC_HEADER)
     )
     # In a thread, however short the body: what it continues may be long.
+    return respond(services, await asyncio.to_thread(parse, await read_body(http)))
+
+
+@router.post(
+    "/v1/responses/input_tokens",
+    openapi_extra=request_document(request.schema()),
+    responses=answer_documents(schemas.INPUT_TOKENS),
+    summary="Input tokens of a response",
+)
+async def input_tokens(http: Request) -> Response:
+    """How many tokens the input would have, and nothing is answered."""
+    services = services_of(http)
+    parse = partial(input_tokens_operation, store=services.responses)
     return respond(services, await asyncio.to_thread(parse, await read_body(http)))
 
 

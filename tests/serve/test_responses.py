@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,8 @@ import openai
 import pydantic
 import pytest
 from conftest import StartServer
+from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_openai import ChatOpenAI
 
 from harness.counting_model import counted
 from harness.prompts import CLEAR, THOUGHTS
@@ -193,6 +197,30 @@ def test_a_call_that_is_demanded_comes(client: openai.OpenAI) -> None:
         assert response.tool_choice == choice or response.tool_choice.name == "get_weather"
 
 
+def test_langchain_speaks_it_too(house: Server) -> None:
+    for options in ({"use_previous_response_id": True}, {"store": False}):
+        llm: Any = ChatOpenAI(
+            model="Tiny",
+            base_url=f"{house.url}/v1",
+            api_key=pydantic.SecretStr("none"),
+            use_responses_api=True,
+            output_version="responses/v1",
+            include=["reasoning.encrypted_content"],
+            temperature=0,
+            max_tokens=300,
+            **options,
+        )
+        bound = llm.bind_tools([WEATHER])
+        whole = bound.invoke(NYC)
+        streamed = functools.reduce(operator.add, bound.stream(NYC))
+        assert [call["args"] for call in whole.tool_calls] == [{"location": "NYC"}]
+        assert [call["args"] for call in streamed.tool_calls] == [{"location": "NYC"}]
+        result = ToolMessage("Sunny", tool_call_id=streamed.tool_calls[0]["id"])
+        assert bound.invoke([HumanMessage(NYC), streamed, result]).text
+        prompt = "Give me JSON for a person called Alice aged 30."
+        assert llm.with_structured_output(Person).invoke(prompt) == Person(name="Alice", age=30)
+
+
 # Conversations.
 
 
@@ -289,6 +317,54 @@ def test_responses_outlive_the_server(start_server: StartServer, counting: Any) 
         again.prove_gone()
     finally:
         again.clean_up()
+
+
+# What fits.
+
+TURNS: list[Any] = [
+    item
+    for number in range(20)
+    for item in (
+        {"role": "user", "content": "x" * 99 + f" {number}"},
+        {"role": "assistant", "content": "y" * 50},
+    )
+]
+
+
+def test_the_input_is_counted_without_an_answer(client: openai.OpenAI) -> None:
+    response = ask(client, PARIS, instructions="Be kind.", tools=[WEATHER], max_output_tokens=1)
+    count: Any = client.responses.input_tokens.count
+    found = count(model="Tiny", input=PARIS, instructions="Be kind.", tools=[WEATHER])
+    assert found.input_tokens == response.usage.input_tokens
+    longer = count(model="Tiny", input="Hello!", previous_response_id=response.id)
+    assert longer.input_tokens > count(model="Tiny", input="Hello!").input_tokens
+
+
+@pytest.mark.parametrize(
+    ("limit", "turns"),
+    # A turn is 150 tokens, the window 1024; an answer may take half of it at most.
+    [(5, 6), (200, 5), (5000, 3)],
+)
+def test_the_oldest_turns_go_where_a_conversation_does_not_fit(
+    client: openai.OpenAI, limit: int, turns: int
+) -> None:
+    items = [*TURNS, {"role": "user", "content": " 41"}]
+    options: Any = {"max_output_tokens": limit, "truncation": "auto", "instructions": "abc"}
+    response = ask(client, items, "Count", **options)
+    assert response.truncation == "auto"
+    assert response.usage.input_tokens == 3 + turns * 150 + 1
+    assert response.output_text.startswith(counted(41, 5))
+    # All of it is kept.
+    listed = client.responses.input_items.list(response.id, limit=100)
+    assert len(listed.data) == len(items)
+
+
+@pytest.mark.parametrize("truncation", ["auto", "disabled"])
+def test_a_last_turn_that_does_not_fit_is_refused(client: openai.OpenAI, truncation: Any) -> None:
+    items = [*TURNS[:4], {"role": "user", "content": "z" * 2000}]
+    with pytest.raises(openai.BadRequestError, match="maximum context length") as caught:
+        ask(client, items, "Count", truncation=truncation)
+    assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "input")
 
 
 # Errors.

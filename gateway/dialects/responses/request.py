@@ -26,8 +26,9 @@ from kronk.gateway.dialects.residency import ttl
 from kronk.gateway.dialects.service import TIER, PromptCacheOptions, Retention, Tier
 from kronk.gateway.dialects.thinking import Effort, enable_thinking, template_kwargs
 from kronk.gateway.dialects.tools import Toolbox, refuse_both
-from kronk.gateway.job import Job, generate
+from kronk.gateway.job import Job, generate, inspect
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Answer, Prompt, Sampling
 
 from .conversation import chat_messages
@@ -47,7 +48,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "background_options": (),
     "conversation": (),
     "prompt": (),
-    "truncation": ("disabled",),
     "context_management": ([],),
     "moderation": (),
     "image": (),
@@ -58,7 +58,6 @@ _INSTEAD = {
     "background": f"responses in the background are {NOT_SUPPORTED}; send 'stream'",
     "conversation": f"conversations are {NOT_SUPPORTED}; send 'previous_response_id'",
     "prompt": f"prompt templates are {NOT_SUPPORTED}; send 'instructions' and 'input'",
-    "truncation": f"leaving out what does not fit is {NOT_SUPPORTED}; send 'disabled'",
 }
 # Of Chat Completions, each with what it is called here.
 _MOVED = {
@@ -116,6 +115,7 @@ class ResponseBody(TextBody):
     instructions: str | None = None
     previous_response_id: str | None = None
     store: bool | None = None
+    truncation: Literal["auto", "disabled"] | None = None
     max_output_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
     reasoning: ReasoningFields | None = None
     text: TextFields | None = None
@@ -148,6 +148,8 @@ class ResponseRequest:
     born: dict[str, Any]
     # Names for the items of the output.
     names: ItemNames
+    # What becomes of a conversation that does not fit.
+    overlong: Literal["refuse", "shorten"]
     # Whether events are padded to hide the length of what is in them.
     padded: bool
     # In which form thinking is told.
@@ -184,10 +186,19 @@ def parse(
         stream=bool(fields.stream),
         born=born,
         names=names,
+        overlong="shorten" if fields.truncation == "auto" else "refuse",
         padded=fields.pads,
         carried="sealed" if _ENCRYPTED in included else "plain",
         kept=None if fields.store is False else _kept(born, items, size),
     )
+
+
+def parse_count(body: bytes, name: str, now: int, find: Find) -> Job:
+    """What measures the prompt of the request in `body` instead of answering it."""
+    job = parse(body, name, now, find).job
+    assert isinstance(job.ask, Submit)
+    counting = inspect(job.model, job.ask.prompt, answer=job.ask.answer)
+    return replace(counting, ttl=job.ttl)
 
 
 def schema() -> dict[str, Any]:
@@ -318,7 +329,7 @@ def _born(fields: ResponseBody, sampled: Sampling, name: str, now: int) -> dict[
         "tools": echoed_tools(fields.tools),
         "top_logprobs": fields.top_logprobs or 0,
         "top_p": sampled.top_p,
-        "truncation": "disabled",
+        "truncation": fields.truncation or "disabled",
         "usage": None,
         "user": fields.user,
     }

@@ -277,11 +277,12 @@ RESPONSE = closed(
         "tools": array(_OBJECT),
         "top_logprobs": COUNT,
         "top_p": nullable(NUMBER),
-        "truncation": {"const": "disabled"},
+        "truncation": {"enum": ["auto", "disabled"]},
         "usage": nullable(_USAGE),
         "user": nullable(TEXT),
     },
     {"timings": TIMINGS},
 )
 DELETED = closed({"id": TEXT, "object": {"const": "response"}, "deleted": {"const": True}})
+INPUT_TOKENS = closed({"object": {"const": "response.input_tokens"}, "input_tokens": COUNT})
 INPUT_ITEMS = listed(_OBJECT, first_id=TEXT, last_id=TEXT, has_more=TRUTH)

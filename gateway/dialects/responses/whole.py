@@ -1,4 +1,4 @@
-"""The Responses answer as one object."""
+"""The Responses answers that are one object."""
 
 from __future__ import annotations
 
@@ -34,3 +34,14 @@ class ResponseWhole:
             raise unfinished()
         self.final = completed(self._born, self._output, done, self._now())
         return self.final
+
+
+class InputTokensWhole:
+    """How many tokens a request's input has, all that it continues included."""
+
+    def add(self, event: Event) -> None:
+        """The count comes at the end."""
+
+    def body(self, done: Done) -> dict[str, Any]:
+        """OpenAI's object."""
+        return {"object": "response.input_tokens", "input_tokens": done.usage.prompt_tokens}
