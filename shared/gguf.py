@@ -228,6 +228,23 @@ class _Reader:
         if self._at > len(self._buffer):
             self._start, self._at, self._buffer = self.position, 0, b""
 
+    def skip_strings(self, count: int, what: str) -> None:
+        """Past so many strings; a vocabulary has some 100,000, and as many merges."""
+        size, unpack = _U64.size, _U64.unpack_from
+        while count:
+            buffer, at, end = self._buffer, self._at, len(self._buffer) - size
+            while count and at <= end:
+                length = unpack(buffer, at)[0]
+                if length > end - at:
+                    break
+                at += size + length
+                count -= 1
+            self._at = at
+            if count:
+                # Across the buffer's end, or too long for the file.
+                self.skip(self.number(_U64, what), what)
+                count -= 1
+
     def text(self, most: int, what: str) -> str:
         length = self.number(_U64, what)
         self.need(length, what)
@@ -313,8 +330,7 @@ def _skip_strings(reader: _Reader, count: int, what: str) -> None:
     if count > MAX_STRINGS:
         raise reader.fail(f"{what} claims {count} strings; at most {MAX_STRINGS} are allowed")
     reader.need(count * _U64.size, what)
-    for _ in range(count):
-        reader.skip(reader.number(_U64, what), what)
+    reader.skip_strings(count, what)
 
 
 def _alignment(reader: _Reader, metadata: dict[str, Value]) -> int:

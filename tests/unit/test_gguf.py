@@ -59,6 +59,15 @@ def test_real_models_are_read_to_the_last_tensor(path: Path) -> None:
     assert end <= found.file_size <= end + 32
 
 
+@pytest.mark.parametrize("chunk", [1, 9, 100, 4096])
+def test_it_does_not_matter_how_much_of_a_file_is_read_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    at_once = gguf.read(REAL)
+    monkeypatch.setattr(gguf, "_CHUNK", chunk)
+    assert gguf.read(REAL) == at_once
+
+
 def test_metadata_of_every_kind_is_read(tmp_path: Path) -> None:
     keys = [
         ARCHITECTURE,
