@@ -51,7 +51,7 @@ def target(url: str, allowed: tuple[str, ...], where: str) -> Target:
         raise _no(where, "a URL must not have a user name or a password")
     if not allowed:
         raise _no(where, "this server fetches no URLs (--media-urls); send a data URL")
-    port = parsed.port or _PORTS[parsed.scheme]
+    port = _PORTS[parsed.scheme] if parsed.port is None else parsed.port
     within = _within(host, port, port == _PORTS[parsed.scheme], allowed)
     if within is None:
         raise _no(where, f"this server does not fetch from {host[:100]}:{port} (--media-urls)")

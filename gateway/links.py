@@ -111,7 +111,7 @@ class _Fetch:
                 f"it took too long; a file may take {self._bounds.seconds:g} s and all files of a "
                 f"request {self._bounds.request_seconds:g} s",
             ) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.HTTPError as error:
             raise _failed(link, "the connection failed") from error
         check_format(data, link.kind, link.param)
         return Media(link.kind, data, link.param)
@@ -123,7 +123,7 @@ class _Fetch:
             got = await self._get(aim, await self._addresses(aim, link), link)
             if isinstance(got, bytes):
                 return got
-            url = str(aim.url.join(got.location))
+            url = _joined(aim.url, got.location, link)
         raise _failed(link, f"there are more than {self._bounds.redirects} redirects")
 
     async def _addresses(self, aim: Target, link: LinkedMedia) -> list[str]:
@@ -219,6 +219,13 @@ class _Fetch:
 @dataclass(frozen=True, slots=True)
 class _Redirect:
     location: str
+
+
+def _joined(base: httpx.URL, location: str, link: LinkedMedia) -> str:
+    try:
+        return str(base.join(location))
+    except httpx.InvalidURL as error:
+        raise _failed(link, "it redirects to what is no URL") from error
 
 
 def _failed(link: LinkedMedia, why: str) -> InvalidArgument:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kronk.gateway.link_rules import is_public, target
 from kronk.shared.errors import InvalidArgument
@@ -53,6 +55,7 @@ def test_a_url_the_setting_allows_has_a_target(
         ("https://user:pw@files.example/", LISTED, "user name"),
         ("https://files.example@evil.com/", LISTED, "user name"),
         ("http://files.example\\@evil.com/", LISTED, "user name"),
+        ("http://example.com:0/", ANY, "does not fetch from example.com:0"),
         ("ftp://files.example/", ANY, "http or https"),
         ("http:///x", ANY, "with a host"),
         ("file:///etc/passwd", ANY, "http or https"),
@@ -68,6 +71,21 @@ def test_any_other_url_is_refused_with_the_reason(
         target(url, allowed, "x")
     assert caught.value.param == "x"
     assert words in caught.value.message
+
+
+@given(
+    st.sampled_from(["", "http://", "https://", "HTTP://[", "http://u@"]),
+    st.text(max_size=30),
+    st.sampled_from(["", "/x?y#z", ":80/", ":99999/", "]:1/"]),
+)
+def test_any_text_at_all_is_a_target_or_refused(start: str, middle: str, end: str) -> None:
+    try:
+        found = target(start + middle + end, ANY, "x")
+    except InvalidArgument as error:
+        assert error.param == "x"
+    else:
+        assert found.within == "public"
+        assert found.port in (80, 443)
 
 
 @pytest.mark.parametrize(
