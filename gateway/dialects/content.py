@@ -42,55 +42,46 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
 
 
 _BREAKPOINT_SCHEMA = _object(["mode"], mode={"const": "explicit"}, ttl={"enum": list(_TTLS)})
-SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "string"},
-        {
-            "type": "array",
-            "items": {
-                "anyOf": [
-                    _object(
-                        ["type", "text"],
-                        type={"const": "text"},
-                        text={"type": "string"},
-                        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
-                    ),
-                    _object(
-                        ["type", "refusal"],
-                        type={"const": "refusal"},
-                        refusal={"type": "string"},
-                    ),
-                    _object(
-                        ["type", "image_url"],
-                        type={"const": "image_url"},
-                        image_url=_object(
-                            ["url"],
-                            url={
-                                "type": "string",
-                                "pattern": "^(data:image/|https?://)",
-                                "description": "A data URL in base64, or an http(s) URL where "
-                                "the server's settings allow those.",
-                            },
-                            detail={"enum": [*_DETAILS, None]},
-                        ),
-                        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
-                    ),
-                    _object(
-                        ["type", "input_audio"],
-                        type={"const": "input_audio"},
-                        input_audio=_object(
-                            ["data", "format"],
-                            data={"type": "string", "contentEncoding": "base64", "minLength": 4},
-                            format={"enum": list(_AUDIO_FORMATS)},
-                        ),
-                        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
-                    ),
-                ]
+_PART_SCHEMAS = {
+    "text": _object(
+        ["type", "text"],
+        type={"const": "text"},
+        text={"type": "string"},
+        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
+    ),
+    "refusal": _object(["type", "refusal"], type={"const": "refusal"}, refusal={"type": "string"}),
+    "image_url": _object(
+        ["type", "image_url"],
+        type={"const": "image_url"},
+        image_url=_object(
+            ["url"],
+            url={
+                "type": "string",
+                "pattern": "^(data:image/|https?://)",
+                "description": "A data URL in base64, or an http(s) URL where "
+                "the server's settings allow those.",
             },
-        },
-        {"type": "null"},
-    ]
+            detail={"enum": [*_DETAILS, None]},
+        ),
+        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
+    ),
+    "input_audio": _object(
+        ["type", "input_audio"],
+        type={"const": "input_audio"},
+        input_audio=_object(
+            ["data", "format"],
+            data={"type": "string", "contentEncoding": "base64", "minLength": 4},
+            format={"enum": list(_AUDIO_FORMATS)},
+        ),
+        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
+    ),
 }
+
+
+def schema(role: str) -> dict[str, Any]:
+    """The JSON schema of a content in messages of that role."""
+    parts = [_PART_SCHEMAS[name] for name in _PARTS[role]]
+    return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"anyOf": parts}}]}
 
 
 def content(

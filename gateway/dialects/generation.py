@@ -8,7 +8,15 @@ from typing import Annotated, Any, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.sampling_params import ALIASES, PARAMETERS, Parameter, parse_value
+from kronk.shared.sampling_params import (
+    ALIASES,
+    LONGEST_BREAKER,
+    MOST_BIASES,
+    MOST_BREAKERS,
+    PARAMETERS,
+    Parameter,
+    parse_value,
+)
 from kronk.shared.wire.values import Sampling
 
 from .constraints import RESPONSE_FORMAT_SCHEMA
@@ -29,7 +37,7 @@ LONGEST_IMC_ID = 256
 
 ModelName = Annotated[str, Field(min_length=1, max_length=1024)]
 
-_STOP_SCHEMA = {
+STOP_SCHEMA = {
     "anyOf": [
         {"type": "string", "minLength": 1},
         {
@@ -78,7 +86,7 @@ class TextBody(BaseModel):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     # Checked by hand: a union's errors name both branches.
-    stop: Annotated[Any, WithJsonSchema(_STOP_SCHEMA)] = None
+    stop: Annotated[Any, WithJsonSchema(STOP_SCHEMA)] = None
     # GBNF, as llama-server has it.
     grammar: str | None = None
     regex: str | None = Field(default=None, min_length=1)
@@ -230,7 +238,7 @@ class InSession(Protocol):
 
 def session(fields: InSession, header: str | None) -> str | None:
     """The conversation's name: the body's, or else the header's."""
-    if fields.imc_id is not None or header is None:
+    if header is None:
         return fields.imc_id
     if not 1 <= len(header) <= LONGEST_IMC_ID:
         raise InvalidArgument(
@@ -238,14 +246,19 @@ def session(fields: InSession, header: str | None) -> str | None:
             f"got {len(header)}",
             param=IMC_HEADER,
         )
-    return header
+    return header if fields.imc_id is None else fields.imc_id
 
 
 def body_schema(body: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of a request, for the OpenAPI document."""
     schema = body.model_json_schema()
-    schema["properties"] |= {name: _schema(row) for name, row in PARAMETERS.items()}
+    schema["properties"] |= sampling_schemas()
     return schema
+
+
+def sampling_schemas() -> dict[str, Any]:
+    """The JSON schema of each sampling parameter."""
+    return {name: _schema(row) for name, row in PARAMETERS.items()}
 
 
 def _schema(parameter: Parameter) -> dict[str, Any]:
@@ -254,8 +267,17 @@ def _schema(parameter: Parameter) -> dict[str, Any]:
         "float": {"type": "number", **span},
         "int": {"type": "integer", **span},
         "bool": {"type": "boolean"},
-        "strings": {"type": "array", "items": {"type": "string"}},
-        "bias": {"type": "object", "additionalProperties": {"type": "number", **span}},
+        "strings": {
+            "type": "array",
+            "maxItems": MOST_BREAKERS,
+            "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_BREAKER},
+        },
+        "bias": {
+            "type": "object",
+            "maxProperties": MOST_BIASES,
+            "propertyNames": {"pattern": "^[0-9]{1,10}$"},
+            "additionalProperties": {"type": "number", **span},
+        },
     }
     return {
         "anyOf": [types[parameter.kind], {"type": "null"}],

@@ -46,22 +46,49 @@ _TOOL_CALL_SCHEMA = {
     },
 }
 
+_TEXT_SCHEMA = {"type": "string"}
+_MAYBE_TEXT = {"type": ["string", "null"]}
+
+
+def _message_schema(role: str, required: tuple[str, ...], **more: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["role", *required],
+        "additionalProperties": False,
+        "properties": {
+            "role": {"const": role},
+            "content": content.schema(role),
+            "name": _MAYBE_TEXT,
+            **more,
+        },
+    }
+
+
+def _assistant_schema(*required: str) -> dict[str, Any]:
+    schema = _message_schema(
+        "assistant",
+        required,
+        refusal=_MAYBE_TEXT,
+        reasoning_content=_MAYBE_TEXT,
+        tool_calls={"type": "array", "items": _TOOL_CALL_SCHEMA},
+    )
+    if "content" not in required:
+        schema["properties"]["content"]["anyOf"].append({"type": "null"})
+        schema["properties"]["tool_calls"]["minItems"] = 1
+    return schema
+
+
 SCHEMA: dict[str, Any] = {
     "type": "array",
     "minItems": 1,
     "items": {
-        "type": "object",
-        "required": ["role"],
-        "additionalProperties": False,
-        "properties": {
-            "role": {"type": "string", "enum": list(ROLES)},
-            "content": content.SCHEMA,
-            "name": {"type": "string"},
-            "refusal": {"type": ["string", "null"]},
-            "reasoning_content": {"type": ["string", "null"]},
-            "tool_calls": {"type": "array", "items": _TOOL_CALL_SCHEMA},
-            "tool_call_id": {"type": "string"},
-        },
+        "anyOf": [
+            *(_message_schema(role, ("content",)) for role in ("system", "developer", "user")),
+            _assistant_schema("content"),
+            # One that only calls says nothing.
+            _assistant_schema("tool_calls"),
+            _message_schema("tool", ("content", "tool_call_id"), tool_call_id=_TEXT_SCHEMA),
+        ]
     },
 }
 

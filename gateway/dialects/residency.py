@@ -15,6 +15,7 @@ from .fields import wrong
 
 # A hundred years; beyond it somebody has mistaken the unit.
 MOST_SECONDS = 100 * 365 * 86400
+_DIGITS = r"[0-9]+(\.[0-9]+)?"
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 # The type of both fields in a request's body, checked by `ttl`: a union's errors name all branches.
@@ -22,7 +23,11 @@ Span = Annotated[
     Any,
     WithJsonSchema(
         {
-            "anyOf": [{"type": "number"}, {"type": "string"}, {"type": "null"}],
+            "anyOf": [
+                {"type": "number", "maximum": MOST_SECONDS},
+                {"type": "string", "pattern": f"^-?({_DIGITS}|({_DIGITS}(ms|s|m|h|d))+)$"},
+                {"type": "null"},
+            ],
             "description": "How long the model stays loaded while unused: seconds, or a duration "
             "such as 5m; negative is for ever, 0 unloads it right after.",
         }

@@ -111,7 +111,11 @@ def tokenize_schema() -> Schema:
     about_chat = template_schema()
     about_chat["title"] = "TokenizeChatRequest"
     about_chat["properties"] |= Shown.model_json_schema()["properties"]
-    return {"anyOf": [TokenizeBody.model_json_schema(), about_chat]}
+    about_text = TokenizeBody.model_json_schema()
+    for name in ("content", "prompt"):
+        about_text["properties"][name] = {"type": "string"}
+    about_text["oneOf"] = [{"required": ["content"]}, {"required": ["prompt"]}]
+    return {"anyOf": [about_text, about_chat]}
 
 
 def template_schema() -> Schema:

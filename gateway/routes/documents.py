@@ -13,10 +13,12 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from kronk.gateway.dialects.generation import IMC_HEADER
-from kronk.gateway.dialects.schemas import TEXT, Schema
+from kronk.gateway.dialects.schemas import TEXT, Schema, closed
 from kronk.gateway.dialects.sse import EVENT_STREAM
 
 JSON = "application/json"
+# One server-sent event.
+_EVENT = closed({"data": TEXT}, {"event": TEXT})
 # A conversation's name, for routes that take it.
 IMC: Schema = {
     "name": IMC_HEADER,
@@ -57,7 +59,8 @@ def answer_documents(
     content: dict[str, Any] = {} if whole is None else {JSON: {"schema": whole}}
     if events is not None:
         description = f"{description} As a stream: {events}"
-        content[media_type.partition(";")[0]] = {"schema": TEXT}
+        schema = _EVENT if media_type == EVENT_STREAM else TEXT
+        content[media_type.partition(";")[0]] = {"schema": schema}
     answers: dict[int | str, dict[str, Any]] = {
         200: {"description": description, "content": content}
     }

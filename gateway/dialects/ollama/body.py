@@ -31,6 +31,28 @@ _THINK = {
 }
 
 
+def _falsy(schema: dict[str, Any]) -> None:
+    """Of a field that is not built, only what changes nothing: null, false, 0 or nothing in it."""
+    for kind in schema.pop("anyOf"):
+        match kind["type"]:
+            case "boolean":
+                empty: dict[str, Any] = {"enum": [False, None]}
+            case "integer":
+                empty = {"enum": [0, None]}
+            case "string":
+                empty = {"enum": ["", None]}
+            case "array":
+                empty = {"type": ["array", "null"], "maxItems": 0}
+            case _:
+                continue
+        schema |= empty
+
+
+Kind = TypeVar("Kind")
+# A field of Ollama's that `refuse` checks.
+NotBuilt = Annotated[Kind | None, Field(json_schema_extra=_falsy)]
+
+
 class ModelBody(BaseModel):
     """A request for one model. What is typed Any is checked by hand: errors of unions name all
     branches."""
@@ -53,8 +75,8 @@ class GeneratingBody(ModelBody):
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
     # To cut a chat that does not fit, or shift its beginning out while it is answered: not done.
-    truncate: bool | None = None
-    shift: bool | None = None
+    truncate: NotBuilt[bool] = None
+    shift: NotBuilt[bool] = None
 
 
 @dataclass(frozen=True, slots=True)

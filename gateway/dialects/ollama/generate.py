@@ -18,7 +18,7 @@ from kronk.gateway.job import Job, generate, load
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Json, Prompt
 
-from .body import Asked, GeneratingBody, answer, read, refuse, thinking
+from .body import Asked, GeneratingBody, NotBuilt, answer, read, refuse, thinking
 from .messages import image_parts
 from .options import options
 
@@ -41,11 +41,11 @@ class GenerateBody(GeneratingBody):
     images: Annotated[Any, WithJsonSchema(_IMAGES)] = None
     # Another template than the model's, token ids of what was said before, and the size of
     # pictures to draw: not built.
-    template: str | None = None
-    context: list[int] | None = None
-    width: int | None = None
-    height: int | None = None
-    steps: int | None = None
+    template: NotBuilt[str] = None
+    context: NotBuilt[list[int]] = None
+    width: NotBuilt[int] = None
+    height: NotBuilt[int] = None
+    steps: NotBuilt[int] = None
 
 
 def parse(body: bytes) -> Asked:

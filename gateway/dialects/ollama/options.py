@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kronk.gateway.dialects.fields import unrecognized, unsupported, wrong
-from kronk.gateway.dialects.generation import MOST_TOKENS, check_min_tokens, stops
+from kronk.gateway.dialects.generation import (
+    MOST_TOKENS,
+    STOP_SCHEMA,
+    check_min_tokens,
+    sampling_schemas,
+    stops,
+)
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import ALIASES, PARAMETERS, parse_value
 from kronk.shared.wire.values import Sampling
@@ -37,8 +43,24 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "vocab_only": (False,),
     "embedding_only": (False,),
 }
+_NULL = {"type": "null"}
 SCHEMA: dict[str, Any] = {
-    "anyOf": [{"type": "object"}, {"type": "null"}],
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {
+                "num_predict": {
+                    "anyOf": [{"type": "integer", "minimum": -2, "maximum": MOST_TOKENS}, _NULL]
+                },
+                "stop": STOP_SCHEMA,
+                **sampling_schemas(),
+                **{name: {"type": ["integer", "boolean", "null"]} for name in sorted(_OF_LOADING)},
+                **{name: {"enum": [*values, None]} for name, values in _NEUTRAL.items()},
+            },
+            "additionalProperties": False,
+        },
+        _NULL,
+    ],
     "default": None,
     "description": "Sampling parameters by the names of the other routes, and num_predict, stop.",
 }

@@ -203,7 +203,15 @@ def parse_count(body: bytes, name: str, now: int, find: Find) -> Job:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of a request."""
-    return body_schema(ResponseBody)
+    said = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}]}
+    begun = {"type": "string"}
+    return body_schema(ResponseBody) | {
+        # Something must have been said, in this request or before it.
+        "anyOf": [
+            {"required": ["input"], "properties": {"input": said}},
+            {"required": ["previous_response_id"], "properties": {"previous_response_id": begun}},
+        ]
+    }
 
 
 def _refuse_by_name(given: dict[str, Any]) -> None:
