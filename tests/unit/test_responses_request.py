@@ -348,7 +348,7 @@ def test_images_are_shown_and_kept() -> None:
     assert prompt.messages == (
         user([{"type": "text", "text": "What?"}, {"type": "image", "media": 0}]),
     )
-    assert prompt.media[0].param == "input[0].content[1]"
+    assert prompt.media[0].param == "input[0].content[1].image_url"
     stored = kept(raw, answer("a dot"))
     chained = submit(body(previous_response_id=EARLIER), stored).prompt
     assert chained.media[0].data == prompt.media[0].data
@@ -461,12 +461,12 @@ REFUSED: list[tuple[bytes, str | None, str]] = [
     ),
     (
         said(user([{"type": "input_image", "image_url": "data:image/png;base64,AAAA"}])),
-        "input[0].content[0]",
+        "input[0].content[0].image_url",
         "PNG",
     ),
     (
         said(user([{"type": "input_audio", "input_audio": {"data": "AAAA"}}])),
-        "input[0].content[0]",
+        "input[0].content[0].input_audio.data",
         "WAV",
     ),
     (
