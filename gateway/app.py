@@ -70,7 +70,7 @@ def make_app(services: Services) -> FastAPI:
         title="Kronk",
         version=__version__,
         description=openapi.DESCRIPTION,
-        # Their pages load scripts from a CDN; ours is in `routes.landing`.
+        # Their pages load scripts from a CDN; /openapi.json stays.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -86,6 +86,7 @@ def make_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
+    app.state.routes = [route for part in ROUTES for route in part.router.routes]
     for part in ROUTES:
         app.include_router(part.router)
     return app

@@ -21,6 +21,7 @@ from kronk.shared.errors import (
 )
 
 from .dialects.errors import envelope
+from .methods import allowed_methods
 from .record import record_of
 
 # What a worker cannot know and a client should not guess.
@@ -67,4 +68,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     mapped = from_http(error, request.method, request.url.path)
     record_of(request.scope).error = mapped.code
-    return response(mapped, request.scope, error.headers)
+    headers = dict(error.headers or {})
+    if isinstance(mapped, MethodNotAllowed):
+        methods = allowed_methods(request.app.state.routes, request.scope["path"])
+        headers["Allow"] = ", ".join(methods) or headers.get("Allow", "")
+    return response(mapped, request.scope, headers)

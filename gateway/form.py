@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 from python_multipart.exceptions import FormParserError
@@ -13,6 +14,9 @@ _MOST_FIELDS = 16
 _LONGEST_FILENAME = 512
 
 FILE_FIELD = "file"
+
+# It warns of what is wrong with a form: that is the client's fault, and the client is told.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 class Form:
@@ -137,8 +141,13 @@ class Form:
             )
 
     def _on_part_end(self) -> None:
-        if self._field != FILE_FIELD:
-            self.fields[self._field] = self._text.decode(errors="replace")
+        if self._field == FILE_FIELD:
+            return
+        try:
+            self.fields[self._field] = self._text.decode()
+        except UnicodeDecodeError as error:
+            name = self._field[:100]
+            raise InvalidArgument(f"'{name}' is not valid UTF-8", param=name) from error
 
     def _on_end(self) -> None:
         self._over = True

@@ -48,10 +48,10 @@ class KillWorker:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Tell the gateway: send it there, or that there is nothing to send."""
+    """Tell the gateway: send it there."""
 
     lease: int
-    generation: int | None
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)

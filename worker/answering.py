@@ -157,10 +157,11 @@ def grammar(
         return None
     least = made.shortest + reading.preface
     if max_tokens < least:
+        param = submit.answer.limit_param or "max_tokens"
         raise InvalidArgument(
-            f"'max_tokens': the shortest answer that is asked for takes {least} tokens;"
+            f"'{param}': the shortest answer that is asked for takes {least} tokens;"
             f" there are {max_tokens}",
-            param="max_tokens",
+            param=param,
         )
     return made
 

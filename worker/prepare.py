@@ -50,7 +50,7 @@ def see(prompt: Prompt, answer: Answer, loaded: Loaded, check: Check) -> Seen:
     tools = answering.callable_tools(prompt, answer)
     chat = render_chat(loaded.template, loaded.model, loaded.family, prompt, tools)
     text, reading = answering.read_chat(loaded, prompt, answer, chat.text, tools)
-    check(text, "messages")
+    check(text, prompt.field)
     return Seen(tokenize_chat(text, chat, prompt, loaded), chat, text, tools, reading)
 
 
@@ -73,7 +73,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     submitted = time.monotonic()
     n_ctx = loaded.fitted.n_ctx
     seen = see(submit.prompt, submit.answer, loaded, fitting(loaded.model, n_ctx))
-    param = "prompt" if seen.chat is None else "messages"
+    param = submit.prompt.field
     tokens, reading = seen.tokens, seen.reading
     room = n_ctx - tokens.rows
     if room < 1:

@@ -19,7 +19,6 @@ from .fim import fill_prompt
 from .media.prompt import Markers, PromptTokens
 from .model import Model
 from .parsers.base import Family, Tool
-from .system_turns import render_any
 
 # Raises where a text, which came from that field, is too long to be tokenised. 30 MB take ten
 # seconds, in which nobody else's prompt is prepared.
@@ -61,9 +60,13 @@ def render_chat(
     variables = _variables(model, prompt)
     variables["tools"] = list(prompt.tools) if tools and chosen.takes_tools else None
     render = functools.partial(
-        template.render, chosen, variables=variables, add_generation_prompt=add_generation_prompt
+        template.render,
+        chosen,
+        variables=variables,
+        add_generation_prompt=add_generation_prompt,
+        param=prompt.field,
     )
-    text, messages = render_any(render, messages)
+    text = render(messages)
     if markers.missing(text) is not None:
         # Some templates pass over contents that are no lists.
         messages = as_parts(messages)
@@ -110,10 +113,10 @@ def fitting(model: Model, n_ctx: int) -> Check:
 def plain_tokens(model: Model, prompt: Prompt, check: Check) -> list[int]:
     """The tokens of a prompt that is no chat."""
     if prompt.tokens is not None:
-        model.require_known(prompt.tokens, "prompt")
+        model.require_known(prompt.tokens, prompt.field)
         return list(prompt.tokens)
     assert prompt.text is not None
-    check(prompt.text, "prompt")
+    check(prompt.text, prompt.field)
     if prompt.suffix is not None:
         check(prompt.suffix, "suffix")
         return fill_prompt(model, prompt.text, prompt.suffix)

@@ -70,8 +70,9 @@ def render(
     variables: dict[str, Any],
     *,
     add_generation_prompt: bool = True,
+    param: str = "messages",
 ) -> str:
-    """The prompt for `messages`; `InvalidArgument` when the template refuses them."""
+    """The prompt for `messages`; `InvalidArgument` names `param` when the template refuses them."""
     try:
         # As a map: a client may call a variable `self`.
         return choice.template.render(
@@ -84,13 +85,13 @@ def render(
     except jinja2.TemplateError as error:
         # `raise_exception` in a template, an undefined variable it insists on, the sandbox.
         raise InvalidArgument(
-            f"the model's chat template refuses these messages: {error}", param="messages"
+            f"the model's chat template refuses these messages: {error}", param=param
         ) from error
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError) as e:
         # Template code meeting a shape it was not written for.
         raise InvalidArgument(
             f"the model's chat template fails on these messages: {type(e).__name__}: {e}",
-            param="messages",
+            param=param,
         ) from e
 
 

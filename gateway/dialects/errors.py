@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from kronk.shared.errors import KronkError
@@ -10,8 +9,6 @@ from kronk.shared.errors import KronkError
 from .anthropic import errors as anthropic
 from .schemas import TEXT, Schema, closed, nullable
 
-# What OpenAI's Responses call fields that the rest of us have other names for.
-_RESPONSE_PARAMS = {"messages": "input", "max_tokens": "max_output_tokens"}
 _PARAM = nullable(TEXT)
 OPENAI_SCHEMA: Schema = closed(
     {"error": closed({"message": TEXT, "type": TEXT, "code": TEXT, "param": _PARAM})}
@@ -19,15 +16,14 @@ OPENAI_SCHEMA: Schema = closed(
 OLLAMA_SCHEMA: Schema = closed({"error": TEXT, "code": TEXT, "param": _PARAM})
 
 
-def openai(error: KronkError, names: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """OpenAI's, with the `code` that tells our errors apart; `names` are the route's for fields."""
-    param = error.param
+def openai(error: KronkError) -> dict[str, Any]:
+    """OpenAI's, with the `code` that tells our errors apart."""
     return {
         "error": {
             "message": error.message,
             "type": error.type,
             "code": error.code,
-            "param": names.get(param, param) if names and param else param,
+            "param": error.param,
         }
     }
 
@@ -45,7 +41,7 @@ def envelope(error: KronkError, path: str, request_id: str | None = None) -> dic
         case "ollama":
             return ollama(error)
         case "openai":
-            return openai(error, _RESPONSE_PARAMS if path == "/v1/responses" else None)
+            return openai(error)
 
 
 def dialect_of(path: str) -> Literal["openai", "anthropic", "ollama"]:

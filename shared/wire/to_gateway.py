@@ -14,8 +14,7 @@ class Granted:
     """Send the request to the worker of this generation, then return the lease."""
 
     lease: int
-    # None where nothing is to be sent: the purpose was to let the model go.
-    worker: int | None
+    worker: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,6 @@ Json = Any
 
 # "batch" waits until no "interactive" request wants the place, and leaves one free for the next.
 Priority = Literal["interactive", "batch"]
-# "load" wants nothing of the model but that it is loaded, or with a TTL of 0 that it is not.
-Purpose = Literal["answer", "load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,17 @@ class Prompt:
     session: str | None = None
     # What the answer to `messages` begins with: the model goes on from there. No thinking then.
     prefill: str | None = None
+    # What the client calls all this, for errors; None is `messages` or `prompt`.
+    param: str | None = None
     # What the parts of `messages` refer to by index.
     media: tuple[Media, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """The client's field that errors name."""
+        if self.param is not None:
+            return self.param
+        return "prompt" if self.messages is None else "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,8 @@ class Answer:
     thinking_budget: int | None = None
     # Independent answers to the one prompt.
     choices: int = 1
+    # What the client calls `max_tokens`, for errors; None is just that.
+    limit_param: str | None = None
     # What `Started` shall have: the text of a prompt of tokens, which nobody else knows.
     echo: Literal["prompt"] | None = None
 

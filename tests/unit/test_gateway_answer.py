@@ -114,7 +114,7 @@ class World:
     async def until(self, true: Callable[[], object]) -> None:
         """Let everything run until that is so."""
         async with asyncio.timeout(20):
-            while not true():
+            while not true():  # noqa: ASYNC110 - what it waits for has no event of its own
                 await asyncio.sleep(0)
 
     def finish(self) -> None:
@@ -189,7 +189,7 @@ def test_a_whole_answer_that_cannot_be_settled_is_an_error() -> None:
 
 
 def test_a_comment_that_had_no_room_yet_leaves_a_refusal_its_status() -> None:
-    """The pacemaker is in the middle of starting the answer when the model turns out not to load."""
+    """The pacemaker is about to start the answer when the model turns out not to load."""
 
     async def test(world: World) -> None:
         world.room.clear()

@@ -125,7 +125,7 @@ def test_a_name_tells_when_a_response_was_born_and_an_item_where_it_is_kept() ->
 def test_the_least_request_says_nothing() -> None:
     least = submit(body())
     assert least.prompt.messages == ({"role": "user", "content": "hi"},)
-    assert least.answer == Answer()
+    assert least.answer == Answer(limit_param="max_output_tokens")
     assert least.max_tokens is None
     assert not asked(body()).stream
 

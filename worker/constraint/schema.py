@@ -63,16 +63,16 @@ def parse(source: str, param: str) -> Any:
     """The JSON of a schema's text; raises `InvalidArgument`."""
     if len(source) > MAX_BYTES:
         raise InvalidArgument(
-            f"the schema is over the limit of {MAX_BYTES // 1024} KiB", param=param
+            f"{param}: the schema is over the limit of {MAX_BYTES // 1024} KiB", param=param
         )
     try:
         value = json.loads(source, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
-        raise InvalidArgument(f"the schema is not JSON: {reason}", param=param) from None
+        raise InvalidArgument(f"{param}: the schema is not JSON: {reason}", param=param) from None
     check_depth(value, param)
     if _has_half_characters(value):
-        raise InvalidArgument("the schema has half a surrogate pair in it", param=param)
+        raise InvalidArgument(f"{param}: the schema has half a surrogate pair in it", param=param)
     return value
 
 
@@ -88,7 +88,7 @@ def check_depth(value: Any, param: str) -> None:
         ]
         if not level:
             return
-    raise InvalidArgument(f"the schema has more than {MAX_DEPTH} levels", param=param)
+    raise InvalidArgument(f"{param}: the schema has more than {MAX_DEPTH} levels", param=param)
 
 
 def rewrite(value: Any, param: str) -> Document:

@@ -187,6 +187,7 @@ class _Asked:
             prefill=asked.prefill,
             # Those that must not be called are not put before the model.
             tools=() if self.box.choice == "none" else self.box.tools,
+            tool_params=() if self.box.choice == "none" else self.box.params,
             enable_thinking=self.thinking.wanted if asked.prefill is None else False,
             reasoning_effort=self.effort,
             session=session,

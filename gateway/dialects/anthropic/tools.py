@@ -7,6 +7,7 @@ answers that must be calls, and there the worker says which of them it cannot ke
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from kronk.gateway.dialects.fields import carriable, members, string, wrong
@@ -80,26 +81,27 @@ def toolbox(tools: object, choice: object) -> tuple[Toolbox, bool]:
     """`tools` and `tool_choice`, checked against each other; and whether there may be several
     calls."""
     offered = _tools(tools)
-    every = tuple(offered.values())
+    params = tuple(f"tools[{at}].input_schema" for at in range(len(offered)))
+    every = Toolbox(tuple(offered.values()), params=params)
     if choice is None:
-        return Toolbox(every), True
+        return every, True
     if not isinstance(choice, dict):
         raise wrong("tool_choice", "an object", choice)
     match choice.get("type"):
         case "auto":
-            return Toolbox(every), _is_parallel(choice)
+            return every, _is_parallel(choice)
         case "any":
-            if not every:
+            if not offered:
                 raise InvalidArgument(
                     "'tool_choice' demands a call, and there are no 'tools'", param="tool_choice"
                 )
-            return Toolbox(every, "required"), _is_parallel(choice)
+            return replace(every, choice="required"), _is_parallel(choice)
         case "tool":
             name = offered_name(choice.get("name"), "tool_choice.name", offered)
-            return Toolbox(every, "named", name), _is_parallel(choice, "name")
+            return replace(every, choice="named", name=name), _is_parallel(choice, "name")
         case "none":
             members(choice, "tool_choice", "type")
-            return Toolbox(every, "none"), True
+            return replace(every, choice="none"), True
     raise InvalidArgument(
         "'tool_choice.type': must be one of auto, any, tool, none", param="tool_choice.type"
     )

@@ -114,6 +114,7 @@ def answer(fields: GeneratingBody) -> Answer:
     return Answer(
         constraint=_constraint(fields.format),
         logprobs=fields.top_logprobs or 0 if scored else None,
+        limit_param="options.num_predict",
     )
 
 

@@ -76,7 +76,11 @@ def _job(fields: GenerateBody) -> Job:
         said: tuple[Json, ...] = (*system, {"role": "user", "content": content})
         whether, effort = thinking(fields.think)
         prompt = Prompt(
-            messages=said, media=media.media, enable_thinking=whether, reasoning_effort=effort
+            messages=said,
+            media=media.media,
+            enable_thinking=whether,
+            reasoning_effort=effort,
+            param="prompt",
         )
     if not text and not fields.suffix and not images:
         return load(fields.model)

@@ -109,7 +109,9 @@ def plain_messages(value: object, media: MediaCollector) -> tuple[Json, ...]:
 
 
 def _message(item: object, where: str, media: MediaCollector, ids: _CallIds) -> dict[str, Any]:
-    given = {key: value for key, value in members(item, where, *_MEMBERS).items() if value}
+    said = members(item, where, *_MEMBERS)
+    # Clients send all of them with each message; empty they say nothing.
+    given = {key: value for key, value in said.items() if value not in (None, "", [])}
     role = given.get("role")
     if role not in ROLES:
         problem = "missing role field" if role is None else f"must be one of {', '.join(ROLES)}"

@@ -283,6 +283,7 @@ def _prompt(
         ),
         reasoning_effort=effort,
         session=session,
+        param="input",
     )
 
 
@@ -298,6 +299,7 @@ def _answer(fields: ResponseBody, box: Toolbox, included: frozenset[str]) -> Ans
         parallel_tool_calls=fields.parallel_tool_calls is not False,
         logprobs=fields.top_logprobs or 0 if scored else None,
         thinking_budget=fields.thinking_budget,
+        limit_param="max_output_tokens",
     )
 
 

@@ -1,0 +1,253 @@
+"""Every route there is, and a good request for each: what tests of all routes begin with."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from kronk.gateway.app import make_app
+
+# The models such requests are for.
+CHAT, EMBED, RERANK = "Tiny", "Mean", "Rank"
+# Where a request's own text stands in its body.
+Steps = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class JsonRoute:
+    """A route that takes a JSON object with a model in it."""
+
+    path: str
+    # What is answered with 200.
+    good: dict[str, Any]
+    # What it is about: a text, unless `is_text` says otherwise.
+    text: Steps
+    # Whether `stream` is a field of it.
+    streams: bool = False
+    is_text: bool = True
+    # Its fields that must be there, where those are not the model and `text`.
+    needs: tuple[str, ...] | None = None
+    has_model: bool = True
+    # The status of the answer to `good`: an example cannot have everything.
+    status: int = 200
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Fields that must be there."""
+        return ("model", str(self.text[0])) if self.needs is None else self.needs
+
+    def body(self, **more: Any) -> dict[str, Any]:
+        """The good body with more fields, or others."""
+        return self.good | more
+
+
+def said(text: str = "Hello!") -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text}]
+
+
+JSON_ROUTES: tuple[JsonRoute, ...] = (
+    JsonRoute(
+        "/v1/chat/completions",
+        {"model": CHAT, "messages": said(), "max_tokens": 1},
+        ("messages", 0, "content"),
+        streams=True,
+    ),
+    JsonRoute(
+        "/v1/completions",
+        {"model": CHAT, "prompt": "Hello!", "max_tokens": 1},
+        ("prompt",),
+        streams=True,
+    ),
+    JsonRoute(
+        "/v1/messages",
+        {"model": CHAT, "messages": said(), "max_tokens": 1},
+        ("messages", 0, "content"),
+        streams=True,
+    ),
+    JsonRoute(
+        "/v1/messages/count_tokens",
+        {"model": CHAT, "messages": said()},
+        ("messages", 0, "content"),
+    ),
+    JsonRoute(
+        "/v1/responses",
+        {"model": CHAT, "input": "Hello!", "max_output_tokens": 1},
+        ("input",),
+        streams=True,
+    ),
+    JsonRoute("/v1/responses/input_tokens", {"model": CHAT, "input": "Hello!"}, ("input",)),
+    JsonRoute("/v1/tokenize", {"model": CHAT, "prompt": "Hello!"}, ("prompt",)),
+    JsonRoute("/v1/detokenize", {"model": CHAT, "tokens": [5, 6]}, ("tokens",), is_text=False),
+    JsonRoute(
+        "/v1/apply-template", {"model": CHAT, "messages": said()}, ("messages", 0, "content")
+    ),
+    JsonRoute("/v1/embeddings", {"model": EMBED, "input": "red fox"}, ("input",)),
+    JsonRoute(
+        "/v1/rerank",
+        {"model": RERANK, "query": "fox", "documents": ["red fox", "dog"]},
+        ("query",),
+    ),
+    *(
+        JsonRoute(
+            path, {"model": RERANK, "query": "fox", "documents": ["red fox", "dog"]}, ("query",)
+        )
+        for path in ("/v1/reranking", "/v2/rerank", "/rerank")
+    ),
+    JsonRoute(
+        "/v1/batches",
+        {
+            "input_file_id": "file-0123456789abcdef01234567",
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+        },
+        ("endpoint",),
+        is_text=False,
+        needs=("input_file_id", "endpoint", "completion_window"),
+        has_model=False,
+        status=404,
+    ),
+    JsonRoute(
+        "/api/chat",
+        {"model": CHAT, "messages": said(), "stream": False, "options": {"num_predict": 1}},
+        ("messages", 0, "content"),
+        streams=True,
+        needs=("model",),
+    ),
+    JsonRoute(
+        "/api/generate",
+        {"model": CHAT, "prompt": "Hello!", "stream": False, "options": {"num_predict": 1}},
+        ("prompt",),
+        streams=True,
+        needs=("model",),
+    ),
+    JsonRoute("/api/embed", {"model": EMBED, "input": "red fox"}, ("input",), needs=("model",)),
+    JsonRoute(
+        "/api/embeddings",
+        {"model": EMBED, "prompt": "red fox"},
+        ("prompt",),
+        # The answer has no count of tokens.
+        is_text=False,
+        needs=("model",),
+    ),
+    JsonRoute("/api/show", {"model": CHAT}, ("model",), is_text=False),
+    JsonRoute("/api/pull", {"model": CHAT}, ("model",), is_text=False),
+)
+BY_PATH = {route.path: route for route in JSON_ROUTES}
+
+
+@dataclass(frozen=True)
+class PlainRoute:
+    """A route without a body."""
+
+    method: str
+    path: str
+    # The same with something that is not there in place of its parameter, and what that is called.
+    missing: str | None = None
+    param: str | None = None
+
+
+PLAIN_ROUTES: tuple[PlainRoute, ...] = (
+    PlainRoute("GET", "/"),
+    PlainRoute("GET", "/openapi.json"),
+    PlainRoute("GET", "/v1/models"),
+    PlainRoute("GET", "/v1/models/{model:path}", "/v1/models/nope", "model"),
+    PlainRoute("GET", "/v1/responses/{response_id}", "/v1/responses/nope", "response_id"),
+    PlainRoute("DELETE", "/v1/responses/{response_id}", "/v1/responses/nope", "response_id"),
+    PlainRoute(
+        "GET",
+        "/v1/responses/{response_id}/input_items",
+        "/v1/responses/nope/input_items",
+        "response_id",
+    ),
+    PlainRoute(
+        "POST",
+        "/v1/responses/{response_id}/cancel",
+        "/v1/responses/nope/cancel",
+        "response_id",
+    ),
+    PlainRoute("GET", "/v1/files"),
+    PlainRoute("GET", "/v1/files/{file_id}", "/v1/files/nope", "file_id"),
+    PlainRoute("DELETE", "/v1/files/{file_id}", "/v1/files/nope", "file_id"),
+    PlainRoute("GET", "/v1/files/{file_id}/content", "/v1/files/nope/content", "file_id"),
+    PlainRoute("GET", "/v1/batches"),
+    PlainRoute("GET", "/v1/batches/{batch_id}", "/v1/batches/nope", "batch_id"),
+    PlainRoute("POST", "/v1/batches/{batch_id}/cancel", "/v1/batches/nope/cancel", "batch_id"),
+    PlainRoute("GET", "/api/tags"),
+    PlainRoute("GET", "/api/ps"),
+    PlainRoute("GET", "/api/version"),
+    # What changes models is not done through this API.
+    PlainRoute("POST", "/api/push"),
+    PlainRoute("POST", "/api/create"),
+    PlainRoute("POST", "/api/copy"),
+    PlainRoute("DELETE", "/api/delete"),
+    PlainRoute("POST", "/api/blobs/{digest}"),
+    PlainRoute("GET", "/v1/liveness"),
+    PlainRoute("GET", "/v1/readiness"),
+    PlainRoute("GET", "/v1/kronk/ps"),
+    PlainRoute("GET", "/v1/kronk/models"),
+    PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
+)
+
+
+@dataclass(frozen=True)
+class FormRoute:
+    """A route that takes a form with a file in it."""
+
+    path: str
+    # The fields of a good one, and its file.
+    fields: dict[str, str]
+    file: bytes
+    # The size from which on it is too large, and what that error names.
+    too_large: int = 100 * 1024 * 1024
+    too_large_param: str | None = None
+
+
+def silence(seconds: float = 0.1) -> bytes:
+    """A recording of nothing."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16000)
+        file.writeframes(bytes(2 * int(16000 * seconds)))
+    return out.getvalue()
+
+
+FORM_ROUTES: tuple[FormRoute, ...] = (
+    FormRoute("/v1/audio/transcriptions", {"model": CHAT}, silence()),
+    FormRoute("/v1/audio/translations", {"model": CHAT}, silence()),
+    FormRoute("/v1/files", {"purpose": "batch"}, b"{}\n" * 100, 1024 * 1024 * 1024, "file"),
+)
+
+
+def known() -> set[tuple[str, str]]:
+    """Method and path of all that these tables have."""
+    posts = {("POST", route.path) for route in (*JSON_ROUTES, *FORM_ROUTES)}
+    return posts | {(route.method, route.path) for route in PLAIN_ROUTES}
+
+
+def served() -> set[tuple[str, str]]:
+    """Method and path of all that the application answers."""
+    services: Any = SimpleNamespace(
+        settings=SimpleNamespace(cors_allowed_origins=()), activity=None
+    )
+    return {
+        (method, path)
+        for path, methods in _walk(make_app(services).routes)
+        for method in methods
+        # Every GET is one too.
+        if method != "HEAD"
+    }
+
+
+def _walk(routes: Iterable[Any]) -> Iterator[tuple[str, set[str]]]:
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from _walk(inner.routes)
+        else:
+            yield route.path, route.methods
