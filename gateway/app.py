@@ -70,7 +70,7 @@ def make_app(services: Services) -> FastAPI:
         title="Kronk",
         version=__version__,
         description=openapi.DESCRIPTION,
-        # Their pages load scripts from a CDN; /openapi.json stays.
+        # Their pages load scripts from a CDN; ours is in `routes.landing`.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -37,7 +37,7 @@ from kronk.shared.wire.to_gateway import (
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
 from kronk.shared.wire.to_worker import Cancel, Credit
-from kronk.shared.wire.values import Timings, Usage
+from kronk.shared.wire.values import Purpose, Timings, Usage
 
 from .job import Job
 from .run import DELTA_TYPES, Bell, ClientGone, Outcome, Run, Timer
@@ -244,7 +244,7 @@ class Exchange:
         self._next_id += 1
         run = Run(self._next_id, name, job, bell)
         try:
-            self._to_supervisor(LeaseRequest(run.id, job.model, job.ttl, job.priority))
+            self._to_supervisor(_lease_request(run.id, job))
         except PeerGone as error:
             raise Overloaded("the supervisor does not answer", retry_after=1.0) from error
         self._runs[run.id] = run
@@ -305,3 +305,8 @@ class Exchange:
         except PeerGone:
             # Dead or cut off: either way it has stopped, and WorkerLost or Attach follows.
             log.debug("worker is not connected", worker=worker)
+
+
+def _lease_request(lease: int, job: Job) -> LeaseRequest:
+    purpose: Purpose = "load" if job.ask is None else "answer"
+    return LeaseRequest(lease, job.model, job.ttl, job.priority, purpose)

@@ -78,6 +78,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _complete_operation(path: str, operation: dict[str, Any], schemas: dict[str, Schema]) -> None:
+    operation.setdefault("tags", [_tag(path)])
     operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/RequestId"})
     responses = operation["responses"]
     responses.pop("422", None)
@@ -91,6 +92,15 @@ def _complete_operation(path: str, operation: dict[str, Any], schemas: dict[str,
     for content in _contents(operation):
         content["schema"] = _hoisted(content["schema"], schemas)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _tag(path: str) -> str:
+    """Whose API the route is of."""
+    if path.startswith("/v1/kronk/") or path in ("/v1/liveness", "/v1/readiness"):
+        return "Kronk"
+    return {"openai": "OpenAI and like it", "anthropic": "Anthropic", "ollama": "Ollama"}[
+        dialect_of(path)
+    ]
 
 
 def _complete_response(path: str, status: int, response: dict[str, Any]) -> None:

@@ -48,10 +48,10 @@ class KillWorker:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Tell the gateway: send it there."""
+    """Tell the gateway: send it there, or that there is nothing to send."""
 
     lease: int
-    generation: int
+    generation: int | None
 
 
 @dataclass(frozen=True, slots=True)

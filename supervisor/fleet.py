@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from kronk.shared.errors import KronkError, ModelFailed, Overloaded
-from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, Priority, WorkerStats
+from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, WorkerStats
 
 from . import cause, eviction, health
 from .actions import Action, Outbox, SendLoad, TellWorkerLost
@@ -51,20 +51,12 @@ class Fleet:
 
     # What the gateway does.
 
-    def lease_requested(
-        self,
-        now: float,
-        lease: int,
-        name: str,
-        ttl: float | None = None,
-        priority: Priority = "interactive",
-    ) -> list[Action]:
-        """A request wants a place at the model of this name; `ttl` as in `LeaseRequest`."""
-        claim = Claim(lease, ttl, priority)
-        if lease in self._leases:
-            self._out.note("warning", "lease requested twice", lease=lease)
+    def lease_requested(self, now: float, claim: Claim, name: str) -> list[Action]:
+        """A request wants a place at the model of this name."""
+        if claim.lease in self._leases:
+            self._out.note("warning", "lease requested twice", lease=claim.lease)
         elif self._is_draining:
-            self._leases.refuse(lease, Overloaded("the server is stopping"))
+            self._leases.refuse(claim.lease, Overloaded("the server is stopping"))
         elif model := self._known(name, now):
             self._leases.attach(claim, model, now)
         else:

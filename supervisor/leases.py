@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kronk.shared.errors import KronkError, Overloaded
-from kronk.shared.wire.values import LoadSpec, Priority
+from kronk.shared.wire.values import LoadSpec, Priority, Purpose
 
 from .actions import Grant, Outbox, Refuse, Resolve
 from .lookups import LookUps
@@ -25,8 +25,9 @@ class Claim:
 
     lease: int
     # Seconds the model may be idle from then on; infinity is for ever, None as before.
-    ttl: float | None
-    priority: Priority
+    ttl: float | None = None
+    priority: Priority = "interactive"
+    purpose: Purpose = "answer"
 
 
 class Leases:
@@ -66,7 +67,10 @@ class Leases:
     def attach(self, claim: Claim, model: Model, now: float) -> None:
         """Let the lease wait at its model, unless it is known already that there is no use."""
         lease, is_batch = claim.lease, claim.priority == "batch"
-        if error := model.refused(now):
+        if claim.purpose == "load" and model.needs_no_load(claim.ttl):
+            model.touch(now, claim.ttl)
+            self._out.put(Grant(lease, None))
+        elif error := model.refused(now):
             self.refuse(lease, error)
         elif is_batch and len(model.batch) >= MOST_BATCH:
             self.refuse(lease, overloaded(f"{MOST_BATCH} batch requests wait for {model.id}"))

@@ -82,6 +82,17 @@ class Model:
             self.ttl = ttl
         (self.batch if priority == "batch" else self.waiting)[lease] = now
 
+    def needs_no_load(self, ttl: float | None) -> bool:
+        """Whether a request that only wants the model loaded, or let go, has that already: it takes
+        no place, so a full queue is nothing to it."""
+        return self.state is State.READY or ttl == 0
+
+    def touch(self, now: float, ttl: float | None) -> None:
+        """What such a request says of a model that is loaded, or will be."""
+        self.last_used = now
+        if ttl is not None and self.is_resident:
+            self.ttl = ttl
+
     def as_resident(self) -> Resident:
         return Resident(self.id, len(self.leases) + self.queued, self.last_used, self.ttl)
 

@@ -51,6 +51,7 @@ from .commands import Commands, Role, environment
 from .control import Control
 from .fleet import Fleet, Policy
 from .front import Front
+from .leases import Claim
 from .log_sink import Sink
 from .processes import Child, Processes
 from .resolver import Resolve as ResolveFunction
@@ -260,8 +261,9 @@ class Supervisor:
         match message:
             case Heartbeat():
                 fleet.heartbeat(now, generation, message.progress, message.busy, message.stats)
-            case LeaseRequest(lease, model, ttl, priority):
-                self._did(fleet.lease_requested(now, lease, model, ttl, priority))
+            case LeaseRequest(lease, model, ttl, priority, purpose):
+                claim = Claim(lease, ttl, priority, purpose)
+                self._did(fleet.lease_requested(now, claim, model))
             case LeaseReturn(lease):
                 self._did(fleet.lease_returned(now, lease))
             case StatusRequest(ask):

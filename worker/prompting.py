@@ -19,6 +19,7 @@ from .fim import fill_prompt
 from .media.prompt import Markers, PromptTokens
 from .model import Model
 from .parsers.base import Family, Tool
+from .system_turns import render_any
 
 # Raises where a text, which came from that field, is too long to be tokenised. 30 MB take ten
 # seconds, in which nobody else's prompt is prepared.
@@ -66,7 +67,7 @@ def render_chat(
         add_generation_prompt=add_generation_prompt,
         param=prompt.field,
     )
-    text = render(messages)
+    text, messages = render_any(render, messages)
     if markers.missing(text) is not None:
         # Some templates pass over contents that are no lists.
         messages = as_parts(messages)

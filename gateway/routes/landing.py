@@ -1,4 +1,4 @@
-"""GET /: a page for people who open the address in a browser."""
+"""GET / and GET /docs: pages for people who open the address in a browser."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ router = APIRouter()
 
 
 @functools.cache
-def _page() -> str:
-    return resources.files("kronk.web").joinpath("landing.html").read_text("utf-8")
+def _page(name: str) -> str:
+    return resources.files("kronk.web").joinpath(name).read_text("utf-8")
 
 
 @router.get("/", include_in_schema=False)
 async def landing() -> Response:
-    """The page shipped in `kronk.web`."""
-    return HTMLResponse(_page(), headers={"Cache-Control": "no-cache"})
+    """What runs, and how to say hello."""
+    return _answer("landing.html")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs() -> Response:
+    """The API, drawn from /openapi.json; nothing comes from elsewhere."""
+    return _answer("docs.html")
+
+
+def _answer(name: str) -> Response:
+    return HTMLResponse(_page(name), headers={"Cache-Control": "no-cache"})

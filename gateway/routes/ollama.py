@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
@@ -27,20 +27,14 @@ from kronk.gateway.dialects.ollama.schemas import CHAT, EMBED, EMBEDDINGS, GENER
 from kronk.gateway.operation import Chunks, Operation, Whole
 from kronk.gateway.operations import new_name
 from kronk.gateway.services import Services, services_of
-from kronk.shared.models import index
-from kronk.shared.wire.to_gateway import Done
-from kronk.shared.wire.values import Timings, Usage
 
 from .documents import answer_documents, request_document
 from .models import scan
 
 router = APIRouter()
 
-STATUS_SECONDS = 2.0
 LATEST = ":latest"
-_UNLOADABLE = ("loading", "ready")
 _EVENTS = "such objects, a line each; the last one has `done`."
-_NOT_ASKED = Done(0, Usage(0, 0), Timings(0.0, 0.0, 0.0))
 
 
 @router.post(
@@ -95,8 +89,6 @@ async def _generate(request: Request, parse: Callable[[bytes], Asked], form: For
     sink: Chunks | Whole
     if job.ask is None:
         sink = OllamaLoaded(model, form, clock, job.ttl)
-        if job.ttl == 0 and not await _is_resident(services, job.model):
-            return JSONResponse(sink.body(_NOT_ASKED))
     elif asked.stream:
         sink = OllamaChunks(model, form, clock)
     else:
@@ -117,10 +109,3 @@ async def meant(services: Services, model: str) -> str:
         return model
     known = {entry.id for entry in await scan(services)}
     return model if model in known else model.removesuffix(LATEST)
-
-
-async def _is_resident(services: Services, name: str) -> bool:
-    """Whether there is something to unload; `NotFound` for a name that means no model."""
-    known = index.locate(await scan(services), name).id
-    status = await services.link.status(STATUS_SECONDS)
-    return any(row.model == known and row.state in _UNLOADABLE for row in status.models)

@@ -28,10 +28,11 @@ from kronk.shared.models.resolve import resolve
 
 from .documents import answer_documents, request_document
 from .models import scan
-from .ollama import STATUS_SECONDS, meant
+from .ollama import meant
 
 router = APIRouter()
 
+STATUS_SECONDS = 2.0
 _PULL = "kronk catalog pull"
 # Ollama's routes that change models, and what does it here.
 _REFUSED = {

@@ -14,7 +14,8 @@ class Granted:
     """Send the request to the worker of this generation, then return the lease."""
 
     lease: int
-    worker: int
+    # None where nothing is to be sent: the purpose was to let the model go.
+    worker: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
-from .values import Fitted, Priority, WorkerStats
+from .values import Fitted, Priority, Purpose, WorkerStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class LeaseRequest:
     # ever, None as before; a load begins with what the server is set to.
     ttl: float | None = None
     priority: Priority = "interactive"
+    purpose: Purpose = "answer"
 
 
 @dataclass(frozen=True, slots=True)

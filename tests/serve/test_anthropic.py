@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -14,9 +15,12 @@ import pydantic
 import pytest
 
 from harness.counting_model import counted
+from harness.media_files import png, text
 from harness.prompts import CLEAR, THOUGHTS
 from harness.server import PATIENCE, Server
 from kronk.gateway.dialects.anthropic.signature import unsealed
+
+StartServer = Callable[..., Server]
 
 PARIS = "What is the capital of France?"
 ALICE = "Give me JSON for a person called Alice aged 30."
@@ -371,7 +375,7 @@ def test_errors_are_the_clients_own(client: anthropic.Anthropic) -> None:
     assert bad.value.body["error"]["type"] == "invalid_request_error"  # type: ignore[index]
     with pytest.raises(anthropic.BadRequestError, match=r"tools\.0\.type"):
         create(**fields | {"tools": [{"type": "web_search_20250305", "name": "web_search"}]})
-    with pytest.raises(anthropic.BadRequestError, match="maximum context length"):
+    with pytest.raises(anthropic.BadRequestError, match=r"prompt is too long: \d+ tokens > 1024"):
         create(**fields | {"messages": [{"role": "user", "content": "word " * 2000}]})
     with pytest.raises(anthropic.NotFoundError):
         client.messages.count_tokens(model="Nobody", messages=fields["messages"])  # type: ignore[arg-type]
@@ -418,7 +422,8 @@ def test_a_request_of_claude_code_is_answered(house: Server) -> None:
                 "content": [
                     {"type": "text", "text": PARIS, "cache_control": {"type": "ephemeral"}}
                 ],
-            }
+            },
+            {"role": "system", "content": [{"type": "text", "text": "There are no agents."}]},
         ],
         "tools": [WEATHER],
         "thinking": {"type": "enabled", "budget_tokens": 299},
@@ -439,3 +444,51 @@ def test_a_request_of_claude_code_is_answered(house: Server) -> None:
     assert sent.startswith("event: message_start\ndata: ")
     assert sent.endswith('event: message_stop\ndata: {"type":"message_stop"}\n\n')
     assert httpx.head(f"{house.url}/", timeout=PATIENCE).status_code == 200
+
+
+# Images.
+
+
+def image(data: bytes) -> Any:
+    source = {"type": "base64", "media_type": "image/png", "data": text(data)}
+    return {"type": "image", "source": source}
+
+
+def test_an_image_for_a_text_model_is_refused_by_name(client: anthropic.Anthropic) -> None:
+    content = [{"type": "text", "text": "What?"}, image(png(1, 2, 3))]
+    with pytest.raises(anthropic.BadRequestError, match=r"messages\.0\.content\.1\.source"):
+        client.messages.create(
+            model="Count",
+            max_tokens=5,
+            messages=[{"role": "user", "content": content}],
+        )
+
+
+def test_images_are_seen_in_messages_and_in_results_of_tools(
+    start_server: StartServer, tiny: Path
+) -> None:
+    projector = tiny.parent / "tiny-mmproj-f16.gguf"
+    server = start_server({"a/see/See.gguf": tiny, "a/see/mmproj-See.gguf": projector})
+    question = {"type": "text", "text": "What color is this image?"}
+    red, blue = image(png(220, 30, 30)), image(png(35, 60, 220))
+    with anthropic.Anthropic(base_url=server.url, api_key="none", max_retries=0) as client:
+        fields: dict[str, Any] = {"model": "See", "thinking": CALM, "max_tokens": 30}
+        messages: Any = [{"role": "user", "content": [red, question]}]
+        message = client.messages.create(messages=messages, extra_body=GREEDY, **fields)
+        assert said(message) == "The color is red."
+        del fields["max_tokens"]
+        assert client.messages.count_tokens(
+            messages=messages, **fields
+        ).input_tokens == read_tokens(message)
+        call = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [blue, question]}
+        looked: Any = [
+            {"role": "user", "content": "Look."},
+            {"role": "assistant", "content": [call]},
+            {"role": "user", "content": [result]},
+        ]
+        shown = client.messages.create(
+            messages=looked, tools=[WEATHER], max_tokens=30, extra_body=GREEDY, **fields
+        )
+        assert shown.content
+        assert read_tokens(shown) > 36

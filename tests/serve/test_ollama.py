@@ -48,6 +48,7 @@ def server(
     folder = tmp_path_factory.mktemp("models")
     files = {
         "test/tiny/Tiny.gguf": tiny,
+        "test/tiny/mmproj.gguf": tiny.with_name("tiny-mmproj-f16.gguf"),
         "Count.gguf": counting,
         "Slow.gguf": slow,
         "Mean.gguf": random_pooled.encoder(folder / "mean.gguf", random_pooled.MEAN),
@@ -230,7 +231,7 @@ def test_models_are_listed_and_described(client: ollama.Client) -> None:
     assert (facts.parameter_size, facts.quantization_level) == ("3.48M", "Q8_0")
 
     shown = client.show("Tiny:latest")
-    assert shown.capabilities == ["completion", "tools", "thinking"]
+    assert shown.capabilities == ["completion", "tools", "thinking", "vision", "audio"]
     assert shown.parameters == "top_k 20"
     assert shown.modelinfo is not None
     assert shown.modelinfo["llama.context_length"] == 8192

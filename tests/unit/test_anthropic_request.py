@@ -25,11 +25,12 @@ from kronk.gateway.dialects.anthropic.signature import signature
 from kronk.gateway.dialects.anthropic.tools import MOST_TOOLS
 from kronk.gateway.dialects.errors import envelope
 from kronk.gateway.dialects.media import LinkedMedia
-from kronk.shared.errors import InvalidArgument
+from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
 from kronk.shared.sampling_params import PARAMETERS
 from kronk.shared.wire.codec import encode
 from kronk.shared.wire.to_worker import Inspect, Submit
 from kronk.shared.wire.values import Answer, Constraint, Sampling
+from kronk.worker.prompting import too_long
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 PNG, WAV = png(255, 0, 0, size=2), wav(300, seconds=0.001)
@@ -826,6 +827,20 @@ def test_the_client_is_told_that_there_are_no_threads() -> None:
     details = envelope(error, "/v1/messages")["error"]["details"]
     assert details == {"error_code": "thread_unsupported_request"}
     assert "details" not in envelope(refusal(body(n=1)), "/v1/messages")["error"]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (too_long(8192, "20000", "messages"), "prompt is too long: 20000 tokens > 8192 maximum"),
+        (too_long(8192, "at least 9", "messages"), "prompt is too long: 9 tokens > 8192 maximum"),
+        (ContextLengthExceeded("No room."), "prompt is too long: No room."),
+    ],
+)
+def test_a_prompt_that_is_too_long_is_so_in_anthropics_words(error: Any, message: str) -> None:
+    found = envelope(error, "/v1/messages")["error"]
+    assert found["message"] == message
+    assert (found["type"], found["code"]) == ("invalid_request_error", error.code)
 
 
 # Whatever is sent.

@@ -14,7 +14,7 @@ import pytest
 from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, NotFound
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
-from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, Priority
+from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, Priority, Purpose
 from kronk.supervisor.actions import (
     Action,
     Grant,
@@ -30,6 +30,7 @@ from kronk.supervisor.actions import (
 from kronk.supervisor.cause import Exit
 from kronk.supervisor.fleet import Fleet, Policy
 from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER
+from kronk.supervisor.leases import Claim
 from kronk.supervisor.model import (
     LOAD_WITHIN,
     MOST_BATCH,
@@ -77,12 +78,14 @@ class House:
         name: str,
         ttl: float | None = None,
         priority: Priority = "interactive",
+        purpose: Purpose = "answer",
         *,
         known_as: str | None = None,
     ) -> int:
         """A lease request; its look-up, if there is one, succeeds at once."""
         lease = next(self.lease)
-        for action in self.do("lease_requested", lease, name, ttl, priority):
+        claim = Claim(lease, ttl, priority, purpose)
+        for action in self.do("lease_requested", claim, name):
             if isinstance(action, Resolve):
                 self.do("resolved", name, spec(known_as or name))
         return lease
@@ -153,7 +156,7 @@ def test_requests_during_a_look_up_and_a_load_cause_one_of_each() -> None:
     house = House()
     leases = [next(house.lease) for _ in range(5)]
     for lease in leases:
-        house.do("lease_requested", lease, "a")
+        house.do("lease_requested", Claim(lease), "a")
     house.do("resolved", "a", spec("a"))
     leases.append(house.ask("a"))
     assert len(house.all(Resolve)) == len(house.all(Spawn)) == 1
@@ -184,7 +187,7 @@ def test_two_names_of_one_model_share_its_owner() -> None:
 def test_a_name_that_means_nothing_is_refused_for_everybody_who_asked() -> None:
     house = House()
     for lease in (1, 2):
-        house.do("lease_requested", lease, "nope")
+        house.do("lease_requested", Claim(lease), "nope")
     error = NotFound("no such model")
     house.do("unresolved", "nope", error)
     assert house.all(Refuse) == [Refuse(1, error), Refuse(2, error)]
@@ -202,7 +205,7 @@ def test_a_load_goes_on_when_its_last_waiter_leaves() -> None:
 
 def test_a_lease_returned_during_its_look_up_is_not_granted_later() -> None:
     house = House()
-    house.do("lease_requested", 1, "a")
+    house.do("lease_requested", Claim(1), "a")
     house.do("lease_returned", 1)
     house.do("resolved", "a", spec("a"))
     assert house.all(Spawn) == []
@@ -235,8 +238,8 @@ def test_returning_a_lease_twice_or_one_never_asked_for_changes_nothing() -> Non
 
 def test_the_same_lease_asked_for_twice_is_one_lease() -> None:
     house = House()
-    house.do("lease_requested", 1, "a")
-    house.do("lease_requested", 1, "a")
+    house.do("lease_requested", Claim(1), "a")
+    house.do("lease_requested", Claim(1), "a")
     house.do("resolved", "a", spec("a"))
     house.make_ready("a")
     assert house.granted() == [1]
@@ -307,7 +310,7 @@ def test_the_death_of_the_gateway_voids_every_lease_but_no_load() -> None:
     for _ in range(3):
         house.ask("a")
     house.ask("b")
-    house.do("lease_requested", 77, "c")
+    house.do("lease_requested", Claim(77), "c")
     house.do("gateway_lost")
     assert (house.row("a").active_streams, house.row("a").queued) == (0, 0)
     house.make_ready("b")
@@ -315,7 +318,7 @@ def test_the_death_of_the_gateway_voids_every_lease_but_no_load() -> None:
     house.do("resolved", "c", spec("c"))
     assert house.state("c") == "absent"
     # Lease numbers start anew with the next gateway.
-    assert house.do("lease_requested", 1, "a")[-1] == Grant(1, house.worker_of("a"))
+    assert house.do("lease_requested", Claim(1), "a")[-1] == Grant(1, house.worker_of("a"))
 
 
 # Room.
@@ -547,6 +550,83 @@ def test_a_refused_request_changes_no_ttl() -> None:
     assert house.row("a").expires_in == 300.0
 
 
+# Requests that only want a model loaded, or let go.
+
+
+def test_a_request_for_a_load_waits_for_it_and_one_for_a_loaded_model_does_not() -> None:
+    house = House()
+    first = house.ask("a", purpose="load")
+    assert house.granted() == []
+    house.make_ready("a")
+    assert house.all(Grant) == [Grant(first, 1)]
+    house.do("lease_returned", first)
+    again = house.ask("a", purpose="load")
+    assert house.all(Grant)[1:] == [Grant(again, None)]
+    assert house.row("a").active_streams == 0
+
+
+def test_a_request_for_a_load_begins_the_models_idle_time_anew() -> None:
+    house = House(ttl=10.0)
+    house.load("a")
+    house.sleep(8)
+    house.do("lease_returned", house.ask("a", purpose="load"))
+    assert house.row("a").expires_in == 10.0
+    house.do("lease_returned", house.ask("a", 60.0, purpose="load"))
+    assert house.row("a").expires_in == 60.0
+
+
+def test_a_full_queue_is_nothing_to_a_request_that_lets_the_model_go() -> None:
+    house = House()
+    house.load("a")
+    leases = [house.ask("a") for _ in range(SLOTS + QUEUE)]
+    assert house.is_refused(house.ask("a"))
+    unload = house.ask("a", 0.0, purpose="load")
+    assert house.granted()[-1] == unload
+    assert house.state("a") == "ready"
+    for lease in leases:
+        house.do("lease_returned", lease)
+    assert house.state("a") == "draining"
+
+
+def test_letting_a_model_go_that_is_not_loaded_loads_nothing() -> None:
+    house = House()
+    lease = house.ask("a", 0.0, purpose="load")
+    assert house.all(Grant) == [Grant(lease, None)]
+    assert house.all(Spawn) == []
+    assert house.rows() == []
+    # What it said was said of nothing.
+    house.load("a")
+    assert house.row("a").expires_in == 300.0
+
+
+def test_letting_a_model_go_that_is_being_loaded_ends_it_when_it_was_used() -> None:
+    house = House()
+    waits = house.ask("a")
+    unload = house.ask("a", 0.0, purpose="load")
+    assert house.granted() == [unload]
+    house.make_ready("a")
+    assert house.granted() == [unload, waits]
+    house.do("lease_returned", waits)
+    assert house.state("a") == "draining"
+
+
+def test_letting_a_model_go_that_has_failed_is_no_error() -> None:
+    house = House()
+    house.ask("a")
+    house.do("hello", 1)
+    house.do("load_failed", 1, ModelFailed("not enough memory"))
+    house.do("exited", 1, Exit(4))
+    assert house.is_refused(house.ask("a", purpose="load"))
+    assert not house.is_refused(house.ask("a", 0.0, purpose="load"))
+
+
+def test_nothing_can_be_let_go_of_a_model_that_is_not_there() -> None:
+    house = House()
+    house.do("lease_requested", Claim(99, 0.0, purpose="load"), "nope")
+    house.do("unresolved", "nope", NotFound("no such model"))
+    assert house.refusal(99).code == "not_found"
+
+
 # Batches.
 
 
@@ -651,7 +731,7 @@ def test_batches_do_not_hold_up_a_stop() -> None:
     house.load("a")
     running = house.ask("a", priority="batch")
     waiting = house.ask("a", priority="batch")
-    house.do("lease_requested", 98, "c", None, "batch")
+    house.do("lease_requested", Claim(98, priority="batch"), "c")
     house.do("drain")
     house.do("resolved", "c", spec("c"))
     assert house.refusal(waiting).message == "the server is stopping"
@@ -973,7 +1053,7 @@ def test_stopping_refuses_everybody_and_ends_every_worker_even_at_its_load() -> 
     house = House(spare=True)
     house.load("a")
     loading = house.ask("b")
-    house.do("lease_requested", 99, "c")
+    house.do("lease_requested", Claim(99), "c")
     house.do("stop")
     assert house.is_refused(loading)
     assert house.is_refused(99)
@@ -1017,7 +1097,8 @@ class Storm:
         if priority == "batch":
             self.batches.add(lease)
         ttl = self.chance.choice([None, None, 0.0, 3.0, math.inf])
-        self.house.do("lease_requested", lease, self.chance.choice("abcd"), ttl, priority)
+        claim = Claim(lease, ttl, priority, self.chance.choice(["answer", "answer", "load"]))
+        self.house.do("lease_requested", claim, self.chance.choice("abcd"))
 
     def give_back(self) -> None:
         for lease in self.chance.sample(sorted(self.open), min(2, len(self.open))):
@@ -1049,7 +1130,7 @@ class Storm:
         self.open.difference_update(held)
         self.house.do("exited", generation, Exit(code))
 
-    def granted(self) -> dict[int, int]:
+    def granted(self) -> dict[int, int | None]:
         grants = {grant.lease: grant.generation for grant in self.house.all(Grant)}
         return {lease: by for lease, by in grants.items() if lease in self.open}
 
@@ -1067,6 +1148,10 @@ class Storm:
                 case Refuse(lease, _):
                     assert lease in self.open
                     self.open.discard(lease)
+                case Grant(lease, None):
+                    assert lease in self.open
+                    self.open.discard(lease)
+                    self.house.do("lease_returned", lease)
 
     def check(self) -> None:
         rows = self.house.rows()

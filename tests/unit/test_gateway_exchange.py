@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kronk.gateway.exchange import ATTACH_SECONDS, LAST_WORDS_SECONDS, Exchange
-from kronk.gateway.job import WINDOW, Job, embed, generate, rank
+from kronk.gateway.job import WINDOW, Job, embed, generate, load, rank
 from kronk.gateway.run import Run
 from kronk.shared.errors import (
     Internal,
@@ -145,6 +146,18 @@ def test_a_grant_of_an_attached_worker_submits_at_once(world: World) -> None:
     assert world.workers == [
         (W, Submit(run.id, "chatcmpl-x", PROMPT, Sampling(), Answer(), None, (), WINDOW))
     ]
+
+
+@pytest.mark.parametrize("worker", [W, None])
+def test_what_only_wants_a_load_says_so_and_ends_with_its_grant(
+    world: World, worker: int | None
+) -> None:
+    run = world.begin(job=replace(load("tiny"), ttl=60.0))[1]
+    request = LeaseRequest(run.id, "tiny", 60.0, purpose="load")
+    assert world.supervisor == [request]
+    world.exchange.on_control(Granted(run.id, worker))
+    assert isinstance(run.ended, Done)
+    assert (world.workers, world.returned()) == ([], [run.id])
 
 
 def test_a_grant_waits_for_its_worker_to_attach(world: World) -> None:

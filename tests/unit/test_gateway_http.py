@@ -316,7 +316,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str | None]] = [
     ("GET", "/nowhere", {}, 404, "not_found", None),
     ("POST", "/v1/moderations", {"json": {}}, 404, "not_found", None),
     ("GET", "/v1/models/a/b/c", {}, 404, "not_found", "model"),
-    ("GET", "/docs", {}, 404, "not_found", None),
+    ("GET", "/docs/x", {}, 404, "not_found", None),
     ("GET", "/v1/models/", {}, 404, "not_found", "model"),
 ]
 
@@ -426,8 +426,9 @@ def test_liveness_says_who_it_is(house: House, http: httpx.Client) -> None:
     assert body.keys() == {"status", "build", "host", "cpus", "pid"}
 
 
-def test_the_landing_page_needs_nothing_from_elsewhere(http: httpx.Client) -> None:
-    page = http.get("/")
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_need_nothing_from_elsewhere(http: httpx.Client, path: str) -> None:
+    page = http.get(path)
     assert page.headers["content-type"].startswith("text/html")
     assert "https://" not in page.text
     assert "http://" not in page.text

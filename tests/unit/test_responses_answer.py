@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai import omit
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
@@ -20,7 +22,14 @@ from kronk.gateway.dialects.responses.stream import ResponseChunks
 from kronk.gateway.dialects.responses.whole import ResponseWhole
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, InvalidArgument, ModelCrashed
-from kronk.shared.wire.to_gateway import Delta, Finished, Scores, ToolCallDelta, ToolCallRetracted
+from kronk.shared.wire.to_gateway import (
+    Delta,
+    Finished,
+    ReasoningDelta,
+    Scores,
+    ToolCallDelta,
+    ToolCallRetracted,
+)
 
 NAME = "resp_6553f100" + "ab" * 20
 NOW = 0x6553F100
@@ -271,3 +280,59 @@ def test_padded_events_have_few_lengths() -> None:
     assert len(data[0]) % STEP != 1
     for item in data:
         EVENT.validate_python(read(item)[0])
+
+
+# Any answer of a worker: texts, thoughts and calls in any order, some of the calls retracted.
+_TEXT = st.text('a "{}[]\n\u2028\u00e4\U0001f600', min_size=1, max_size=4)
+
+
+def _call_events(index: int, pieces: list[str], retracted: str | None) -> list[Event]:
+    events: list[Event] = [ToolCallDelta(R, 0, index, f"call_{index}", "f", "")]
+    events += [ToolCallDelta(R, 0, index, None, None, piece) for piece in pieces]
+    return events if retracted is None else [*events, ToolCallRetracted(R, 0, index, retracted)]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[Event]:
+    events: list[Event] = [STARTED]
+    calls = 0
+    for kind in draw(st.lists(st.sampled_from("trc"), max_size=8)):
+        match kind:
+            case "t":
+                events.append(Delta(R, 0, draw(_TEXT), (1,)))
+            case "r":
+                events.append(ReasoningDelta(R, 0, draw(_TEXT), (1,)))
+            case "c":
+                pieces, raw = draw(st.lists(_TEXT, max_size=3)), draw(st.none() | _TEXT)
+                events += _call_events(calls, pieces, raw)
+                calls += 1
+    return [*events, Finished(R, 0, draw(st.sampled_from(["stop", "length", "tool_calls"])))]
+
+
+@given(answers())
+def test_whatever_a_worker_says_is_a_sound_stream(script: list[Event]) -> None:
+    events = read(streamed(script))
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    state: Any = ResponseStreamState(input_tools=[], text_format=omit)
+    opened: dict[int, Any] = {}
+    closed: dict[int, Any] = {}
+    for event in events:
+        state.handle_event(EVENT.validate_python(event))
+        match event["type"]:
+            case "response.output_item.added":
+                # One is open at a time, and their places are consecutive.
+                assert len(closed) == len(opened) == event["output_index"]
+                opened[event["output_index"]] = event["item"]
+            case "response.output_item.done":
+                assert event["output_index"] not in closed
+                assert event["item"]["id"] == opened[event["output_index"]]["id"]
+                closed[event["output_index"]] = event["item"]
+    assert opened.keys() == closed.keys()
+    final = events[-1]["response"]
+    assert final == whole(script)
+    retracted = {f"call_{e.index}" for e in script if isinstance(e, ToolCallRetracted)}
+    assert final["output"] == [
+        item for item in closed.values() if item.get("call_id") not in retracted
+    ]
+    said = "".join(e.text for e in script if isinstance(e, Delta | ToolCallRetracted))
+    assert put_together(events, "output_text") == said

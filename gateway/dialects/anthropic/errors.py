@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from kronk.gateway.dialects.schemas import TEXT, Schema, closed, nullable
-from kronk.shared.errors import KronkError, Overloaded
+from kronk.shared.errors import ContextLengthExceeded, KronkError, Overloaded
 
 # Anthropic's words for an HTTP status. Its own 529, for what is overloaded, is nobody else's: here
 # that is 503 with Retry-After, which its clients retry as well.
@@ -20,6 +20,7 @@ _TYPES = {
 }
 # What Anthropic's clients act on, by the field at fault: told so, they send whole conversations.
 _DETAILS = {"thread": {"error_code": "thread_unsupported_request"}}
+_NUMBER = re.compile(r"\d+")
 _INDEX = re.compile(r"\[(\d+)\]")
 
 SCHEMA: Schema = closed(
@@ -40,7 +41,9 @@ def envelope(error: KronkError, request_id: str | None) -> dict[str, Any]:
     The message has the field as Anthropic writes it: `messages.0.content`.
     """
     message, param = error.message, error.param
-    if param is not None:
+    if isinstance(error, ContextLengthExceeded):
+        message = _too_long(message)
+    elif param is not None:
         # The wire has a tool's schema where OpenAI has it.
         own = param.replace(".function.parameters", ".input_schema")
         message, param = message.replace(param, _INDEX.sub(r".\1", own)), own
@@ -53,6 +56,16 @@ def envelope(error: KronkError, request_id: str | None) -> dict[str, Any]:
     if param in _DETAILS:
         told["details"] = _DETAILS[param]
     return {"type": "error", "error": told, "request_id": request_id}
+
+
+def _too_long(message: str) -> str:
+    """Anthropic's words for a prompt that does not fit: Claude Code knows them, and then makes its
+    conversation shorter."""
+    numbers = _NUMBER.findall(message)
+    if len(numbers) < 2:
+        return f"prompt is too long: {message}"
+    window, tokens, *_ = numbers
+    return f"prompt is too long: {tokens} tokens > {window} maximum"
 
 
 def _type(error: KronkError) -> str:

@@ -6,12 +6,16 @@ from typing import Any
 
 from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, Schema, array, closed, nullable
 
-from .conversation import ROLES
-
 _ANY_OBJECT: Schema = {"type": "object"}
 _CACHED = {"cache_control": nullable(_ANY_OBJECT)}
 _TITLED = {"title": nullable(TEXT), "context": nullable(TEXT)}
 _UNCITED = {"citations": nullable(closed({}, {"enabled": {"enum": [False, None]}}))}
+
+_BASE64: Schema = TEXT | {"contentEncoding": "base64", "minLength": 4}
+_URL: Schema = TEXT | {
+    "pattern": "^(data:image/|https?://)",
+    "description": "A data URL in base64, or an http(s) URL where the server's settings allow it.",
+}
 
 
 def _block(kind: str, optional: dict[str, Schema], **required: Schema) -> Schema:
@@ -30,7 +34,9 @@ _TEXT = _block("text", {"citations": {}, **_CACHED}, text=TEXT)
 _IMAGE = _block(
     "image",
     {"transformations": nullable(_ANY_OBJECT | {"maxProperties": 0}), **_CACHED},
-    source=_any_of(_block("base64", {}, media_type=TEXT, data=TEXT), _block("url", {}, url=TEXT)),
+    source=_any_of(
+        _block("base64", {}, media_type=TEXT, data=_BASE64), _block("url", {}, url=_URL)
+    ),
 )
 _DOCUMENT = _block(
     "document",
@@ -54,14 +60,17 @@ _THINKING = _block("thinking", {"signature": TEXT}, thinking=TEXT)
 _REDACTED = _block("redacted_thinking", {}, data=TEXT)
 
 SYSTEM_SCHEMA: dict[str, Any] = nullable(_any_of(TEXT, array(_TEXT)))
+_BLOCKS = {
+    "user": (*_PARTS, _TOOL_RESULT),
+    "assistant": (_TEXT, _THINKING, _REDACTED, _TOOL_USE),
+    "system": (_TEXT,),
+}
 MESSAGES_SCHEMA: dict[str, Any] = _some(
-    closed(
-        {
-            "role": {"enum": list(ROLES)},
-            "content": _any_of(
-                TEXT, _some(_any_of(*_PARTS, _TOOL_RESULT, _TOOL_USE, _THINKING, _REDACTED))
-            ),
-        }
+    _any_of(
+        *(
+            closed({"role": {"const": role}, "content": _any_of(TEXT, _some(_any_of(*blocks)))})
+            for role, blocks in _BLOCKS.items()
+        )
     )
 )
 

@@ -138,15 +138,17 @@ class _Writer:
         )
 
     def _part(self, part: dict[str, Any], where: str) -> WirePart:
-        is_earlier = where.startswith(EARLIER)
         match part["type"]:
             case "input_image":
-                where = EARLIER if is_earlier else f"{where}.image_url"
-                return self._media.image_url(part["image_url"], where)
+                return self._media.image_url(part["image_url"], _field(where, "image_url"))
             case "input_audio":
-                where = EARLIER if is_earlier else f"{where}.input_audio.data"
-                return self._media.audio_base64(part["input_audio"]["data"], where)
+                data = part["input_audio"]["data"]
+                return self._media.audio_base64(data, _field(where, "input_audio.data"))
         return text_part(part["text"])
+
+
+def _field(where: str, member: str) -> str:
+    return EARLIER if where.startswith(EARLIER) else f"{where}.{member}"
 
 
 def _thinking(item: Item, where: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kronk.gateway.dialects.figures import timings
+from kronk.gateway.run import ClientGone
 from kronk.shared.errors import CallerError, KronkError
 from kronk.shared.wire.to_gateway import Done
 
@@ -29,6 +30,9 @@ def completed(born: dict[str, Any], output: Output, done: Done, now: int) -> dic
 def failed(born: dict[str, Any], output: Output, error: KronkError) -> dict[str, Any]:
     """The response at its bad end, with what there was of an answer."""
     output.break_off()
+    if isinstance(error, ClientGone):
+        # Nobody reads it now; whoever has its name may ask for it.
+        return {**born, "status": "cancelled", "output": output.json()}
     # OpenAI's own codes, of which its clients know no others; ours is the type.
     code = "invalid_prompt" if isinstance(error, CallerError) else "server_error"
     return {

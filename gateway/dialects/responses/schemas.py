@@ -252,7 +252,7 @@ RESPONSE = closed(
         "id": TEXT,
         "object": {"const": "response"},
         "created_at": WHOLE,
-        "status": {"enum": ["completed", "incomplete", "failed"]},
+        "status": {"enum": ["completed", "incomplete", "failed", "cancelled"]},
         "background": {"const": False},
         "completed_at": nullable(WHOLE),
         "error": nullable(_ERROR),
