@@ -41,15 +41,16 @@ def respond(services: Services, operation: Operation) -> Response:
     return WholeResponse(services, operation, operation.sink)
 
 
-async def perform(services: Services, operation: Operation, record: Record | None = None) -> bytes:
-    """The JSON of an answer that nobody's connection waits for; raises what it failed with."""
+async def perform(services: Services, operation: Operation) -> bytes:
+    """The JSON of an answer that nobody waits for, however long it has to queue; raises what it
+    failed with. Its caller may end it by leaving."""
     sink = operation.sink
     assert isinstance(sink, Whole), "only whole answers have an object"
     if _is_unfinished(operation):
         operation = await _finished(services, operation)
-    with _started(services, operation) as work:
+    with _started(services, operation, timeout=0.0) as work:
         await work.source.until_accepted()
-        return await _collect(work, operation, sink, record)
+        return await _collect(work, operation, sink, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,8 @@ class _Work:
 
 
 @contextmanager
-def _started(services: Services, operation: Operation) -> Iterator[_Work]:
-    exchange, timeout = services.link.exchange, services.settings.write_timeout
+def _started(services: Services, operation: Operation, timeout: float) -> Iterator[_Work]:
+    exchange = services.link.exchange
     with ExitStack() as stack:
         bell = Bell()
         runs = [
@@ -126,7 +127,8 @@ class _RunResponse(Response):
         if _is_unfinished(self._operation):
             finishing = _finished(self._services, self._operation)
             self._operation = await while_connected(receive, finishing)
-        with _started(self._services, self._operation) as work:
+        timeout = self._services.settings.write_timeout
+        with _started(self._services, self._operation, timeout) as work:
             async with disconnect_watch(receive, work.hang_up):
                 await self._answer(work, record, send, direct_send(scope, send))
 

@@ -11,11 +11,12 @@ from typing import BinaryIO
 from kronk.gateway.services import Services
 
 from . import lines
-from .attempts import answer
+from .attempts import Desk, answer
 from .endpoints import operation_maker
 from .lines import Line
 from .records import Batch, Fault
 from .results import Result, Results
+from .turns import Ward
 
 # As many as a model has slots by and by; more would only wait there.
 AT_ONCE = 8
@@ -53,7 +54,9 @@ class Input:
         return None
 
 
-async def answer_all(services: Services, batch: Batch, file: BinaryIO, results: Results) -> None:
+async def answer_all(
+    services: Services, ward: Ward, batch: Batch, file: BinaryIO, results: Results
+) -> None:
     """Return once every line has its result on disk.
 
     When it is cancelled or fails, what was answered by then is on disk, too.
@@ -61,8 +64,9 @@ async def answer_all(services: Services, batch: Batch, file: BinaryIO, results: 
     finished: asyncio.Queue[Result | None] = asyncio.Queue(AT_ONCE)
     writer = asyncio.create_task(_write(services, batch, finished, results), name="batch-writer")
     source = Input(file, batch.endpoint, frozenset(results.done))
+    desk = Desk(services, batch.endpoint, operation_maker(services, batch.endpoint), ward)
     workers = [
-        asyncio.create_task(_answer_some(services, batch, source, finished), name="batch-line")
+        asyncio.create_task(_answer_some(desk, source, finished), name="batch-line")
         for _ in range(AT_ONCE)
     ]
     try:
@@ -82,12 +86,9 @@ async def answer_all(services: Services, batch: Batch, file: BinaryIO, results: 
         await writer
 
 
-async def _answer_some(
-    services: Services, batch: Batch, source: Input, finished: asyncio.Queue[Result | None]
-) -> None:
-    make = operation_maker(services, batch.endpoint)
+async def _answer_some(desk: Desk, source: Input, finished: asyncio.Queue[Result | None]) -> None:
     while (line := await asyncio.to_thread(source.next)) is not None:
-        outcome = await answer(services, make, batch.endpoint, line)
+        outcome = await answer(desk, line)
         await finished.put(Result(line.number, line.custom_id, outcome))
 
 

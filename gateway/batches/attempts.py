@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -21,8 +21,8 @@ from kronk.shared.errors import (
     Internal,
     InvalidArgument,
     KronkError,
+    ModelCrashed,
     ModelFailed,
-    Overloaded,
     Timeout,
 )
 from kronk.shared.wire.to_gateway import Done
@@ -30,22 +30,32 @@ from kronk.shared.wire.to_gateway import Done
 from .lines import Line
 from .patience import wait_before_retry
 from .results import NoResponse, Response
+from .turns import Ward
 
 log = structlog.get_logger()
 
 
-async def answer(
-    services: Services, make: Callable[[bytes], Operation], endpoint: str, line: Line
-) -> Response | NoResponse:
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What answering a batch's lines takes."""
+
+    services: Services
+    endpoint: str
+    make: Callable[[bytes], Operation]
+    ward: Ward
+
+
+async def answer(desk: Desk, line: Line) -> Response | NoResponse:
     """What came of the request. Raises `ModelFailed` when its model cannot be loaded: that is not
     the request's fault, and no other would fare better."""
-    request_id, attempts = new_name("req-"), 0
+    request_id, attempts, place = new_name("req-"), 0, desk.ward.beside_others
     while True:
         attempts += 1
         try:
-            operation = await asyncio.to_thread(_operation, make, line.body)
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                return Response(200, request_id, await _perform(services, operation))
+            operation = await asyncio.to_thread(_operation, desk.make, line.body)
+            async with place():
+                with structlog.contextvars.bound_contextvars(request_id=request_id):
+                    return Response(200, request_id, await _perform(desk.services, operation))
         except KronkError as error:
             failure = error
         except Exception:
@@ -55,12 +65,14 @@ async def answer(
         if wait is None:
             break
         log.debug("a line is tried again", line=line.number, code=failure.code, wait=wait)
+        if isinstance(failure, ModelCrashed):
+            place = desk.ward.alone
         await asyncio.sleep(wait)
     if isinstance(failure, ModelFailed):
         raise failure
     if isinstance(failure, Timeout):
         return NoResponse("request_timeout", failure.message)
-    body = envelope(failure, endpoint, request_id)
+    body = envelope(failure, desk.endpoint, request_id)
     return Response(failure.status, request_id, json.dumps(body, ensure_ascii=False).encode())
 
 
@@ -72,26 +84,33 @@ def _operation(make: Callable[[bytes], Operation], body: bytes) -> Operation:
 
 
 async def _perform(services: Services, operation: Operation) -> bytes:
+    """As `perform`; only the answering may take as long as the server allows, not the waiting."""
     assert isinstance(operation.sink, Whole), "checked when it was made"
-    watched = _Watched(operation.sink)
+    seconds, loop = services.settings.write_timeout, asyncio.get_running_loop()
     try:
-        return await perform(services, replace(operation, sink=watched))
-    except Timeout as error:
-        if watched.has_begun:
-            raise
-        # All of its time went by in the queue.
-        raise Overloaded(error.message) from error
+        async with asyncio.timeout(None) as deadline:
+
+            def begin() -> None:
+                if seconds:
+                    deadline.reschedule(loop.time() + seconds)
+
+            watched = _Watched(operation.sink, begin)
+            return await perform(services, replace(operation, sink=watched))
+    except TimeoutError as error:
+        raise Timeout(f"the answer took longer than the server allows ({seconds:g} s)") from error
 
 
 class _Watched:
-    """Knows whether a model has begun to answer."""
+    """Says when a model begins to answer."""
 
-    def __init__(self, sink: Whole) -> None:
-        self.has_begun = False
+    def __init__(self, sink: Whole, begin: Callable[[], None]) -> None:
         self._sink = sink
+        self._begin: Callable[[], None] | None = begin
 
     def add(self, event: Event) -> None:
-        self.has_begun = True
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
         self._sink.add(event)
 
     def body(self, done: Done) -> dict[str, Any] | bytes:

@@ -17,7 +17,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 # How often it is tried at most, by what went wrong; other errors of ours are met twice.
 _ATTEMPTS: tuple[tuple[type[KronkError], int], ...] = (
     (CallerError, 1),
-    # The request itself may be what its worker dies of.
+    # The first time in company, which may have been what the worker died of.
     (ModelCrashed, 3),
     # The supervisor tries again by itself; this is long enough to see several of its attempts.
     (ModelFailed, 8),

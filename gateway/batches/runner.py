@@ -13,7 +13,8 @@ import structlog
 from kronk.gateway.services import Services
 
 from .records import Status
-from .work import Turns, Work
+from .turns import Turns
+from .work import Work
 
 # A predecessor that drains still has the lock.
 _LOCK_SECONDS = 0.25
@@ -70,6 +71,7 @@ class Runner:
         """A task for each batch that is not over."""
         for batch in await self._services.batches.unfinished():
             if batch.id not in self._tasks:
+                self._turns.stand_in_line(batch.id)
                 work = Work(self._services, batch.id, self._turns)
                 self._works[batch.id] = work
                 task = asyncio.create_task(self._carry_out(batch.id, work), name="batch")
@@ -88,6 +90,7 @@ class Runner:
                     log.exception("batch interrupted", batch=name)
                 await asyncio.sleep(_REST_SECONDS)
         finally:
+            self._turns.leave(name)
             del self._tasks[name], self._works[name]
 
     async def _sweep_for_ever(self) -> None:

@@ -13,6 +13,7 @@ from kronk.shared.errors import TooLarge
 
 from .files import MOST_BYTES, Draft, Files, StoredFile
 from .requests import parse_upload
+from .turns import opened
 
 # Parsed and written at once, in a thread.
 _PART_BYTES = 512 * 1024
@@ -29,15 +30,14 @@ async def receive(request: Request, files: Files) -> StoredFile:
     if size > MOST_BYTES + _FORM_BYTES:
         raise _too_large()
     await asyncio.to_thread(files.check_room, size)
-    draft = await asyncio.to_thread(files.draft)
-    try:
-        file = await _fill(request, draft)
-        await asyncio.to_thread(draft.sync)
-        await asyncio.to_thread(files.add, file)
-    except BaseException:
-        await asyncio.shield(asyncio.to_thread(draft.drop))
-        raise
-    await asyncio.to_thread(draft.close)
+    async with opened(files.draft) as draft:
+        try:
+            file = await _fill(request, draft)
+            await asyncio.to_thread(draft.sync)
+            await asyncio.to_thread(files.add, file)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(draft.drop))
+            raise
     return file
 
 

@@ -17,24 +17,13 @@ from .answering import BadLine, Input, answer_all
 from .files import StoredFile
 from .records import Batch, Counts, Event, Fault, Status
 from .results import CANCELLED, EXPIRED, NoResponse, Result, Results
+from .turns import Turns, opened
 from .validating import input_gone, open_input, validate
 
-# Batches whose lines run at the same time.
-BATCHES_AT_ONCE = 2
 # Lines that were not run are written so many at once.
 _WRITTEN_AT_ONCE = 1000
 
 log = structlog.get_logger()
-
-
-class Turns:
-    """What batches take turns with, first come first served."""
-
-    def __init__(self) -> None:
-        # Reading hundreds of megabytes is felt by others.
-        self.validate = asyncio.Semaphore(1)
-        # A second one keeps a short batch from waiting for a long one.
-        self.answer = asyncio.Semaphore(BATCHES_AT_ONCE)
 
 
 class Work:
@@ -121,29 +110,25 @@ class Work:
 
     async def _take_turn(self, batch: Batch) -> dict[str, Any]:
         """Run all lines; what the record is to say afterwards."""
-        async with self._turns.answer:
-            file = await asyncio.to_thread(open_input, self._files, batch)
-            with file:
-                results = await self._open_results(batch)
-                try:
-                    await answer_all(self._services, batch, file, results)
-                finally:
-                    results.close()
+        await self._turns.come(batch.id)
+        async with (
+            opened(lambda: open_input(self._files, batch)) as file,
+            opened(lambda: self._results(batch)) as results,
+        ):
+            await answer_all(self._services, self._turns.ward, batch, file, results)
         return _figures(batch, results)
 
     async def _give_up(self, batch: Batch, event: Event, why: NoResponse) -> None:
         """Say of each line that was not run why."""
-        results = await self._open_results(batch)
-        try:
-            # Without the input there is nothing to be said; one that was not valid has no lines.
+        async with opened(lambda: self._results(batch)) as results:
+            # Without the input there is nothing to be said.
             with suppress(NotFound, BadLine):
                 await asyncio.to_thread(self._write_rest, batch, results, why)
-        finally:
-            results.close()
         await self._publish(batch, event, **_figures(batch, results))
 
     def _write_rest(self, batch: Batch, results: Results, why: NoResponse) -> None:
         if batch.counts.total == 0:
+            # It was not looked at, so nobody knows whether its lines are requests.
             return
         with open_input(self._files, batch) as file:
             rest = Input(file, batch.endpoint, frozenset(results.done))
@@ -163,14 +148,13 @@ class Work:
                 fault = input_gone(error)
             case _:
                 fault = Fault(error.code, error.message, param="body.model")
-        results = await self._open_results(batch)
-        results.close()
-        await self._publish(batch, Event.REFUSE, faults=(fault,), **_figures(batch, results))
+        async with opened(lambda: self._results(batch)) as results:
+            figures = _figures(batch, results)
+        await self._publish(batch, Event.REFUSE, faults=(fault,), **figures)
 
-    async def _open_results(self, batch: Batch) -> Results:
+    def _results(self, batch: Batch) -> Results:
         files = self._files
-        output, errors = files.path(batch.output_file), files.path(batch.error_file)
-        return await asyncio.to_thread(Results, batch.id, output, errors)
+        return Results(batch.id, files.path(batch.output_file), files.path(batch.error_file))
 
     async def _publish(self, batch: Batch, event: Event, **changes: Any) -> None:
         """Make the results files that can be fetched, and say so in the record."""

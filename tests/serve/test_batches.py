@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import jsonschema
 import openai
 import pytest
 from openai.types import Batch
@@ -16,6 +17,7 @@ from openai.types import Batch
 from harness.counting_model import counted
 from harness.server import SMALL, Server, running_server
 from harness.waiting import wait_until
+from kronk.gateway.batches import schemas
 from kronk.gateway.batches.files import MOST_BYTES
 
 CHAT = "/v1/chat/completions"
@@ -47,6 +49,7 @@ def submitted(client: openai.OpenAI, *lines: dict[str, Any] | str, **options: An
 def ended(client: openai.OpenAI, batch: Batch) -> Batch:
     def over() -> Batch | None:
         seen = client.batches.retrieve(batch.id)
+        jsonschema.validate(seen.to_dict(), schemas.BATCH)
         return seen if seen.status in OVER else None
 
     return cast(Batch, wait_until(over, lambda: f"the end of {client.batches.retrieve(batch.id)}"))
@@ -282,8 +285,10 @@ def test_a_file_comes_back_as_it_was_sent(client: openai.OpenAI) -> None:
     assert (made.bytes, made.filename, made.purpose) == (len(content), "d\u00e4ta.bin", "user_data")
     assert made.expires_at == made.created_at + 3600
     assert client.files.retrieve(made.id) == made
+    jsonschema.validate(made.to_dict(), schemas.FILE)
     assert client.files.content(made.id).content == content
-    assert client.files.delete(made.id).deleted
+    deleted = client.files.delete(made.id)
+    jsonschema.validate(deleted.to_dict(), schemas.DELETED)
 
 
 def test_files_are_listed_by_purpose_page_by_page(client: openai.OpenAI) -> None:
@@ -293,6 +298,7 @@ def test_files_are_listed_by_purpose_page_by_page(client: openai.OpenAI) -> None
     oldest_first = [one.id for one in client.files.list(purpose="evals", limit=3, order="asc")]
     assert oldest_first == made
     page = client.files.list(purpose="evals", limit=2)
+    jsonschema.validate(page.to_dict(), schemas.page_of(schemas.FILE))
     assert (len(page.data), page.has_more) == (2, True)
     for name in made:
         client.files.delete(name)

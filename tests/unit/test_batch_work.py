@@ -1,0 +1,493 @@
+"""Batches in this process: supervisor and worker are scripted, everything else is real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kronk.gateway.batches import attempts, runner
+from kronk.gateway.batches.answering import AT_ONCE
+from kronk.gateway.batches.files import Files, StoredFile
+from kronk.gateway.batches.records import Batch, Counts, Event, Fault, Status, Tokens
+from kronk.gateway.batches.requests import BatchRequest
+from kronk.gateway.batches.results import Results
+from kronk.gateway.batches.runner import Runner
+from kronk.gateway.batches.store import Batches
+from kronk.gateway.database import Database
+from kronk.gateway.exchange import Exchange
+from kronk.shared.errors import Conflict
+from kronk.shared.paths import BasePath
+from kronk.shared.wire.sockets import worker_identity
+from kronk.shared.wire.to_gateway import (
+    Accepted,
+    Attach,
+    Delta,
+    Done,
+    Finished,
+    Granted,
+    Refused,
+    Started,
+    WorkerLost,
+)
+from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
+from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.values import Timings, Usage
+
+W = 7
+CHAT = "/v1/chat/completions"
+LINES = 20
+BUSY = Refused(0, "overloaded", "busy", None, 1.0)
+BROKEN = Refused(0, "model_failed", "bad file", "model", 30.0)
+
+
+class Town:
+    """One life of a gateway after another; tests script what a lease and a request come to."""
+
+    def __init__(self, folder: Path, tiny: Path) -> None:
+        self.base = BasePath(folder)
+        self.base.models.mkdir(parents=True)
+        (self.base.models / "tiny.gguf").symlink_to(tiny)
+        self.database = Database(self.base.db)
+        self.files = Files(self.base.files, self.database.table("files"))
+        self.write_timeout = 0.0
+        # What was asked for, by the prompt's last message.
+        self.asked: Counter[str] = Counter()
+        self.priorities: set[str] = set()
+        self.most_at_once = 0
+        # By how many leases were asked for.
+        self.grant: Callable[[int], Refused | None] = lambda count: None
+        self.on_lease: Callable[[int], None] = lambda running: None
+        # By the prompt and how often it came; false is to leave it without an answer.
+        self.script: Callable[[str, int], bool] = lambda prompt, attempt: True
+        self.on_answer: Callable[[int], None] = lambda count: None
+        self.answered = 0
+        self.leases = 0
+        self._running: set[int] = set()
+
+    # A life.
+
+    def live(self, test: Callable[[], Awaitable[None]]) -> None:
+        """A gateway's life around `test`."""
+
+        async def life() -> None:
+            self.batches = Batches(self.database.table("batches"), self.files)
+            self._begin()
+            running = asyncio.create_task(self.make_runner().run())
+            try:
+                async with asyncio.timeout(60):
+                    await test()
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            assert not self._running
+            assert len(self.exchange) == 0
+
+        asyncio.run(life())
+
+    def make_runner(self) -> Runner:
+        services: Any = SimpleNamespace(
+            link=SimpleNamespace(exchange=self.exchange),
+            settings=SimpleNamespace(write_timeout=self.write_timeout, media_urls=()),
+            base=self.base,
+            configs={},
+            files=self.files,
+            batches=self.batches,
+        )
+        return Runner(services)
+
+    def finish(self, batch: str) -> Batch:
+        """The batch at its end, in a life of its own."""
+        found: list[Batch] = []
+
+        async def wait() -> None:
+            found.append(await self.end_of(batch))
+
+        self.live(wait)
+        return found[0]
+
+    async def end_of(self, batch: str) -> Batch:
+        while not (seen := await self.batches.get(batch)).is_over:
+            await self.batches.changed.wait()
+            await asyncio.sleep(0)
+        return seen
+
+    def submit(self, *lines: dict[str, Any], window: int = 86400) -> str:
+        """A batch of these, or of `LINES` usual ones."""
+        lines = lines or tuple(request(number) for number in range(1, LINES + 1))
+        draft = self.files.draft()
+        draft.write("\n".join(map(json.dumps, lines)).encode())
+        draft.sync()
+        self.files.add(StoredFile(draft.id, draft.size, 900, "in.jsonl", "batch"))
+        draft.close()
+        asked = BatchRequest(draft.id, CHAT, "24h", window, None, None)
+        batches = Batches(self.database.table("batches"), self.files)
+        return asyncio.run(batches.create(asked)).id
+
+    def results(self, batch: Batch) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Answers and errors by custom_id, each there once."""
+        found = []
+        for name, there in (
+            (batch.output_file, batch.has_output),
+            (batch.error_file, batch.has_errors),
+        ):
+            rows: list[Any] = []
+            if there:
+                assert self.files.get(name, time.time()).bytes
+                with self.files.open(name) as file:
+                    rows = [json.loads(row) for row in file]
+            assert len({row["custom_id"] for row in rows}) == len(rows)
+            found.append({row["custom_id"]: row for row in rows})
+        answers, errors = found
+        assert not answers.keys() & errors.keys()
+        return answers, errors
+
+    # Supervisor and worker.
+
+    def _begin(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.exchange = Exchange(
+            3, self._to_supervisor, self._to_worker, lambda: None, self._loop.call_later
+        )
+        self._worker = W
+        self._attach()
+
+    def _attach(self) -> None:
+        self.exchange.on_data(worker_identity(self._worker), self._worker, Attach())
+
+    def _to_supervisor(self, message: Any) -> None:
+        if isinstance(message, LeaseRequest):
+            self.priorities.add(message.priority)
+            self._running.add(message.lease)
+            self.most_at_once = max(self.most_at_once, len(self._running))
+            self.on_lease(len(self._running))
+            self._loop.call_soon(self._on_lease, message.lease)
+        elif isinstance(message, LeaseReturn):
+            self._running.remove(message.lease)
+
+    def _on_lease(self, lease: int) -> None:
+        self.leases += 1
+        refused = self.grant(self.leases)
+        answer = Granted(lease, self._worker) if refused is None else replace(refused, lease=lease)
+        self.exchange.on_control(answer)
+
+    def _to_worker(self, worker: int, message: Any) -> None:
+        if isinstance(message, Submit):
+            self._loop.call_soon(self._on_submit, worker, message)
+
+    def _on_submit(self, worker: int, submit: Submit) -> None:
+        if submit.request not in self._running or worker != self._worker:
+            return
+        prompt = str(submit.prompt.messages[-1]["content"]) if submit.prompt.messages else ""
+        self.asked[prompt] += 1
+        self._say(Accepted(submit.request, 5), Started(submit.request, 5, 0))
+        if not self.script(prompt, self.asked[prompt]):
+            return
+        self._say(
+            Delta(submit.request, 0, f"re {prompt}", (1,)),
+            Finished(submit.request, 0, "stop"),
+            Done(submit.request, Usage(5, 2), Timings(0.0, 0.0, 0.0)),
+        )
+        self.answered += 1
+        self.on_answer(self.answered)
+
+    def _say(self, *messages: Any) -> None:
+        for message in messages:
+            self.exchange.on_data(worker_identity(self._worker), self._worker, message)
+
+    def kill_worker(self) -> None:
+        """It dies with all it was doing, and another is there at once."""
+        dead, self._worker = self._worker, self._worker + 1
+        self.exchange.on_control(WorkerLost(dead, "tiny", "SIGSEGV"))
+        self._attach()
+
+
+def request(number: int, **body: Any) -> dict[str, Any]:
+    messages = [{"role": "user", "content": f"line {number}"}]
+    whole = {"model": "tiny", "messages": messages} | body
+    return {"custom_id": f"r{number}", "method": "POST", "url": CHAT, "body": whole}
+
+
+@pytest.fixture
+def town(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    usual = attempts.wait_before_retry
+
+    def at_once(*arguments: Any) -> float | None:
+        return None if usual(*arguments) is None else 0.0
+
+    # As often as ever, without the waits.
+    monkeypatch.setattr(attempts, "wait_before_retry", at_once)
+    monkeypatch.setattr(runner, "_REST_SECONDS", 0.0)
+    town = Town(tmp_path / "town", tiny)
+    yield town
+    town.database.close()
+
+
+def expect_all_answered(town: Town, batch: Batch) -> None:
+    assert batch.status is Status.COMPLETED
+    assert batch.counts == Counts(LINES, LINES, 0)
+    answers, errors = town.results(batch)
+    assert not errors
+    texts = {
+        name: row["response"]["body"]["choices"][0]["message"]["content"]
+        for name, row in answers.items()
+    }
+    assert texts == {f"r{n}": f"re line {n}" for n in range(1, LINES + 1)}
+
+
+def test_each_line_runs_once_some_at_a_time_behind_everybody_else(town: Town) -> None:
+    batch = town.finish(town.submit())
+    expect_all_answered(town, batch)
+    assert set(town.asked.values()) == {1}
+    assert len(town.asked) == LINES
+    assert 1 < town.most_at_once <= AT_ONCE
+    assert town.priorities == {"batch"}
+    assert batch.tokens == Tokens(prompt=5 * LINES, completion=2 * LINES)
+    assert batch.model == "tiny"
+
+
+def test_a_busy_server_is_waited_for(town: Town) -> None:
+    town.grant = lambda count: BUSY if count <= 200 else None
+    expect_all_answered(town, town.finish(town.submit()))
+
+
+def test_a_worker_that_dies_is_waited_for(town: Town) -> None:
+    def script(prompt: str, attempt: int) -> bool:
+        if prompt == "line 5" and attempt == 1:
+            town.kill_worker()
+            return False
+        return True
+
+    town.script = script
+    expect_all_answered(town, town.finish(town.submit()))
+    assert town.asked["line 5"] == 2
+
+
+def test_a_line_that_kills_its_worker_is_given_up(town: Town) -> None:
+    def script(prompt: str, attempt: int) -> bool:
+        if prompt == "line 5":
+            town.kill_worker()
+            return False
+        return True
+
+    town.script = script
+    batch = town.finish(town.submit())
+    assert (batch.status, batch.counts) == (Status.COMPLETED, Counts(LINES, LINES - 1, 1))
+    answers, errors = town.results(batch)
+    assert len(answers) == LINES - 1
+    (row,) = errors.values()
+    assert row["custom_id"] == "r5"
+    assert row["response"]["status_code"] == 503
+    assert row["response"]["body"]["error"]["code"] == "model_crashed"
+    assert town.asked["line 5"] == 3
+
+
+def test_an_answer_that_takes_too_long_is_given_up(town: Town) -> None:
+    town.write_timeout = 0.05
+    town.script = lambda prompt, _: prompt != "line 2"
+    batch = town.finish(town.submit(request(2)))
+    assert batch.counts == Counts(1, 0, 1)
+    _, errors = town.results(batch)
+    assert errors["r2"]["response"] is None
+    assert errors["r2"]["error"]["code"] == "request_timeout"
+    assert town.asked["line 2"] == 2
+
+
+def test_a_model_that_cannot_be_loaded_fails_the_batch_and_keeps_its_answers(town: Town) -> None:
+    town.grant = lambda count: BROKEN if count > 10 else None
+    batch = town.finish(town.submit())
+    assert batch.status is Status.FAILED
+    assert batch.faults == (Fault("model_failed", "bad file", None, "body.model"),)
+    answers, errors = town.results(batch)
+    assert len(answers) == batch.counts.completed == 10
+    assert not errors
+
+
+def test_a_bug_in_a_line_is_that_lines_failure(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = attempts.perform
+
+    async def broken(services: Any, operation: Any) -> bytes:
+        if "line 3" in str(operation.jobs[0].ask):
+            raise RuntimeError("a bug")
+        return await usual(services, operation)
+
+    monkeypatch.setattr(attempts, "perform", broken)
+    batch = town.finish(town.submit())
+    assert batch.counts == Counts(LINES, LINES - 1, 1)
+    _, errors = town.results(batch)
+    assert errors["r3"]["response"]["status_code"] == 500
+    assert "a bug" not in json.dumps(errors)
+
+
+def test_what_is_wrong_with_lines_does_not_stop_the_others(town: Town) -> None:
+    lines = [request(1), request(2, top_p=7), request(3, stream=True), request(4)]
+    batch = town.finish(town.submit(*lines))
+    answers, errors = town.results(batch)
+    assert set(answers) == {"r1", "r4"}
+    assert [errors[name]["response"]["body"]["error"]["param"] for name in ("r2", "r3")] == [
+        "top_p",
+        "stream",
+    ]
+
+
+@pytest.mark.parametrize("seen", [*range(0, LINES, 3), LINES])
+def test_a_life_may_end_at_any_answer(town: Town, seen: int) -> None:
+    name = town.submit()
+
+    async def until_seen() -> None:
+        reached = asyncio.Event()
+        town.on_answer = lambda count: reached.set() if count >= seen else None
+        if seen:
+            await reached.wait()
+
+    town.live(until_seen)
+    town.on_answer = lambda count: None
+    expect_all_answered(town, town.finish(name))
+    # What was in flight runs again, and nothing else.
+    assert sum(town.asked.values()) <= LINES + AT_ONCE
+
+
+@pytest.mark.parametrize("seen", [*range(1, LINES, 3), LINES])
+def test_a_cancel_may_come_at_any_answer(town: Town, seen: int) -> None:
+    name = town.submit()
+    ends: list[Batch] = []
+
+    async def cancel_at() -> None:
+        reached = asyncio.Event()
+        town.on_answer = lambda count: reached.set() if count >= seen else None
+        await reached.wait()
+        try:
+            assert (await town.batches.advance(name, Event.CANCEL)).status is Status.CANCELLING
+        except Conflict:
+            # It was just ready.
+            assert seen == LINES
+        ends.append(await town.end_of(name))
+
+    town.live(cancel_at)
+    (batch,) = ends
+    answers, errors = town.results(batch)
+    assert len(answers) + len(errors) == LINES
+    assert len(answers) == batch.counts.completed
+    assert {row["error"]["code"] for row in errors.values()} <= {"batch_cancelled"}
+    if batch.status is Status.COMPLETED:
+        assert not errors
+    else:
+        assert batch.status is Status.CANCELLED
+
+
+def test_a_cancel_that_nobody_could_carry_out_is_carried_out_in_the_next_life(town: Town) -> None:
+    name = town.submit()
+    asyncio.run(Batches(town.database.table("batches"), town.files).advance(name, Event.CANCEL))
+    batch = town.finish(name)
+    assert batch.status is Status.CANCELLED
+    # Nothing had been looked at.
+    assert (batch.has_output, batch.has_errors, batch.counts) == (False, False, Counts())
+    assert not town.asked
+
+
+def test_a_window_that_ended_while_nobody_was_there_ends_the_batch(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = town.submit(window=0)
+    batch = town.finish(name)
+    assert batch.status is Status.EXPIRED
+    answers, errors = town.results(batch)
+    assert not answers
+    assert len(errors) == LINES
+    assert {row["error"]["code"] for row in errors.values()} == {"batch_expired"}
+    assert batch.counts == Counts(LINES, 0, 0)
+
+
+def test_a_disk_that_is_full_interrupts_and_nothing_is_lost(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, calls = Results.append, [0]
+
+    def append(self: Results, rows: Any) -> None:
+        calls[0] += 1
+        if calls[0] in (2, 4):
+            # As far as it went.
+            usual(self, [])
+            for file in self._files.values():
+                file.write(b'{"id": "batch_req_')
+                file.flush()
+            raise OSError(28, "No space left on device")
+        usual(self, rows)
+
+    monkeypatch.setattr(Results, "append", append)
+    expect_all_answered(town, town.finish(town.submit()))
+    assert calls[0] > 4
+
+
+def test_an_input_that_is_gone_fails_the_batch(town: Town) -> None:
+    name = town.submit()
+    town.files.delete(asyncio.run(town_batches(town).get(name)).input_file)
+    batch = town.finish(name)
+    assert batch.status is Status.FAILED
+    (fault,) = batch.faults
+    assert fault.code == "input_file_not_found"
+
+
+def town_batches(town: Town) -> Batches:
+    return Batches(town.database.table("batches"), town.files)
+
+
+def test_batches_are_run_in_the_order_they_came_two_at_a_time(town: Town) -> None:
+    names = [
+        town.submit(*(request(100 * batch + n) for n in range(1, LINES + 1)))
+        for batch in range(1, 5)
+    ]
+
+    async def all_ends() -> None:
+        for name in names:
+            assert (await town.end_of(name)).status is Status.COMPLETED
+
+    town.live(all_ends)
+    order = [int(prompt.removeprefix("line ")) // 100 for prompt in town.asked]
+    first = {batch: order.index(batch) for batch in (1, 2, 3, 4)}
+    last = {batch: len(order) - order[::-1].index(batch) for batch in (1, 2, 3, 4)}
+    assert sorted(first, key=lambda batch: first[batch])[2:] == [3, 4]
+    assert first[3] >= min(last[1], last[2])
+    assert first[4] >= sorted(last[batch] for batch in (1, 2, 3))[1]
+
+
+def test_no_more_than_so_many_lines_are_in_flight(town: Town) -> None:
+    names = [town.submit() for _ in range(3)]
+
+    async def wait_until_full() -> None:
+        full = asyncio.Event()
+        town.on_lease = lambda running: full.set() if running == 2 * AT_ONCE else None
+        await full.wait()
+
+    town.script = lambda prompt, attempt: False
+    town.live(wait_until_full)
+    town.script = lambda prompt, attempt: True
+    for name in names:
+        expect_all_answered(town, town.finish(name))
+    assert town.most_at_once == 2 * AT_ONCE
+
+
+def test_two_gateways_never_run_batches_at_the_same_time(town: Town) -> None:
+    name = town.submit()
+
+    async def both() -> None:
+        # The first has the lock from the start.
+        second = asyncio.create_task(town.make_runner().run())
+        try:
+            await town.end_of(name)
+        finally:
+            second.cancel()
+            await asyncio.gather(second, return_exceptions=True)
+
+    town.live(both)
+    assert set(town.asked.values()) == {1}
+    # The lock goes with its holder: another life can have it.
+    expect_all_answered(town, town.finish(name))
