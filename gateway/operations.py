@@ -127,10 +127,14 @@ def message_operation(
     sink: Chunks | Whole
     if asked.stream:
         sink = MessageChunks(
-            name, model, shown=asked.shown, calls_are_certain=asked.calls_are_certain
+            name,
+            model,
+            shown=asked.shown,
+            limit=asked.limit,
+            calls_are_certain=asked.calls_are_certain,
         )
     else:
-        sink = MessageWhole(name, model, shown=asked.shown)
+        sink = MessageWhole(name, model, shown=asked.shown, limit=asked.limit)
     return Operation(name, [asked.job], sink)
 
 

@@ -273,6 +273,12 @@ def test_the_last_token_that_is_allowed_ends_an_answer(ask: Asker) -> None:
     assert (message.stop_reason, message.usage.output_tokens) == ("max_tokens", 5)
 
 
+def test_the_end_of_the_window_ends_an_answer_too(ask: Asker) -> None:
+    message = ask("from 7", "Count", max_tokens=2000)
+    assert message.stop_reason == "model_context_window_exceeded"
+    assert read_tokens(message) + message.usage.output_tokens == 1024
+
+
 def test_an_answer_has_the_form_that_was_asked_for(client: anthropic.Anthropic) -> None:
     message = client.messages.parse(
         model="Tiny",

@@ -265,6 +265,24 @@ def test_a_request_that_only_warms_the_cache_has_no_content() -> None:
     assert body["usage"]["input_tokens"] == 16
 
 
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        (None, "max_tokens"),
+        (9, "max_tokens"),
+        (10, "model_context_window_exceeded"),
+    ],
+)
+def test_the_end_of_the_window_is_told_from_the_limit(limit: int | None, reason: str) -> None:
+    body = MessageWhole("msg_1", "tiny", limit=limit)
+    chunks = MessageChunks("msg_1", "tiny", limit=limit)
+    for event in SCRIPTS["cut"]:
+        body.add(event)
+        chunks.event(event)
+    assert body.body(DONE)["stop_reason"] == reason
+    assert read(chunks.closing(DONE))[-2]["delta"]["stop_reason"] == reason
+
+
 @pytest.mark.parametrize("sink", [stream, whole])
 def test_an_answer_without_its_end_is_a_bug(sink: Any) -> None:
     with pytest.raises(Internal, match="did not finish"):

@@ -511,6 +511,9 @@ def test_a_budget_between_calls_may_be_more_than_an_answer_has() -> None:
 def test_an_answer_may_have_a_form(fields: dict[str, Any], param: str) -> None:
     made = Constraint("json_schema", json.dumps(SCHEMA), param)
     assert submit(**fields).answer.constraint == made
+    # It is ended early where it would not be whole.
+    assert parse(body(**fields)).limit is None
+    assert parse(body()).limit == 100
 
 
 @pytest.mark.parametrize("effort", ["low", "medium", "high", "xhigh", "max"])

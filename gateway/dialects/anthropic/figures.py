@@ -51,13 +51,17 @@ def no_output(counts: dict[str, Any]) -> dict[str, Any]:
     return {**counts, "output_tokens": 0, "output_tokens_details": {"thinking_tokens": 0}}
 
 
-def ending(finished: Finished | None) -> dict[str, Any]:
-    """Why a message ended."""
+def ending(finished: Finished | None, done: Done, limit: int | None) -> dict[str, Any]:
+    """Why a message ended. Where it could only be cut by its `limit` of tokens or by the end of
+    the window, it is said which."""
     if finished is None:
         raise Internal("the model's process ended an answer that it did not finish")
     if finished.stop is not None:
         return {"stop_reason": "stop_sequence", "stop_sequence": finished.stop}
-    return {"stop_reason": _STOP_REASONS[finished.reason], "stop_sequence": None}
+    why = _STOP_REASONS[finished.reason]
+    if why == "max_tokens" and limit is not None and done.usage.completion_tokens < limit:
+        why = "model_context_window_exceeded"
+    return {"stop_reason": why, "stop_sequence": None}
 
 
 def text_block(text: str) -> dict[str, Any]:

@@ -117,6 +117,9 @@ class MessagesRequest:
     job: Job
     stream: bool
     shown: Shown
+    # The most tokens of an answer that nothing but this and the window can cut. One that is held to
+    # a form is ended before, while it can still be made whole.
+    limit: int | None
     # The answer is held to calls, so that none of them can turn out to be no call.
     calls_are_certain: bool
 
@@ -145,6 +148,7 @@ def parse(body: bytes, imc_header: str | None = None, betas: str | None = None) 
         job=replace(job, ttl=ttl(fields)),
         stream=bool(fields.stream),
         shown=shown if fields.max_tokens else "nothing",
+        limit=None if asked.box.must_call or asked.constraint else fields.max_tokens,
         calls_are_certain=asked.box.must_call,
     )
 

@@ -96,7 +96,15 @@ MESSAGE = closed(
         "role": {"const": "assistant"},
         "model": TEXT,
         "content": array(_CONTENT),
-        "stop_reason": {"enum": ["end_turn", "max_tokens", "stop_sequence", "tool_use"]},
+        "stop_reason": {
+            "enum": [
+                "end_turn",
+                "max_tokens",
+                "model_context_window_exceeded",
+                "stop_sequence",
+                "tool_use",
+            ]
+        },
         "stop_sequence": nullable(TEXT),
         "usage": _USAGE,
     }

@@ -55,10 +55,17 @@ class MessageChunks:
     keep_alive = PING
 
     def __init__(
-        self, name: str, model: str, *, shown: Shown = "everything", calls_are_certain: bool = False
+        self,
+        name: str,
+        model: str,
+        *,
+        shown: Shown = "everything",
+        limit: int | None = None,
+        calls_are_certain: bool = False,
     ) -> None:
         self._head = head(name, model)
         self._shown = shown
+        self._limit = limit
         self._calls_are_certain = calls_are_certain
         # Blocks begun; the last of them is open if `_open` says what it is.
         self._blocks = 0
@@ -87,7 +94,7 @@ class MessageChunks:
 
     def closing(self, done: Done) -> bytes:
         """The end of a message that ended well."""
-        why, counts = ending(self._finished), usage(done)
+        why, counts = ending(self._finished, done, self._limit), usage(done)
         if self._shown == "nothing":
             why, counts = NO_ANSWER, no_output(counts)
         delta = {"type": "message_delta", "delta": why, "usage": counts}

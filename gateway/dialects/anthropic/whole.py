@@ -55,9 +55,12 @@ class _Block:
 class MessageWhole:
     """Collects the events of one message."""
 
-    def __init__(self, name: str, model: str, *, shown: Shown = "everything") -> None:
+    def __init__(
+        self, name: str, model: str, *, shown: Shown = "everything", limit: int | None = None
+    ) -> None:
         self._head = head(name, model)
         self._shown = shown
+        self._limit = limit
         self._blocks: list[_Block] = []
         self._finished: Finished | None = None
 
@@ -86,7 +89,8 @@ class MessageWhole:
 
     def body(self, done: Done) -> dict[str, Any]:
         """The whole message."""
-        blocks, why, counts = self._blocks, ending(self._finished), usage(done)
+        blocks, counts = self._blocks, usage(done)
+        why = ending(self._finished, done, self._limit)
         if self._shown == "nothing":
             blocks, why, counts = [], NO_ANSWER, no_output(counts)
         return {
