@@ -153,6 +153,7 @@ class PlainRoute:
 PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/"),
     PlainRoute("GET", "/openapi.json"),
+    PlainRoute("GET", "/docs"),
     PlainRoute("GET", "/v1/models"),
     PlainRoute("GET", "/v1/models/{model:path}", "/v1/models/nope", "model"),
     PlainRoute("GET", "/v1/responses/{response_id}", "/v1/responses/nope", "response_id"),
