@@ -34,7 +34,11 @@ def template_of(header: gguf.Header, spec: TemplateSpec) -> str | None:
     """The chat template a load would use: a file's text or one of the GGUF's; None where neither
     has it."""
     if spec.path is not None:
-        return Path(spec.path).read_text("utf-8", "replace")
+        try:
+            return Path(spec.path).read_text("utf-8", "replace")
+        except OSError:
+            # A load would say what is wrong with it.
+            return None
     key = "tokenizer.chat_template"
     found = header.metadata.get(key if spec.name is None else f"{key}.{spec.name}")
     return found if isinstance(found, str) else None

@@ -254,3 +254,4 @@ def test_a_template_in_a_file_goes_before_the_models_own(tmp_path: Path) -> None
     file = tmp_path / "own.jinja"
     file.write_text("own")
     assert template_of(read(TINY), TemplateSpec(path=str(file), name="own")) == "own"
+    assert template_of(read(TINY), TemplateSpec(path=str(tmp_path / "gone.jinja"))) is None
