@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import BinaryIO
 
 from kronk.gateway.services import Services
@@ -35,8 +35,13 @@ class BadLine(Exception):
 class Input:
     """The lines that have no result yet, one after the other. Blocks for the disk."""
 
-    def __init__(self, file: BinaryIO, endpoint: str, done: Container[int]) -> None:
-        self._lines = lines.read(file)
+    def __init__(
+        self,
+        rows: Iterator[tuple[int, bytes | None]],
+        endpoint: str,
+        done: Container[int],
+    ) -> None:
+        self._rows = rows
         self._endpoint = endpoint
         self._done = done
         self._alone = threading.Lock()
@@ -44,7 +49,7 @@ class Input:
     def next(self) -> Line | None:
         """None at the end."""
         with self._alone:
-            for number, raw in self._lines:
+            for number, raw in self._rows:
                 if number in self._done:
                     continue
                 line = lines.parse(number, raw, self._endpoint)
@@ -63,7 +68,7 @@ async def answer_all(
     """
     finished: asyncio.Queue[Result | None] = asyncio.Queue(AT_ONCE)
     writer = asyncio.create_task(_write(services, batch, finished, results), name="batch-writer")
-    source = Input(file, batch.endpoint, frozenset(results.done))
+    source = Input(lines.read(file), batch.endpoint, frozenset(results.done))
     desk = Desk(services, batch.endpoint, operation_maker(services, batch.endpoint), ward)
     workers = [
         asyncio.create_task(_answer_some(desk, source, finished), name="batch-line")

@@ -84,12 +84,13 @@ class Results:
 
     def append(self, results: Iterable[Result]) -> None:
         """Write results; they are on disk when it returns."""
-        written = []
+        written, touched = [], set()
         for result in results:
-            line = self._line(result)
-            self._files[result.is_answer].write(line)
+            line, file = self._line(result), self._files[result.is_answer]
+            file.write(line)
             written.append((result.number, line))
-        for file in self._files.values():
+            touched.add(file)
+        for file in touched:
             file.flush()
             os.fsync(file.fileno())
         for number, line in written:

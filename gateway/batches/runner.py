@@ -21,7 +21,7 @@ _LOCK_SECONDS = 0.25
 # How often expired files are looked for.
 _SWEEP_SECONDS = 600.0
 # After an exception that nobody foresaw, or a disk that was full.
-_REST_SECONDS = 30.0
+_FIRST_REST, _LONGEST_REST = 30.0, 600.0
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Runner:
                     await self._look()
                 except Exception:
                     log.exception("batches cannot be looked at")
-                    await asyncio.sleep(_REST_SECONDS)
+                    await asyncio.sleep(_FIRST_REST)
                     continue
                 await self._services.batches.changed.wait()
         finally:
@@ -81,14 +81,16 @@ class Runner:
 
     async def _carry_out(self, name: str, work: Work) -> None:
         try:
+            rest = _FIRST_REST
             while True:
                 try:
                     await work.run()
                     return
                 except Exception:
                     # A full disk, or a bug of ours: neither may end the other batches.
-                    log.exception("batch interrupted", batch=name)
-                await asyncio.sleep(_REST_SECONDS)
+                    log.exception("batch interrupted", batch=name, rest=rest)
+                await asyncio.sleep(rest)
+                rest = min(2.0 * rest, _LONGEST_REST)
         finally:
             self._turns.leave(name)
             del self._tasks[name], self._works[name]

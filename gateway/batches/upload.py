@@ -29,10 +29,11 @@ async def receive(request: Request, files: Files) -> StoredFile:
     size = int(announced) if announced.isdecimal() else 0
     if size > MOST_BYTES + _FORM_BYTES:
         raise _too_large()
+    # All of it at once, where it is known.
     await asyncio.to_thread(files.check_room, size)
     async with opened(files.draft) as draft:
         try:
-            file = await _fill(request, draft)
+            file = await _fill(request, files, draft)
             await asyncio.to_thread(draft.sync)
             await asyncio.to_thread(files.add, file)
         except BaseException:
@@ -41,10 +42,11 @@ async def receive(request: Request, files: Files) -> StoredFile:
     return file
 
 
-async def _fill(request: Request, draft: Draft) -> StoredFile:
+async def _fill(request: Request, files: Files, draft: Draft) -> StoredFile:
     def write(data: bytes) -> None:
         if draft.size + len(data) > MOST_BYTES:
             raise _too_large()
+        files.check_room(len(data))
         draft.write(data)
 
     form = Form(request.headers.get("content-type", ""), write, _LONGEST_FIELD)

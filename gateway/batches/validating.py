@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import BinaryIO
 
 from kronk.gateway.services import Services
@@ -14,11 +13,6 @@ from . import lines
 from .files import Files
 from .lines import Validation
 from .records import Batch, Fault
-
-# So much is read before streams get the interpreter.
-_BREATH_LINES = 32
-_BREATH_BYTES = 256 * 1024
-_BREATH_SECONDS = 0.001
 
 
 def validate(services: Services, batch: Batch, over: threading.Event) -> Validation:
@@ -46,14 +40,9 @@ def input_gone(error: NotFound) -> Fault:
 
 
 def _look_at_all(file: BinaryIO, validation: Validation, over: threading.Event) -> None:
-    breath = 0
-    for number, raw in lines.read(file):
+    for number, raw in lines.paced(lines.read(file)):
         if over.is_set() or not validation.look(number, raw):
             return
-        breath += len(raw or b"")
-        if number % _BREATH_LINES == 0 or breath > _BREATH_BYTES:
-            breath = 0
-            time.sleep(_BREATH_SECONDS)
     validation.end()
 
 

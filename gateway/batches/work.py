@@ -15,6 +15,7 @@ from kronk.shared.errors import Conflict, ModelFailed, NotFound
 
 from .answering import BadLine, Input, answer_all
 from .files import StoredFile
+from .lines import paced, read
 from .records import Batch, Counts, Event, Fault, Status
 from .results import CANCELLED, EXPIRED, NoResponse, Result, Results
 from .turns import Turns, opened
@@ -131,7 +132,7 @@ class Work:
             # It was not looked at, so nobody knows whether its lines are requests.
             return
         with open_input(self._files, batch) as file:
-            rest = Input(file, batch.endpoint, frozenset(results.done))
+            rest = Input(paced(read(file)), batch.endpoint, frozenset(results.done))
             waiting: list[Result] = []
             while (line := rest.next()) is not None:
                 waiting.append(Result(line.number, line.custom_id, why))

@@ -25,6 +25,7 @@ from kronk.gateway.batches.schemas import (
     purpose_parameter,
 )
 from kronk.gateway.batches.upload import receive as receive_upload
+from kronk.gateway.body import disconnect_watch
 from kronk.gateway.services import services_of
 from kronk.shared.errors import Conflict
 
@@ -126,15 +127,16 @@ class _Content(Response):
         self.headers["x-content-type-options"] = "nosniff"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.Event()
         with self._file:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            left = self._size
-            while left:
-                part = await asyncio.to_thread(self._file.read, min(left, _SENT_AT_ONCE))
-                if not part:
-                    # Cut by somebody; the missing bytes show the client that it is not whole.
-                    return
-                left -= len(part)
-                await send({"type": "http.response.body", "body": part, "more_body": left > 0})
-            if not self._size:
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            async with disconnect_watch(receive, gone.set):
+                left = self._size
+                while left and not gone.is_set():
+                    part = await asyncio.to_thread(self._file.read, min(left, _SENT_AT_ONCE))
+                    if not part:
+                        # Cut by somebody; the missing bytes show the client that it is not whole.
+                        return
+                    left -= len(part)
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

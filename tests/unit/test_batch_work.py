@@ -225,7 +225,7 @@ def town(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     # As often as ever, without the waits.
     monkeypatch.setattr(attempts, "wait_before_retry", at_once)
-    monkeypatch.setattr(runner, "_REST_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "_FIRST_REST", 0.0)
     town = Town(tmp_path / "town", tiny)
     yield town
     town.database.close()
