@@ -26,6 +26,7 @@ _COMMANDS = {
     "ps": ("ps", "ps_app", "Show the loaded models and their processes."),
     "model": ("model", "model_app", "List the models on this machine, and fetch more."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
+    "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),
     "doctor": ("doctor", "doctor_app", "Check this machine and say what to do."),
 }
 

@@ -15,7 +15,7 @@ import pytest
 from openai.types import Batch
 
 from harness.counting_model import counted
-from harness.server import SMALL, Server, running_server
+from harness.server import SMALL, Server, kronk, running_server
 from harness.waiting import wait_until
 from kronk.gateway.batches import schemas
 from kronk.gateway.batches.files import MOST_BYTES
@@ -163,6 +163,24 @@ def test_responses_come_in_batches_too_and_can_be_asked_for(client: openai.OpenA
     for name, one in results(client, batch.output_file_id).items():
         again = client.responses.retrieve(one["response"]["body"]["id"])
         assert again.output_text == counted(int(name[1:]), 3)
+
+
+def test_operators_see_batches_and_stop_them(house: Server, client: openai.OpenAI) -> None:
+    made = submitted(client, *(counting(n, 100, "Slow") for n in range(1, 41)))
+    base = f"--base-path={house.base}"
+    listed = kronk("batch", "list", base)
+    assert made.id in listed.stdout, listed.stderr
+    assert kronk("batch", "cancel", made.id, base).stdout == f"{made.id} is cancelling\n"
+    assert ended(client, made).status == "cancelled"
+    shown = kronk("batch", "show", made.id, base).stdout
+    assert "cancelled" in shown
+    assert json.loads(kronk("batch", "show", made.id, "--json", base).stdout)["id"] == made.id
+    refused = kronk("batch", "show", "batch_x", base)
+    assert refused.returncode != 0
+    assert "batch_x" in refused.stderr
+    assert house.events("batch started", batch=made.id)
+    (end,) = house.events("batch ended", batch=made.id)
+    assert end["status"] == "cancelled"
 
 
 # What cannot be run.
