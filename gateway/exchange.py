@@ -36,7 +36,7 @@ from kronk.shared.wire.to_gateway import (
     WorkerLost,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
-from kronk.shared.wire.to_worker import Cancel, Credit
+from kronk.shared.wire.to_worker import Cancel, Credit, Inspect
 from kronk.shared.wire.values import Purpose, Timings, Usage
 
 from .job import Job
@@ -308,5 +308,9 @@ class Exchange:
 
 
 def _lease_request(lease: int, job: Job) -> LeaseRequest:
-    purpose: Purpose = "load" if job.ask is None else "answer"
+    purpose: Purpose = "answer"
+    if job.ask is None:
+        purpose = "load"
+    elif isinstance(job.ask, Inspect):
+        purpose = "inspect"
     return LeaseRequest(lease, job.model, job.ttl, job.priority, purpose)

@@ -13,7 +13,7 @@ from kronk.shared.wire.values import LoadSpec, Priority, Purpose
 
 from .actions import Grant, Outbox, Refuse, Resolve
 from .lookups import LookUps
-from .model import MOST_BATCH, Model
+from .model import MOST_BATCH, MOST_WAITING, Model
 
 # Suggested to a caller who found everything taken.
 TRY_AGAIN_IN = 2.0
@@ -66,7 +66,8 @@ class Leases:
 
     def attach(self, claim: Claim, model: Model, now: float) -> None:
         """Let the lease wait at its model, unless it is known already that there is no use."""
-        lease, is_batch = claim.lease, claim.priority == "batch"
+        lease = claim.lease
+        is_batch = claim.priority == "batch" and claim.purpose == "answer"
         if claim.purpose == "load" and model.needs_no_load(claim.ttl):
             model.touch(now, claim.ttl)
             self._out.put(Grant(lease, None))
@@ -74,15 +75,18 @@ class Leases:
             self.refuse(lease, error)
         elif is_batch and len(model.batch) >= MOST_BATCH:
             self.refuse(lease, overloaded(f"{MOST_BATCH} batch requests wait for {model.id}"))
-        elif not is_batch and self._is_full(model):
+        elif not is_batch and self._is_full(model, claim.purpose):
             self.refuse(lease, overloaded(_queue_full(model)))
         else:
-            model.attach(lease, now, claim.ttl, claim.priority)
+            model.attach(lease, now, claim.ttl, claim.priority, claim.purpose)
             self._place[lease] = model
 
-    def _is_full(self, model: Model) -> bool:
+    def _is_full(self, model: Model, purpose: Purpose) -> bool:
+        if purpose != "answer":
+            # Once the model is loaded it is granted at once.
+            return len(model.waiting) >= MOST_WAITING
         # What finds a free place is granted at once and does not wait.
-        free = max(model.capacity - len(model.leases), 0)
+        free = max(model.capacity - model.in_slots, 0)
         return len(model.waiting) >= model.most_waiting + free
 
     def grant(self, model: Model, now: float) -> None:
@@ -98,9 +102,9 @@ class Leases:
         self._out.put(Refuse(lease, error))
 
     def refuse_waiting(self, model: Model, error: KronkError) -> None:
-        for lease in model.waiting:
+        for lease in list(model.waiting):
+            model.forget(lease)
             self.refuse(lease, error)
-        model.waiting.clear()
         self.refuse_batch(model, error)
 
     def refuse_batch(self, model: Model, error: KronkError) -> None:
@@ -118,10 +122,10 @@ class Leases:
             self.refuse(lease, overloaded("the models folder does not answer"))
         for model in models:
             for lease in model.impatient(now):
-                del model.waiting[lease]
+                model.forget(lease)
                 self.refuse(lease, overloaded(no_room))
             for lease in model.overdue(now):
-                del model.waiting[lease]
+                model.forget(lease)
                 self.refuse(lease, overloaded(_waited_too_long(model)))
 
     def returned(self, lease: int, now: float) -> None:
@@ -131,26 +135,22 @@ class Leases:
         if isinstance(place, str):
             self._lookups.forget(place, lease)
         elif place is not None:
-            place.waiting.pop(lease, None)
-            place.batch.pop(lease, None)
             if lease in place.leases:
-                place.leases.remove(lease)
                 place.last_used = now
+            place.forget(lease)
 
     def void_granted(self, model: Model) -> None:
         """Its worker is gone."""
-        for lease in model.leases:
+        for lease in list(model.leases):
             del self._place[lease]
-        model.leases.clear()
+            model.forget(lease)
 
     def void_all(self, models: Iterable[Model], now: float) -> None:
         """The gateway is gone, and with it everybody who could return one."""
         for model in models:
             if model.leases:
                 model.last_used = now
-            model.leases.clear()
-            model.waiting.clear()
-            model.batch.clear()
+            model.forget_all()
         self._lookups.forget_all()
         self._place.clear()
         self._claims.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from kronk.shared.errors import KronkError
-from kronk.shared.wire.values import LoadSpec, ModelStatus, Priority
+from kronk.shared.wire.values import LoadSpec, ModelStatus, Priority, Purpose
 
 from .eviction import Resident, expiry
 from .lifecycle import RESIDENT, Event, State, after
@@ -30,7 +30,7 @@ class Model:
     Invariants: `worker` is set exactly in the states of `RESIDENT`; `leases` is empty unless the
     state is READY or DRAINING; a lease is in one of `waiting`, `batch` and `leases`; nothing moves
     from `batch` to `leases` while there is somebody in `waiting`, or when it would take the last
-    slot.
+    slot; `slotless` are some of `waiting` and `leases`.
     """
 
     def __init__(self, spec: LoadSpec, now: float, ttl: float) -> None:
@@ -45,6 +45,8 @@ class Model:
         # The same of batch requests, which have no deadline.
         self.batch: dict[int, float] = {}
         self.leases: set[int] = set()
+        # Those that need the model and no slot of it.
+        self.slotless: set[int] = set()
         # Seconds it may be idle, infinity for ever: what the last request said that said something
         # since the load was first wanted, else the server's own.
         self.ttl = self._own_ttl = ttl
@@ -74,13 +76,31 @@ class Model:
         self.since = now
         self.deadline = deadline
 
-    def attach(self, lease: int, now: float, ttl: float | None, priority: Priority) -> None:
+    def attach(
+        self, lease: int, now: float, ttl: float | None, priority: Priority, purpose: Purpose
+    ) -> None:
         """Let the lease wait here."""
         if not self.queued and self.state in (State.ABSENT, State.DRAINING):
             self.ttl = self._own_ttl
         if ttl is not None:
             self.ttl = ttl
-        (self.batch if priority == "batch" else self.waiting)[lease] = now
+        if purpose != "answer":
+            self.slotless.add(lease)
+            self.waiting[lease] = now
+        else:
+            (self.batch if priority == "batch" else self.waiting)[lease] = now
+
+    def forget(self, lease: int) -> None:
+        """Nobody waits for the lease or has it any more. Idempotent."""
+        self.waiting.pop(lease, None)
+        self.batch.pop(lease, None)
+        self.leases.discard(lease)
+        self.slotless.discard(lease)
+
+    def forget_all(self) -> None:
+        """The same of every lease."""
+        for place in (self.waiting, self.batch, self.leases, self.slotless):
+            place.clear()
 
     def needs_no_load(self, ttl: float | None) -> bool:
         """Whether a request that only wants the model loaded, or let go, has that already: it takes
@@ -150,8 +170,14 @@ class Model:
         """Move leases from waiting to granted, as many as the worker takes."""
         if self.state is not State.READY or self.worker is None:
             return []
-        granted = self._grant(self.waiting, self.capacity)
+        granted = self._take(self.waiting, [one for one in self.waiting if one in self.slotless])
+        granted += self._grant(self.waiting, self.capacity)
         return granted if self.waiting else granted + self._grant(self.batch, self._batch_capacity)
+
+    @property
+    def in_slots(self) -> int:
+        """Granted leases that have a slot, or wait for one in the worker."""
+        return len(self.leases - self.slotless) if self.slotless else len(self.leases)
 
     @property
     def _batch_capacity(self) -> int:
@@ -162,7 +188,9 @@ class Model:
         return max(self.worker.fitted.slots - 1, 1)
 
     def _grant(self, queue: dict[int, float], capacity: int) -> list[int]:
-        granted = list(queue)[: max(capacity - len(self.leases), 0)]
+        return self._take(queue, list(queue)[: max(capacity - self.in_slots, 0)])
+
+    def _take(self, queue: dict[int, float], granted: list[int]) -> list[int]:
         for lease in granted:
             del queue[lease]
             self.leases.add(lease)

@@ -13,7 +13,8 @@ Json = Any
 # "batch" waits until no "interactive" request wants the place, and leaves one free for the next.
 Priority = Literal["interactive", "batch"]
 # "load" wants nothing of the model but that it is loaded, or with a TTL of 0 that it is not.
-Purpose = Literal["answer", "load"]
+# "inspect" has nothing decoded. Neither needs a slot.
+Purpose = Literal["answer", "load", "inspect"]
 
 
 @dataclass(frozen=True, slots=True)

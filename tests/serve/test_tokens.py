@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -91,3 +92,17 @@ def test_the_text_of_prompts_of_tokens_is_echoed(house: Server, stream: bool) ->
     plain = client.completions.create(model="Tiny", prompt=texts, **options)
     assert said == [choice.text for choice in plain.choices]
     assert [text.startswith(texts[at // 2]) for at, text in enumerate(said)] == [True] * 4
+
+
+def test_counting_waits_for_no_slot(house: Server) -> None:
+    # It has one slot, and one place to wait for it.
+    model = "Slow/NARROW"
+    with house.stream(model, "from 7", max_tokens=4000) as running, ThreadPoolExecutor(1) as pool:
+        running.wait_for_pieces(1)
+        waiting = pool.submit(house.chat, model, "from 500", max_tokens=5)
+        house.wait_for_row(model, active_streams=1, queued=1)
+        found = house.http().post("/v1/tokenize", json={"model": model, "content": "from 7"})
+        assert running.ended_at is None
+        assert waiting.result().status_code == 503
+    assert found.status_code == 200, found.text
+    assert found.json()["count"] > 0

@@ -689,6 +689,36 @@ def test_batches_take_no_places_of_the_queue_and_have_a_bound_of_their_own() -> 
     assert house.granted()[2:] == leases
 
 
+@pytest.mark.parametrize("model", ["a", "timed"])
+def test_what_needs_no_slot_waits_for_none(model: str) -> None:
+    house = House()
+    house.load(model)
+    asked = [house.ask(model) for _ in range(SLOTS + QUEUE)]
+    assert house.is_refused(house.ask(model))
+    seen = house.granted()
+    looks = [house.ask(model, purpose="inspect") for _ in range(50)]
+    assert house.granted() == seen + looks
+    # And takes none from those who do.
+    house.do("lease_returned", asked[0])
+    again = house.ask(model)
+    assert not house.is_refused(again)
+    assert again in house.granted() or model == "timed"
+
+
+def test_what_needs_no_slot_waits_for_the_load_and_keeps_the_model() -> None:
+    house = House(ttl=10.0)
+    look, batch = house.ask("a", purpose="inspect"), house.ask("a", None, "batch", "inspect")
+    assert house.granted() == []
+    house.make_ready("a")
+    assert house.granted() == [look, batch]
+    house.sleep(100)
+    assert house.state("a") == "ready"
+    house.do("lease_returned", look)
+    house.do("exited", 1, Exit(-9))
+    house.do("lease_returned", batch)
+    assert house.row("a").active_streams == 0
+
+
 def test_a_batch_waits_for_a_slot_and_for_room_as_long_as_it_takes() -> None:
     house = House(models_in_cache=1)
     held = [house.ask("timed") for _ in range(SLOTS)]
@@ -1081,6 +1111,7 @@ class Storm:
         self.alive: set[int] = set()
         self.open: set[int] = set()
         self.batches: set[int] = set()
+        self.slotless: set[int] = set()
         self.seen = 0
 
     def event(self) -> None:
@@ -1094,10 +1125,13 @@ class Storm:
         lease = next(self.house.lease)
         self.open.add(lease)
         priority = self.chance.choice(["interactive", "interactive", "batch"])
-        if priority == "batch":
+        purpose = self.chance.choice(["answer", "answer", "load", "inspect"])
+        if purpose != "answer":
+            self.slotless.add(lease)
+        elif priority == "batch":
             self.batches.add(lease)
         ttl = self.chance.choice([None, None, 0.0, 3.0, math.inf])
-        claim = Claim(lease, ttl, priority, self.chance.choice(["answer", "answer", "load"]))
+        claim = Claim(lease, ttl, priority, purpose)
         self.house.do("lease_requested", claim, self.chance.choice("abcd"))
 
     def give_back(self) -> None:
@@ -1165,9 +1199,11 @@ class Storm:
             ]
             assert len(batches) <= SLOTS - 1
             assert (row.generation is not None) == (row in resident)
-            assert row.active_streams <= SLOTS + QUEUE
+            slotless = sum(granted.get(lease) == row.generation for lease in self.slotless)
+            in_slots = row.active_streams - slotless
+            assert in_slots <= SLOTS + QUEUE
             # What waits for a ready model are batches, once the last slot is to stay free.
-            assert row.state != "ready" or not row.queued or row.active_streams >= SLOTS - 1
+            assert row.state != "ready" or not row.queued or in_slots >= SLOTS - 1
             assert row.state in ("ready", "draining") or not row.active_streams
 
     def calm_down(self) -> None:
