@@ -406,6 +406,37 @@ def test_an_item_can_be_named_instead_of_sent(form: dict[str, Any]) -> None:
     assert messages(raw, first) == messages(said(user("one"), answer("two"), user("three")))
 
 
+def test_the_newest_record_has_the_items_of_all_before() -> None:
+    """A client that names every item has a request of one read, not of as many as there were
+    turns."""
+    reads: list[str] = []
+    records: dict[str, Stored] = {}
+
+    def find(name: str) -> Stored | None:
+        reads.append(name)
+        return records.get(name)
+
+    sent: list[Any] = []
+    for turn in range(40):
+        reads.clear()
+        name = response_name(NOW, turn.to_bytes(20))
+        sent.append(user(f"q{turn}"))
+        request = parse(said(*sent), name, NOW, find)
+        assert request.kept is not None
+        output = {**answer("a"), "id": request.names.new("message"), "status": "completed"}
+        records[name] = Stored(request.born | {"output": [output]}, request.kept.items, 1)
+        assert len(reads) == min(turn, 1)
+        sent.append({"type": "item_reference", "id": output["id"]})
+    assert len(request.kept.items) == 79
+    assert request.kept.size > 79 * 50
+
+
+def test_references_lead_to_a_bounded_number_of_records() -> None:
+    names = [f"msg_{response_name(NOW, at.to_bytes(20))[5:]}0000" for at in range(33)]
+    assert refusal(said(*({"id": name} for name in names))).param == "input"
+    assert isinstance(refusal(said(*({"id": name} for name in names[1:]))), NotFound)
+
+
 def test_nothing_is_kept_of_what_is_not_to_be_stored() -> None:
     assert asked(body(store=False)).kept is None
     assert asked(body(store=False)).born["store"] is False

@@ -11,11 +11,11 @@ from typing import Any
 from kronk.gateway.dialects.content import one_of
 from kronk.gateway.dialects.fields import NOT_SUPPORTED, members, path, string, wrong
 from kronk.gateway.dialects.messages import call_arguments
-from kronk.shared.errors import InvalidArgument, NotFound
+from kronk.shared.errors import InvalidArgument
 
-from .ids import ItemNames, keeper
+from .ids import ItemNames
 from .parts import message_parts, output_parts, texts
-from .stored import Find
+from .references import Shelf, referred
 
 Item = dict[str, Any]
 
@@ -24,7 +24,7 @@ _STATUSES = ("in_progress", "completed", "incomplete")
 _PHASES = ("commentary", "final_answer")
 
 
-def input_items(value: object, names: ItemNames, find: Find) -> list[Item]:
+def input_items(value: object, names: ItemNames, shelf: Shelf) -> list[Item]:
     """The items of `input`, each with an id; `InvalidArgument` names the first fault."""
     if value is None:
         return []
@@ -32,7 +32,8 @@ def input_items(value: object, names: ItemNames, find: Find) -> list[Item]:
         return [_message({"role": "user", "content": value}, "input", names)]
     if not isinstance(value, list):
         raise wrong("input", "a string or an array of items", value)
-    return [_item(item, path("input", at), names, find) for at, item in enumerate(value)]
+    shelf.fetch(value)
+    return [_item(item, path("input", at), names, shelf) for at, item in enumerate(value)]
 
 
 def places(value: object, items: list[Item]) -> dict[str, str]:
@@ -81,21 +82,19 @@ def answered(items: list[Item]) -> list[Item]:
     return kept
 
 
-def _item(value: object, where: str, names: ItemNames, find: Find) -> Item:
+def _item(value: object, where: str, names: ItemNames, shelf: Shelf) -> Item:
     if not isinstance(value, dict):
         raise wrong(where, "an object", value)
+    if (name := referred(value)) is not None:
+        return shelf.item(name)
     # Clients send an answer's items back with all that their classes have.
     given = {key: member for key, member in value.items() if member is not None}
-    name = given.get("type")
-    if name is None:
-        if given.keys() == {"id"}:
-            name = "item_reference"
-        elif "role" in given:
-            name = "message"
-    if name == "item_reference":
-        return _referred(given, where, find)
+    name = given.get("type", "message" if "role" in given else None)
     if not isinstance(name, str):
         raise wrong(f"{where}.type", "a string", name)
+    if name == "item_reference":
+        # One that cannot be read: this says why.
+        string(members(given, where, "type", "id").get("id"), f"{where}.id")
     read = _READERS.get(name)
     if read is None:
         raise InvalidArgument(
@@ -104,20 +103,6 @@ def _item(value: object, where: str, names: ItemNames, find: Find) -> Item:
             param=f"{where}.type",
         )
     return read(given, where, names)
-
-
-def _referred(given: Item, where: str, find: Find) -> Item:
-    name = string(members(given, where, "type", "id").get("id"), f"{where}.id")
-    home = keeper(name)
-    stored = find(home) if home else None
-    for item in stored.conversation if stored else ():
-        if item["id"] == name:
-            return item
-    raise NotFound(
-        f"Item with id '{name[:100]}' not found. Items are not persisted when `store` is set to "
-        "false. Try again with `store` set to true, or remove this item from your input.",
-        param="input",
-    )
 
 
 def _message(given: Item, where: str, names: ItemNames) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -34,6 +35,7 @@ from kronk.shared.wire.values import Answer, Prompt, Sampling
 from .conversation import chat_messages
 from .ids import ItemNames
 from .items import Item, answered, check_names, input_items, places
+from .references import Shelf
 from .schemas import FORMAT, INPUT, TOOL_CHOICE, TOOLS
 from .stored import Find, PreviousResponseNotFound, Stored
 from .tools import echoed_tools, toolbox
@@ -81,6 +83,9 @@ INCLUDABLE = (
     "computer_call_output.output.image_url",
     "code_interpreter_call.outputs",
 )
+_INCLUDE_SCHEMA = {
+    "anyOf": [{"type": "array", "items": {"enum": list(INCLUDABLE)}}, {"type": "null"}]
+}
 Summary = Literal["auto", "concise", "detailed"]
 
 
@@ -125,7 +130,7 @@ class ResponseBody(TextBody):
     # Of built-in tools, of which there are none.
     max_tool_calls: int | None = Field(default=None, ge=1)
     top_logprobs: int | None = Field(default=None, ge=0, le=MOST_TOP_LOGPROBS)
-    include: list[str] | None = None
+    include: Annotated[list[str] | None, WithJsonSchema(_INCLUDE_SCHEMA)] = None
     enable_thinking: bool | None = None
     thinking_budget: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
     chat_template_kwargs: dict[str, Any] | None = None
@@ -175,11 +180,14 @@ def parse(
     sampled, most = sampling(given), fields.max_output_tokens
     check_min_tokens(sampled, most, "max_output_tokens")
     names, before = ItemNames(name), _before(fields.previous_response_id, find)
-    new = input_items(fields.input, names, find)
+    shelf = Shelf(find)
+    new = input_items(fields.input, names, shelf)
     items = _conversation(before, new)
     prompt = _prompt(fields, items, places(fields.input, new), box, session(fields, imc_header))
     born = _born(fields, sampled, name, now)
     size = len(body) + (before.size if before else 0)
+    if not shelf.is_empty:
+        size = len(json.dumps(items))
     job = generate(fields.model, prompt, sampled, answer, most, stops(fields.stop))
     return ResponseRequest(
         job=replace(job, ttl=ttl(fields)),
@@ -307,6 +315,7 @@ def _born(fields: ResponseBody, sampled: Sampling, name: str, now: int) -> dict[
     """The response object with what was asked for. Null is "as the model is configured"."""
     reasoning = fields.reasoning or ReasoningFields()
     said = fields.text.format if fields.text else None
+    retention = fields.prompt_cache_retention
     return {
         "id": name,
         "object": "response",
@@ -325,7 +334,7 @@ def _born(fields: ResponseBody, sampled: Sampling, name: str, now: int) -> dict[
         "parallel_tool_calls": fields.parallel_tool_calls is not False,
         "previous_response_id": fields.previous_response_id,
         "prompt_cache_key": fields.prompt_cache_key,
-        "prompt_cache_retention": fields.prompt_cache_retention,
+        "prompt_cache_retention": retention and retention.replace("-", "_"),
         "reasoning": {
             "effort": reasoning.effort,
             "summary": reasoning.summary or reasoning.generate_summary,
