@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -137,6 +137,25 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
     JsonRoute("/api/pull", {"model": CHAT}, ("model",), is_text=False),
 )
 BY_PATH = {route.path: route for route in JSON_ROUTES}
+
+
+def chat_request(prompt: str, most: int) -> dict[str, Any]:
+    return {"messages": said(prompt), "max_tokens": most}
+
+
+def ollama_request(most: int) -> dict[str, Any]:
+    return {"options": {"num_predict": most}}
+
+
+# Routes that write text, and what each calls a prompt and the most tokens of an answer.
+WRITING: dict[str, Callable[[str, int], dict[str, Any]]] = {
+    "/v1/chat/completions": chat_request,
+    "/v1/completions": lambda prompt, most: {"prompt": prompt, "max_tokens": most},
+    "/v1/responses": lambda prompt, most: {"input": prompt, "max_output_tokens": most},
+    "/v1/messages": chat_request,
+    "/api/chat": lambda prompt, most: ollama_request(most) | {"messages": said(prompt)},
+    "/api/generate": lambda prompt, most: ollama_request(most) | {"prompt": prompt},
+}
 
 
 @dataclass(frozen=True)
