@@ -12,6 +12,7 @@ import structlog
 
 from kronk.gateway.services import Services
 from kronk.shared.errors import Conflict, ModelFailed, NotFound
+from kronk.shared.files import sync_folder
 
 from .answering import BadLine, Input, answer_all
 from .files import StoredFile
@@ -171,6 +172,8 @@ class Work:
         if not size:
             path.unlink(missing_ok=True)
             return False
+        # Before anything says that it is there.
+        sync_folder(path.parent)
         now, kept = int(time.time()), batch.output_expires_after
         self._files.add(
             StoredFile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from harness import random_pooled
 from harness.random_pooled import LAST, MEAN, RANK, RERANKER
 from harness.server import SMALL, Server, running_server
+from harness.waiting import wait_until
 
 WORDS = [
     f"{color} {animal}" for color in ("red", "blue", "old") for animal in ("fox", "dog", "cat")
@@ -221,3 +223,32 @@ def test_ps_shows_the_texts_it_decodes_together(server: Server, client: openai.O
     row = next(row for row in server.status()["data"] if row["model"] == "Mean")
     assert (row["slots_total"], row["n_ctx"]) == (32, 512)
     assert row["active_streams"] == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        ("/v1/embeddings", {"model": "Mean", "input": WORDS}),
+        ("/v1/rerank", {"model": "Rank", "query": "a red fox", "documents": WORDS}),
+    ],
+)
+def test_a_batch_answers_as_the_route_does(
+    client: openai.OpenAI, http: httpx.Client, url: Any, body: dict[str, Any]
+) -> None:
+    line = {"custom_id": "a", "method": "POST", "url": url, "body": body}
+    file = client.files.create(file=json.dumps(line).encode(), purpose="batch")
+    batch = client.batches.create(input_file_id=file.id, endpoint=url, completion_window="24h")
+    wait_until(lambda: client.batches.retrieve(batch.id).status == "completed", "its end")
+    batch = client.batches.retrieve(batch.id)
+    assert batch.output_file_id is not None
+    answered = json.loads(client.files.content(batch.output_file_id).text)["response"]["body"]
+    alone = http.post(url, json=body).json()
+    changing = {"id", "created", "timings"}
+    assert answered.keys() == alone.keys()
+    for key in alone.keys() - changing:
+        if key in ("data", "results"):
+            assert [one["index"] for one in answered[key]] == [one["index"] for one in alone[key]]
+        else:
+            assert answered[key] == alone[key]
+    assert batch.usage is not None
+    assert batch.usage.input_tokens == alone["usage"]["prompt_tokens"]
