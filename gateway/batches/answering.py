@@ -12,7 +12,7 @@ from kronk.gateway.services import Services
 
 from . import lines
 from .attempts import Desk, answer
-from .endpoints import operation_maker
+from .endpoints import operation_makers
 from .lines import Line
 from .records import Batch, Fault
 from .results import Result, Results
@@ -69,7 +69,7 @@ async def answer_all(
     finished: asyncio.Queue[Result | None] = asyncio.Queue(AT_ONCE)
     writer = asyncio.create_task(_write(services, batch, finished, results), name="batch-writer")
     source = Input(lines.read(file), batch.endpoint, frozenset(results.done))
-    desk = Desk(services, batch.endpoint, operation_maker(services, batch.endpoint), ward)
+    desk = Desk(services, batch.endpoint, operation_makers(services)[batch.endpoint], ward)
     workers = [
         asyncio.create_task(_answer_some(desk, source, finished), name="batch-line")
         for _ in range(AT_ONCE)

@@ -1,4 +1,4 @@
-"""The routes whose requests may come in a batch."""
+"""What makes a line of a batch the operation that answers it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,15 @@ from kronk.gateway.operations import (
 )
 from kronk.gateway.services import Services
 
-_RESPONSES = "/v1/responses"
-_OTHERS: Mapping[str, Callable[[bytes], Operation]] = {
-    "/v1/chat/completions": chat_operation,
-    "/v1/completions": completion_operation,
-    "/v1/embeddings": embedding_operation,
-    # Not in OpenAI's API.
-    "/v1/rerank": rerank_operation,
-}
-ENDPOINTS = (*_OTHERS, _RESPONSES)
+Maker = Callable[[bytes], Operation]
 
 
-def operation_maker(services: Services, endpoint: str) -> Callable[[bytes], Operation]:
-    """What makes the body of a line the operation that answers it."""
-    if endpoint == _RESPONSES:
-        return partial(responses_operation, store=services.responses)
-    return _OTHERS[endpoint]
+def operation_makers(services: Services) -> Mapping[str, Maker]:
+    """By endpoint; each takes the body of a line."""
+    return {
+        "/v1/chat/completions": chat_operation,
+        "/v1/completions": completion_operation,
+        "/v1/embeddings": embedding_operation,
+        "/v1/responses": partial(responses_operation, store=services.responses),
+        "/v1/rerank": rerank_operation,
+    }

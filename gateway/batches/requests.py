@@ -15,6 +15,14 @@ from kronk.shared.units import parse_duration
 
 from .names import is_name
 
+ENDPOINTS = (
+    "/v1/chat/completions",
+    "/v1/completions",
+    "/v1/embeddings",
+    "/v1/responses",
+    # Not in OpenAI's API.
+    "/v1/rerank",
+)
 UPLOAD_PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 # OpenAI's: from an hour to 30 days, and 30 days for batches where nothing is said.
 LEAST_KEPT, MOST_KEPT = 3600, 30 * 86400
@@ -60,6 +68,14 @@ def _seconds(text: str, where: str) -> int:
     return _number(text, where, LEAST_KEPT, MOST_KEPT)
 
 
+_WINDOW_SCHEMA = {
+    "type": "string",
+    "pattern": r"^([0-9]+(\.[0-9]+)?[smhd])+$",
+    "examples": ["24h"],
+    "description": "`24h`, or another duration from 1s to 720h.",
+}
+
+
 class OutputExpiresAfter(BaseModel):
     """How long the result files are kept."""
 
@@ -75,9 +91,9 @@ class BatchBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", title="CreateBatchRequest")
 
     input_file_id: str
-    endpoint: str
+    endpoint: Annotated[str, WithJsonSchema({"enum": list(ENDPOINTS)})]
     # `24h`, or another duration such as `90m`.
-    completion_window: str
+    completion_window: Annotated[str, WithJsonSchema(_WINDOW_SCHEMA)]
     metadata: Annotated[Any, WithJsonSchema(METADATA_SCHEMA)] = None
     output_expires_after: OutputExpiresAfter | None = None
 
@@ -95,15 +111,15 @@ class BatchRequest:
     output_expires_after: int | None
 
 
-def parse_batch(body: bytes, endpoints: tuple[str, ...]) -> BatchRequest:
+def parse_batch(body: bytes) -> BatchRequest:
     """The body of POST /v1/batches; `InvalidArgument` names the first field that is wrong."""
     try:
         fields = BatchBody.model_validate(load_object(body))
     except ValidationError as error:
         raise first_error(error) from error
-    if fields.endpoint not in endpoints:
+    if fields.endpoint not in ENDPOINTS:
         raise InvalidArgument(
-            f"Invalid value for 'endpoint': expected one of {', '.join(endpoints)}",
+            f"Invalid value for 'endpoint': expected one of {', '.join(ENDPOINTS)}",
             param="endpoint",
         )
     check_metadata(fields.metadata)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kronk.gateway.batches.endpoints import ENDPOINTS
 from kronk.gateway.batches.names import BATCH as BATCH_PREFIX
 from kronk.gateway.batches.objects import batch_object, list_object
 from kronk.gateway.batches.records import Event
@@ -36,7 +33,7 @@ router = APIRouter()
 )
 async def create(request: Request) -> Response:
     """Run the requests of an uploaded file of JSON lines."""
-    asked = await parse_body(request, partial(parse_batch, endpoints=ENDPOINTS))
+    asked = await parse_body(request, parse_batch)
     return JSONResponse(batch_object(await services_of(request).batches.create(asked)))
 
 

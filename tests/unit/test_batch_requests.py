@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import pytest
 
+from kronk.gateway.batches.endpoints import operation_makers
 from kronk.gateway.batches.names import BATCH, FILE, is_name, new_name
 from kronk.gateway.batches.patience import wait_before_retry
 from kronk.gateway.batches.requests import (
+    ENDPOINTS,
+    BatchBody,
     BatchRequest,
     Page,
     Upload,
@@ -28,7 +33,6 @@ from kronk.shared.errors import (
     Timeout,
 )
 
-ENDPOINTS = ("/v1/chat/completions", "/v1/embeddings")
 ASKED = {
     "input_file_id": "file-1",
     "endpoint": "/v1/embeddings",
@@ -39,7 +43,7 @@ ANCHOR, SECONDS = "expires_after[anchor]", "expires_after[seconds]"
 
 def batch(**changes: Any) -> BatchRequest:
     whole = {name: value for name, value in (ASKED | changes).items() if value is not ...}
-    return parse_batch(json.dumps(whole).encode(), ENDPOINTS)
+    return parse_batch(json.dumps(whole).encode())
 
 
 def test_a_batch_is_asked_for_in_openais_words() -> None:
@@ -57,7 +61,7 @@ BAD_BATCHES: list[tuple[dict[str, Any], str, str]] = [
     ({"input_file_id": ...}, "input_file_id", "missing"),
     ({"input_file_id": 7}, "input_file_id", "string"),
     ({"endpoint": ...}, "endpoint", "missing"),
-    ({"endpoint": "/v1/moderations"}, "endpoint", "/v1/chat/completions, /v1/embeddings"),
+    ({"endpoint": "/v1/moderations"}, "endpoint", "/v1/chat/completions, /v1/completions"),
     ({"completion_window": ...}, "completion_window", "missing"),
     ({"completion_window": "a day"}, "completion_window", "24h"),
     ({"completion_window": "0"}, "completion_window", "from 1s"),
@@ -119,6 +123,23 @@ def test_what_is_wrong_with_an_upload_is_named(fields: dict[str, str], param: st
     with pytest.raises(InvalidArgument) as refused:
         parse_upload(fields)
     assert refused.value.param == param
+
+
+def test_every_endpoint_can_be_asked_for_and_is_run() -> None:
+    services: Any = SimpleNamespace(responses=None)
+    assert set(operation_makers(services)) == set(ENDPOINTS)
+    assert all(batch(endpoint=endpoint).endpoint == endpoint for endpoint in ENDPOINTS)
+
+
+def test_the_schema_takes_what_is_taken() -> None:
+    schema = BatchBody.model_json_schema()
+    jsonschema.validate(ASKED, schema)
+    for window in ("1s", "90m", "1h30m", "1.5h", "30d"):
+        jsonschema.validate(ASKED | {"completion_window": window}, schema)
+        batch(completion_window=window)
+    wrong = jsonschema.Draft202012Validator(schema)
+    for changes in ({"endpoint": "/v1/moderations"}, {"completion_window": "a day"}, {"x": 1}):
+        assert not wrong.is_valid(ASKED | changes)
 
 
 # Lists.

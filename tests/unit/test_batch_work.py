@@ -101,6 +101,7 @@ class Town:
             configs={},
             files=self.files,
             batches=self.batches,
+            responses=None,
         )
         return Runner(services)
 
