@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     Granted,
     ReasoningDelta,
+    Refused,
     ScoredDelta,
     ToolCallDelta,
     ToolCallRetracted,
@@ -201,6 +203,32 @@ def test_two_choices_are_told_apart(house: House, client: openai.OpenAI) -> None
         texts[choice.index] += choice.delta.content or ""
         roles += [choice.index] if choice.delta.role else []
     assert (texts, roles) == (["aa", "b"], [0, 1])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_client_comes_again_when_the_server_was_busy(
+    house: House, client: openai.OpenAI, stream: bool
+) -> None:
+    refusals = [Refused(0, "overloaded", "busy", None, 0.0)]
+
+    def grant(ask: LeaseRequest) -> Granted | Refused:
+        if refusals:
+            return replace(refusals.pop(), lease=ask.lease)
+        return Granted(ask.lease, WORKER)
+
+    house.grant = grant
+    create: Any = client.with_options(max_retries=1).chat.completions.create
+    answer = create(model="tiny", messages=HI, stream=stream)
+    choices = (
+        [chunk.choices[0].delta for chunk in answer] if stream else [answer.choices[0].message]
+    )
+    assert "".join(one.content or "" for one in choices) == "Hello world"
+    assert len(house.all(LeaseRequest)) == 2
+    house.forget()
+    house.grant = lambda ask: Refused(ask.lease, "overloaded", "busy", None, 0.0)
+    with pytest.raises(openai.InternalServerError) as caught:
+        client.chat.completions.create(model="tiny", messages=HI)
+    assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
 
 
 def test_a_completion_whole_and_streamed(house: House, client: openai.OpenAI) -> None:
