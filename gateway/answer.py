@@ -23,13 +23,13 @@ from .body import disconnect_watch, while_connected
 from .exchange import Exchange
 from .job import Job
 from .joined_runs import JoinedRuns
-from .links import fetched, linked
+from .media.fetch import fetched, linked
 from .middleware import direct_send
 from .operation import Chunks, Operation, Whole
 from .record import Record, record_of
+from .responses.shortening import shortened
 from .run import Bell, Run
 from .services import Services
-from .shortening import shortened
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from .database import Database
 from .disk import Disk
 from .link import Link
 from .middleware import Activity
-from .responses_store import ResponseStore
+from .responses.store import ResponseStore
 from .server import Server, make_server
 from .services import Services
 

@@ -9,24 +9,25 @@ from __future__ import annotations
 import secrets
 import time
 
-from .dialects import chat, completions, embeddings, rerank, tokens
+from .dialects import rerank, tokens
 from .dialects.anthropic import request as messages
 from .dialects.anthropic.stream import MessageChunks
 from .dialects.anthropic.whole import CountWhole, MessageWhole
-from .dialects.chat_answer import ChatChunks
-from .dialects.chat_whole import ChatWhole
-from .dialects.completions_answer import CompletionChunks, CompletionWhole
-from .dialects.padding import PaddedChunks
+from .dialects.openai import chat, completions, embeddings
+from .dialects.openai.chat_answer import ChatChunks
+from .dialects.openai.chat_whole import ChatWhole
+from .dialects.openai.completions_answer import CompletionChunks, CompletionWhole
+from .dialects.openai.padding import PaddedChunks
+from .dialects.openai.transcriptions import SpeechRequest
+from .dialects.openai.transcriptions_answer import SpeechChunks, SpeechWhole
 from .dialects.responses import request as responses
 from .dialects.responses.ids import RANDOM_BYTES, response_name
 from .dialects.responses.output import Output
 from .dialects.responses.stored import Stored
 from .dialects.responses.stream import ResponseChunks
 from .dialects.responses.whole import InputTokensWhole, ResponseWhole
-from .dialects.transcriptions import SpeechRequest
-from .dialects.transcriptions_answer import SpeechChunks, SpeechWhole
 from .operation import JSON, Chunks, Operation, Whole
-from .responses_store import ResponseStore
+from .responses.store import ResponseStore
 
 
 def new_name(prefix: str) -> str:

@@ -16,7 +16,7 @@ from .database import Database
 from .disk import Disk
 from .link import Link
 from .middleware import Activity
-from .responses_store import ResponseStore
+from .responses.store import ResponseStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from kronk.shared.wire.to_gateway import Done, Inspected
 from kronk.shared.wire.to_worker import Detail, Submit
 from kronk.shared.wire.values import Prompt
 
-from . import chat, token_ids
+from . import token_ids
 from .fields import first_error, load_object
 from .generation import ModelName
 from .logprobs import readable
+from .openai import chat
 from .residency import Span, ttl
 from .schemas import Schema
 

@@ -10,9 +10,13 @@ from starlette.responses import Response
 
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
-from kronk.gateway.dialects import transcriptions
+from kronk.gateway.dialects.openai import transcriptions
+from kronk.gateway.dialects.openai.transcriptions import (
+    SpeechRequest,
+    TranscriptionBody,
+    TranslationBody,
+)
 from kronk.gateway.dialects.schemas import TRANSCRIPT, Schema
-from kronk.gateway.dialects.transcriptions import SpeechRequest, TranscriptionBody, TranslationBody
 from kronk.gateway.form import Form
 from kronk.gateway.operations import speech_operation
 from kronk.gateway.services import services_of

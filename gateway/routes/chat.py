@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
-from kronk.gateway.dialects import chat
 from kronk.gateway.dialects.generation import IMC_HEADER
+from kronk.gateway.dialects.openai import chat
 from kronk.gateway.dialects.schemas import CHAT
 from kronk.gateway.operations import chat_operation
 from kronk.gateway.services import services_of

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
-from kronk.gateway.dialects import embeddings
+from kronk.gateway.dialects.openai import embeddings
 from kronk.gateway.dialects.schemas import EMBEDDINGS
 from kronk.gateway.operations import embedding_operation
 from kronk.gateway.services import services_of

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronk.gateway.dialects.chat_answer import ChatChunks
-from kronk.gateway.dialects.chat_whole import ChatWhole
 from kronk.gateway.dialects.figures import FINGERPRINT
+from kronk.gateway.dialects.openai.chat_answer import ChatChunks
+from kronk.gateway.dialects.openai.chat_whole import ChatWhole
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
 from kronk.shared.wire.to_gateway import (

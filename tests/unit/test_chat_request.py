@@ -12,7 +12,7 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
 )
 
-from kronk.gateway.dialects.chat import NEUTRAL, ChatBody, parse
+from kronk.gateway.dialects.openai.chat import NEUTRAL, ChatBody, parse
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import PARAMETERS
 from kronk.shared.wire import to_worker

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.dialects.completions_answer import CompletionChunks, CompletionWhole
 from kronk.gateway.dialects.figures import FINGERPRINT
+from kronk.gateway.dialects.openai.completions_answer import CompletionChunks, CompletionWhole
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
 from kronk.shared.wire.to_gateway import Delta, Done, Finished, ReasoningDelta, ScoredDelta, Started

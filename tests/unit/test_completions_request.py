@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.dialects.completions import CompletionBody, parse, schema
+from kronk.gateway.dialects.openai.completions import CompletionBody, parse, schema
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import PARAMETERS
 from kronk.shared.wire import to_worker

@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.dialects.embeddings import MOST_INPUTS, EmbeddingsBody, EmbeddingsWhole, parse
+from kronk.gateway.dialects.openai.embeddings import (
+    MOST_INPUTS,
+    EmbeddingsBody,
+    EmbeddingsWhole,
+    parse,
+)
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Vectors
 from kronk.shared.wire.to_worker import Embed

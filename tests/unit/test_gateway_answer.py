@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from kronk.gateway.answer import respond
-from kronk.gateway.dialects.chat_answer import ChatChunks
-from kronk.gateway.dialects.chat_whole import ChatWhole
+from kronk.gateway.dialects.openai.chat_answer import ChatChunks
+from kronk.gateway.dialects.openai.chat_whole import ChatWhole
 from kronk.gateway.exchange import Exchange
 from kronk.gateway.job import generate
 from kronk.gateway.operation import Operation

@@ -24,7 +24,6 @@ from harness.media_files import (
     text,
     wav,
 )
-from kronk.gateway.dialects.chat import parse
 from kronk.gateway.dialects.media import (
     MOST_LINKS,
     LinkedMedia,
@@ -33,6 +32,7 @@ from kronk.gateway.dialects.media import (
     decode_base64,
     text_part,
 )
+from kronk.gateway.dialects.openai.chat import parse
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.media_formats import sniff
 from kronk.shared.wire.to_worker import Submit

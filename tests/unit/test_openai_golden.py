@@ -13,12 +13,12 @@ from pydantic import BaseModel
 
 from harness.events import DONE, SCRIPTS
 from harness.golden import check, job_text
-from kronk.gateway.dialects import chat, completions
-from kronk.gateway.dialects.chat_answer import ChatChunks
-from kronk.gateway.dialects.chat_whole import ChatWhole
-from kronk.gateway.dialects.completions_answer import CompletionChunks, CompletionWhole
 from kronk.gateway.dialects.figures import FINGERPRINT
-from kronk.gateway.dialects.padding import STEP, PaddedChunks
+from kronk.gateway.dialects.openai import chat, completions
+from kronk.gateway.dialects.openai.chat_answer import ChatChunks
+from kronk.gateway.dialects.openai.chat_whole import ChatWhole
+from kronk.gateway.dialects.openai.completions_answer import CompletionChunks, CompletionWhole
+from kronk.gateway.dialects.openai.padding import STEP, PaddedChunks
 from kronk.gateway.operation import Chunks, Whole
 from kronk.shared.errors import ModelCrashed
 from kronk.shared.wire.to_gateway import Delta, Finished, Started

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from harness import golden
 from harness.events import DONE, SCRIPTS, STARTED, R
-from kronk.gateway.dialects.padding import STEP, PaddedChunks
+from kronk.gateway.dialects.openai.padding import STEP, PaddedChunks
 from kronk.gateway.dialects.responses.output import Output
 from kronk.gateway.dialects.responses.request import ResponseRequest, parse
 from kronk.gateway.dialects.responses.stream import ResponseChunks

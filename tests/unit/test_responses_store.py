@@ -13,7 +13,7 @@ from kronk.gateway.database import Database, Table
 from kronk.gateway.dialects.responses.ids import response_name
 from kronk.gateway.dialects.responses.listing import ItemsQuery, items_query, page
 from kronk.gateway.dialects.responses.stored import Stored
-from kronk.gateway.responses_store import ResponseStore
+from kronk.gateway.responses.store import ResponseStore
 from kronk.shared.errors import InvalidArgument
 
 BORN = 1_700_000_000

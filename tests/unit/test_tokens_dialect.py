@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.dialects import chat, tokens
+from kronk.gateway.dialects import tokens
+from kronk.gateway.dialects.openai import chat
 from kronk.gateway.dialects.tokens import (
     PromptWhole,
     TextWhole,

@@ -11,8 +11,7 @@ import pytest
 from harness import golden
 from harness.events import DONE, SCRIPTS
 from harness.media_files import FLAC, MP3_BARE, png, wav
-from kronk.gateway.dialects.schemas import TRANSCRIPT
-from kronk.gateway.dialects.transcriptions import (
+from kronk.gateway.dialects.openai.transcriptions import (
     SpeechRequest,
     TranscriptionBody,
     TranslationBody,
@@ -20,7 +19,8 @@ from kronk.gateway.dialects.transcriptions import (
     parse_translation,
     schema,
 )
-from kronk.gateway.dialects.transcriptions_answer import SpeechChunks, SpeechWhole
+from kronk.gateway.dialects.openai.transcriptions_answer import SpeechChunks, SpeechWhole
+from kronk.gateway.dialects.schemas import TRANSCRIPT
 from kronk.shared.errors import Internal, InvalidArgument, ModelCrashed
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Media

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kronk.gateway.dialects.arguments import arguments_of
-from kronk.gateway.dialects.chunks import unfinished
 from kronk.gateway.dialects.errors import ollama
 from kronk.gateway.dialects.logprobs import chat_tokens
+from kronk.gateway.dialects.openai.chunks import unfinished
 from kronk.gateway.dialects.sse import compact, quoted
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, KronkError

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from kronk.gateway.dialects.embeddings import MOST_INPUTS, numbers, split
 from kronk.gateway.dialects.fields import load_object, path, string, wrong
+from kronk.gateway.dialects.openai.embeddings import MOST_INPUTS, numbers, split
 from kronk.gateway.dialects.residency import ttl
 from kronk.gateway.job import Job, embed, load
 from kronk.gateway.run import Event

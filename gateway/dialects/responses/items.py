@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kronk.gateway.dialects.content import one_of
 from kronk.gateway.dialects.fields import NOT_SUPPORTED, members, path, string, wrong
-from kronk.gateway.dialects.messages import call_arguments
+from kronk.gateway.dialects.openai.content import one_of
+from kronk.gateway.dialects.openai.messages import call_arguments
 from kronk.shared.errors import InvalidArgument
 
 from .ids import ItemNames

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kronk.gateway.dialects.content import one_of
+from kronk.gateway.dialects.openai.content import one_of
 from kronk.gateway.dialects.schemas import Schema
 from kronk.shared.errors import InvalidArgument
 

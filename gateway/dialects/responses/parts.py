@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kronk.gateway.dialects.content import check_breakpoint, one_of
 from kronk.gateway.dialects.fields import NOT_SUPPORTED, members, string, wrong
+from kronk.gateway.dialects.openai.content import check_breakpoint, one_of
 from kronk.shared.errors import InvalidArgument
 
 Part = dict[str, Any]

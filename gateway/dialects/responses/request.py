@@ -23,8 +23,8 @@ from kronk.gateway.dialects.generation import (
     stops,
 )
 from kronk.gateway.dialects.media import MediaCollector
+from kronk.gateway.dialects.openai.service import TIER, PromptCacheOptions, Retention, Tier
 from kronk.gateway.dialects.residency import ttl
-from kronk.gateway.dialects.service import TIER, PromptCacheOptions, Retention, Tier
 from kronk.gateway.dialects.thinking import Effort, enable_thinking, template_kwargs
 from kronk.gateway.dialects.tools import Toolbox, refuse_both
 from kronk.gateway.job import Job, generate, inspect

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kronk.gateway.dialects.chunks import unfinished
+from kronk.gateway.dialects.openai.chunks import unfinished
 from kronk.gateway.dialects.sse import COMMENT, EVENT_STREAM, compact, named, quoted
 from kronk.gateway.run import Event
 from kronk.shared.errors import KronkError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kronk.gateway.dialects.chunks import unfinished
+from kronk.gateway.dialects.openai.chunks import unfinished
 from kronk.gateway.run import Event
 from kronk.shared.wire.to_gateway import Done
 

@@ -7,14 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from kronk.gateway.job import Job, generate
-from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.values import Answer, Prompt
-
-from . import messages
-from .constraints import constraint
-from .fields import load_object, members, string, wrong
-from .generation import (
+from kronk.gateway.dialects.constraints import constraint
+from kronk.gateway.dialects.fields import load_object, members, string, wrong
+from kronk.gateway.dialects.generation import (
     METADATA_SCHEMA,
     MOST_TOKENS,
     GenerationBody,
@@ -26,11 +21,16 @@ from .generation import (
     session,
     stops,
 )
-from .media import MediaCollector
-from .residency import ttl
+from kronk.gateway.dialects.media import MediaCollector
+from kronk.gateway.dialects.residency import ttl
+from kronk.gateway.dialects.thinking import Effort, enable_thinking, template_kwargs
+from kronk.gateway.dialects.tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, refuse_both, toolbox
+from kronk.gateway.job import Job, generate
+from kronk.shared.errors import InvalidArgument
+from kronk.shared.wire.values import Answer, Prompt
+
+from . import messages
 from .service import TIER, PromptCacheOptions, Retention, Tier
-from .thinking import Effort, enable_thinking, template_kwargs
-from .tools import CHOICE_SCHEMA, TOOLS_SCHEMA, Toolbox, refuse_both, toolbox
 
 # OpenAI's own bound; the manual's is 5.
 MOST_TOP_LOGPROBS = 20

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kronk.gateway.dialects.turns import turn_starts, without_turns
+from kronk.gateway.job import Job, inspect
+from kronk.gateway.services import Services
 from kronk.shared.errors import ModelFailed, TooLarge
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Prompt
-
-from .dialects.turns import turn_starts, without_turns
-from .job import Job, inspect
-from .services import Services
 
 # An answer of no stated length may have a quarter of the window at least.
 _ANSWER_SHARE = 4

@@ -12,16 +12,15 @@ from typing import Annotated, Any, Literal
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from kronk.gateway.dialects import token_ids
+from kronk.gateway.dialects.fields import first_error, kind, load_object, path
+from kronk.gateway.dialects.generation import ModelName
+from kronk.gateway.dialects.residency import Span, ttl
+from kronk.gateway.dialects.truncation import Truncate, truncates
 from kronk.gateway.job import Job, embed
 from kronk.gateway.run import Event
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_gateway import Done, Vectors
-
-from . import token_ids
-from .fields import first_error, kind, load_object, path
-from .generation import ModelName
-from .residency import Span, ttl
-from .truncation import Truncate, truncates
 
 # OpenAI's limit.
 MOST_INPUTS = 2048

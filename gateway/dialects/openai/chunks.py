@@ -10,13 +10,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
+from kronk.gateway.dialects.errors import openai
+from kronk.gateway.dialects.figures import timings, usage
+from kronk.gateway.dialects.sse import COMMENT, EVENT_STREAM, NO_MORE, compact, sse
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, KronkError
 from kronk.shared.wire.to_gateway import Done, Finished
-
-from .errors import openai
-from .figures import timings, usage
-from .sse import COMMENT, EVENT_STREAM, NO_MORE, compact, sse
 
 
 class ChoiceChunks:

@@ -6,15 +6,15 @@ import codecs
 from collections.abc import Sequence
 from typing import Any
 
+from kronk.gateway.dialects.figures import head, timings, usage
+from kronk.gateway.dialects.logprobs import finite
+from kronk.gateway.dialects.sse import quoted
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
 from kronk.shared.wire.to_gateway import Delta, Done, Finished, ScoredDelta, Started
 from kronk.shared.wire.values import TokenLogprob
 
 from .chunks import ChoiceChunks, unfinished
-from .figures import head, timings, usage
-from .logprobs import finite
-from .sse import quoted
 
 _KIND = "text_completion"
 

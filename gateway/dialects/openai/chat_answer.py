@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kronk.gateway.dialects.figures import head
+from kronk.gateway.dialects.logprobs import chat_logprobs
+from kronk.gateway.dialects.sse import quoted
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
 from kronk.shared.wire.to_gateway import (
@@ -22,9 +25,6 @@ from kronk.shared.wire.to_gateway import (
 )
 
 from .chunks import ChoiceChunks
-from .figures import head
-from .logprobs import chat_logprobs
-from .sse import quoted
 
 
 class ChatChunks(ChoiceChunks):

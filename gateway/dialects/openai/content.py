@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kronk.gateway.dialects.fields import kind, members, string, wrong
+from kronk.gateway.dialects.media import MediaCollector, Part, content_of, text_part
 from kronk.shared.errors import InvalidArgument
-
-from .fields import kind, members, string, wrong
-from .media import MediaCollector, Part, content_of, text_part
 
 # Which roles may have which parts. OpenAI's tools answer in text only; here they may show things.
 _PARTS = {

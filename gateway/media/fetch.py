@@ -18,13 +18,13 @@ from dataclasses import dataclass, replace
 import httpx
 
 from kronk import __version__
+from kronk.gateway.dialects.media import LinkedMedia, check_format
+from kronk.gateway.job import Job
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_worker import Inspect, Submit
 from kronk.shared.wire.values import Media
 
-from .dialects.media import LinkedMedia, check_format
-from .job import Job
-from .link_rules import Target, is_public, target
+from .rules import Target, is_public, target
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Of types that say nothing, the bytes tell.

@@ -12,14 +12,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from kronk.gateway.dialects.fields import NOT_SUPPORTED, first_error, unrecognized
+from kronk.gateway.dialects.generation import MOST_TOKENS
+from kronk.gateway.dialects.media import MediaCollector, content_of, text_part
+from kronk.gateway.dialects.residency import Span, ttl
 from kronk.gateway.job import Job, generate
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Answer, Prompt, Sampling
-
-from .fields import NOT_SUPPORTED, first_error, unrecognized
-from .generation import MOST_TOKENS
-from .media import MediaCollector, content_of, text_part
-from .residency import Span, ttl
 
 FILE = "file"
 

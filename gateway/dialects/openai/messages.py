@@ -8,12 +8,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kronk.gateway.dialects.fields import (
+    NOT_SUPPORTED,
+    carriable,
+    members,
+    path,
+    string,
+    unrecognized,
+    wrong,
+)
+from kronk.gateway.dialects.media import MediaCollector, Part
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Json
 
 from . import content
-from .fields import NOT_SUPPORTED, carriable, members, path, string, unrecognized, wrong
-from .media import MediaCollector, Part
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 _KNOWN = frozenset(

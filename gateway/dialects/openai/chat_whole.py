@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from kronk.gateway.dialects.figures import head, timings, usage
+from kronk.gateway.dialects.logprobs import chat_logprobs
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal
 from kronk.shared.wire.to_gateway import (
@@ -20,8 +22,6 @@ from kronk.shared.wire.to_gateway import (
 from kronk.shared.wire.values import TokenLogprob
 
 from .chunks import unfinished
-from .figures import head, timings, usage
-from .logprobs import chat_logprobs
 
 
 @dataclass(slots=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from kronk.gateway.dialects.errors import openai
+from kronk.gateway.dialects.logprobs import token_logprob
+from kronk.gateway.dialects.sse import COMMENT, EVENT_STREAM, sse
 from kronk.gateway.run import Event
 from kronk.shared.errors import Internal, KronkError
 from kronk.shared.wire.to_gateway import Delta, Done, Finished, ReasoningDelta, ScoredDelta, Started
 
 from .chunks import unfinished
-from .errors import openai
-from .logprobs import token_logprob
-from .sse import COMMENT, EVENT_STREAM, sse
 
 
 class _Text:

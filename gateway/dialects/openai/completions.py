@@ -7,14 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from kronk.gateway.job import Job, generate
-from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.values import Answer, Prompt
-
-from . import token_ids
-from .constraints import constraint
-from .fields import load_object, wrong
-from .generation import (
+from kronk.gateway.dialects import token_ids
+from kronk.gateway.dialects.constraints import constraint
+from kronk.gateway.dialects.fields import load_object, wrong
+from kronk.gateway.dialects.generation import (
     MOST_CHOICES,
     GenerationBody,
     body_schema,
@@ -24,7 +20,10 @@ from .generation import (
     session,
     stops,
 )
-from .residency import ttl
+from kronk.gateway.dialects.residency import ttl
+from kronk.gateway.job import Job, generate
+from kronk.shared.errors import InvalidArgument
+from kronk.shared.wire.values import Answer, Prompt
 
 # OpenAI's default.
 MAX_TOKENS = 16

@@ -1,0 +1,1 @@
+"""OpenAI's own forms, but for the Responses API, which has a package of its own."""

@@ -1,0 +1,1 @@
+"""Files that requests name by URL."""
