@@ -50,7 +50,8 @@ def breaks(submit: Submit) -> Iterator[Any]:
 
 
 def refuses(submit: Submit) -> Iterator[Any]:
-    yield Failed(submit.request, "invalid_argument", "'messages': no", "messages")
+    field = submit.prompt.field
+    yield Failed(submit.request, "invalid_argument", f"'{field}': no", field)
 
 
 def test_a_stream_that_fails_ends_with_a_failed_response_which_is_kept(

@@ -268,8 +268,8 @@ ITEMS: list[tuple[list[Any], list[Any]]] = [
                     for one in ("c1", "c2")
                 ],
             },
-            {"role": "tool", "content": "sunny", "tool_call_id": "c2"},
-            {"role": "tool", "content": "sunny", "tool_call_id": "c1"},
+            {"role": "tool", "content": "sunny", "tool_call_id": "c2", "name": "f"},
+            {"role": "tool", "content": "sunny", "tool_call_id": "c1", "name": "f"},
         ],
     ),
     (
@@ -306,7 +306,7 @@ ITEMS: list[tuple[list[Any], list[Any]]] = [
                     {"type": "function", "function": {"name": "f", "arguments": "{}"}, "id": "c1"}
                 ],
             },
-            {"role": "tool", "content": "x", "tool_call_id": "c1"},
+            {"role": "tool", "content": "x", "tool_call_id": "c1", "name": "f"},
         ],
     ),
     # A call that was never completed is none.

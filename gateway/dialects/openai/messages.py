@@ -6,6 +6,7 @@ By hand because a hostile list of a million wrong messages must cost one error, 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from kronk.gateway.dialects.fields import (
@@ -108,7 +109,23 @@ def plain_messages(value: list[Any], media: MediaCollector) -> tuple[Json, ...]:
     """
     if not value:
         raise InvalidArgument("'messages' must have at least one message", param="messages")
-    return tuple([_message(item, index, media) for index, item in enumerate(value)])
+    return with_names([_message(item, index, media) for index, item in enumerate(value)])
+
+
+def with_names(messages: Iterable[dict[str, Any]]) -> tuple[Json, ...]:
+    """The messages, where each result of a call has the name of the function beside the call's id:
+    some templates write it above the result, and OpenAI's clients leave it out."""
+    called: dict[str, str] = {}
+    named = []
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            if "id" in call:
+                called[call["id"]] = call["function"]["name"]
+        if message["role"] == "tool" and "name" not in message:
+            name = called.get(message["tool_call_id"])
+            message = message if name is None else {**message, "name": name}
+        named.append(message)
+    return tuple(named)
 
 
 def _message(item: object, index: int, media: MediaCollector) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kronk.gateway.dialects.media import MediaCollector, content_of, text_part
 from kronk.gateway.dialects.media import Part as WirePart
+from kronk.gateway.dialects.messages import with_names
 from kronk.shared.wire.values import Json
 
 from .items import Item
@@ -32,7 +33,7 @@ def chat_messages(
         writer.messages.append({"role": "system", "content": instructions})
     for item in items:
         writer.add(item, places.get(item["id"], EARLIER))
-    return tuple(_one_system_message(writer.finish()))
+    return with_names(_one_system_message(writer.finish()))
 
 
 def _one_system_message(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
