@@ -47,7 +47,7 @@ async def perform(services: Services, operation: Operation) -> bytes:
     sink = operation.sink
     assert isinstance(sink, Whole), "only whole answers have an object"
     if _is_unfinished(operation):
-        operation = await _finished(services, operation)
+        operation = await _finished(services, operation, 0.0)
     with _started(services, operation, timeout=0.0) as work:
         await work.source.until_accepted()
         return await _collect(work, operation, sink, None)
@@ -87,12 +87,12 @@ def _is_unfinished(operation: Operation) -> bool:
     return linked(operation.jobs) or operation.overlong == "shorten"
 
 
-async def _finished(services: Services, operation: Operation) -> Operation:
+async def _finished(services: Services, operation: Operation, seconds: float) -> Operation:
     jobs: Sequence[Job] = operation.jobs
     if linked(jobs):
         jobs = await fetched(jobs, services.settings.media_urls)
     if operation.overlong == "shorten":
-        jobs = [await shortened(services, operation.name, job) for job in jobs]
+        jobs = [await shortened(services.link, operation.name, job, seconds) for job in jobs]
     return replace(operation, jobs=jobs)
 
 
@@ -124,10 +124,10 @@ class _RunResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
         record.model = self._operation.jobs[0].model
-        if _is_unfinished(self._operation):
-            finishing = _finished(self._services, self._operation)
-            self._operation = await while_connected(receive, finishing)
         timeout = self._services.settings.write_timeout
+        if _is_unfinished(self._operation):
+            finishing = _finished(self._services, self._operation, timeout)
+            self._operation = await while_connected(receive, finishing)
         with _started(self._services, self._operation, timeout) as work:
             async with disconnect_watch(receive, work.hang_up):
                 await self._answer(work, record, send, direct_send(scope, send))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from kronk.gateway.dialects.turns import turn_starts, without_turns
 from kronk.gateway.job import Job, inspect
-from kronk.gateway.services import Services
+from kronk.gateway.link import Link
 from kronk.shared.errors import ModelFailed, TooLarge
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Prompt
@@ -20,14 +20,15 @@ _ANSWER_SHARE = 4
 _STATUS_SECONDS = 5.0
 
 
-async def shortened(services: Services, name: str, job: Job) -> Job:
+async def shortened(link: Link, name: str, job: Job, seconds: float) -> Job:
     """The job with as many of its first turns left out as it takes for the rest to fit.
 
     The last turn stays whatever its length: where it does not fit either, the worker says so.
+    `seconds` bound each question to the worker; 0 is no bound.
     """
     ask = job.ask
     assert isinstance(ask, Submit) and ask.prompt.messages is not None, "only chats have turns"
-    count = _Counter(services, name, job)
+    count = _Counter(link, name, job, seconds)
     tokens, most = await count.tokens(ask.prompt), await count.room(ask.max_tokens)
     if tokens is not None and tokens <= most:
         return job
@@ -45,10 +46,11 @@ async def shortened(services: Services, name: str, job: Job) -> Job:
 class _Counter:
     """Asks the worker of one job."""
 
-    def __init__(self, services: Services, name: str, job: Job) -> None:
-        self._services = services
+    def __init__(self, link: Link, name: str, job: Job, seconds: float) -> None:
+        self._link = link
         self._name = name
         self._job = job
+        self._seconds = seconds
         # The generation of the worker that answered.
         self._worker: int | None = None
 
@@ -57,8 +59,7 @@ class _Counter:
         assert isinstance(self._job.ask, Submit)
         counting = inspect(self._job.model, prompt, answer=self._job.ask.answer)
         job = replace(counting, ttl=self._job.ttl, priority=self._job.priority)
-        exchange, timeout = self._services.link.exchange, self._services.settings.write_timeout
-        with exchange.running(self._name, job, timeout) as run:
+        with self._link.exchange.running(self._name, job, self._seconds) as run:
             try:
                 while await run.take():
                     pass
@@ -70,7 +71,7 @@ class _Counter:
 
     async def room(self, max_tokens: int | None) -> int:
         """How many a prompt may have that leaves room for its answer."""
-        status = await self._services.link.status(_STATUS_SECONDS)
+        status = await self._link.status(_STATUS_SECONDS)
         for model in status.models:
             if model.generation == self._worker and model.n_ctx is not None:
                 share = model.n_ctx // _ANSWER_SHARE
