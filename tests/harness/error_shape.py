@@ -26,9 +26,10 @@ _ANTHROPIC_TYPES = {
     504: "timeout_error",
 }
 
-# Theirs to the letter: there are clients that look for them.
+# The vendors' to the letter: there are clients that look for them.
 _VENDORS_WORDS = (
     "Response with id",
+    "prompt is too long",
     "No tool call found",
     "No tool output found",
     "No such File object",
