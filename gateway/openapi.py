@@ -89,6 +89,9 @@ def _complete_operation(path: str, operation: dict[str, Any], schemas: dict[str,
         responses.setdefault(str(status), {})
     for status, response in responses.items():
         _complete_response(path, int(status), response)
+    for status in [status for status, response in responses.items() if not response["content"]]:
+        # FastAPI insists on a 200, also where there is none.
+        del responses[status]
     for content in _contents(operation):
         content["schema"] = _hoisted(content["schema"], schemas)
     operation["responses"] = dict(sorted(responses.items()))

@@ -16,7 +16,7 @@ from kronk.gateway.dialects.openai.transcriptions import (
     TranscriptionBody,
     TranslationBody,
 )
-from kronk.gateway.dialects.schemas import TRANSCRIPT, Schema
+from kronk.gateway.dialects.schemas import TEXT, TRANSCRIPT, Schema
 from kronk.gateway.form import Form
 from kronk.gateway.operations import speech_operation
 from kronk.gateway.services import services_of
@@ -41,6 +41,7 @@ def _document(body: type[TranslationBody]) -> Schema:
     responses=answer_documents(
         TRANSCRIPT,
         "The transcript; bare with the response format `text`.",
+        also={"text/plain": TEXT},
         events="`transcript.text.delta` objects, then a `transcript.text.done`.",
     ),
     summary="Transcribe speech",
@@ -53,7 +54,11 @@ async def transcribe(request: Request) -> Response:
 @router.post(
     "/v1/audio/translations",
     openapi_extra=_document(TranslationBody),
-    responses=answer_documents(TRANSCRIPT, "The text; bare with the response format `text`."),
+    responses=answer_documents(
+        TRANSCRIPT,
+        "The text; bare with the response format `text`.",
+        also={"text/plain": TEXT},
+    ),
     summary="Translate speech into English",
 )
 async def translate(request: Request) -> Response:

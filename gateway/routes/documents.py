@@ -7,7 +7,7 @@ What all routes have in common (errors in the dialect of the path, ids in header
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -50,13 +50,16 @@ def answer_documents(
     *,
     events: str | None = None,
     media_type: str = EVENT_STREAM,
+    also: Mapping[str, Schema] | None = None,
     errors: Sequence[int] = (),
 ) -> dict[int | str, dict[str, Any]]:
     """For `responses`: an object, a stream whose `events` are described in words, or both.
 
-    `errors` are statuses beyond those that every route has.
+    `also` has other media types, `errors` are statuses beyond those that every route has. Where
+    there is nothing, no request is answered well.
     """
     content: dict[str, Any] = {} if whole is None else {JSON: {"schema": whole}}
+    content |= {kind: {"schema": schema} for kind, schema in (also or {}).items()}
     if events is not None:
         description = f"{description} As a stream: {events}"
         schema = _EVENT if media_type == EVENT_STREAM else TEXT

@@ -77,6 +77,18 @@ def test_a_message_that_is_a_file_in_base64_is_seen(client: openai.OpenAI) -> No
     assert done.choices[0].message.content
 
 
+def test_images_are_counted_among_the_tokens(server: Server, client: openai.OpenAI) -> None:
+    content: Any = [image(data_url(GREEN)), {"type": "text", "text": COLOUR}]
+    body = {"model": SEES, "messages": [{"role": "user", "content": content}]}
+    done = client.chat.completions.create(**body, max_tokens=1)
+    counted = server.http().post("/v1/tokenize", json=body).json()
+    assert done.usage is not None
+    assert counted["count"] == done.usage.prompt_tokens
+    # An image has no words.
+    assert len(counted["tokens"]) < counted["count"]
+    assert COLOUR in server.http().post("/v1/apply-template", json=body).json()["prompt"]
+
+
 def test_anthropics_messages_see(server: Server) -> None:
     source = {"type": "base64", "media_type": "image/png", "data": text(BLUE)}
     content: Any = [{"type": "image", "source": source}, {"type": "text", "text": COLOUR}]

@@ -43,6 +43,8 @@ def _falsy(schema: dict[str, Any]) -> None:
                 empty = {"enum": ["", None]}
             case "array":
                 empty = {"type": ["array", "null"], "maxItems": 0}
+            case "object":
+                empty = {"type": ["object", "null"], "maxProperties": 0}
             case _:
                 continue
         schema |= empty

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from kronk.gateway.dialects.fields import load_object
 from kronk.shared.errors import InvalidArgument
 
-from .body import read, refuse
+from .body import NotBuilt, read, refuse
 
 _Name = Annotated[str, Field(max_length=1024)]
+
+
+def _said(name: str) -> JsonDict:
+    return {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
 
 
 class NameBody(BaseModel):
@@ -21,7 +26,12 @@ class NameBody(BaseModel):
     Ollama's own client sends all of them, empty where it has nothing to say.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", title="OllamaNameRequest")
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        title="OllamaNameRequest",
+        json_schema_extra={"anyOf": [_said("model"), _said("name")]},
+    )
 
     model: _Name | None = None
     name: _Name | None = None
@@ -32,9 +42,9 @@ class NameBody(BaseModel):
     password: str | None = None
     stream: bool | None = None
     # Another system prompt, template or options to describe the model with: not built.
-    system: str | None = None
-    template: str | None = None
-    options: dict[str, Any] | None = None
+    system: NotBuilt[str] = None
+    template: NotBuilt[str] = None
+    options: NotBuilt[dict[str, Any]] = None
 
 
 @dataclass(frozen=True, slots=True)
