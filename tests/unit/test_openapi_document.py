@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -97,3 +99,10 @@ def test_what_a_route_says_of_an_error_stays() -> None:
     kept = document["paths"]["/x"]["get"]["responses"]["503"]
     assert kept["description"] == "Not now."
     assert set(kept["content"]) == {"text/plain"}
+
+
+def test_the_page_about_the_api_names_every_route(document: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
+    table = page.split("## Routes")[1].split("## ")[0]
+    named = set(re.findall(r"(/[a-z0-9/_{}-]+)", re.sub(r"\]\([^)]*\)", "", table)))
+    assert named == set(document["paths"])
