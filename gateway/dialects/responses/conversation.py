@@ -8,7 +8,7 @@ from typing import Any
 
 from kronk.gateway.dialects.media import MediaCollector, content_of, text_part
 from kronk.gateway.dialects.media import Part as WirePart
-from kronk.gateway.dialects.messages import with_names
+from kronk.gateway.dialects.openai.messages import with_names
 from kronk.shared.wire.values import Json
 
 from .items import Item
