@@ -28,14 +28,14 @@ from harness import conversations as said
 from harness.conversations import Asked, Assistant, Call, Result, System, Tool, User
 from harness.events import DONE, SCRIPTS, STARTED, R
 from harness.media_files import png
-from kronk.gateway.dialects import chat
 from kronk.gateway.dialects.anthropic import request as messages
 from kronk.gateway.dialects.anthropic.stream import MessageChunks
 from kronk.gateway.dialects.anthropic.whole import MessageWhole
-from kronk.gateway.dialects.chat_answer import ChatChunks
-from kronk.gateway.dialects.chat_whole import ChatWhole
 from kronk.gateway.dialects.ollama import chat as ollama
 from kronk.gateway.dialects.ollama.answer import OllamaChunks, OllamaWhole, chat_form
+from kronk.gateway.dialects.openai import chat
+from kronk.gateway.dialects.openai.chat_answer import ChatChunks
+from kronk.gateway.dialects.openai.chat_whole import ChatWhole
 from kronk.gateway.dialects.responses import request as responses
 from kronk.gateway.dialects.responses.ids import ItemNames
 from kronk.gateway.dialects.responses.output import Output
