@@ -11,13 +11,25 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-_CONTENT = re.compile(rb'"content":"(?!")')
 _EVENT = re.compile(rb"^data: (\{.*\})\r?$", re.MULTILINE)
 _PATIENCE = 600.0
 
 Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where answers are asked for, and how a piece of text and the end of an answer look."""
+
+    path: str
+    piece: re.Pattern[bytes]
+    end: re.Pattern[bytes]
+
+
+CHAT = Dialect("/v1/chat/completions", re.compile(rb'"content":"(?!")'), re.compile(rb"\[DONE\]"))
 
 
 def chat(model: str, prompt: str | Sequence[Body], tokens: int, **more: object) -> Body:
@@ -28,22 +40,28 @@ def chat(model: str, prompt: str | Sequence[Body], tokens: int, **more: object) 
 
 
 class Stream:
-    """One streamed answer: when it was asked for, when each piece of text came, what it said.
+    """One streamed answer: when it was asked for, when each piece of text came, and, of a chat,
+    what it said.
 
     Raises `RuntimeError` when it is no answer; one that was hung up on is not whole.
     """
 
     def __init__(
-        self, started: float, reads: list[tuple[float, bytes]], *, is_whole: bool = True
+        self,
+        started: float,
+        reads: list[tuple[float, bytes]],
+        *,
+        is_whole: bool = True,
+        dialect: Dialect = CHAT,
     ) -> None:
         self._whole = b"".join(data for _, data in reads)
         if not self._whole.startswith(b"HTTP/1.1 200") or (
-            is_whole and b"[DONE]" not in self._whole
+            is_whole and dialect.end.search(self._whole) is None
         ):
             raise RuntimeError(self._whole[:2000].decode(errors="replace"))
         self.started = started
         self.is_whole = is_whole
-        self.times = [when for when, data in reads for _ in _CONTENT.findall(data)]
+        self.times = [when for when, data in reads for _ in dialect.piece.findall(data)]
 
     @property
     def ttft(self) -> float:
@@ -75,12 +93,13 @@ class Stream:
 class _Call:
     """One request on its way."""
 
-    def __init__(self, host: str, port: int, body: Body) -> None:
+    def __init__(self, host: str, port: int, body: Body, dialect: Dialect) -> None:
         self.socket = socket.create_connection((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reads: list[tuple[float, bytes]] = []
         self.is_over = False
-        self._request = _request(body)
+        self._dialect = dialect
+        self._request = _request(body, dialect.path)
         self._started = 0.0
 
     def send(self) -> None:
@@ -94,19 +113,24 @@ class _Call:
 
     def close(self) -> Stream:
         self.socket.close()
-        return Stream(self._started, self.reads, is_whole=self.is_over)
+        return Stream(self._started, self.reads, is_whole=self.is_over, dialect=self._dialect)
 
 
 def stream_chats(
-    host: str, port: int, bodies: Sequence[Body], then: Body | None = None, after: int = 0
+    host: str,
+    port: int,
+    bodies: Sequence[Body],
+    then: Body | None = None,
+    after: int = 0,
+    dialect: Dialect = CHAT,
 ) -> list[Stream]:
-    """POST all chats at once with `stream` on, each over a connection of its own.
+    """POST all bodies at once with `stream` on, each over a connection of its own.
 
     With `then`: it follows when each of the others has sent about `after` pieces, and is the last
     in what is returned; when it is answered the others are hung up on.
     """
     selector = selectors.DefaultSelector()
-    calls = [_Call(host, port, body) for body in bodies]
+    calls = [_Call(host, port, body, dialect) for body in bodies]
     awaited = list(calls)
     for call in calls:
         selector.register(call.socket, selectors.EVENT_READ, call)
@@ -121,17 +145,17 @@ def stream_chats(
             if key.data.is_over:
                 selector.unregister(key.fileobj)
         if then is not None and min(len(call.reads) for call in calls) >= after:
-            awaited = [_Call(host, port, then)]
+            awaited = [_Call(host, port, then, dialect)]
             selector.register(awaited[0].socket, selectors.EVENT_READ, awaited[0])
             awaited[0].send()
             calls, then = calls + awaited, None
     return [call.close() for call in calls]
 
 
-def _request(body: Body) -> bytes:
+def _request(body: Body, path: str) -> bytes:
     data = json.dumps(body | {"stream": True}).encode()
     head = (
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data

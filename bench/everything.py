@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import constrained
+import dialects
 import embeddings
 import idle_slots
 import prefill_beside
@@ -27,6 +28,7 @@ MEASUREMENTS: dict[str, ModuleType] = {
     module.__name__: module
     for module in (
         serving,
+        dialects,
         idle_slots,
         prefix_cache,
         prefill_beside,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
@@ -20,12 +20,12 @@ from starlette.types import Receive, Scope, Send
 from kronk.shared.errors import Internal, KronkError
 
 from .body import disconnect_watch, while_connected
+from .dialects.media import linked
 from .exchange import Exchange
 from .job import Job
 from .joined_runs import JoinedRuns
-from .media.fetch import fetched, linked
 from .middleware import direct_send
-from .operation import Chunks, Operation, Whole
+from .operation import Chunks, Operation, Whole, is_stream
 from .record import Record, record_of
 from .responses.shortening import shortened
 from .run import Bell, Run
@@ -36,9 +36,10 @@ log = structlog.get_logger()
 
 def respond(services: Services, operation: Operation) -> Response:
     """The response that runs `operation` and answers with it."""
-    if isinstance(operation.sink, Chunks):
-        return StreamResponse(services, operation, operation.sink)
-    return WholeResponse(services, operation, operation.sink)
+    sink = operation.sink
+    if is_stream(sink):
+        return StreamResponse(services, operation, sink)
+    return WholeResponse(services, operation, sink)
 
 
 async def perform(services: Services, operation: Operation) -> bytes:
@@ -90,10 +91,18 @@ def _is_unfinished(operation: Operation) -> bool:
 async def _finished(services: Services, operation: Operation, seconds: float) -> Operation:
     jobs: Sequence[Job] = operation.jobs
     if linked(jobs):
+        fetched = await asyncio.to_thread(_fetched)
         jobs = await fetched(jobs, services.settings.media_urls)
     if operation.overlong == "shorten":
         jobs = [await shortened(services.link, operation.name, job, seconds) for job in jobs]
     return replace(operation, jobs=jobs)
+
+
+def _fetched() -> Callable[[Sequence[Job], tuple[str, ...]], Awaitable[Sequence[Job]]]:
+    """What fetches files, imported when the first is asked for: it takes an HTTP client."""
+    from .media.fetch import fetched
+
+    return fetched
 
 
 async def _collect(work: _Work, operation: Operation, whole: Whole, record: Record | None) -> bytes:

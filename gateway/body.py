@@ -55,10 +55,17 @@ async def body_parts(request: Request) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def parse_body(request: Request, parse: Callable[[bytes], T]) -> T:
-    """What `parse` makes of the body; in a thread where that takes time."""
+async def parse_body(
+    request: Request,
+    parse: Callable[[bytes], T],
+    is_slow: Callable[[bytes], bool] = lambda body: False,
+) -> T:
+    """What `parse` makes of the body; in a thread where that takes time, which it does where the
+    body is large or `is_slow` says so."""
     body = await read_body(request)
-    return parse(body) if len(body) < LARGE_BYTES else await asyncio.to_thread(parse, body)
+    if len(body) < LARGE_BYTES and not is_slow(body):
+        return parse(body)
+    return await asyncio.to_thread(parse, body)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kronk.shared.wire.to_worker import Detail, Embed, Inspect, Rank, Submit
-from kronk.shared.wire.values import Answer, Json, Priority, Prompt, Sampling
+from kronk.shared.wire.values import Answer, Json, Media, Priority, Prompt, Sampling
 
 # Deltas a worker may be ahead of the client.
 WINDOW = 64
@@ -37,6 +37,11 @@ class Job:
         """The message to send; there is one."""
         assert self.ask is not None
         return replace(self.ask, request=request, name=name)
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """The files of its prompt."""
+        return self.ask.prompt.media if isinstance(self.ask, Submit | Inspect) else ()
 
     @property
     def choices(self) -> int:

@@ -20,6 +20,7 @@ from kronk.shared.wire.sockets import (
     PeerGone,
     bind_router,
     connect_dealer,
+    is_readable,
     worker_identity,
 )
 from kronk.shared.wire.to_gateway import Drain, Status
@@ -104,7 +105,7 @@ class Link:
         self._data.send(message, to=worker_identity(worker))
 
     def _drain_data(self) -> None:
-        while int(self._data_socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        while is_readable(self._data_socket):
             self._data.drain()
 
     def _on_control(self, _peer: bytes, _generation: int, message: Any) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.to_gateway import Done
 
 from .job import Job
 from .run import Event
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 
 @runtime_checkable
@@ -48,6 +51,11 @@ class Whole(Protocol):
 
     def body(self, done: Done) -> dict[str, Any] | bytes:
         """The object, or its JSON, once the answer ended well."""
+
+
+def is_stream(sink: Chunks | Whole) -> TypeIs[Chunks]:
+    """Which of the two it is. `isinstance` of a protocol looks up every member, each time."""
+    return hasattr(sink, "opening")
 
 
 JSON = "application/json"

@@ -11,7 +11,13 @@ import zmq
 
 from kronk.shared.errors import WireError
 from kronk.shared.wire.codec import Message
-from kronk.shared.wire.sockets import Channel, PeerGone, bind_router, heartbeat_identity
+from kronk.shared.wire.sockets import (
+    Channel,
+    PeerGone,
+    bind_router,
+    heartbeat_identity,
+    is_readable,
+)
 from kronk.shared.wire.to_supervisor import (
     CONTROL,
     Heartbeat,
@@ -62,7 +68,7 @@ class Control:
 
     def drain(self) -> None:
         """Handle everything that has arrived."""
-        while not self._socket.closed and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        while not self._socket.closed and is_readable(self._socket):
             self._channel.drain()
 
     def close(self) -> None:

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kronk.gateway.job import Job
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.media_formats import READABLE, MediaKind, sniff
 from kronk.shared.wire.values import Media
@@ -54,6 +55,11 @@ class LinkedMedia(Media):
     """A file that is still where its URL says; `data` is empty until it is fetched."""
 
     url: str
+
+
+def linked(jobs: Sequence[Job]) -> bool:
+    """Whether there is anything to fetch."""
+    return any(isinstance(media, LinkedMedia) for job in jobs for media in job.media)
 
 
 class MediaCollector:

@@ -52,16 +52,11 @@ class Bounds:
 BOUNDS = Bounds()
 
 
-def linked(jobs: Sequence[Job]) -> bool:
-    """Whether there is anything to fetch."""
-    return any(isinstance(media, LinkedMedia) for job in jobs for media in _media(job))
-
-
 async def fetched(
     jobs: Sequence[Job], allowed: tuple[str, ...], bounds: Bounds = BOUNDS
 ) -> list[Job]:
     """The jobs with all their files; `InvalidArgument` names the field of one that failed."""
-    links = {media for job in jobs for media in _media(job) if isinstance(media, LinkedMedia)}
+    links = {media for job in jobs for media in job.media if isinstance(media, LinkedMedia)}
     for link in links:
         # Before anything is fetched for the others.
         target(link.url, allowed, link.param)
@@ -74,10 +69,6 @@ async def fetched(
             task.cancel()
         await asyncio.gather(*tasks.values(), return_exceptions=True)
     return [_with_files(job, {link: task.result() for link, task in tasks.items()}) for job in jobs]
-
-
-def _media(job: Job) -> tuple[Media, ...]:
-    return job.ask.prompt.media if isinstance(job.ask, Submit | Inspect) else ()
 
 
 def _with_files(job: Job, files: dict[LinkedMedia, Media]) -> Job:

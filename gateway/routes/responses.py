@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk.gateway.answer import respond
-from kronk.gateway.body import read_body
+from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.generation import IMC_HEADER
 from kronk.gateway.dialects.responses import listing, request, schemas
 from kronk.gateway.dialects.responses.stored import Stored
@@ -35,8 +35,7 @@ async def create(http: Request) -> Response:
     parse = partial(
         responses_operation, store=services.responses, imc_header=http.headers.get(IMC_HEADER)
     )
-    # In a thread, however short the body: what it continues may be long.
-    return respond(services, await asyncio.to_thread(parse, await read_body(http)))
+    return respond(services, await parse_body(http, parse, is_slow=_names_something))
 
 
 @router.post(
@@ -49,7 +48,7 @@ async def input_tokens(http: Request) -> Response:
     """How many tokens the input would have, and nothing is answered."""
     services = services_of(http)
     parse = partial(input_tokens_operation, store=services.responses)
-    return respond(services, await asyncio.to_thread(parse, await read_body(http)))
+    return respond(services, await parse_body(http, parse, is_slow=_names_something))
 
 
 @router.get(
@@ -105,6 +104,11 @@ async def _stored(http: Request, name: str) -> Stored:
     if found is None:
         raise _not_found(name)
     return found
+
+
+def _names_something(body: bytes) -> bool:
+    """Whether the body may name what is kept, which may be long however short the body is."""
+    return b'id"' in body
 
 
 def _not_found(name: str) -> NotFound:

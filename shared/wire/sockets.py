@@ -22,6 +22,8 @@ LINGER_MS = 200
 # Frames handled before other tasks of the loop get their turn, so that a flood cannot starve them.
 FRAMES_PER_TURN = 64
 
+# A plain number: `&` of two of zmq's enumerations costs as much as asking the socket.
+_READABLE = int(zmq.POLLIN)
 # A connection over ipc stands within a millisecond.
 _CONNECT_POLL = 0.002
 
@@ -91,6 +93,11 @@ def _socket(context: zmq.Context[Any], kind: int) -> zmq.Socket[bytes]:
     return socket
 
 
+def is_readable(socket: zmq.Socket[bytes]) -> bool:
+    """Whether a frame waits."""
+    return bool(int(socket.getsockopt(zmq.EVENTS)) & _READABLE)
+
+
 def worker_identity(generation: int) -> bytes:
     """The identity of a worker on both planes."""
     return b"worker-%d" % generation
@@ -154,7 +161,7 @@ class Channel:
                 raise
             raise PeerGone(f"{to.decode(errors='replace') or 'peer'}: {error.strerror}") from error
         # A send can swallow the edge that announces a received frame.
-        if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        if is_readable(self._socket):
             self._loop.call_soon(self.drain)
 
     async def send_when_connected(self, *messages: Message) -> None:
@@ -170,7 +177,7 @@ class Channel:
         socket = self._socket
         for _ in range(FRAMES_PER_TURN):
             # Asking first is cheaper than the exception of a recv that finds nothing.
-            if socket.closed or not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if socket.closed or not is_readable(socket):
                 return
             peer = socket.recv(zmq.NOBLOCK) if self._is_router else b""
             frame = socket.recv(zmq.NOBLOCK)

@@ -13,10 +13,10 @@ import pytest
 
 from harness.file_server import CERTIFICATE, NAME, SILENCE, FileServer, answer, moved
 from harness.media_files import png
-from kronk.gateway.dialects.media import LinkedMedia
+from kronk.gateway.dialects.media import LinkedMedia, linked
 from kronk.gateway.job import Job, embed, generate
 from kronk.gateway.media import fetch as links
-from kronk.gateway.media.fetch import Bounds, fetched, linked
+from kronk.gateway.media.fetch import Bounds, fetched
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Answer, Media, Prompt, Sampling

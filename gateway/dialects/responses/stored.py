@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from kronk.shared.errors import InvalidArgument
@@ -38,7 +38,8 @@ class Stored:
 
     def record(self) -> dict[str, Any]:
         """For a table."""
-        return asdict(self)
+        # Not asdict, which copies all of the conversation.
+        return {"response": self.response, "items": self.items, "size": self.size}
 
 
 # Finds a stored response by its name.
