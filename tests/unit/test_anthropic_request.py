@@ -472,7 +472,9 @@ def test_a_choice_among_tools(choice: dict[str, Any], answer: Answer) -> None:
         ({"type": "adaptive"}, True, None, "everything"),
         ({"type": "adaptive", "display": "summarized"}, True, None, "everything"),
         ({"type": "adaptive", "display": "omitted"}, True, None, "no thinking"),
+        ({"type": "adaptive", "budget_tokens": 0}, True, None, "everything"),
         ({"type": "disabled"}, False, None, "everything"),
+        ({"type": "disabled", "budget_tokens": 0}, False, None, "everything"),
         ({"type": "between_tools"}, False, None, "everything"),
     ],
 )

@@ -232,9 +232,17 @@ def test_what_an_assistant_refused_is_part_of_what_it_said(message: Any, content
     assert asked.messages == ({"role": "assistant", "content": content},)
 
 
-@pytest.mark.parametrize("ttl", [{}, {"ttl": "30m"}, {"ttl": None}])
-def test_where_a_client_wants_its_prompt_cached_changes_nothing(ttl: dict[str, Any]) -> None:
-    mark = {"prompt_cache_breakpoint": {"mode": "explicit", **ttl}}
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"prompt_cache_breakpoint": {"mode": "explicit"}},
+        {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"}},
+        {"prompt_cache_breakpoint": {"mode": "explicit", "ttl": None}},
+        {"cache_control": {"type": "ephemeral", "ttl": "1h"}},
+        {"cache_control": None},
+    ],
+)
+def test_where_a_client_wants_its_prompt_cached_changes_nothing(mark: dict[str, Any]) -> None:
     marked = user([{"type": "text", "text": "a", **mark}, {**image(data_url(PNG)), **mark}])
     assert marked == user([{"type": "text", "text": "a"}, image(data_url(PNG))])
 
@@ -295,6 +303,12 @@ WRONG: list[tuple[str, Any, str, str]] = [
         {"type": "text", "text": "", "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "1h"}},
         f"{PART}.prompt_cache_breakpoint.ttl",
         "30m, 12h",
+    ),
+    (
+        "user",
+        {"type": "text", "text": "", "cache_control": "ephemeral"},
+        f"{PART}.cache_control",
+        "an object",
     ),
 ]
 

@@ -67,7 +67,7 @@ CHATS: dict[str, Any] = {
             },
             {"role": "tool", "content": "noon", "tool_name": "now"},
             {"role": "tool", "content": "rain", "tool_name": "get_weather"},
-            {"role": "tool", "content": "sun"},
+            {"role": "tool", "content": "sun", "name": "get_weather"},
             {"role": "assistant", "content": "", "tool_calls": [CALL | {"id": "call_x"}]},
             {"role": "tool", "content": "fog", "tool_call_id": "call_x"},
             {"role": "tool", "content": "of nothing", "tool_name": "other"},
@@ -253,7 +253,7 @@ def test_options_of_loading_and_those_that_change_nothing_are_taken(given: Any) 
         (chat.parse, {"messages": [{"role": "developer", "content": "a"}]}, "messages[0].role"),
         (chat.parse, {"messages": [{"role": "user", "content": 1}]}, "messages[0].content"),
         (chat.parse, {"messages": [{"role": "user", "content": ["a"]}]}, "messages[0].content"),
-        (chat.parse, {"messages": [{"role": "user", "name": "a"}]}, "messages[0].name"),
+        (chat.parse, {"messages": [{"role": "user", "nick": "a"}]}, "messages[0].nick"),
         (
             chat.parse,
             {"messages": [{"role": "user", "tool_calls": [CALL]}]},

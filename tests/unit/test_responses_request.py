@@ -596,6 +596,7 @@ REFUSED: list[tuple[bytes, str | None, str]] = [
     (body(metadata={str(at): "v" for at in range(17)}), "metadata", "16"),
     (body(metadata={"k": "v" * 513}), "metadata.k", "512"),
     (body(safety_identifier="x" * 129), "safety_identifier", "128"),
+    (body(client_metadata={"k": 5}), "client_metadata.k", "string"),
     (body(stream="yes"), "stream", "boolean"),
     (body(stream_options={}), "stream_options", "only allowed"),
     (
@@ -723,6 +724,8 @@ GOLDEN: dict[str, bytes] = {
         stream=True,
         include=["reasoning.encrypted_content"],
         prompt_cache_key="thread",
+        # As Codex does.
+        client_metadata={"x-codex-installation-id": "i"},
     ),
     "schema": body(
         text={

@@ -10,6 +10,7 @@ from kronk.gateway.dialects.generation import MOST_TOKENS
 from kronk.shared.errors import InvalidArgument
 
 _DISPLAY = {"display": {"enum": ["summarized", "omitted", None]}}
+_NO_BUDGET = {"budget_tokens": {"enum": [0, None]}}
 SCHEMA: dict[str, Any] = {
     "anyOf": [
         {
@@ -26,13 +27,13 @@ SCHEMA: dict[str, Any] = {
             "type": "object",
             "required": ["type"],
             "additionalProperties": False,
-            "properties": {"type": {"const": "adaptive"}, **_DISPLAY},
+            "properties": {"type": {"const": "adaptive"}, **_NO_BUDGET, **_DISPLAY},
         },
         {
             "type": "object",
             "required": ["type"],
             "additionalProperties": False,
-            "properties": {"type": {"enum": ["disabled", "between_tools"]}},
+            "properties": {"type": {"enum": ["disabled", "between_tools"]}, **_NO_BUDGET},
         },
         {"type": "null"},
     ]
@@ -65,11 +66,12 @@ def thinking_of(value: object, max_tokens: int | None) -> Thinking:
             budget = _budget(given.get("budget_tokens"), max_tokens)
             return Thinking(True, budget, _is_shown(given.get("display")))
         case "adaptive":
-            given = members(value, "thinking", "type", "display")
+            given = members(value, "thinking", "type", "budget_tokens", "display")
+            _no_budget(given)
             return Thinking(True, None, _is_shown(given.get("display")))
         # Between tools a model only reports its progress, where it does so at all.
         case "disabled" | "between_tools":
-            members(value, "thinking", "type")
+            _no_budget(members(value, "thinking", "type", "budget_tokens"))
             return Thinking(False)
     raise InvalidArgument(
         "'thinking.type': must be one of enabled, adaptive, disabled, between_tools",
@@ -86,6 +88,16 @@ def _budget(value: object, max_tokens: int | None) -> int:
             f"'{where}' ({value}) must be less than 'max_tokens' ({max_tokens})", param=where
         )
     return value
+
+
+def _no_budget(given: dict[str, Any]) -> None:
+    """Claude Code sends a budget of 0 with every way to think; any other would mean something."""
+    value = given.get("budget_tokens")
+    if value not in (None, 0) or isinstance(value, bool):
+        raise InvalidArgument(
+            "'thinking.budget_tokens': only thinking of the type 'enabled' has a budget",
+            param="thinking.budget_tokens",
+        )
 
 
 def _is_shown(value: object) -> bool:

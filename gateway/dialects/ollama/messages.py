@@ -12,6 +12,7 @@ from kronk.shared.wire.values import Json
 ROLES = ("system", "user", "assistant", "tool")
 _MEMBERS = (
     "role",
+    "name",
     "content",
     "thinking",
     "images",
@@ -44,6 +45,7 @@ SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
                 "properties": {
                     "role": {"enum": list(ROLES)},
+                    "name": {"type": ["string", "null"]},
                     "content": {"type": ["string", "null"]},
                     "thinking": {"type": ["string", "null"]},
                     "images": {
@@ -122,6 +124,9 @@ def _message(item: object, where: str, media: MediaCollector, ids: _CallIds) -> 
                 f"'{where}.{key}': messages of role {role} have none", param=f"{where}.{key}"
             )
     message: dict[str, Any] = {"role": role, "content": _content(given, where, media)}
+    if "name" in given:
+        # Not Ollama's, which passes over it; clients that also speak OpenAI's API send it.
+        message["name"] = string(given["name"], f"{where}.name")
     if "thinking" in given:
         message["reasoning_content"] = string(given["thinking"], f"{where}.thinking")
     if "tool_calls" in given:
@@ -178,7 +183,8 @@ def _answer(message: dict[str, Any], given: dict[str, Any], where: str, ids: _Ca
         for key in ("tool_name", "tool_call_id")
         if key in given
     }
-    call_id, name = ids.answered(said.get("tool_name"), said.get("tool_call_id"))
+    function = said.get("tool_name") or message.get("name")
+    call_id, name = ids.answered(function, said.get("tool_call_id"))
     if call_id is not None:
         message["tool_call_id"] = call_id
     if name is not None:

@@ -20,6 +20,8 @@ _PARTS = {
 _DETAILS = ("auto", "low", "high", "original")
 _AUDIO_FORMATS = ("wav", "mp3", "flac")
 _BREAKPOINT = "prompt_cache_breakpoint"
+# Anthropic's word for the same, which programs for many vendors send to all of them.
+_CACHE_CONTROL = "cache_control"
 _TTLS = ("30m", "12h")
 # OpenAI's and others', each with what to do instead.
 _NOT_TAKEN = {
@@ -41,12 +43,16 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
 
 
 _BREAKPOINT_SCHEMA = _object(["mode"], mode={"const": "explicit"}, ttl={"enum": list(_TTLS)})
+_MARKS = {
+    _BREAKPOINT: _BREAKPOINT_SCHEMA,
+    _CACHE_CONTROL: {"type": ["object", "null"]},
+}
 _PART_SCHEMAS = {
     "text": _object(
         ["type", "text"],
         type={"const": "text"},
         text={"type": "string"},
-        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
+        **_MARKS,
     ),
     "refusal": _object(["type", "refusal"], type={"const": "refusal"}, refusal={"type": "string"}),
     "image_url": _object(
@@ -62,7 +68,7 @@ _PART_SCHEMAS = {
             },
             detail={"enum": [*_DETAILS, None]},
         ),
-        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
+        **_MARKS,
     ),
     "input_audio": _object(
         ["type", "input_audio"],
@@ -72,7 +78,7 @@ _PART_SCHEMAS = {
             data={"type": "string", "contentEncoding": "base64", "minLength": 4},
             format={"enum": list(_AUDIO_FORMATS)},
         ),
-        prompt_cache_breakpoint=_BREAKPOINT_SCHEMA,
+        **_MARKS,
     ),
 }
 
@@ -102,7 +108,10 @@ def _part(value: object, role: str, where: str, media: MediaCollector) -> Part:
         raise wrong(f"{where}.type", "a string", name)
     if name not in _PARTS[role]:
         raise _not_taken(name, role, where)
-    part = members(value, where, "type", name, *(() if name == "refusal" else (_BREAKPOINT,)))
+    marks = () if name == "refusal" else (_BREAKPOINT, _CACHE_CONTROL)
+    part = members(value, where, "type", name, *marks)
+    if not isinstance(part.get(_CACHE_CONTROL), dict | None):
+        raise wrong(f"{where}.{_CACHE_CONTROL}", "an object", part[_CACHE_CONTROL])
     if part.get(_BREAKPOINT) is not None:
         check_breakpoint(part[_BREAKPOINT], f"{where}.{_BREAKPOINT}")
     return _READERS[name](part.get(name), f"{where}.{name}", media)

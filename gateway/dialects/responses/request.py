@@ -137,6 +137,8 @@ class ResponseBody(TextBody):
     # Taken and repeated, and not acted on: they describe the caller, not the answer.
     metadata: Annotated[Any, WithJsonSchema(METADATA_SCHEMA)] = None
     safety_identifier: str | None = Field(default=None, max_length=128)
+    # Codex's: which installation and which turn of it asks.
+    client_metadata: dict[str, str] | None = None
     service_tier: Tier | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: Retention | None = None
