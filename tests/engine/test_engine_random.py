@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from harness import random_gguf
+from harness.clips import rows
 from harness.engine_lab import (
     AMPLE,
     GREEDY,
@@ -33,8 +35,9 @@ from harness.engine_lab import (
     EngineLab,
     Setup,
 )
-from harness.random_gguf import HYBRID, LLAMA, MAMBA, SWA, Kind
+from harness.random_gguf import HYBRID, LLAMA, MAMBA, MROPE, SWA, Kind
 from kronk.worker.cache.policy import PromptMarks, marks, pin_at
+from kronk.worker.cache.spans import whole
 from kronk.worker.context import DecodeResult
 from kronk.worker.engine.job import Job
 
@@ -76,6 +79,8 @@ TROUBLE = (
 LONGEST = WINDOW - 24
 indices = st.integers(0, 50)
 blocks = st.lists(st.integers(0, len(BLOCKS) - 1), min_size=1, max_size=4)
+# Images for every second prompt; numbers are taken modulo those there are.
+images = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=2) | st.just([])
 
 
 def block(name: int) -> range:
@@ -86,10 +91,12 @@ def block(name: int) -> range:
 class Machine(RuleBasedStateMachine):
     """Clients of one engine, all mad."""
 
-    def __init__(self, bench: Bench, clock: Clock) -> None:
+    def __init__(self, bench: Bench, clock: Clock, *, see: bool = False) -> None:
         super().__init__()
         self.bench = bench
         self.clock = clock
+        # Whether they send images.
+        self.see = see
 
     @initialize(setup=st.sampled_from(CONFIGURATIONS), guesses=st.booleans())
     def start(self, setup: Setup, guesses: bool) -> None:
@@ -101,6 +108,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         names=blocks,
+        seen=images,
         cut=st.integers(0, 5),
         max_tokens=st.sampled_from([1, 2, 5, 12, 20]),
         choices=st.sampled_from([1, 1, 1, 2, 5]),
@@ -112,6 +120,7 @@ class Machine(RuleBasedStateMachine):
     def arrive(
         self,
         names: list[int],
+        seen: list[tuple[int, int]],
         cut: int,
         max_tokens: int,
         choices: int,
@@ -120,9 +129,13 @@ class Machine(RuleBasedStateMachine):
         session: int,
         count: int,
     ) -> None:
-        tokens = [token for name in names for token in block(name)]
-        tokens = tokens[: max(1, min(len(tokens), LONGEST) - cut)]
-        self.submit(tuple(tokens), max_tokens, choices, window, style, session)
+        parts = [tuple(block(name)) for name in names]
+        for place, which in seen if self.see else ():
+            ids = self.bench.gallery.ids
+            parts.insert(place, ids[which % len(ids)])
+        tokens = tuple(token for part in parts for token in part)
+        prompt = self.fitting(tokens, len(tokens) - cut)
+        self.submit(prompt, max_tokens, choices, window, style, session)
         self.turn(count)
 
     @precondition(lambda self: self.lab.clients and self.lab.engine.queued < QUEUE)
@@ -137,7 +150,7 @@ class Machine(RuleBasedStateMachine):
         """The next turn of a conversation."""
         client = self.any(which)
         said = (*client.job.prompt, *client.tokens[0], *block(name))
-        self.submit(said[:LONGEST], 8, 1, window, 0, session)
+        self.submit(self.fitting(said), 8, 1, window, 0, session)
         self.turn(count)
 
     @precondition(lambda self: self.lab.clients and self.lab.engine.queued < QUEUE)
@@ -193,6 +206,14 @@ class Machine(RuleBasedStateMachine):
         for _ in range(count):
             self.lab.turn()
 
+    def fitting(self, tokens: tuple[int, ...], most: int = LONGEST) -> tuple[int, ...]:
+        """As much of a prompt as leaves room for an answer, and all of its images whole."""
+        array = np.array(tokens, np.int32)
+        length = whole(array, min(len(tokens), LONGEST, max(1, most)))
+        while rows(self.bench.gallery.spans(tokens[:length]), length) > LONGEST:
+            length = whole(array, length - 1)
+        return tokens[:length] or (BLOCKS[0][0],)
+
     def any(self, which: int) -> Client:
         clients = list(self.lab.clients.values())
         return clients[which % len(clients)]
@@ -213,7 +234,9 @@ class Machine(RuleBasedStateMachine):
         session: int,
     ) -> None:
         # The parts a chat template would have found.
-        parts = PromptMarks(len(prompt) // 4, len(prompt) // 2, len(prompt) - 2)
+        array = np.array(prompt, np.int32)
+        bounds = (len(prompt) // 4, len(prompt) // 2, len(prompt) - 2)
+        parts = PromptMarks(*[whole(array, bound) for bound in bounds])
         policy = self.lab.policy
         wanted = marks(policy, self.bench.is_rigid, parts)
         job = Job(
@@ -228,6 +251,7 @@ class Machine(RuleBasedStateMachine):
             choices=choices,
             logprobs=0 if style == 1 else None,
             marks={mark: pin_at(policy, parts, mark, str(session)) for mark in wanted},
+            spans=self.bench.gallery.spans(prompt),
         )
         self.lab.submit(job)
 
@@ -254,6 +278,15 @@ def test_every_request_gets_what_it_would_get_alone(
     random_gguf.write(tmp_path / "model.gguf", kind)
     bench = Bench(tmp_path / "model.gguf", kind)
     run_state_machine_as_test(lambda: Machine(bench, clock), settings=PROFILE)
+
+
+@pytest.mark.parametrize("kind", [LLAMA, SWA, MAMBA, HYBRID, MROPE], ids=lambda kind: kind.name)
+def test_images_among_the_words_change_nothing_of_that(
+    kind: Kind, clock: Clock, tmp_path: Path
+) -> None:
+    random_gguf.write(tmp_path / "model.gguf", kind)
+    bench = Bench(tmp_path / "model.gguf", kind)
+    run_state_machine_as_test(lambda: Machine(bench, clock, see=True), settings=PROFILE)
 
 
 def test_too_few_cells_for_all_cost_requests_and_nothing_else(clock: Clock, tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ as long as the stores have room.
 
 from __future__ import annotations
 
+import numpy as np
+
 from kronk.worker.cache.match import HANDICAP, Source
+from kronk.worker.cache.spans import whole
 
 Tokens = tuple[int, ...]
 
@@ -21,6 +24,11 @@ def common(a: Tokens, b: Tokens) -> int:
             break
         length += 1
     return length
+
+
+def usable(prompt: Tokens, length: int) -> int:
+    """As much of a prefix as leaves one token to decode, and all of its images whole."""
+    return whole(np.array(prompt, np.int32), min(len(prompt) - 1, length))
 
 
 class CacheModel:
@@ -41,10 +49,15 @@ class CacheModel:
         assert tokens[: len(before)] == before, "what is computed does not change"
         self.slots[slot] = tokens
 
+    def cut(self, slot: int, length: int) -> None:
+        """What nobody can use was given up."""
+        self._past.add(self.slots[slot])
+        self.slots[slot] = self.slots[slot][:length]
+
     def longest(self, prompt: Tokens) -> int:
         """The longest prefix ever computed; one token is left to decode."""
         known = (*self.slots.values(), *self._past)
-        return min(len(prompt) - 1, max(common(prompt, tokens) for tokens in known))
+        return usable(prompt, max(common(prompt, tokens) for tokens in known))
 
     def promised(self, prompt: Tokens) -> int:
         """Tokens that must be reused where there is room for all that is worth keeping."""
@@ -53,7 +66,7 @@ class CacheModel:
             *((tokens, 0) for tokens in self.slots.values()),
             *((tokens, HANDICAP[Source.STORED]) for tokens in self.kept),
         ):
-            length = min(len(prompt) - 1, common(prompt, tokens))
+            length = usable(prompt, common(prompt, tokens))
             if length >= self._least and (self._any_prefix or length == len(tokens)):
                 best = max(best, self._least, length - handicap)
         return best

@@ -41,13 +41,16 @@ from kronk.worker.engine.prefixes import Prefixes
 from kronk.worker.engine.sampler import Candidates
 from kronk.worker.engine.sampling import resolve
 from kronk.worker.engine.slot import Slot
+from kronk.worker.media.clip import Clip
+from kronk.worker.media.rows import ClipRows
 from kronk.worker.model import Model
 from kronk.worker.speculation.drafter import Asked
 from kronk.worker.speculation.guesser import Guesser
 
 from .cache_model import CacheModel, Tokens
+from .clips import Gallery
 from .memory_lab import LOG, load
-from .random_gguf import Kind
+from .random_gguf import MROPE, WIDTH, Kind
 
 SLOTS, WINDOW, UBATCH, QUEUE = 3, 256, 64, 9
 MIN_TOKENS = 6
@@ -137,6 +140,9 @@ class Bench:
         memory_kind = MemoryKind(self.is_recurrent, kind.window, swa_full=False)
         self.memory = Memory(self.context.handle, memory_kind)
         self.cells = cells
+        has_sections = kind is MROPE
+        # Gemma multiplies the embeddings of tokens, which are small, and not those of images.
+        self.gallery = Gallery(WIDTH, UBATCH, scale=1.0, has_sections=has_sections)
         self._alone = Context(self.model, _shape(WINDOW, 1), LOG)
         self._known: dict[Tokens, tuple[list[int], list[float], list[float]]] = {}
 
@@ -179,11 +185,19 @@ class Bench:
     def _decode(self, prompt: Tokens) -> Iterator[tuple[int, float, float]]:
         context, batch = self._alone, Batch(UBATCH)
         context.forget(0)
+        spans = {span.start: span.clip for span in self.gallery.spans(prompt)}
         at, pending = 0, list(prompt)
         while True:
             while pending:
+                clip = spans.pop(at, None)
+                if clip is not None:
+                    pending = pending[len(clip.ids) :]
+                    self._look(clip, at, output_last=not pending)
+                    at += len(clip.ids)
+                    continue
                 batch.clear()
-                rows, pending = pending[:UBATCH], pending[UBATCH:]
+                most = min([UBATCH, *(start - at for start in spans)])
+                rows, pending = pending[:most], pending[most:]
                 batch.add(0, at, rows, output_last=not pending)
                 assert context.decode(batch) is DecodeResult.OK
                 at += len(rows)
@@ -192,6 +206,29 @@ class Bench:
             second, best = np.partition(row, -2)[-2:]
             yield token, float(best - second), float(-np.log(np.exp(row - best).sum()))
             pending = [token]
+
+    def _look(self, clip: Clip, at: int, *, output_last: bool) -> None:
+        """Put an image at that position."""
+        clip.encode()
+        self._alone.see_ahead(clip.sees_ahead)
+        for first in range(0, clip.rows, UBATCH):
+            count = min(UBATCH, clip.rows - first)
+            is_end = first + count == clip.rows
+            rows = ClipRows(clip, 0, at, first, count, output_last=output_last and is_end)
+            assert self._alone.decode(rows) is DecodeResult.OK
+        self._alone.see_ahead(False)
+
+    def length_of(self, slot: Slot) -> int:
+        """What llama.cpp says of the length of that slot's sequence."""
+        spans = self.gallery.spans(slot.history.tolist())
+        if slot.read:
+            assert slot.span is not None
+            sections = slot.span.clip.positions
+            return slot.position + (slot.read if sections is None else 1)
+        if spans and spans[-1].end == slot.position and spans[-1].clip.positions is not None:
+            # Up and down and to the right is no progress in time.
+            return spans[-1].start + 1
+        return slot.position
 
 
 def _shape(cells: int, sequences: int) -> ContextShape:
@@ -293,7 +330,7 @@ class WatchedPrefixes(Prefixes):
     def clear(self, slot: Slot) -> None:
         if not self._inside:
             assert self.may_clear, "what was computed is kept"
-            self.model.grew(slot.index, tuple(slot.history.tolist()))
+            self.look()
         super().clear(slot)
         if not self._inside:
             self.model.lost(slot.index)
@@ -302,7 +339,11 @@ class WatchedPrefixes(Prefixes):
         """See how far each sequence has come."""
         for slot in self.slots.values():
             if not self._inside:
-                self.model.grew(slot.index, tuple(slot.history.tolist()))
+                known = tuple(self._known(slot).tolist())
+                if len(known) < len(self.model.slots[slot.index]):
+                    self.model.cut(slot.index, len(known))
+                else:
+                    self.model.grew(slot.index, known)
 
     def bytes_kept(self) -> int:
         """Of the store, whose books have to balance."""
@@ -404,11 +445,12 @@ class Client:
         match event:
             case Accepted(prompt_tokens=count):
                 assert not self.is_accepted
-                assert count == len(self.job.prompt)
+                assert count == self.job.prompt_rows
                 self.is_accepted = True
             case Started(prompt_tokens=count, cached_tokens=cached):
                 assert self.is_accepted and not self.is_started
-                assert (count, cached) == (len(self.job.prompt), self._cached[self.job.request])
+                assert count == self.job.prompt_rows
+                assert cached == self.job.rows(self._cached[self.job.request])
                 self.is_started = True
             case Delta() | ScoredDelta():
                 self._read(event)
@@ -452,9 +494,9 @@ class Client:
         self.is_over = True
         assert len(self.finished) == self.job.choices
         usage, choices = done.usage, self.job.choices
-        assert usage.prompt_tokens == len(self.job.prompt)
+        assert usage.prompt_tokens == self.job.prompt_rows
         assert usage.reasoning_tokens == 0
-        assert usage.cached_tokens == self._cached[self.job.request]
+        assert usage.cached_tokens == self.job.rows(self._cached[self.job.request])
         assert done.timings.accepted <= done.timings.drafted
         shown = sum(map(len, self.tokens))
         assert shown <= usage.completion_tokens <= choices * self.job.max_tokens
@@ -571,7 +613,7 @@ class EngineLab:
         """What is true between turns."""
         self.prefixes.look()
         for index, slot in self.prefixes.slots.items():
-            assert self.bench.memory.length(index) == slot.position
+            assert self.bench.memory.length(index) == self.bench.length_of(slot)
             if not self.bench.is_rigid:
                 assert self.bench.memory.positions(index).start == 0
         assert self.prefixes.bytes_kept() <= self.policy.ram_bytes

@@ -30,6 +30,8 @@ STATE, CONV, RANK = 16, 4, 8
 CONTEXT = 4096
 
 _CONTROL = 3
+# Pairs of a head's dimensions that turn with time, height and width.
+_SECTIONS = (4, 6, 6, 0)
 # How far logits spread, and how sharp attention is: both well above rounding.
 _LOGITS, _SHARPNESS = 4.0, 2.0
 
@@ -52,6 +54,8 @@ SWA = Kind("swa", "gemma3", window=WINDOW)
 MAMBA = Kind("mamba", "mamba", is_recurrent=True)
 HYBRID = Kind("hybrid", "jamba", is_hybrid=True)
 MOE = Kind("moe", "qwen3moe")
+# Positions of four sections (M-RoPE), as models have that place images in two dimensions.
+MROPE = Kind("mrope", "qwen2vl")
 KINDS = (LLAMA, SWA, MAMBA, HYBRID, MOE)
 
 
@@ -149,6 +153,10 @@ def _attention(kind: Kind) -> Shapes:
     yield "attn_k.weight", (WIDTH, KV_HEADS * HEAD)
     yield "attn_v.weight", (WIDTH, KV_HEADS * HEAD)
     yield "attn_output.weight", (HEADS * HEAD, WIDTH)
+    if kind is MROPE:
+        yield "attn_q.bias", (HEADS * HEAD,)
+        yield "attn_k.bias", (KV_HEADS * HEAD,)
+        yield "attn_v.bias", (KV_HEADS * HEAD,)
     if kind in (SWA, MOE):
         yield "attn_q_norm.weight", (HEAD,)
         yield "attn_k_norm.weight", (HEAD,)
@@ -206,6 +214,9 @@ def _parameters(kind: Kind) -> Iterator[bytes]:
     for key, size in sizes.items():
         yield entry(f"{name}.{key}", UINT32, struct.pack("<I", size))
     yield entry(f"{name}.attention.layer_norm_rms_epsilon", FLOAT32, struct.pack("<f", 1e-5))
+    if kind is MROPE:
+        sections = struct.pack("<IQ4i", INT32, 4, *_SECTIONS)
+        yield entry(f"{name}.rope.dimension_sections", ARRAY, sections)
     if kind is HYBRID:
         heads = [KV_HEADS if _attends(layer) else 0 for layer in range(LAYERS)]
         counts = struct.pack(f"<IQ{LAYERS}i", INT32, LAYERS, *heads)

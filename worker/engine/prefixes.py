@@ -27,6 +27,7 @@ from kronk.worker.cache.match import (
 )
 from kronk.worker.cache.memory import Memory, State
 from kronk.worker.cache.policy import CachePolicy
+from kronk.worker.cache.spans import whole
 from kronk.worker.cache.store import Put, Store
 
 from .job import Job
@@ -115,6 +116,10 @@ class Prefixes:
 
     def left(self, slot: Slot) -> None:
         """The slot is free again."""
+        known = self._known(slot)
+        if known.size < slot.position:
+            slot.cut(known.size)
+            self.trim(slot)
         if not self._policy.is_on:
             self.clear(slot)
         elif self._disk is not None and slot.position >= max(1, self._policy.min_tokens):
@@ -139,6 +144,13 @@ class Prefixes:
         if is_kept or self._save(slot, None) in (Put.STORED, Put.COVERED):
             self.clear(slot)
 
+    def _known(self, slot: Slot) -> Tokens:
+        """What is in the slot, as far as the memory's positions tell: with M-RoPE they end at the
+        beginning of an image that nothing has followed yet."""
+        length = min(slot.position, self._memory.length(slot.index))
+        tokens = slot.history
+        return tokens[: whole(tokens, length)]
+
     def _view(self, slot: Slot) -> FreeSlot:
         index = slot.index
         return FreeSlot(
@@ -151,7 +163,9 @@ class Prefixes:
 
     def _elsewhere(self, busy: Iterable[Slot]) -> list[Candidate]:
         found = [
-            Candidate(Source.BUSY, slot.index, slot.history, self._memory.copy_floor(slot.index))
+            Candidate(
+                Source.BUSY, slot.index, self._known(slot), self._memory.copy_floor(slot.index)
+            )
             for slot in busy
         ]
         found += self._store.candidates()
@@ -211,6 +225,9 @@ class Prefixes:
             log.warning("llama.cpp did not save a sequence", tokens=slot.position)
             return None
         tokens = slot.history
+        if state.length != tokens.size:
+            # See `_known`.
+            return None
         put = self._store.put(tokens, state, time.monotonic(), pin)
         if self._disk is not None:
             self._disk.put(tokens, state)
