@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness import mtmd_reference
 from harness.engine import EngineRun
 from harness.media_files import GIF, png, wav
 from kronk.shared.errors import ContextLengthExceeded, InvalidArgument, ModelFailed
@@ -172,6 +173,14 @@ def test_text_that_looks_like_a_marker_is_text(house: EngineRun) -> None:
     assert plain.usage.prompt_tokens < IMAGE_TOKENS
     answer = house.ask(chat("<__media__>", RED, COLOUR), 20)
     assert answer.usage.prompt_tokens > plain.usage.prompt_tokens + IMAGE_TOKENS
+
+
+def test_the_answer_is_what_mtmd_itself_would_have_it(house: EngineRun) -> None:
+    """Its own helper reads prompts in order, with nobody beside them."""
+    for parts in ((RED, BLUE, COLOUR), (COLOUR, RED), ("a", wav(200, 31.0), "b", BLUE)):
+        prompt = chat(*parts)
+        said = house.ask(prompt, 24).choices[0].tokens
+        assert said == mtmd_reference.answer(house.loaded, prompt, 24)
 
 
 # Beside others.

@@ -27,11 +27,11 @@ class Gallery:
         self._by_first: dict[int, Tokens] = {}
         self.ids: list[Tokens] = []
         if has_sections:
-            for name, (columns, lines) in enumerate([(4, 3), (2, 7), (9, 8), (1, 1)]):
-                self._hang(name, max(columns, lines), _grid(columns, lines), sees_ahead=name == 0)
+            for name, (columns, lines) in enumerate([(9, 8), (4, 3), (2, 7), (1, 1)]):
+                self._hang(name, max(columns, lines), _grid(columns, lines), sees_ahead=name == 1)
         else:
             for name, (rows, sees_ahead) in enumerate(
-                [(5, False), (21, True), (most + 9, False), (1, False), (most, True)]
+                [(most + 9, False), (21, True), (5, False), (most, True), (1, False)]
             ):
                 self._hang(name, rows, None, sees_ahead=sees_ahead, rows=rows)
 

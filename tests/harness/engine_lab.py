@@ -329,7 +329,9 @@ class WatchedPrefixes(Prefixes):
 
     def clear(self, slot: Slot) -> None:
         if not self._inside:
-            assert self.may_clear, "what was computed is kept"
+            # Half an image cannot be cut out of a recurrent state.
+            is_needed = slot.read > 0 and self.is_recurrent
+            assert self.may_clear or is_needed, "what was computed is kept"
             self.look()
         super().clear(slot)
         if not self._inside:

@@ -73,6 +73,7 @@ def test_sizes_are_read_from_headers(file: bytes, size: Size) -> None:
         (b"", "no JPEG"),
         (b"RIFF", "no JPEG"),
         (png_of(10, 10)[:18], "ends in the middle"),
+        (png_of(10, 10)[:25], "ends in the middle"),
         (png_of(10, 10, first=b"CgBI"), "first chunk"),
         (png_of(0, 10), "no pixels: 0 x 10"),
         (png_of(60_000, 60_000), "60000 x 60000 pixels are more than the 50,000,000"),

@@ -116,10 +116,6 @@ class Prefixes:
 
     def left(self, slot: Slot) -> None:
         """The slot is free again."""
-        known = self._known(slot)
-        if known.size < slot.position:
-            slot.cut(known.size)
-            self.trim(slot)
         if not self._policy.is_on:
             self.clear(slot)
         elif self._disk is not None and slot.position >= max(1, self._policy.min_tokens):
@@ -155,7 +151,7 @@ class Prefixes:
         index = slot.index
         return FreeSlot(
             index,
-            slot.history,
+            self._known(slot),
             self._memory.floor(index),
             self._memory.copy_floor(index),
             slot.left,

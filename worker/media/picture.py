@@ -73,7 +73,8 @@ def _reader(data: bytes) -> Callable[[bytes], Size]:
 def _png(data: bytes) -> Size:
     if data[12:16] != b"IHDR":
         raise Unreadable("its first chunk is not the header")
-    return Size(*struct.unpack_from(">II", data, 16))
+    width, height, _, _ = struct.unpack_from(">IIBB", data, 16)
+    return Size(width, height)
 
 
 def _gif(data: bytes) -> Size:
