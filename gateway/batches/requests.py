@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSche
 
 from kronk.gateway.dialects.fields import first_error, load_object, unrecognized
 from kronk.gateway.dialects.generation import METADATA_SCHEMA, check_metadata
+from kronk.gateway.dialects.paging import USUAL_LIMIT, Paging, paging, whole_number
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.units import parse_duration
 
@@ -31,7 +32,7 @@ _BATCH_KEPT = 30 * 86400
 _LONGEST_WINDOW = 30 * 86400.0
 MOST_FILES_LISTED = 10_000
 MOST_BATCHES_LISTED = 100
-BATCHES_LISTED = 20
+BATCHES_LISTED = USUAL_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def parse_upload(fields: Mapping[str, str]) -> Upload:
 
 
 def _seconds(text: str, where: str) -> int:
-    return _number(text, where, LEAST_KEPT, MOST_KEPT)
+    return whole_number(text, where, LEAST_KEPT, MOST_KEPT)
 
 
 _WINDOW_SCHEMA = {
@@ -151,49 +152,23 @@ def _wrong_window() -> InvalidArgument:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a list is asked for."""
-
-    limit: int
-    # The name behind which it begins.
-    after: str | None
-    ascending: bool
-
-    def of(self, names: list[str]) -> tuple[list[str], bool]:
-        """Those of `names`, which are in ascending order, on the page; and whether more follow."""
-        ordered = names if self.ascending else names[::-1]
-        if self.after is not None:
-            ordered = [
-                name
-                for name in ordered
-                if (name > self.after if self.ascending else name < self.after)
-            ]
-        return ordered[: self.limit], len(ordered) > self.limit
-
-
-def parse_page(query: Mapping[str, str], prefix: str, usual: int, most: int) -> Page:
-    """`limit`, `after` and `order` of a query."""
-    after, order = query.get("after"), query.get("order", "desc")
-    if after is not None and not is_name(prefix, after):
+def list_query(query: Mapping[str, str], prefix: str, most: int, usual: int) -> Paging:
+    """Which page of the list of ids with this prefix."""
+    asked = paging(query, most, usual)
+    if asked.after is not None and not is_name(prefix, asked.after):
         raise InvalidArgument(
             f"Invalid value for 'after': expected an id {prefix}...", param="after"
         )
-    if order not in ("asc", "desc"):
-        raise InvalidArgument("Invalid value for 'order': expected asc or desc", param="order")
-    limit = _number(query["limit"], "limit", 1, most) if "limit" in query else usual
-    return Page(limit, after, order == "asc")
+    return asked
 
 
-def _number(text: str, where: str, least: int, most: int) -> int:
-    # No more digits than `most` has: Python refuses to read very long numbers.
-    if (
-        not (text.isascii() and text.isdecimal())
-        or len(text) > 10
-        or not least <= int(text) <= most
-    ):
-        raise InvalidArgument(
-            f"Invalid value for '{where}': expected a whole number from {least} to {most}",
-            param=where,
-        )
-    return int(text)
+def page_of(names: list[str], asked: Paging) -> tuple[list[str], bool]:
+    """Those of `names`, which are in ascending order, on the page; and whether more follow.
+
+    The name that the page begins behind may be gone by now.
+    """
+    ascending, after = asked.order == "asc", asked.after
+    ordered = names if ascending else names[::-1]
+    if after is not None:
+        ordered = [name for name in ordered if (name > after if ascending else name < after)]
+    return ordered[: asked.limit], len(ordered) > asked.limit

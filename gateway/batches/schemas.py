@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from kronk.gateway.dialects.paging import parameter
 from kronk.gateway.dialects.schemas import (
     COUNT,
     TEXT,
@@ -77,7 +76,7 @@ BATCH = closed(
 )
 
 
-def page_of(items: Schema) -> Schema:
+def listed(items: Schema) -> Schema:
     """A list that may go on."""
     return closed(
         {
@@ -90,26 +89,6 @@ def page_of(items: Schema) -> Schema:
     )
 
 
-def page_parameters(usual: int, most: int) -> list[dict[str, Any]]:
-    """The query of a list."""
-    limit = {"type": "integer", "minimum": 1, "maximum": most, "default": usual}
-    return [
-        _parameter("limit", limit, "How many at most."),
-        _parameter("after", TEXT, "The id that the page begins behind."),
-        _parameter("order", {"enum": ["asc", "desc"], "default": "desc"}, "By the time of making."),
-    ]
-
-
-def purpose_parameter() -> dict[str, Any]:
+def purpose_parameter() -> Schema:
     """Which files are listed."""
-    return _parameter("purpose", TEXT, "Only files of this purpose.")
-
-
-def _parameter(name: str, schema: Schema, description: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "schema": schema,
-        "description": description,
-    }
+    return parameter("purpose", TEXT, "Only files of this purpose.")

@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from kronk.gateway.database import Table
+from kronk.gateway.dialects.paging import Paging
 from kronk.shared.errors import InvalidArgument, NotFound, Overloaded
 
 from .files import Files
 from .names import BATCH, FILE, is_name, new_name
 from .records import Batch, Counts, Event, Tokens, advance, from_json, to_json
-from .requests import BatchRequest, Page
+from .requests import BatchRequest, page_of
 
 # Each has a task, and is looked at with every change of another.
 MOST_UNFINISHED = 1000
@@ -44,9 +45,9 @@ class Batches:
             raise _not_found(name)
         return from_json(record)
 
-    async def page(self, page: Page) -> tuple[list[Batch], bool]:
+    async def page(self, asked: Paging) -> tuple[list[Batch], bool]:
         """Those on the page, and whether more follow."""
-        return await asyncio.to_thread(self._page, page)
+        return await asyncio.to_thread(self._page, asked)
 
     async def advance(self, name: str, event: Event, **changes: Any) -> Batch:
         """What happened, on disk; `Conflict` where it cannot happen to it now."""
@@ -102,9 +103,9 @@ class Batches:
     def _all(self) -> list[Batch]:
         return [from_json(record) for _, record in self._table.items()]
 
-    def _page(self, page: Page) -> tuple[list[Batch], bool]:
+    def _page(self, asked: Paging) -> tuple[list[Batch], bool]:
         records = dict(self._table.items())
-        names, has_more = page.of(list(records))
+        names, has_more = page_of(list(records), asked)
         return [from_json(records[name]) for name in names], has_more
 
     async def _change(self, name: str, changed: Callable[[Batch], Batch]) -> Batch:

@@ -13,11 +13,12 @@ from kronk.gateway.batches.requests import (
     BATCHES_LISTED,
     MOST_BATCHES_LISTED,
     BatchBody,
+    list_query,
     parse_batch,
-    parse_page,
 )
-from kronk.gateway.batches.schemas import BATCH, page_of, page_parameters
+from kronk.gateway.batches.schemas import BATCH, listed
 from kronk.gateway.body import parse_body
+from kronk.gateway.dialects.paging import parameters
 from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
@@ -39,14 +40,14 @@ async def create(request: Request) -> Response:
 
 @router.get(
     "/v1/batches",
-    openapi_extra={"parameters": page_parameters(BATCHES_LISTED, MOST_BATCHES_LISTED)},
-    responses=answer_documents(page_of(BATCH)),
+    openapi_extra={"parameters": parameters(MOST_BATCHES_LISTED, BATCHES_LISTED)},
+    responses=answer_documents(listed(BATCH)),
     summary="List batches",
 )
 async def batches(request: Request) -> Response:
     """Batches, the newest first."""
-    page = parse_page(request.query_params, BATCH_PREFIX, BATCHES_LISTED, MOST_BATCHES_LISTED)
-    found, has_more = await services_of(request).batches.page(page)
+    asked = list_query(request.query_params, BATCH_PREFIX, MOST_BATCHES_LISTED, BATCHES_LISTED)
+    found, has_more = await services_of(request).batches.page(asked)
     return JSONResponse(list_object([batch_object(batch) for batch in found], has_more))
 
 

@@ -15,17 +15,17 @@ from starlette.types import Receive, Scope, Send
 from kronk.gateway.batches.files import Files, StoredFile
 from kronk.gateway.batches.names import FILE as FILE_PREFIX
 from kronk.gateway.batches.objects import deleted_object, file_object, list_object
-from kronk.gateway.batches.requests import MOST_FILES_LISTED, Page, parse_page
+from kronk.gateway.batches.requests import MOST_FILES_LISTED, list_query, page_of
 from kronk.gateway.batches.schemas import (
     DELETED,
     FILE,
     UPLOAD,
-    page_of,
-    page_parameters,
+    listed,
     purpose_parameter,
 )
 from kronk.gateway.batches.upload import receive as receive_upload
 from kronk.gateway.body import disconnect_watch
+from kronk.gateway.dialects.paging import Paging, parameters
 from kronk.gateway.services import services_of
 from kronk.shared.errors import Conflict
 
@@ -51,26 +51,26 @@ async def upload(request: Request) -> Response:
     "/v1/files",
     openapi_extra={
         "parameters": [
-            *page_parameters(MOST_FILES_LISTED, MOST_FILES_LISTED),
+            *parameters(MOST_FILES_LISTED, MOST_FILES_LISTED),
             purpose_parameter(),
         ]
     },
-    responses=answer_documents(page_of(FILE)),
+    responses=answer_documents(listed(FILE)),
     summary="List files",
 )
 async def files(request: Request) -> Response:
     """Files, the newest first, of one `purpose` if one is given."""
     query = request.query_params
-    page = parse_page(query, FILE_PREFIX, MOST_FILES_LISTED, MOST_FILES_LISTED)
+    asked = list_query(query, FILE_PREFIX, MOST_FILES_LISTED, MOST_FILES_LISTED)
     found, has_more = await asyncio.to_thread(
-        _listed, services_of(request).files, page, query.get("purpose")
+        _listed, services_of(request).files, asked, query.get("purpose")
     )
     return JSONResponse(list_object([file_object(file) for file in found], has_more))
 
 
-def _listed(files: Files, page: Page, purpose: str | None) -> tuple[list[StoredFile], bool]:
+def _listed(files: Files, asked: Paging, purpose: str | None) -> tuple[list[StoredFile], bool]:
     known = {file.id: file for file in files.all(time.time()) if purpose in (None, file.purpose)}
-    names, has_more = page.of(list(known))
+    names, has_more = page_of(list(known), asked)
     return [known[name] for name in names], has_more
 
 

@@ -316,7 +316,7 @@ def test_files_are_listed_by_purpose_page_by_page(client: openai.OpenAI) -> None
     oldest_first = [one.id for one in client.files.list(purpose="evals", limit=3, order="asc")]
     assert oldest_first == made
     page = client.files.list(purpose="evals", limit=2)
-    jsonschema.validate(page.to_dict(), schemas.page_of(schemas.FILE))
+    jsonschema.validate(page.to_dict(), schemas.listed(schemas.FILE))
     assert (len(page.data), page.has_more) == (2, True)
     for name in made:
         client.files.delete(name)

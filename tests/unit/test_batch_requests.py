@@ -16,12 +16,13 @@ from kronk.gateway.batches.requests import (
     ENDPOINTS,
     BatchBody,
     BatchRequest,
-    Page,
     Upload,
+    list_query,
+    page_of,
     parse_batch,
-    parse_page,
     parse_upload,
 )
+from kronk.gateway.dialects.paging import Paging
 from kronk.shared.errors import (
     Internal,
     InvalidArgument,
@@ -168,7 +169,7 @@ def test_pages_together_are_the_list(order: str, limit: int) -> None:
     has_more = True
     while has_more:
         query = {"order": order, "limit": str(limit)} | after
-        page, has_more = parse_page(query, FILE, 20, 100).of(names)
+        page, has_more = page_of(names, list_query(query, FILE, 100, 20))
         assert len(page) == limit or not has_more
         found += page
         after = {"after": page[-1]}
@@ -177,11 +178,11 @@ def test_pages_together_are_the_list(order: str, limit: int) -> None:
 
 def test_a_page_goes_on_where_something_was_deleted() -> None:
     names = sorted(new_name(FILE) for _ in range(3))
-    assert Page(10, names[1], ascending=True).of([names[0], names[2]]) == ([names[2]], False)
+    assert page_of([names[0], names[2]], Paging(10, "asc", names[1])) == ([names[2]], False)
 
 
 def test_a_list_is_the_newest_first_of_the_usual_length() -> None:
-    assert parse_page({}, BATCH, 20, 100) == Page(20, None, ascending=False)
+    assert list_query({}, BATCH, 100, 20) == Paging(20, "desc", None)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_list_is_the_newest_first_of_the_usual_length() -> None:
 )
 def test_what_is_wrong_with_a_query_is_named(query: dict[str, str], param: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        parse_page(query, BATCH, 20, 100)
+        list_query(query, BATCH, 100, 20)
     assert refused.value.param == param
 
 

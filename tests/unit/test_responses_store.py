@@ -10,8 +10,9 @@ import lmdb
 import pytest
 
 from kronk.gateway.database import Database, Table
+from kronk.gateway.dialects.paging import Paging
 from kronk.gateway.dialects.responses.ids import response_name
-from kronk.gateway.dialects.responses.listing import ItemsQuery, items_query, page
+from kronk.gateway.dialects.responses.listing import items_query, page
 from kronk.gateway.dialects.responses.stored import Stored
 from kronk.gateway.responses.store import ResponseStore
 from kronk.shared.errors import InvalidArgument
@@ -142,17 +143,17 @@ ITEMS = [{"id": f"i{number}"} for number in range(5)]
 @pytest.mark.parametrize(
     ("asked", "ids", "more"),
     [
-        (ItemsQuery(), ["i4", "i3", "i2", "i1", "i0"], False),
-        (ItemsQuery(order="asc"), ["i0", "i1", "i2", "i3", "i4"], False),
-        (ItemsQuery(2), ["i4", "i3"], True),
-        (ItemsQuery(2, after="i3"), ["i2", "i1"], True),
-        (ItemsQuery(2, after="i1"), ["i0"], False),
-        (ItemsQuery(2, "asc", "i2"), ["i3", "i4"], False),
-        (ItemsQuery(2, "asc", "i4"), [], False),
+        (Paging(), ["i4", "i3", "i2", "i1", "i0"], False),
+        (Paging(order="asc"), ["i0", "i1", "i2", "i3", "i4"], False),
+        (Paging(2), ["i4", "i3"], True),
+        (Paging(2, after="i3"), ["i2", "i1"], True),
+        (Paging(2, after="i1"), ["i0"], False),
+        (Paging(2, "asc", "i2"), ["i3", "i4"], False),
+        (Paging(2, "asc", "i4"), [], False),
     ],
 )
 def test_a_page_begins_behind_the_last_of_the_page_before(
-    asked: ItemsQuery, ids: list[str], more: bool
+    asked: Paging, ids: list[str], more: bool
 ) -> None:
     found = page(ITEMS, asked)
     assert [item["id"] for item in found["data"]] == ids
@@ -163,18 +164,18 @@ def test_a_page_begins_behind_the_last_of_the_page_before(
 
 def test_a_page_behind_an_unknown_item_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="'after'"):
-        page(ITEMS, ItemsQuery(after="i9"))
+        page(ITEMS, Paging(after="i9"))
 
 
 def test_queries_are_read() -> None:
-    assert items_query({}) == ItemsQuery(20, "desc", None)
+    assert items_query({}) == Paging(20, "desc", None)
     asked = {
         "limit": "100",
         "order": "asc",
         "after": "x",
         "include[]": "message.output_text.logprobs",
     }
-    assert items_query(asked) == ItemsQuery(100, "asc", "x")
+    assert items_query(asked) == Paging(100, "asc", "x")
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from kronk.gateway.dialects.openai.content import one_of
+from kronk.gateway.dialects.paging import Paging, paging, parameter, parameters
 from kronk.gateway.dialects.schemas import Schema
 from kronk.shared.errors import InvalidArgument
 
@@ -14,54 +14,15 @@ from .items import Item
 from .request import INCLUDABLE
 
 # OpenAI's.
-DEFAULT_LIMIT = 20
 MOST_ITEMS = 100
 
-_INCLUDE: Schema = {
-    "name": "include",
-    "in": "query",
-    "required": False,
-    "schema": {"type": "array", "items": {"enum": list(INCLUDABLE)}},
-    "description": "Taken and not acted on: a response is kept with all it came with.",
-}
+_INCLUDE = parameter(
+    "include",
+    {"type": "array", "items": {"enum": list(INCLUDABLE)}},
+    "Taken and not acted on: a response is kept with all it came with.",
+)
 RESPONSE_QUERY: list[Schema] = [_INCLUDE]
-ITEMS_QUERY: list[Schema] = [
-    {
-        "name": "limit",
-        "in": "query",
-        "required": False,
-        "schema": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST_ITEMS,
-            "default": DEFAULT_LIMIT,
-        },
-    },
-    {
-        "name": "order",
-        "in": "query",
-        "required": False,
-        "schema": {"enum": ["asc", "desc"], "default": "desc"},
-        "description": "The last item first, or the first.",
-    },
-    {
-        "name": "after",
-        "in": "query",
-        "required": False,
-        "schema": {"type": "string"},
-        "description": "The id of the last item of the page before.",
-    },
-    _INCLUDE,
-]
-
-
-@dataclass(frozen=True, slots=True)
-class ItemsQuery:
-    """Which page of a list of items."""
-
-    limit: int = DEFAULT_LIMIT
-    order: Literal["asc", "desc"] = "desc"
-    after: str | None = None
+ITEMS_QUERY: list[Schema] = [*parameters(MOST_ITEMS), _INCLUDE]
 
 
 def check_response_query(query: Mapping[str, str]) -> None:
@@ -76,22 +37,13 @@ def check_response_query(query: Mapping[str, str]) -> None:
         )
 
 
-def items_query(query: Mapping[str, str]) -> ItemsQuery:
+def items_query(query: Mapping[str, str]) -> Paging:
     """What GET of a response's input items asks for."""
     _check_include(query)
-    limit = query.get("limit", str(DEFAULT_LIMIT))
-    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= MOST_ITEMS:
-        raise InvalidArgument(
-            f"Invalid value for 'limit': expected a whole number from 1 to {MOST_ITEMS}, got "
-            f"{limit[:40]!r}",
-            param="limit",
-        )
-    order = query.get("order", "desc")
-    one_of(order, ("asc", "desc"), "order")
-    return ItemsQuery(int(limit), "asc" if order == "asc" else "desc", query.get("after"))
+    return paging(query, MOST_ITEMS)
 
 
-def page(items: list[Item], asked: ItemsQuery) -> dict[str, Any]:
+def page(items: list[Item], asked: Paging) -> dict[str, Any]:
     """A page of them as OpenAI's list object."""
     ordered = items if asked.order == "asc" else items[::-1]
     start = 0
