@@ -86,8 +86,10 @@ async def answer_all(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-        if not writer.done():
-            await finished.put(None)
+        # A writer that fails leaves the queue as full as it is.
+        last = asyncio.create_task(finished.put(None), name="batch-end")
+        await asyncio.wait({last, writer}, return_when=asyncio.FIRST_COMPLETED)
+        last.cancel()
         await writer
 
 

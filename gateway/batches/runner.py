@@ -6,6 +6,8 @@ import asyncio
 import fcntl
 import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -37,35 +39,26 @@ class Runner:
 
     async def run(self) -> None:
         """Carry out what the records say, until cancelled."""
-        handle = await self._lock(self._services.base.files)
-        sweeper = asyncio.create_task(self._sweep_for_ever(), name="file-sweeper")
-        try:
-            while True:
-                self._services.batches.changed.clear()
-                try:
-                    await self._look()
-                except Exception:
-                    log.exception("batches cannot be looked at")
-                    await asyncio.sleep(_FIRST_REST)
-                    continue
-                await self._services.batches.changed.wait()
-        finally:
-            sweeper.cancel()
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(sweeper, *self._tasks.values(), return_exceptions=True)
-            os.close(handle)
-
-    async def _lock(self, folder: Path) -> int:
-        """Until no other gateway runs batches; two would answer each line twice."""
-        handle = await asyncio.to_thread(_open, folder)
-        while True:
+        async with _locked(self._services.base.files):
+            sweeper = asyncio.create_task(self._sweep_for_ever(), name="file-sweeper")
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                await asyncio.sleep(_LOCK_SECONDS)
+                await self._look_for_ever()
+            finally:
+                sweeper.cancel()
+                for task in self._tasks.values():
+                    task.cancel()
+                await asyncio.gather(sweeper, *self._tasks.values(), return_exceptions=True)
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            self._services.batches.changed.clear()
+            try:
+                await self._look()
+            except Exception:
+                log.exception("batches cannot be looked at")
+                await asyncio.sleep(_FIRST_REST)
             else:
-                return handle
+                await self._services.batches.changed.wait()
 
     async def _look(self) -> None:
         """A task for each batch that is not over."""
@@ -110,6 +103,26 @@ class Runner:
         )
         if swept:
             log.info("files swept", count=swept)
+
+
+@asynccontextmanager
+async def _locked(folder: Path) -> AsyncIterator[None]:
+    """While no other gateway runs batches; two would answer each line twice."""
+    handle = await asyncio.to_thread(_open, folder)
+    try:
+        while not _lock(handle):  # noqa: ASYNC110 (another process sets no event)
+            await asyncio.sleep(_LOCK_SECONDS)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _open(folder: Path) -> int:

@@ -45,6 +45,8 @@ class Work:
 
     async def run(self) -> None:
         """Until it is over. May be interrupted and done again at any point: nothing is lost."""
+        if (await self._batches.get(self._id)).is_over:
+            return
         log.info("batch started", batch=self._id)
         while not (batch := await self._batches.get(self._id)).is_over:
             # Whoever changed the record in between was first; it says what to do now.

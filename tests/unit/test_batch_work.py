@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -426,6 +427,31 @@ def test_a_disk_that_is_full_interrupts_and_nothing_is_lost(
     monkeypatch.setattr(Results, "append", append)
     expect_all_answered(town, town.finish(town.submit()))
     assert calls[0] > 4
+
+
+def test_a_disk_that_hangs_and_fails_while_the_gateway_stops_keeps_nobody(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, failed = Results.append, threading.Event()
+
+    def append(self: Results, rows: Any) -> None:
+        if not failed.is_set():
+            failed.wait(30)
+            raise OSError(5, "Input/output error")
+        usual(self, rows)
+
+    async def until_all_wait_for_it() -> None:
+        reached = asyncio.Event()
+        # As many as the writer has and the queue holds, and one more.
+        town.on_answer = lambda count: reached.set() if count == AT_ONCE + 2 else None
+        await reached.wait()
+        town.on_answer = lambda count: None
+        asyncio.get_running_loop().call_later(0.05, failed.set)
+
+    monkeypatch.setattr(Results, "append", append)
+    name = town.submit()
+    town.live(until_all_wait_for_it)
+    expect_all_answered(town, town.finish(name))
 
 
 def test_an_input_that_is_gone_fails_the_batch(town: Town) -> None:
