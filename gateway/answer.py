@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kronk.shared.errors import Internal, KronkError
+from kronk.shared.wire.to_gateway import Started
 
 from .body import disconnect_watch, while_connected
 from .dialects.media import linked
@@ -28,7 +29,7 @@ from .middleware import direct_send
 from .operation import Chunks, Operation, Whole, is_stream
 from .record import Record, record_of
 from .responses.shortening import shortened
-from .run import Bell, Run
+from .run import Bell, Event, Run
 from .services import Services
 
 log = structlog.get_logger()
@@ -105,11 +106,17 @@ def _fetched() -> Callable[[Sequence[Job], tuple[str, ...]], Awaitable[Sequence[
     return fetched
 
 
+def _note_token(record: Record, events: Sequence[Event]) -> None:
+    """A request that got its slot has no token yet."""
+    if any(type(event) is not Started for event in events):
+        record.first_token()
+
+
 async def _collect(work: _Work, operation: Operation, whole: Whole, record: Record | None) -> bytes:
     """The whole answer of accepted runs."""
     while events := await work.source.take():
-        if record is not None:
-            record.first_token()
+        if record is not None and record.ttft is None:
+            _note_token(record, events)
         for event in events:
             whole.add(event)
         work.repay()
@@ -213,7 +220,8 @@ class StreamResponse(_RunResponse):
     async def _send_events(self, work: _Work, record: Record, outlet: _Outlet) -> None:
         chunk, take, repay, send = self._chunks.event, work.source.take, work.repay, outlet.send
         while events := await take():
-            record.first_token()
+            if record.ttft is None:
+                _note_token(record, events)
             # One send for all that waited: a slow client gets fewer, larger writes.
             body = b"".join([chunk(event) for event in events])
             if body:

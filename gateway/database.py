@@ -6,12 +6,12 @@ number of processes open it at once, so a gateway may start while another still 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lmdb
+import pydantic_core
 
 # Of the address space, not of the disk; the file grows as it fills.
 _MAP_BYTES = 64 * 1024**3
@@ -104,9 +104,11 @@ def _raw(key: str) -> bytes | None:
 
 
 def _dumps(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, separators=(",", ":")).encode()
+    # Not json's, which holds the interpreter's lock four times as long: a conversation with images
+    # has tens of megabytes.
+    return pydantic_core.to_json(record, inf_nan_mode="constants")
 
 
 def _loads(value: bytes) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(value)
+    record: dict[str, Any] = pydantic_core.from_json(value)
     return record

@@ -27,6 +27,7 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     Granted,
     Refused,
+    Started,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
 from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, Usage
@@ -175,6 +176,24 @@ def test_a_stream_that_cannot_be_settled_ends_with_one_error(error: Exception) -
     assert b"a bug" not in world.body
     assert world.sent[-1]["more_body"] is False
     assert world.record.error == ("conflict" if isinstance(error, KronkError) else "internal")
+
+
+def test_the_time_to_the_first_token_is_not_the_time_to_a_slot() -> None:
+    async def test(world: World) -> None:
+        task = world.answering()
+        await world.until(world.said.__len__)
+        lease = world.lease()
+        world.exchange.on_control(Granted(lease, W))
+        world.say(Accepted(lease, 5), Started(lease, 5, 0))
+        await world.until(lambda: b'"role"' in world.body)
+        assert world.record.ttft is None
+        world.say(Delta(lease, 0, "Hi", (1,)))
+        await world.until(lambda: b"Hi" in world.body)
+        assert world.record.ttft is not None
+        world.say(Finished(lease, 0, "stop"), Done(lease, Usage(5, 1), Timings(0.0, 0.0, 0.0)))
+        await task
+
+    run(test)
 
 
 def test_a_whole_answer_that_cannot_be_settled_is_an_error() -> None:
