@@ -12,6 +12,7 @@ import openai
 import pytest
 
 from fakes.gateway_house import WORKER, House, done, hang_after, say
+from harness.waiting import wait_until
 from kronk.gateway.body import MAX_BODY_BYTES
 from kronk.gateway.job import WINDOW
 from kronk.gateway.protocol import MAX_HEAD_BYTES
@@ -371,6 +372,8 @@ def test_the_access_log_has_one_line_with_figures_and_no_prompt(
     body = ask(messages=[{"role": "user", "content": secret}])
     http.post(CHAT, json=body, headers={"x-request-id": "log-me"})
     http.post(CHAT, json={**body, "temperature": secret}, headers={"x-request-id": "log-bad"})
+    # Each line is written after the answer's last byte.
+    wait_until(lambda: house.logged("log-me") and house.logged("log-bad"), "both lines")
     (line,) = house.logged("log-me")
     assert (line["event"], line["status"], line["model"]) == ("request", 200, "tiny")
     assert (line["method"], line["path"], line["tokens"]) == ("POST", CHAT, 3)
