@@ -57,10 +57,12 @@ def see(prompt: Prompt, answer: Answer, loaded: Loaded, check: Check) -> Seen:
 def tokenize_chat(text: str, chat: ChatPrompt, prompt: Prompt, loaded: Loaded) -> PromptTokens:
     """The tokens of a rendered chat, its files among them; `InvalidArgument` names the field of one
     that the model does not take or that cannot be read."""
-    return compose(text, chat.markers, _files(loaded, prompt), loaded.model)
+    return compose(text, chat.markers, read_files(prompt, loaded), loaded.model)
 
 
-def _files(loaded: Loaded, prompt: Prompt) -> list[MediaFile]:
+def read_files(prompt: Prompt, loaded: Loaded) -> list[MediaFile]:
+    """The prompt's files as the model reads them, before they are encoded. As long as somebody
+    holds them, doing so again takes no time."""
     if loaded.projector is None:
         for file in prompt.media:
             raise wrong_modality(file)

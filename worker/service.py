@@ -1,7 +1,8 @@
 """The worker's conversations: with the supervisor about its life, with the gateway about requests.
 
 Threads: this asyncio loop (sockets), the engine's (load, then decode), one that renders and
-tokenises, the heartbeat, and the one that waits for the parent's end.
+tokenises, one that reads images and recordings, the heartbeat, and the one that waits for the
+parent's end.
 """
 
 from __future__ import annotations
@@ -48,11 +49,12 @@ from .engine import commands
 from .inspection import inspect
 from .library import LlamaLog
 from .loader import Loaded, load
+from .media.clip import MediaFile
 from .pooled.engine import Begin as PooledBegin
 from .pooled.loader import PooledLoaded
 from .pooled.prepare import prepare as prepare_pooled
-from .prepare import prepare
-from .threads import name_thread
+from .prepare import prepare, read_files
+from .threads import name_thread, step_back
 
 log = structlog.get_logger()
 
@@ -60,6 +62,8 @@ Asked = Submit | Embed | Rank | Inspect
 
 # llama.cpp reports every tensor; the supervisor needs to see movement, not each step.
 _PROGRESS_STEP = 0.02
+# Somewhat less than all other threads: a third of a core's time where two want it.
+_MEDIA_NICE = 5
 # How long a worker whose load failed waits to be told to stop.
 _STOP_WITHIN = 2.0
 
@@ -73,6 +77,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._pulse = heartbeat.Pulse()
         self._prepare_pool = ThreadPoolExecutor(1, "prepare", lambda: name_thread("prepare"))
+        self._media_pool = ThreadPoolExecutor(1, "media", _begin_media_thread)
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._loaded: Loaded | PooledLoaded | None = None
         self._data: Channel | None = None
@@ -223,7 +228,10 @@ class Worker:
 
     async def _begin(self, asked: Asked, loaded: Loaded | PooledLoaded) -> None:
         try:
+            # Held until they are in the job.
+            files = await self._read_files(asked, loaded)
             prepared = await self._loop.run_in_executor(self._prepare_pool, _prepare, asked, loaded)
+            del files
         except KronkError as error:
             self._tell_gateway(Failed(asked.request, error.code, error.message, error.param))
             return
@@ -238,6 +246,15 @@ class Worker:
             self._tell_gateway(*prepared)
         else:
             loaded.engine.tell(prepared)
+
+    async def _read_files(self, asked: Asked, loaded: Loaded | PooledLoaded) -> list[MediaFile]:
+        """The images and recordings of a prompt: ten minutes of sound take seconds, in which the
+        requests of others are to be prepared."""
+        if not isinstance(asked, Submit | Inspect) or isinstance(loaded, PooledLoaded):
+            return []
+        if not asked.prompt.media:
+            return []
+        return await self._loop.run_in_executor(self._media_pool, read_files, asked.prompt, loaded)
 
     def _emit(self, socket: zmq.Socket[bytes], events: list[Any]) -> None:
         """One step's events, on the engine's thread."""
@@ -254,6 +271,12 @@ class Worker:
         except PeerGone:
             # `_detached` cancels what these belong to.
             log.info("the gateway is gone; dropped its events", count=len(events))
+
+
+def _begin_media_thread() -> None:
+    name_thread("media")
+    # What mtmd computes here, in threads of its own, is nobody's next token.
+    step_back(_MEDIA_NICE)
 
 
 def _prepare(asked: Asked, loaded: Loaded | PooledLoaded) -> Any:

@@ -284,6 +284,25 @@ def test_embeddings_are_kept_for_the_next_request(own: EngineRun) -> None:
     assert projector.read(file).is_encoded
 
 
+def test_one_image_in_many_requests_at_a_time_is_encoded_once(own: EngineRun) -> None:
+    projector = own.loaded.projector
+    assert projector is not None
+    encode = projector._encoder.encode
+    encoded: list[Any] = []
+
+    def counted(*arguments: Any) -> Any:
+        encoded.append(arguments)
+        return encode(*arguments)
+
+    projector._encoder.encode = counted  # type: ignore[method-assign]
+    # As the worker does: the files are held until the requests have them.
+    held = projector.read(chat(RED).media[0])
+    requests = [own.begin(chat(f"{number}", RED, COLOUR)) for number in range(4)]
+    assert {own.result(request).text for request in requests} == {"The color is red."}
+    assert held.is_encoded
+    assert len(encoded) == 1
+
+
 # What a prompt without words must not upset.
 
 

@@ -34,6 +34,17 @@ def test_what_is_larger_than_all_of_it_pushes_nothing_out() -> None:
     assert len(known) == 1
 
 
+def test_a_file_that_somebody_holds_is_found_before_it_is_encoded() -> None:
+    known = Known(100)
+    file = MediaFile([Clip([-1], 1, lambda: np.zeros((1, 1), np.float32))])
+    assert known.hold(b"a", file) is file
+    late = MediaFile([])
+    assert known.hold(b"a", late) is file
+    assert known.get(b"a") is file
+    del file
+    assert known.get(b"a") is None
+
+
 def test_a_file_is_kept_when_all_its_clips_are_encoded() -> None:
     kept: list[MediaFile] = []
     clips = [Clip([-1], 2, lambda: np.ones((2, 3), np.float32)) for _ in range(2)]

@@ -95,7 +95,7 @@ class Projector:
         pieces = [chunks.piece(number, digest) for number in range(len(chunks))]
         read = MediaFile(pieces, functools.partial(self._known.put, digest))
         self._check_rows(read, file)
-        return read
+        return self._known.hold(digest, read)
 
     def _check(self, file: Media) -> None:
         """Refuse what is not for this model, not what it is said to be, or not safe to decode."""
