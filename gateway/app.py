@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from fastapi import FastAPI
@@ -32,6 +33,7 @@ from .routes import (
     responses,
     tokens,
 )
+from .routes.documents import make_schemas
 from .services import Services
 
 ROUTES = (
@@ -57,11 +59,18 @@ ROUTES = (
 class Application(FastAPI):
     """FastAPI with a document that is told what FastAPI cannot see."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._document: dict[str, Any] | None = None
+        self._making = threading.Lock()
+
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, made once."""
-        if self.openapi_schema is None:
-            self.openapi_schema = openapi.complete(super().openapi())
-        return self.openapi_schema
+        """The OpenAPI document, made once. That takes time: call it in a thread."""
+        with self._making:
+            if self._document is None:
+                make_schemas(self.state.routes)
+                self._document = openapi.complete(super().openapi())
+            return self._document
 
 
 def make_app(services: Services) -> FastAPI:
@@ -70,7 +79,9 @@ def make_app(services: Services) -> FastAPI:
         title="Kronk",
         version=__version__,
         description=openapi.DESCRIPTION,
-        # Their pages load scripts from a CDN; ours is in `routes.landing`.
+        # Theirs is made on the loop, and their pages load scripts from a CDN; ours are in
+        # `routes.landing`.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -32,7 +33,7 @@ Parse = Callable[[Mapping[str, str], bytes], SpeechRequest]
 
 
 def _document(body: type[TranslationBody]) -> Schema:
-    return request_document(transcriptions.schema(body), media_type="multipart/form-data")
+    return request_document(partial(transcriptions.schema, body), media_type="multipart/form-data")
 
 
 @router.post(

@@ -28,7 +28,7 @@ router = APIRouter()
 
 @router.post(
     "/v1/batches",
-    openapi_extra=request_document(BatchBody.model_json_schema()),
+    openapi_extra=request_document(BatchBody.model_json_schema),
     responses=answer_documents(BATCH),
     summary="Create a batch",
 )

@@ -23,7 +23,7 @@ router = APIRouter()
 
 @router.post(
     "/v1/chat/completions",
-    openapi_extra=request_document(chat.schema(), parameters=[IMC]),
+    openapi_extra=request_document(chat.schema, parameters=[IMC]),
     responses=answer_documents(CHAT, events="`chat.completion.chunk` objects, then `[DONE]`."),
     summary="Chat completion",
 )

@@ -23,7 +23,7 @@ router = APIRouter()
 
 @router.post(
     "/v1/completions",
-    openapi_extra=request_document(completions.schema(), parameters=[IMC]),
+    openapi_extra=request_document(completions.schema, parameters=[IMC]),
     responses=answer_documents(COMPLETION, events="`text_completion` objects, then `[DONE]`."),
     summary="Completion of plain text",
 )

@@ -7,10 +7,11 @@ What all routes have in common (errors in the dialect of the path, ids in header
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
+from starlette.routing import BaseRoute
 
 from kronk.gateway.dialects.generation import IMC_HEADER
 from kronk.gateway.dialects.schemas import TEXT, Schema, closed
@@ -31,12 +32,27 @@ IMC: Schema = {
 
 
 def request_document(
-    schema: Schema, *, media_type: str = JSON, parameters: Sequence[Schema] = ()
+    schema: Schema | Callable[[], Schema],
+    *,
+    media_type: str = JSON,
+    parameters: Sequence[Schema] = (),
 ) -> dict[str, Any]:
-    """For `openapi_extra`: a body that must be there, and parameters FastAPI does not know."""
+    """For `openapi_extra`: a body that must be there, and parameters FastAPI does not know.
+
+    A schema that takes time to make is given as what makes it; see `make_schemas`.
+    """
     content = {media_type: {"schema": schema}}
     body = {"requestBody": {"required": True, "content": content}}
     return body | ({"parameters": list(parameters)} if parameters else {})
+
+
+def make_schemas(routes: Iterable[BaseRoute]) -> None:
+    """Make the schemas of bodies that are not made yet: few gateways are ever asked for them."""
+    for route in routes:
+        extra = getattr(route, "openapi_extra", None) or {}
+        for content in extra.get("requestBody", {}).get("content", {}).values():
+            if callable(content["schema"]):
+                content["schema"] = content["schema"]()
 
 
 def schema_of(kind: type) -> Schema:

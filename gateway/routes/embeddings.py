@@ -20,7 +20,7 @@ router = APIRouter()
 
 @router.post(
     "/v1/embeddings",
-    openapi_extra=request_document(embeddings.EmbeddingsBody.model_json_schema()),
+    openapi_extra=request_document(embeddings.EmbeddingsBody.model_json_schema),
     responses=answer_documents(EMBEDDINGS),
     summary="Embeddings",
 )

@@ -1,12 +1,14 @@
-"""GET / and GET /docs: pages for people who open the address in a browser."""
+"""GET / and GET /docs, pages for people who open the address in a browser; GET /openapi.json."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from importlib import resources
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 router = APIRouter()
 
@@ -26,6 +28,12 @@ async def landing() -> Response:
 async def docs() -> Response:
     """The API, drawn from /openapi.json; nothing comes from elsewhere."""
     return _answer("docs.html")
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """The API for programs."""
+    return JSONResponse(await asyncio.to_thread(request.app.openapi))
 
 
 def _answer(name: str) -> Response:

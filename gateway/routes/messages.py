@@ -40,7 +40,7 @@ _VENDORS: list[Schema] = [
 
 @router.post(
     "/v1/messages",
-    openapi_extra=request_document(messages.schema(), parameters=[IMC, *_VENDORS]),
+    openapi_extra=request_document(messages.schema, parameters=[IMC, *_VENDORS]),
     responses=answer_documents(MESSAGE, events="`message_start` to `message_stop`, and `ping`."),
     summary="Message",
 )
@@ -56,7 +56,7 @@ async def create(request: Request) -> Response:
 
 @router.post(
     "/v1/messages/count_tokens",
-    openapi_extra=request_document(messages.count_schema(), parameters=_VENDORS),
+    openapi_extra=request_document(messages.count_schema, parameters=_VENDORS),
     responses=answer_documents(TOKENS),
     summary="Tokens of a message's prompt",
 )

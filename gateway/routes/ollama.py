@@ -39,7 +39,7 @@ _EVENTS = "such objects, a line each; the last one has `done`."
 
 @router.post(
     "/api/chat",
-    openapi_extra=request_document(chat.ChatBody.model_json_schema()),
+    openapi_extra=request_document(chat.ChatBody.model_json_schema),
     responses=answer_documents(CHAT, events=_EVENTS, media_type=NDJSON),
     summary="Ollama's chat",
 )
@@ -50,7 +50,7 @@ async def answer_chat(request: Request) -> Response:
 
 @router.post(
     "/api/generate",
-    openapi_extra=request_document(generate.GenerateBody.model_json_schema()),
+    openapi_extra=request_document(generate.GenerateBody.model_json_schema),
     responses=answer_documents(GENERATE, events=_EVENTS, media_type=NDJSON),
     summary="Ollama's completion",
 )
@@ -61,7 +61,7 @@ async def answer_prompt(request: Request) -> Response:
 
 @router.post(
     "/api/embed",
-    openapi_extra=request_document(embed.EmbedBody.model_json_schema()),
+    openapi_extra=request_document(embed.EmbedBody.model_json_schema),
     responses=answer_documents(EMBED),
     summary="Ollama's embeddings",
 )
@@ -72,7 +72,7 @@ async def answer_texts(request: Request) -> Response:
 
 @router.post(
     "/api/embeddings",
-    openapi_extra=request_document(embed.EmbeddingsBody.model_json_schema()),
+    openapi_extra=request_document(embed.EmbeddingsBody.model_json_schema),
     responses=answer_documents(EMBEDDINGS),
     summary="Ollama's older embeddings",
 )

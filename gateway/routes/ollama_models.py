@@ -72,7 +72,7 @@ async def running(request: Request) -> Response:
 
 @router.post(
     "/api/show",
-    openapi_extra=request_document(name.NameBody.model_json_schema()),
+    openapi_extra=request_document(name.NameBody.model_json_schema),
     responses=answer_documents(SHOWN),
     summary="Ollama's description of a model",
 )
@@ -85,7 +85,7 @@ async def show(request: Request) -> Response:
 
 @router.post(
     "/api/pull",
-    openapi_extra=request_document(name.NameBody.model_json_schema()),
+    openapi_extra=request_document(name.NameBody.model_json_schema),
     responses=answer_documents(PULLED, events="one such object.", media_type=NDJSON),
     summary="Ollama's pull",
 )

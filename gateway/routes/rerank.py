@@ -19,7 +19,7 @@ from .documents import answer_documents, request_document
 
 router = APIRouter()
 
-_BODY = request_document(rerank.RerankBody.model_json_schema())
+_BODY = request_document(rerank.RerankBody.model_json_schema)
 _ANSWERS = answer_documents(RERANKED)
 _cohere_operation = partial(rerank_operation, style="cohere")
 _jina_operation = partial(rerank_operation, style="jina")

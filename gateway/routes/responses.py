@@ -25,7 +25,7 @@ router = APIRouter()
 
 @router.post(
     "/v1/responses",
-    openapi_extra=request_document(request.schema(), parameters=[IMC]),
+    openapi_extra=request_document(request.schema, parameters=[IMC]),
     responses=answer_documents(schemas.RESPONSE, events="OpenAI's events, named `response.*`."),
     summary="Response",
 )
@@ -40,7 +40,7 @@ async def create(http: Request) -> Response:
 
 @router.post(
     "/v1/responses/input_tokens",
-    openapi_extra=request_document(request.schema()),
+    openapi_extra=request_document(request.schema),
     responses=answer_documents(schemas.INPUT_TOKENS),
     summary="Input tokens of a response",
 )

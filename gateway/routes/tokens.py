@@ -20,7 +20,7 @@ router = APIRouter()
 
 @router.post(
     "/v1/tokenize",
-    openapi_extra=request_document(tokens.tokenize_schema()),
+    openapi_extra=request_document(tokens.tokenize_schema),
     responses=answer_documents(TOKENS),
     summary="Text or chat to tokens",
 )
@@ -31,7 +31,7 @@ async def tokenize(request: Request) -> Response:
 
 @router.post(
     "/v1/detokenize",
-    openapi_extra=request_document(tokens.DetokenizeBody.model_json_schema()),
+    openapi_extra=request_document(tokens.DetokenizeBody.model_json_schema),
     responses=answer_documents(DETOKENIZED),
     summary="Tokens to text",
 )
@@ -42,7 +42,7 @@ async def detokenize(request: Request) -> Response:
 
 @router.post(
     "/v1/apply-template",
-    openapi_extra=request_document(tokens.template_schema()),
+    openapi_extra=request_document(tokens.template_schema),
     responses=answer_documents(PROMPT),
     summary="Chat to prompt",
 )
