@@ -12,6 +12,8 @@ import pydantic_core
 from kronk.shared.errors import InvalidArgument
 
 NOT_SUPPORTED = "not supported by this version of Kronk"
+# What pydantic calls JSON's types.
+_WORDS = {"a valid list": "an array", "a valid dictionary": "an object"}
 # What msgpack can carry.
 _WHOLE_NUMBERS = range(-(2**63), 2**64)
 
@@ -75,7 +77,7 @@ def kind(value: object) -> str:
         case int() | float():
             return repr(value) if abs(value) < 10**21 else "a number out of any range"
         case str():
-            return "a string"
+            return "a string" if value else "an empty string"
         case list():
             return "an array"
         case _:
@@ -90,7 +92,9 @@ def first_error(error: pydantic.ValidationError) -> InvalidArgument:
         return InvalidArgument(f"missing {where} field", param=where)
     if found["type"] == "extra_forbidden":
         return unrecognized(where)
-    message = found["msg"].removeprefix("Input ")
+    message = found["msg"].removeprefix("Input ").removeprefix("String ")
+    for python, words in _WORDS.items():
+        message = message.replace(python, words)
     return InvalidArgument(
         f"Invalid value for '{where}': {message}, got {kind(found['input'])}", param=where
     )

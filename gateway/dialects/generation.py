@@ -203,13 +203,18 @@ def check_metadata(value: object) -> None:
             )
 
 
-def check_min_tokens(sampling: Sampling, max_tokens: int | None, limit: str = "max_tokens") -> None:
-    """`min_tokens` must leave room; `limit` is the dialect's name for the other."""
+def check_min_tokens(
+    sampling: Sampling,
+    max_tokens: int | None,
+    limit: str = "max_tokens",
+    where: str = "min_tokens",
+) -> None:
+    """`min_tokens` must leave room; `limit` and `where` are the dialect's names for the two."""
     least = sampling.min_tokens
     if least is not None and max_tokens is not None and least > max_tokens:
         raise InvalidArgument(
-            f"'min_tokens' ({least}) is greater than '{limit}' ({max_tokens})",
-            param="min_tokens",
+            f"'{where}' ({least}) is greater than '{limit}' ({max_tokens})",
+            param=where,
         )
 
 

@@ -11,19 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from anthropic.lib.streaming._messages import accumulate_event
-from anthropic.types import Message as AnthropicMessage
-from anthropic.types import RawMessageStreamEvent
 from hypothesis import given
 from hypothesis import strategies as st
-from ollama import ChatResponse
-from openai import omit
-from openai.lib.streaming.chat import ChatCompletionStreamState
-from openai.lib.streaming.responses._responses import ResponseStreamState
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.responses import Response, ResponseStreamEvent
-from pydantic import TypeAdapter
 
+from harness import answered
 from harness import conversations as said
 from harness.conversations import Asked, Assistant, Call, Result, System, Tool, User
 from harness.events import DONE, SCRIPTS, STARTED, R
@@ -225,20 +216,7 @@ def test_what_is_asked_is_the_same_in_the_dialect_of_ollama(asked: Asked) -> Non
 # What is answered.
 
 
-@dataclass(frozen=True)
-class Answered:
-    """An answer as its reader understands it."""
-
-    text: str
-    thinking: str
-    # Name and arguments.
-    calls: tuple[tuple[str, Any], ...]
-    why: str
-    prompt_tokens: int
-    completion_tokens: int
-
-
-Reader = Callable[[Sequence[Event], Done], Answered]
+Reader = Callable[[Sequence[Event], Done], answered.Answered]
 
 
 def _write(chunks: Chunks, events: Iterable[Event], done: Done) -> bytes:
@@ -246,162 +224,51 @@ def _write(chunks: Chunks, events: Iterable[Event], done: Done) -> bytes:
     return written + chunks.closing(done)
 
 
-def _collect(whole: Whole, events: Iterable[Event], done: Done) -> dict[str, Any]:
+def _collect(whole: Whole, events: Iterable[Event], done: Done) -> bytes:
     for event in events:
         whole.add(event)
-    body = whole.body(done)
-    assert isinstance(body, dict)
-    return body
+    return json.dumps(whole.body(done)).encode()
 
 
-def _data(stream: bytes) -> list[bytes]:
-    lines = [line for line in stream.split(b"\n") if line.startswith(b"data: ")]
-    return [line.removeprefix(b"data: ") for line in lines]
-
-
-def _chat_whole(events: Sequence[Event], done: Done) -> Answered:
-    whole = ChatWhole("c", "m", NOW, choices=1, scored=False)
-    return _chat_answer(ChatCompletion.model_validate(_collect(whole, events, done)), events)
-
-
-def _chat_stream(events: Sequence[Event], done: Done) -> Answered:
-    chunks = ChatChunks("c", "m", NOW, choices=1, include_usage=True)
-    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
-    *parts, end = _data(_write(chunks, events, done))
-    assert end == b"[DONE]"
-    for part in parts:
-        list(state.handle_chunk(ChatCompletionChunk.model_validate_json(part)))
-    found = ChatCompletion.model_validate(state.current_completion_snapshot.to_dict())
-    return _chat_answer(found, events)
-
-
-def _chat_answer(found: ChatCompletion, events: Sequence[Event]) -> Answered:
-    [choice], usage = found.choices, found.usage
-    assert usage is not None
-    calls = []
-    for at, call in enumerate(choice.message.tool_calls or ()):
-        assert call.type == "function"
-        # A call that was taken back stays in what a stream has sent.
-        if call.function.name != TAKEN_BACK:
-            calls.append((call.function.name, json.loads(call.function.arguments)))
-        assert call.id, at
-    thinking = (choice.message.model_extra or {}).get("reasoning_content") or ""
-    return Answered(
-        choice.message.content or "",
-        thinking,
-        tuple(calls),
-        choice.finish_reason,
-        usage.prompt_tokens,
-        usage.completion_tokens,
-    )
-
-
-def _responses_sinks() -> tuple[dict[str, Any], Output]:
+def _born() -> tuple[dict[str, Any], Output]:
     asked = responses.parse(_raw({"model": "m", "input": "hi"}), NAME, NOW, lambda _: None)
     return asked.born, Output(ItemNames(NAME), "plain")
 
 
-def _responses_whole(events: Sequence[Event], done: Done) -> Answered:
-    born, output = _responses_sinks()
-    whole = ResponseWhole(born, output, lambda: NOW)
-    return _response(Response.model_validate(_collect(whole, events, done)))
+def _chat_whole(events: Sequence[Event], done: Done) -> answered.Answered:
+    whole = ChatWhole("c", "m", NOW, choices=1, scored=False)
+    return answered.chat_whole(_collect(whole, events, done))[0]
 
 
-def _responses_stream(events: Sequence[Event], done: Done) -> Answered:
-    born, output = _responses_sinks()
-    chunks = ResponseChunks(born, output, lambda: NOW)
-    adapter: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
-    state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
-    last = None
-    for part in _data(_write(chunks, events, done)):
-        last = adapter.validate_json(part)
-        state.handle_event(last)
-    assert last is not None
-    return _response(last.response)
+def _chat_stream(events: Sequence[Event], done: Done) -> answered.Answered:
+    chunks = ChatChunks("c", "m", NOW, choices=1, include_usage=True)
+    return answered.chat_stream(_write(chunks, events, done))[0]
 
 
-def _response(found: Response) -> Answered:
-    thinking, calls = "", []
-    for item in found.output:
-        if item.type == "reasoning":
-            thinking += "".join(part.text for part in item.content or ())
-        elif item.type == "function_call":
-            assert item.status == "completed"
-            calls.append((item.name, json.loads(item.arguments)))
-    why = "stop" if found.status == "completed" else "length"
-    assert found.usage is not None
-    return Answered(
-        found.output_text,
-        thinking,
-        tuple(calls),
-        "tool_calls" if calls and why == "stop" else why,
-        found.usage.input_tokens,
-        found.usage.output_tokens,
-    )
+def _responses_whole(events: Sequence[Event], done: Done) -> answered.Answered:
+    whole = ResponseWhole(*_born(), lambda: NOW)
+    return answered.responses_whole(_collect(whole, events, done))
 
 
-def _anthropic_whole(events: Sequence[Event], done: Done) -> Answered:
-    found = AnthropicMessage.model_validate(_collect(MessageWhole("m", "m"), events, done))
-    return _message(found)
+def _responses_stream(events: Sequence[Event], done: Done) -> answered.Answered:
+    chunks = ResponseChunks(*_born(), lambda: NOW)
+    return answered.responses_stream(_write(chunks, events, done))
 
 
-def _anthropic_stream(events: Sequence[Event], done: Done) -> Answered:
-    adapter: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
-    snapshot: Any = None
-    buffers: dict[int, bytes] = {}
-    for part in _data(_write(MessageChunks("m", "m"), events, done)):
-        if json.loads(part)["type"] != "ping":
-            event = adapter.validate_json(part)
-            snapshot = accumulate_event(event=event, current_snapshot=snapshot, json_bufs=buffers)
-    return _message(AnthropicMessage.model_validate(snapshot.to_dict()))
+def _anthropic_whole(events: Sequence[Event], done: Done) -> answered.Answered:
+    return answered.anthropic_whole(_collect(MessageWhole("m", "m"), events, done))
 
 
-def _message(found: AnthropicMessage) -> Answered:
-    reasons = {
-        "end_turn": "stop",
-        "stop_sequence": "stop",
-        "max_tokens": "length",
-        "tool_use": "tool_calls",
-    }
-    assert found.stop_reason is not None
-    cached = found.usage.cache_read_input_tokens or 0
-    return Answered(
-        "".join(block.text for block in found.content if block.type == "text"),
-        "".join(block.thinking for block in found.content if block.type == "thinking"),
-        tuple((block.name, block.input) for block in found.content if block.type == "tool_use"),
-        reasons[found.stop_reason],
-        found.usage.input_tokens + cached,
-        found.usage.output_tokens,
-    )
+def _anthropic_stream(events: Sequence[Event], done: Done) -> answered.Answered:
+    return answered.anthropic_stream(_write(MessageChunks("m", "m"), events, done))
 
 
-def _ollama_whole(events: Sequence[Event], done: Done) -> Answered:
-    body = _collect(OllamaWhole("m", chat_form, lambda: NOW), events, done)
-    return _chat_response([ChatResponse.model_validate(body)])
+def _ollama_whole(events: Sequence[Event], done: Done) -> answered.Answered:
+    return answered.ollama_whole(_collect(OllamaWhole("m", chat_form, lambda: NOW), events, done))
 
 
-def _ollama_stream(events: Sequence[Event], done: Done) -> Answered:
-    written = _write(OllamaChunks("m", chat_form, lambda: NOW), events, done)
-    return _chat_response([ChatResponse.model_validate_json(line) for line in written.splitlines()])
-
-
-def _chat_response(found: list[ChatResponse]) -> Answered:
-    last = found[-1]
-    assert last.done
-    assert not any(part.done for part in found[:-1])
-    calls = [call for part in found for call in part.message.tool_calls or ()]
-    assert last.prompt_eval_count is not None
-    assert last.eval_count is not None
-    assert last.done_reason is not None
-    return Answered(
-        "".join(part.message.content or "" for part in found),
-        "".join(part.message.thinking or "" for part in found),
-        tuple((call.function.name, dict(call.function.arguments)) for call in calls),
-        # It has no reason of its own for calls.
-        "tool_calls" if calls and last.done_reason == "stop" else last.done_reason,
-        last.prompt_eval_count,
-        last.eval_count,
-    )
+def _ollama_stream(events: Sequence[Event], done: Done) -> answered.Answered:
+    return answered.ollama_stream(_write(OllamaChunks("m", chat_form, lambda: NOW), events, done))
 
 
 READERS: dict[str, Reader] = {
@@ -414,9 +281,6 @@ READERS: dict[str, Reader] = {
     "ollama whole": _ollama_whole,
     "ollama stream": _ollama_stream,
 }
-# The name of calls that are taken back, so that a reader knows them.
-TAKEN_BACK = "taken_back"
-
 PIECES = st.lists(st.text(st.characters(codec="utf-8"), max_size=4), min_size=1, max_size=3)
 
 
@@ -426,7 +290,7 @@ class Script:
 
     events: tuple[Event, ...]
     done: Done
-    means: Answered
+    means: answered.Answered
 
 
 @st.composite
@@ -450,7 +314,9 @@ def scripts(draw: st.DrawFn, choice: int = 0) -> Script:
                 begun += 1
             case _:
                 raw = "".join(pieces)
-                events += _call(choice, begun, TAKEN_BACK, '{"a": ' + raw, draw(st.integers(1, 9)))
+                events += _call(
+                    choice, begun, answered.TAKEN_BACK, '{"a": ' + raw, draw(st.integers(1, 9))
+                )
                 events.append(ToolCallRetracted(R, choice, begun, f"<call>{raw}"))
                 text += f"<call>{raw}"
                 begun += 1
@@ -460,7 +326,9 @@ def scripts(draw: st.DrawFn, choice: int = 0) -> Script:
     usage = Usage(draw(st.integers(9, 99)), draw(st.integers(0, 99)), draw(st.integers(0, 9)))
     counts = (usage.prompt_tokens, usage.completion_tokens)
     done = Done(R, usage, Timings(0.25, 0.5, 1.0))
-    return Script(tuple(events), done, Answered(text, thinking, tuple(calls), why, *counts))
+    return Script(
+        tuple(events), done, answered.Answered(text, thinking, tuple(calls), why, *counts)
+    )
 
 
 def _call(choice: int, index: int, name: str, text: str, length: int) -> list[Event]:
@@ -491,19 +359,11 @@ def test_choices_of_a_chat_do_not_get_into_each_other(scripts: list[Script], ran
     left = [iter(events) for events in own]
     mixed = [STARTED, *(next(left[at]) for at in turns)]
     whole = ChatWhole("c", "m", NOW, choices=len(own), scored=False)
-    collected = ChatCompletion.model_validate(_collect(whole, mixed, DONE))
     chunks = ChatChunks("c", "m", NOW, choices=len(own), include_usage=True)
-    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
-    for part in _data(_write(chunks, mixed, DONE))[:-1]:
-        list(state.handle_chunk(ChatCompletionChunk.model_validate_json(part)))
-    streamed = ChatCompletion.model_validate(state.current_completion_snapshot.to_dict())
-    for found in (collected, streamed):
-        by_index = sorted(found.choices, key=lambda choice: choice.index)
-        for choice, script in zip(by_index, scripts, strict=True):
-            one = found.model_copy(update={"choices": [choice]})
-            read = _chat_answer(one, script.events)
-            counts = {"prompt_tokens": 20, "completion_tokens": 9}
-            assert read == dataclasses.replace(script.means, **counts)
+    counts = {"prompt_tokens": 20, "completion_tokens": 9}
+    means = [dataclasses.replace(script.means, **counts) for script in scripts]
+    assert answered.chat_whole(_collect(whole, mixed, DONE)) == means
+    assert answered.chat_stream(_write(chunks, mixed, DONE)) == means
 
 
 def _for_choice(events: Iterable[Event], choice: int) -> list[Event]:

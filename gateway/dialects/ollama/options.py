@@ -93,7 +93,7 @@ def options(value: object) -> Options:
         else:
             _check(key, item, where)
     sampling, max_tokens = Sampling(**values), _max_tokens(said.get("num_predict"))
-    check_min_tokens(sampling, max_tokens)
+    check_min_tokens(sampling, max_tokens, "options.num_predict", "options.min_tokens")
     return Options(sampling, max_tokens, stops(said.get("stop"), "options.stop"))
 
 
