@@ -371,6 +371,8 @@ def test_a_form_that_is_wrong_is_said_to_be(house: Server) -> None:
 
 # Restarts.
 
+LINES = 40
+
 
 @pytest.fixture
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -386,7 +388,7 @@ def serving(base: Path, slow: Path) -> Any:
 def begun(server: Server) -> tuple[Batch, list[bytes]]:
     """A batch in the middle, and what it has written by now."""
     client = server.openai()
-    made = submitted(client, *(counting(n, 40, "Slow") for n in range(1, 61)))
+    made = submitted(client, *(counting(n, 20, "Slow") for n in range(1, LINES + 1)))
     wait_until(lambda: len(on_disk(server.base)) >= 5, "first answers")
     assert client.batches.retrieve(made.id).status == "in_progress"
     return made, on_disk(server.base)
@@ -398,10 +400,10 @@ def finished(server: Server, made: Batch, kept: list[bytes]) -> None:
     batch = ended(client, made)
     assert batch.status == "completed"
     assert batch.request_counts is not None
-    assert batch.request_counts.to_dict() == {"total": 60, "completed": 60, "failed": 0}
+    assert batch.request_counts.to_dict() == {"total": LINES, "completed": LINES, "failed": 0}
     answers = results(client, batch.output_file_id)
     assert {name: text_of(one) for name, one in answers.items()} == {
-        f"n{n}": counted(n, 40) for n in range(1, 61)
+        f"n{n}": counted(n, 20) for n in range(1, LINES + 1)
     }
     assert set(kept) <= set(on_disk(server.base))
 
