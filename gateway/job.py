@@ -11,7 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kronk.shared.wire.to_worker import Detail, Embed, Inspect, Rank, Submit
+from kronk.shared.wire.to_worker import (
+    LISTED_AT_ONCE,
+    MOST_LISTED,
+    Detail,
+    Embed,
+    Inspect,
+    Rank,
+    Submit,
+)
 from kronk.shared.wire.values import Answer, Json, Media, Priority, Prompt, Sampling
 
 # Deltas a worker may be ahead of the client.
@@ -57,8 +65,10 @@ class Job:
                 return 1 + self.choices
             case Embed(inputs=inputs):
                 return len(inputs)
-            case Rank() | Inspect():
+            case Rank():
                 return 1
+            case Inspect():
+                return MOST_LISTED // LISTED_AT_ONCE
             case None:
                 return 0
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 
 from kronk.shared.errors import InvalidArgument, TooLarge
 from kronk.shared.wire.to_gateway import Done, Inspected
-from kronk.shared.wire.to_worker import Inspect
+from kronk.shared.wire.to_worker import LISTED_AT_ONCE, MOST_LISTED, Inspect
 from kronk.shared.wire.values import Timings, Usage
 
 from .answering import callable_tools
@@ -24,21 +25,37 @@ MOST_BYTES = 4 * 1024 * 1024
 MOST_TOKENS = 1024 * 1024
 
 
-def inspect(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[Inspected, Done]:
-    """Raises a `CallerError` for everything that is wrong with the request."""
+def inspect(asked: Inspect, loaded: Loaded | PooledLoaded) -> list[Inspected | Done]:
+    """The events that answer it. Raises a `CallerError` for everything that is wrong with the
+    request."""
     started = time.monotonic()
     model = loaded.model if isinstance(loaded, Loaded) else loaded.vocabulary.model
     text, tokens = _seen(asked, loaded, model)
-    words = tokens.words
-    found = Inspected(
-        asked.request,
-        text if "text" in asked.wants else "",
-        tuple(words) if "tokens" in asked.wants else (),
-        tuple(map(model.spelling, words)) if "pieces" in asked.wants else (),
-        loaded.fitted.n_ctx,
-    )
+    found = list(_parts(asked, text, tokens.words, model, loaded.fitted.n_ctx))
     took = Timings(queued=0.0, prefill=time.monotonic() - started, decode=0.0)
-    return found, Done(asked.request, Usage(tokens.rows, 0), took)
+    return [*found, Done(asked.request, Usage(tokens.rows, 0), took)]
+
+
+def _parts(
+    asked: Inspect, text: str, words: Sequence[int], model: Model, n_ctx: int
+) -> Iterator[Inspected]:
+    """What is wanted, in messages of a bounded size; the first has the text."""
+    listed = words if {"tokens", "pieces"} & set(asked.wants) else ()
+    if len(listed) > MOST_LISTED:
+        param = "messages" if asked.prompt.messages is not None else "prompt"
+        raise TooLarge(
+            f"'{param}': of its {len(words)} tokens at most {MOST_LISTED} can be listed",
+            param=param,
+        )
+    for first in range(0, max(len(listed), 1), LISTED_AT_ONCE):
+        part = tuple(listed[first : first + LISTED_AT_ONCE])
+        yield Inspected(
+            asked.request,
+            text if first == 0 and "text" in asked.wants else "",
+            part if "tokens" in asked.wants else (),
+            tuple(map(model.spelling, part)) if "pieces" in asked.wants else (),
+            n_ctx,
+        )
 
 
 def _seen(asked: Inspect, loaded: Loaded | PooledLoaded, model: Model) -> tuple[str, PromptTokens]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -66,6 +67,8 @@ _PROGRESS_STEP = 0.02
 _MEDIA_NICE = 5
 # How long a worker whose load failed waits to be told to stop.
 _STOP_WITHIN = 2.0
+# Between the parts of a long answer that no decode paces, in seconds.
+_BETWEEN_PARTS = 0.002
 
 
 class Worker:
@@ -232,6 +235,10 @@ class Worker:
             files = await self._read_files(asked, loaded)
             prepared = await self._loop.run_in_executor(self._prepare_pool, _prepare, asked, loaded)
             del files
+            if isinstance(prepared, list):
+                await self._tell_in_turns(prepared)
+            else:
+                loaded.engine.tell(prepared)
         except KronkError as error:
             self._tell_gateway(Failed(asked.request, error.code, error.message, error.param))
             return
@@ -242,10 +249,12 @@ class Worker:
             return
         finally:
             self._preparing.pop(asked.request, None)
-        if isinstance(prepared, tuple):
-            self._tell_gateway(*prepared)
-        else:
-            loaded.engine.tell(prepared)
+
+    async def _tell_in_turns(self, events: Sequence[Message]) -> None:
+        """One by one, so that the gateway has turns for its other work in between."""
+        for event in events:
+            self._tell_gateway(event)
+            await asyncio.sleep(_BETWEEN_PARTS)
 
     async def _read_files(self, asked: Asked, loaded: Loaded | PooledLoaded) -> list[MediaFile]:
         """The images and recordings of a prompt: ten minutes of sound take seconds, in which the

@@ -96,7 +96,8 @@ _CHAT_CHOICE = closed(
     }
 )
 CHAT = closed(
-    {"object": {"const": "chat.completion"}, **_HEAD, "choices": array(_CHAT_CHOICE), **_FIGURES}
+    {"object": {"const": "chat.completion"}, **_HEAD, "choices": array(_CHAT_CHOICE), **_FIGURES},
+    {"service_tier": TEXT},
 )
 
 _LEGACY_LOGPROBS = closed(

@@ -6,9 +6,11 @@ other's, and each gets the special tokens around it that its own server would pu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
+import pydantic_core
 from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema
 
 from kronk.gateway.job import Job, inspect
@@ -195,62 +197,88 @@ def _chat(given: dict[str, Any], wants: tuple[Detail, ...]) -> Job:
     return replace(looked_at, ttl=job.ttl)
 
 
-class _Finding:
-    """Keeps the one event."""
-
-    def __init__(self) -> None:
-        self._found: Inspected | None = None
-
-    def add(self, event: Event) -> None:
-        """Take what was found."""
-        assert isinstance(event, Inspected), event
-        self._found = event
-
-    @property
-    def found(self) -> Inspected:
-        """What was found, once the request has ended well."""
-        if self._found is None:
-            raise Internal("the model's process ended an inspection without a finding")
-        return self._found
-
-
-class TokensWhole(_Finding):
-    """The answer with the tokens."""
+class TokensWhole:
+    """The answer with the tokens, written part by part as they come: many of them take a second to
+    turn into JSON, in which nobody else's stream would move."""
 
     def __init__(self, request: TokenizeRequest) -> None:
-        super().__init__()
         self._request = request
+        self._n_ctx: int | None = None
+        self._tokens: list[bytes] = []
+        self._texts: list[bytes] = []
 
-    def body(self, done: Done) -> dict[str, Any]:
-        """The whole object."""
-        found = self.found
-        tokens: list[Any] = list(found.tokens)
+    def add(self, event: Event) -> None:
+        """Write the tokens of a message."""
+        found = _found(event)
+        self._n_ctx = found.n_ctx
+        tokens: Sequence[Any] = found.tokens
         if self._request.with_pieces:
             pairs = zip(found.tokens, found.pieces, strict=True)
             tokens = [{"id": token, "piece": _piece(piece)} for token, piece in pairs]
-        texts = [readable(piece) for piece in found.pieces] if self._request.with_texts else None
-        return {
-            "tokens": tokens,
-            "count": done.usage.prompt_tokens,
-            "max_model_len": found.n_ctx,
-            **({"token_strs": texts} if texts is not None else {}),
-        }
+        if tokens:
+            self._tokens.append(_items(tokens))
+            if self._request.with_texts:
+                self._texts.append(_items([readable(piece) for piece in found.pieces]))
+
+    def body(self, done: Done) -> bytes:
+        """The whole object."""
+        if self._n_ctx is None:
+            raise _nothing_found()
+        texts = b',"token_strs":[%b]' % b",".join(self._texts) if self._request.with_texts else b""
+        return b'{"tokens":[%b],"count":%d,"max_model_len":%d%b}' % (
+            b",".join(self._tokens),
+            done.usage.prompt_tokens,
+            self._n_ctx,
+            texts,
+        )
 
 
-class TextWhole(_Finding):
+class _TextFinding:
+    """Keeps the text, which comes in one part."""
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+
+    def add(self, event: Event) -> None:
+        """Take what was found."""
+        self._text = _found(event).text
+
+    @property
+    def text(self) -> str:
+        """What was found, once the request has ended well."""
+        if self._text is None:
+            raise _nothing_found()
+        return self._text
+
+
+class TextWhole(_TextFinding):
     """The answer with the text of tokens, under the name that each server has for it."""
 
     def body(self, done: Done) -> dict[str, Any]:
         """The whole object."""
-        return {"content": self.found.text, "prompt": self.found.text}
+        return {"content": self.text, "prompt": self.text}
 
 
-class PromptWhole(_Finding):
+class PromptWhole(_TextFinding):
     """The answer with the text of a chat."""
 
     def body(self, done: Done) -> dict[str, Any]:
         """The whole object."""
-        return {"prompt": self.found.text}
+        return {"prompt": self.text}
+
+
+def _found(event: Event) -> Inspected:
+    assert isinstance(event, Inspected), event
+    return event
+
+
+def _nothing_found() -> Internal:
+    return Internal("the model's process ended an inspection without a finding")
+
+
+def _items(values: Sequence[Any]) -> bytes:
+    """The JSON of an array, without its brackets."""
+    return pydantic_core.to_json(values)[1:-1]
 
 
 def _piece(piece: bytes) -> str | list[int]:

@@ -177,7 +177,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """What the model would see, as far as `Inspect` wants it."""
+    """What the model would see, as far as `Inspect` wants it; the next part of it."""
 
     request: int
     # With the names of special tokens. Bytes that are no UTF-8 are U+FFFD here.

@@ -8,6 +8,10 @@ from typing import Literal
 from .codec import Family
 from .values import Answer, Json, LoadSpec, Prompt, Sampling
 
+# Tokens that are listed at most, and in one `Inspected`: a gateway checks those of one and writes
+# them as JSON in some milliseconds, in which nobody else's stream moves.
+MOST_LISTED = 256 * 1024
+LISTED_AT_ONCE = 4096
 # What can be known of a prompt besides how many tokens it has.
 Detail = Literal["text", "tokens", "pieces"]
 
@@ -77,7 +81,8 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
-    """Say what the model would see. After one `Inspected`, answered by one `Done` or `Failed`."""
+    """Say what the model would see. After one or several `Inspected`, whose tokens follow one
+    another, answered by one `Done` or `Failed`."""
 
     request: int
     name: str

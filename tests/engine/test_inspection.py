@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from harness import random_gguf, random_pooled
 from harness.engine import EngineRun
 from kronk.shared.errors import CallerError, InvalidArgument, TooLarge
 from kronk.shared.wire.to_gateway import Done, Inspected
-from kronk.shared.wire.to_worker import Detail, Inspect, Submit
+from kronk.shared.wire.to_worker import LISTED_AT_ONCE, Detail, Inspect, Submit
 from kronk.shared.wire.values import (
     Answer,
     ContextSpec,
@@ -104,9 +105,20 @@ def look(
     loaded: Any, prompt: Prompt, wants: tuple[Detail, ...] = ALL, **options: bool
 ) -> tuple[Inspected, int]:
     """What was found, and how many tokens the usage counts."""
-    found, done = inspect(Inspect(7, "look", prompt, wants=wants, **options), loaded)
+    *parts, done = inspect(Inspect(7, "look", prompt, wants=wants, **options), loaded)
     assert isinstance(done, Done)
-    assert (found.request, done.request, done.usage.completion_tokens) == (7, 7, 0)
+    assert (done.request, done.usage.completion_tokens) == (7, 0)
+    found = Inspected(7, "", (), (), loaded.fitted.n_ctx)
+    for part in parts:
+        assert isinstance(part, Inspected)
+        assert len(part.tokens) <= LISTED_AT_ONCE
+        assert (part.request, part.n_ctx) == (7, found.n_ctx)
+        found = replace(
+            found,
+            text=found.text + part.text,
+            tokens=found.tokens + part.tokens,
+            pieces=found.pieces + part.pieces,
+        )
     return found, done.usage.prompt_tokens
 
 
@@ -151,6 +163,29 @@ def test_a_prompt_that_does_not_fit_is_counted(tiny: EngineRun) -> None:
     words = "word " * 20_000
     for prompt in (Prompt(text=words), Prompt(({"role": "user", "content": words},))):
         assert look(tiny.loaded, prompt, ())[1] > 20_000
+
+
+def test_many_tokens_come_in_parts(tiny: EngineRun) -> None:
+    tokens = tuple(at % 2000 for at in range(2 * LISTED_AT_ONCE + 1))
+    asked = Inspect(7, "look", Prompt(tokens=tokens), wants=ALL)
+    *parts, _ = inspect(asked, tiny.loaded)
+    assert [len(part.tokens) for part in parts if isinstance(part, Inspected)] == [
+        LISTED_AT_ONCE,
+        LISTED_AT_ONCE,
+        1,
+    ]
+    assert look(tiny.loaded, Prompt(tokens=tokens))[0].tokens == tokens
+
+
+def test_more_tokens_are_counted_than_are_listed(
+    tiny: EngineRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "MOST_LISTED", 10)
+    prompt = Prompt(tokens=(5,) * 11)
+    assert look(tiny.loaded, prompt, ("text",))[1] == 11
+    for wants in (("tokens",), ("pieces",)):
+        with pytest.raises(TooLarge, match="of its 11 tokens at most 10"):
+            look(tiny.loaded, prompt, wants)  # type: ignore[arg-type]
 
 
 def test_what_takes_too_long_to_count_is_refused(

@@ -55,6 +55,13 @@ def test_what_does_not_fit_is_counted_all_the_same(http: httpx.Client) -> None:
     assert found["count"] > 3 * found["max_model_len"] // 2
 
 
+def test_many_tokens_arrive_whole(http: httpx.Client) -> None:
+    text = "".join(f"{number} " for number in range(20_000))
+    found = ask(http, "tokenize", content=text)
+    assert len(found["tokens"]) == found["count"] > 20_000
+    assert ask(http, "detokenize", tokens=found["tokens"])["content"] == text
+
+
 @pytest.mark.parametrize(
     ("route", "fields", "param"),
     [

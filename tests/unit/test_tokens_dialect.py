@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,10 +140,11 @@ def test_tokens_are_numbers_that_could_be_some(given: Any, param: str) -> None:
     assert caught.value.param == param
 
 
-def answer(found: Inspected, **fields: Any) -> Any:
+def answer(*found: Inspected, **fields: Any) -> Any:
     whole = TokensWhole(parse_tokenize(body(content="x", **fields)))
-    whole.add(found)
-    return json.loads(json.dumps(whole.body(DONE)))
+    for part in found:
+        whole.add(part)
+    return json.loads(whole.body(DONE))
 
 
 def test_tokens_are_counted_and_listed() -> None:
@@ -158,6 +160,19 @@ def test_a_piece_that_is_no_text_is_its_bytes() -> None:
     assert answer(FOUND, return_token_strs=True)["token_strs"] == ["a", "�", "��"]
 
 
+@pytest.mark.parametrize("fields", [{}, {"with_pieces": True}, {"return_token_strs": True}])
+def test_parts_are_put_together(fields: dict[str, Any]) -> None:
+    first = replace(FOUND, tokens=FOUND.tokens[:1], pieces=FOUND.pieces[:1])
+    second = replace(FOUND, tokens=FOUND.tokens[1:], pieces=FOUND.pieces[1:])
+    assert answer(first, second, **fields) == answer(FOUND, **fields)
+
+
+def test_nothing_has_no_tokens() -> None:
+    nothing = Inspected(1, "", (), (), 512)
+    assert answer(nothing, return_token_strs=True)["tokens"] == []
+    assert answer(nothing, return_token_strs=True)["token_strs"] == []
+
+
 def test_texts_have_the_names_that_their_clients_read() -> None:
     detokenized, prompt = TextWhole(), PromptWhole()
     for whole in (detokenized, prompt):
@@ -167,8 +182,9 @@ def test_texts_have_the_names_that_their_clients_read() -> None:
 
 
 def test_an_end_without_a_finding_is_a_bug() -> None:
-    with pytest.raises(Internal):
-        PromptWhole().body(DONE)
+    for whole in (PromptWhole(), TokensWhole(parse_tokenize(body(content="x")))):
+        with pytest.raises(Internal):
+            whole.body(DONE)
 
 
 def test_the_schemas_know_the_fields() -> None:
