@@ -217,6 +217,11 @@ class Context:
         """End the decode that runs now. From any thread; stays set until `rearm`."""
         self._abort[0] = b"\x01"
 
+    @property
+    def is_aborted(self) -> bool:
+        """`abort` was called since the last `rearm`."""
+        return self._abort[0] != b"\x00"
+
     def rearm(self) -> None:
         """Allow decodes again."""
         self._abort[0] = b"\x00"

@@ -1,4 +1,4 @@
-"""What the kernel knows of our threads: their names, for `top -H` and /proc, and their priorities."""
+"""What the kernel knows of our threads: their names, which `top -H` shows, and priorities."""
 
 from __future__ import annotations
 

@@ -338,16 +338,31 @@ def test_a_cancel_while_an_image_is_encoded_frees_the_slot(own: EngineRun) -> No
     encode = projector._encoder.encode
     request = 0
 
-    def cancelled(*arguments: object) -> object:
-        own.cancel(request)
-        return encode(*arguments)
+    embeddings: list[Any] = []
 
-    projector._encoder.encode = cancelled  # type: ignore[method-assign,assignment]
+    def cancelled(*arguments: Any) -> Any:
+        own.cancel(request)
+        embeddings.append(encode(*arguments))
+        return embeddings[-1]
+
+    projector._encoder.encode = cancelled  # type: ignore[method-assign]
     request = own.begin(chat(RED, COLOUR))
     own.settle()
     assert own.engine.busy_slots == 0
+    # It was not computed to its end.
+    assert embeddings == [None]
     projector._encoder.encode = encode  # type: ignore[method-assign]
     assert own.ask(chat(RED, COLOUR)).text == "The color is red."
+
+
+def test_an_encoding_shows_that_it_goes_on(own: EngineRun) -> None:
+    projector = own.loaded.projector
+    assert projector is not None
+    [clip] = projector.read(chat(RED).media[0]).clips
+    asked: list[None] = []
+    assert clip.encode(lambda: asked.append(None) is None)
+    assert asked
+    assert clip.embeddings is not None
 
 
 # What is refused.

@@ -56,7 +56,7 @@ class Gallery:
         """The image of these ids, not encoded yet."""
         embeddings, sees_ahead, positions = self._known[ids]
         return Clip(
-            ids, len(embeddings), lambda: embeddings, sees_ahead=sees_ahead, positions=positions
+            ids, len(embeddings), lambda _: embeddings, sees_ahead=sees_ahead, positions=positions
         )
 
     def spans(self, prompt: Sequence[int]) -> tuple[Span, ...]:

@@ -9,10 +9,14 @@ from kronk.worker.media.clip import Clip, MediaFile, Positions
 from kronk.worker.media.known import Known
 
 
+def always() -> bool:
+    return True
+
+
 def encoded(rows: int) -> MediaFile:
     """Four bytes a row."""
-    file = MediaFile([Clip([-1], rows, lambda: np.zeros((rows, 1), np.float32))])
-    file.encode(file.clips[0])
+    file = MediaFile([Clip([-1], rows, lambda _: np.zeros((rows, 1), np.float32))])
+    file.encode(file.clips[0], always)
     return file
 
 
@@ -36,7 +40,7 @@ def test_what_is_larger_than_all_of_it_pushes_nothing_out() -> None:
 
 def test_a_file_that_somebody_holds_is_found_before_it_is_encoded() -> None:
     known = Known(100)
-    file = MediaFile([Clip([-1], 1, lambda: np.zeros((1, 1), np.float32))])
+    file = MediaFile([Clip([-1], 1, lambda _: np.zeros((1, 1), np.float32))])
     assert known.hold(b"a", file) is file
     late = MediaFile([])
     assert known.hold(b"a", late) is file
@@ -47,14 +51,14 @@ def test_a_file_that_somebody_holds_is_found_before_it_is_encoded() -> None:
 
 def test_a_file_is_kept_when_all_its_clips_are_encoded() -> None:
     kept: list[MediaFile] = []
-    clips = [Clip([-1], 2, lambda: np.ones((2, 3), np.float32)) for _ in range(2)]
+    clips = [Clip([-1], 2, lambda _: np.ones((2, 3), np.float32)) for _ in range(2)]
     file = MediaFile([clips[0], (5,), clips[1]], kept.append)
-    file.encode(clips[0])
+    file.encode(clips[0], always)
     assert (file.is_encoded, file.size, kept) == (False, 24, [])
-    file.encode(clips[1])
+    file.encode(clips[1], always)
     assert (file.is_encoded, file.size, kept) == (True, 48, [file])
     with pytest.raises(AssertionError):
-        file.encode(clips[1])
+        file.encode(clips[1], always)
 
 
 def test_positions_move_with_their_clip_where_they_do() -> None:

@@ -12,7 +12,7 @@ from kronk.worker.media.prompt import Markers, compose
 
 
 def clip(name: bytes, positions: int, rows: int) -> Clip:
-    return Clip(span_ids(name, positions), rows, lambda: np.zeros((rows, 1), np.float32))
+    return Clip(span_ids(name, positions), rows, lambda _: np.zeros((rows, 1), np.float32))
 
 
 class Bytes:

@@ -65,7 +65,7 @@ class Engine:
         self._candidates = candidates
         self._batch = Batch(n_ubatch)
         self._pace = Pace(n_ubatch)
-        self._reader = Reader(context, self._pace, n_ubatch)
+        self._reader = Reader(context, self._pace, n_ubatch, self._tick)
         # None where the processor is not what decodes.
         self._crowding = crowding
         # None where tokens come one at a time.
@@ -255,6 +255,9 @@ class Engine:
         if self._prefixes.is_recurrent:
             return frozenset()
         return frozenset(self._running[slot].running.request.job.request for slot in slots)
+
+    def _tick(self) -> None:
+        self.progress += 1
 
     def _read(self) -> bool:
         """One step of the image or recording that has waited longest; False when there is none."""

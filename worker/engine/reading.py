@@ -9,6 +9,7 @@ own, takes the cores away from the first.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from kronk.shared.errors import KronkError
 from kronk.worker.context import Context, DecodeResult
@@ -25,12 +26,16 @@ Read = Plan | None | DecodeResult | KronkError
 
 
 class Reader:
-    """Advances one slot's span. `capacity` is the rows that the context decodes together."""
+    """Advances one slot's span. `capacity` is the rows that the context decodes together; `tick` is
+    called for as long as an encoding goes on."""
 
-    def __init__(self, context: Context, pace: Pace, capacity: int) -> None:
+    def __init__(
+        self, context: Context, pace: Pace, capacity: int, tick: Callable[[], None]
+    ) -> None:
         self._context = context
         self._pace = pace
         self._capacity = capacity
+        self._tick = tick
 
     def step(self, slot: Slot, *, is_alone: bool) -> Read:
         """The next step of the span the slot is at; short ones unless no stream is running.
@@ -43,10 +48,10 @@ class Reader:
         clip = span.clip
         if clip.embeddings is None:
             try:
-                span.encode()
+                is_done = span.encode(self._go_on)
             except KronkError as error:
                 return error
-            return None
+            return None if is_done else DecodeResult.ABORTED
         count = rows_of(clip, slot.read, self._capacity if is_alone else self._pace.prefill_cap)
         is_last = slot.prompt_left == len(clip.ids)
         result = self._decode(slot, clip, count, is_last)
@@ -58,6 +63,10 @@ class Reader:
             return None
         slot.read = 0
         return Plan((), (Chunk(slot.index, len(clip.ids), is_last),))
+
+    def _go_on(self) -> bool:
+        self._tick()
+        return not self._context.is_aborted
 
     def _decode(self, slot: Slot, clip: Clip, count: int, is_last: bool) -> DecodeResult:
         is_end = slot.read + count == clip.rows

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ctypes
 import functools
 import weakref
+from collections.abc import Callable
 from typing import Any
 
+import llama_cpp.llama_cpp as lib
 import llama_cpp.mtmd_cpp as mtmd
 import numpy as np
 import numpy.typing as npt
@@ -25,22 +27,58 @@ _bytes_p = ctypes.POINTER(ctypes.c_uint8)
 # Less than preprocessing looks at around its first sample.
 _LEAST_SAMPLES = 1_000
 _SECTIONS = 4
+# Of an encoder's graph between two checkpoints: a few layers.
+_OPERATIONS = 64
+
+
+class Checkpoints:
+    """Places in an encoder's graph where it can be asked to stop: an encoding may take a minute on
+    a small machine. Keep it as long as the projector."""
+
+    def __init__(self) -> None:
+        self.callback = lib.ggml_backend_sched_eval_callback(self._at)
+        # Called at each place; False ends the encoding.
+        self.go_on: Callable[[], bool] = _always
+        self.was_stopped = False
+        self._seen = 0
+
+    def begin(self, go_on: Callable[[], bool]) -> None:
+        """Another encoding."""
+        self.go_on, self.was_stopped, self._seen = go_on, False, 0
+
+    def _at(self, _: object, is_question: bool, __: object) -> bool:
+        """Asked of each operation whether to compute up to it only; then told that it was."""
+        if is_question:
+            self._seen += 1
+            return self._seen % _OPERATIONS == 0
+        self.was_stopped = not self.go_on()
+        return not self.was_stopped
+
+
+def _always() -> bool:
+    return True
 
 
 class Encoder:
     """The opened projector. `encode` is for one thread at a time; all else for any."""
 
-    def __init__(self, handle: Any, *, width: int, has_sections: bool) -> None:
+    def __init__(
+        self, handle: Any, checkpoints: Checkpoints, *, width: int, has_sections: bool
+    ) -> None:
         self.handle = handle
+        self._checkpoints = checkpoints
         # Values of an embedding.
         self.width = width
         # The model places rows by M-RoPE.
         self.has_sections = has_sections
 
-    def encode(self, chunk: Any, rows: int) -> Embeddings:
-        """The embeddings of a chunk."""
+    def encode(self, chunk: Any, rows: int, go_on: Callable[[], bool]) -> Embeddings | None:
+        """The embeddings of a chunk; None where `go_on`, which is asked now and then, said no."""
+        self._checkpoints.begin(go_on)
         if mtmd.mtmd_encode_chunk(self.handle, chunk) != 0:
             raise Internal("llama.cpp failed to encode an image or a recording")
+        if self._checkpoints.was_stopped:
+            return None
         found = mtmd.mtmd_get_output_embd(self.handle)
         return np.ctypeslib.as_array(found, (rows, self.width)).astype(np.float32)
 
@@ -87,8 +125,8 @@ class Chunks:
             positions=_positions(chunk, rows) if self._encoder.has_sections else None,
         )
 
-    def _encode(self, chunk: Any, rows: int) -> Embeddings:
-        return self._encoder.encode(chunk, rows)
+    def _encode(self, chunk: Any, rows: int, go_on: Callable[[], bool]) -> Embeddings | None:
+        return self._encoder.encode(chunk, rows, go_on)
 
 
 def _decode(encoder: Encoder, file: Media) -> Any:

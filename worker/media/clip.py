@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 Embeddings = npt.NDArray[np.float32]
+# Computes as long as what it is given says to go on; None when that said no.
+Encode = Callable[[Callable[[], bool]], Embeddings | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +39,7 @@ class Clip:
         self,
         ids: Sequence[int],
         rows: int,
-        encoder: Callable[[], Embeddings],
+        encoder: Encode,
         *,
         sees_ahead: bool = False,
         positions: Positions | None = None,
@@ -51,14 +53,18 @@ class Clip:
         # None until it is encoded; then a row for each cell.
         self.embeddings: Embeddings | None = None
         # Holds the pixels or samples for as long as they are needed.
-        self._encoder: Callable[[], Embeddings] | None = encoder
+        self._encoder: Encode | None = encoder
 
-    def encode(self) -> None:
+    def encode(self, go_on: Callable[[], bool] = lambda: True) -> bool:
         """Compute the embeddings. On the engine's thread; takes as long as a long decode, or
-        longer. `Internal` where llama.cpp fails."""
+        longer. `go_on` is asked now and then: False where it said no, and nothing was done.
+        `Internal` where llama.cpp fails."""
         assert self._encoder is not None, "it is encoded once"
-        self.embeddings = self._encoder()
+        self.embeddings = self._encoder(go_on)
+        if self.embeddings is None:
+            return False
         self._encoder = None
+        return True
 
 
 class MediaFile:
@@ -85,11 +91,12 @@ class MediaFile:
         found = [clip.embeddings for clip in self.clips]
         return sum(int(one.nbytes) for one in found if one is not None)
 
-    def encode(self, clip: Clip) -> None:
-        """Encode one of the clips."""
-        clip.encode()
+    def encode(self, clip: Clip, go_on: Callable[[], bool]) -> bool:
+        """Encode one of the clips; see there."""
+        is_done = clip.encode(go_on)
         if self.is_encoded:
             self._keep(self)
+        return is_done
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +112,6 @@ class Span:
         """The position behind it."""
         return self.start + len(self.clip.ids)
 
-    def encode(self) -> None:
+    def encode(self, go_on: Callable[[], bool]) -> bool:
         """See `Clip.encode`."""
-        self.file.encode(self.clip)
+        return self.file.encode(self.clip, go_on)

@@ -22,7 +22,7 @@ from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
 
 from . import picture, sound
-from .chunks import Chunks, Encoder
+from .chunks import Checkpoints, Chunks, Encoder
 from .clip import MediaFile
 from .known import Known
 
@@ -57,6 +57,8 @@ class Projector:
         params.use_gpu = shape.use_gpu
         params.n_threads = shape.n_threads
         params.print_timings = False
+        checkpoints = Checkpoints()
+        params.cb_eval = checkpoints.callback
 
         def report(fraction: float, _: object) -> bool:
             on_progress(fraction)
@@ -76,6 +78,7 @@ class Projector:
         self._known = Known(_KEPT_BYTES)
         self._encoder = Encoder(
             handle,
+            checkpoints,
             width=lib.llama_model_n_embd_inp(model.handle),
             has_sections=mtmd.mtmd_decode_use_mrope(handle),
         )
