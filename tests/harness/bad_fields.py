@@ -64,6 +64,10 @@ OPENAI_FORM: Cases = {
     "a schema that is a text": ({"json_schema": "{}"}, "json_schema"),
     "a schema of 97 levels": ({"json_schema": DEEP_SCHEMA}, "json_schema"),
     "stream_options without a stream": ({"stream_options": {}}, "stream_options"),
+    "a stream option that nobody knows": (
+        {"stream": True, "stream_options": {"usage": True}},
+        "stream_options.usage",
+    ),
 }
 CONVERSATION: Cases = {
     "messages is a text": ({"messages": "hi"}, "messages"),

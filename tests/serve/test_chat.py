@@ -9,8 +9,9 @@ import openai
 import pytest
 
 from harness.counting_model import SILENCE, UTF8_CYCLE, counted
+from harness.error_shape import Refusal, assert_refused
 from harness.prompts import CLEAR
-from harness.server import Server
+from harness.server import Server, chat_body
 
 # Answers that depend on the seed: no truncation, and as flat as sampling goes.
 WARM: dict[str, Any] = {"temperature": 2.0, "top_p": 1.0, "extra_body": {"top_k": 0}}
@@ -202,3 +203,25 @@ def test_half_a_character_at_the_end_is_dropped(client: openai.OpenAI, limit: in
 def test_a_stop_string_may_have_characters_of_several_tokens(client: openai.OpenAI) -> None:
     answer = ask(client, "Count", "a", stop="€😀a", max_tokens=100)
     assert answer.choices[0].message.content == "é"
+
+
+# Too much.
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_prompt_over_the_context_window_is_told_both_numbers(
+    house: Server, streamed: bool
+) -> None:
+    # A token per byte, and one for the number.
+    body = chat_body("Count", "x" * 2000 + " 7", stream=streamed)
+    answer = house.http().post("/v1/chat/completions", json=body)
+    message = assert_refused(answer, Refusal(400, "context_length_exceeded", "messages"))
+    assert "1024" in message
+    assert "2001" in message
+
+
+def test_a_prompt_that_just_fits_is_answered_with_one_token(house: Server) -> None:
+    answer = house.chat("Count", "x" * 1022 + " 7").json()
+    assert answer["usage"] == answer["usage"] | {"prompt_tokens": 1023, "completion_tokens": 1}
+    assert answer["choices"][0]["message"]["content"] == " 8"
+    assert house.chat("Count", "x" * 1023 + " 7").status_code == 400
