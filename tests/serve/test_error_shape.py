@@ -53,6 +53,7 @@ from harness.error_shape import (
     bad,
     missing,
 )
+from harness.nul_bodies import NULS, RICH, with_nuls
 from harness.random_pooled import MEAN, RERANKER
 from harness.routes import (
     BY_PATH,
@@ -235,6 +236,15 @@ def input_tokens(answer: httpx.Response) -> int:
     return int(next(found[name] for name in names if name in found))
 
 
+@pytest.mark.parametrize("extra", [*with_nuls(RICH), *NULS])
+def test_a_nul_anywhere_is_read_or_refused(client: httpx.Client, extra: dict[str, Any]) -> None:
+    answer = client.post(CHAT, json=BY_PATH[CHAT].body(**{"max_tokens": 60, **extra}))
+    if answer.status_code != 200:
+        param = answer.json()["error"]["param"]
+        assert param, answer.text
+        assert_refused(answer, bad(param))
+
+
 # What a field of a request may not be.
 
 FIELDS: dict[str, list[Cases]] = {
@@ -305,6 +315,31 @@ def test_a_form_that_is_not_acceptable(
     headers = {"content-type": content_type} if content_type else {}
     answer = client.post(route.path, content=body(route), headers=headers)
     assert_refused(answer, expected)
+
+
+# Queries.
+
+FILES, BATCHES = "/v1/files", "/v1/batches"
+QUERIES = [
+    (path, query, query.partition("=")[0])
+    for path in (FILES, BATCHES)
+    for query in (
+        "limit=x",
+        "limit=0",
+        "limit=-1",
+        "limit=1.5",
+        "limit=" + "9" * 5000,
+        "after=nope",
+        "after=%00",
+    )
+] + [(FILES, "order=up", "order")]
+
+
+@pytest.mark.parametrize(("path", "query", "param"), QUERIES)
+def test_a_query_that_is_not_acceptable(
+    client: httpx.Client, path: str, query: str, param: str
+) -> None:
+    assert_refused(client.get(f"{path}?{query}"), bad(param))
 
 
 # Too long for the model.
