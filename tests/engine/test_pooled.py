@@ -57,7 +57,9 @@ class Running:
         self.path = path
         self._next = 0
         self.log = LlamaLog()
-        spec = LoadSpec("pooled", str(path), ContextSpec(n_threads=1, **context), queue_depth=1)
+        spec = LoadSpec(
+            "pooled", str(path), context=ContextSpec(n_threads=1, **context), queue_depth=1
+        )
         loaded = load(spec, log_lines=self.log, report=lambda progress: None, emit=self._emit)
         assert isinstance(loaded, PooledLoaded)
         self.loaded = loaded

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kronk.gateway.exchange import ATTACH_SECONDS, LAST_WORDS_SECONDS, Exchange
-from kronk.gateway.job import WINDOW, Job, embed, generate, load, rank
+from kronk.gateway.job import WINDOW, Job, embed, generate, inspect, load, rank
 from kronk.gateway.run import Run
 from kronk.shared.errors import (
     Internal,
@@ -30,6 +30,7 @@ from kronk.shared.wire.to_gateway import (
     Failed,
     Finished,
     Granted,
+    Inspected,
     ReasoningDelta,
     Refused,
     ScoredDelta,
@@ -40,7 +41,15 @@ from kronk.shared.wire.to_gateway import (
     WorkerLost,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
-from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Rank, Submit
+from kronk.shared.wire.to_worker import (
+    LISTED_AT_ONCE,
+    MOST_LISTED,
+    Cancel,
+    Credit,
+    Embed,
+    Rank,
+    Submit,
+)
 from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, Usage
 
 PROMPT = Prompt(messages=({"role": "user", "content": "hi"},))
@@ -146,6 +155,19 @@ def test_a_grant_of_an_attached_worker_submits_at_once(world: World) -> None:
     assert world.workers == [
         (W, Submit(run.id, "chatcmpl-x", PROMPT, Sampling(), Answer(), None, (), WINDOW))
     ]
+
+
+def test_what_has_nothing_decoded_says_so_and_its_parts_need_no_credit(world: World) -> None:
+    world.say(Attach())
+    run = world.begin(job=inspect("tiny", PROMPT, wants=("tokens",)))[1]
+    assert world.supervisor == [LeaseRequest(run.id, "tiny", purpose="inspect")]
+    world.exchange.on_control(Granted(run.id, W))
+    parts = MOST_LISTED // LISTED_AT_ONCE
+    for _ in range(parts):
+        world.say(Inspected(run.id, "", (1,), (), 512))
+    world.say(finish(run))
+    assert len(run.take_now()) == parts
+    assert run.ended == finish(run)
 
 
 @pytest.mark.parametrize("worker", [W, None])
