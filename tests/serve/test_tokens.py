@@ -101,6 +101,25 @@ def test_the_text_of_prompts_of_tokens_is_echoed(house: Server, stream: bool) ->
     assert [text.startswith(texts[at // 2]) for at, text in enumerate(said)] == [True] * 4
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_may_have_more_prompts_than_the_queue_has_places(
+    house: Server, stream: bool
+) -> None:
+    # Two slots, and a queue of four.
+    numbers = range(100, 120)
+    options: Any = {"max_tokens": 8, "temperature": 0, "stream": stream}
+    found = house.openai().completions.create(
+        model="Tiny/FAST", prompt=[f"from {number}" for number in numbers], **options
+    )
+    ends = [
+        choice.index
+        for answer in (found if stream else [found])
+        for choice in answer.choices
+        if choice.finish_reason
+    ]
+    assert sorted(ends) == list(range(len(numbers)))
+
+
 def test_counting_waits_for_no_slot(house: Server) -> None:
     # It has one slot, and one place to wait for it.
     model = "Slow/NARROW"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.dialects.openai.completions import CompletionBody, parse, schema
+from kronk.gateway.dialects.openai.completions import AT_ONCE, CompletionBody, parse, schema
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import PARAMETERS
 from kronk.shared.wire import to_worker
@@ -88,6 +88,11 @@ def test_a_field_arrives_on_the_wire(fields: dict[str, Any], where: str, value: 
         got = getattr(got, step)
     assert got == value
     assert type(got) is type(value)
+
+
+def test_many_prompts_do_not_fill_the_queue() -> None:
+    jobs = parse(body(prompt=["a"] * (AT_ONCE + 2))).jobs
+    assert [job.priority for job in jobs] == ["interactive"] * AT_ONCE + ["batch"] * 2
 
 
 def test_each_choice_of_each_echoed_prompt_begins_with_it() -> None:

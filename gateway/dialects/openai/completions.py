@@ -29,6 +29,9 @@ from kronk.shared.wire.values import Answer, Prompt
 MAX_TOKENS = 16
 # OpenAI's bound.
 MOST_LOGPROBS = 5
+# Prompts of one request that stand in the queue like requests of their own. A queue is a few places
+# deep, and clients send twenty prompts at a time: the others wait for slots that nobody else wants.
+AT_ONCE = 4
 _PROMPT_SCHEMA = {
     "anyOf": [
         {"type": "string"},
@@ -93,7 +96,10 @@ def parse(body: bytes, imc_header: str | None = None) -> CompletionRequest:
     ]
     stay = ttl(fields)
     return CompletionRequest(
-        jobs=tuple(replace(job, ttl=stay) for job in jobs),
+        jobs=tuple(
+            replace(job, ttl=stay, priority="interactive" if at < AT_ONCE else "batch")
+            for at, job in enumerate(jobs)
+        ),
         stream=bool(fields.stream),
         include_usage=fields.include_usage,
         openings=tuple(
