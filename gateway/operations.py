@@ -80,7 +80,7 @@ def responses_operation(
     now = _second()
     name = response_name(now, secrets.token_bytes(RANDOM_BYTES))
     asked = responses.parse(body, name, now, store.find, imc_header)
-    output = Output(asked.names, asked.carried)
+    output = Output(asked.names, asked.carried, asked.spaces)
     made = (ResponseChunks if asked.stream else ResponseWhole)(asked.born, output, _second)
     sink: Chunks | Whole = made
     if isinstance(made, ResponseChunks) and asked.padded:

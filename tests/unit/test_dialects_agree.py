@@ -232,7 +232,7 @@ def _collect(whole: Whole, events: Iterable[Event], done: Done) -> bytes:
 
 def _born() -> tuple[dict[str, Any], Output]:
     asked = responses.parse(_raw({"model": "m", "input": "hi"}), NAME, NOW, lambda _: None)
-    return asked.born, Output(ItemNames(NAME), "plain")
+    return asked.born, Output(ItemNames(NAME), "plain", {})
 
 
 def _chat_whole(events: Sequence[Event], done: Done) -> answered.Answered:

@@ -69,13 +69,15 @@ def asked(**fields: Any) -> ResponseRequest:
 
 def chunks(**fields: Any) -> ResponseChunks:
     request = asked(**fields)
-    output = Output(request.names, request.carried)
+    output = Output(request.names, request.carried, request.spaces)
     return ResponseChunks(request.born, output, lambda: NOW + 2)
 
 
 def whole(events: list[Event], **fields: Any) -> Any:
     request = asked(**fields)
-    answer = ResponseWhole(request.born, Output(request.names, request.carried), lambda: NOW + 2)
+    answer = ResponseWhole(
+        request.born, Output(request.names, request.carried, request.spaces), lambda: NOW + 2
+    )
     for event in events:
         answer.add(event)
     return json.loads(json.dumps(answer.body(DONE)))
@@ -336,3 +338,38 @@ def test_whatever_a_worker_says_is_a_sound_stream(script: list[Event]) -> None:
     ]
     said = "".join(e.text for e in script if isinstance(e, Delta | ToolCallRetracted))
     assert put_together(events, "output_text") == said
+
+
+SPACE: dict[str, Any] = {
+    "type": "namespace",
+    "name": "mcp__sky__",
+    "description": "Of the sky.",
+    "tools": [{"type": "function", "name": "get_weather"}],
+}
+
+
+def test_a_call_in_a_namespace_has_its_own_name_and_the_namespaces() -> None:
+    events: list[Event] = [
+        STARTED,
+        ToolCallDelta(R, 0, 0, "call_a", "mcp__sky__get_weather", ""),
+        ToolCallDelta(R, 0, 0, None, None, "{}"),
+        ToolCallDelta(R, 0, 1, "call_b", "now", "{}"),
+        Finished(R, 0, "tool_calls"),
+    ]
+    tools = [SPACE, {"type": "function", "name": "now"}]
+    body = whole(events, tools=tools)
+    found = [(item["name"], item.get("namespace")) for item in body["output"]]
+    assert found == [("get_weather", "mcp__sky__"), ("now", None)]
+    first, second = Response.model_validate(body).output
+    assert first.type == second.type == "function_call"
+    assert (first.namespace, second.namespace) == ("mcp__sky__", None)
+    told = read(streamed(events, tools=tools))
+    added = [event["item"] for event in told if event["type"] == "response.output_item.added"]
+    assert [item.get("namespace") for item in added] == ["mcp__sky__", None]
+    assert told[-1]["response"]["output"] == body["output"]
+
+
+def test_a_namespace_is_repeated_as_it_was_sent() -> None:
+    [space] = whole(SCRIPTS["text"], tools=[SPACE])["tools"]
+    assert space["name"] == "mcp__sky__"
+    assert space["tools"][0]["name"] == "get_weather"

@@ -749,3 +749,68 @@ GOLDEN: dict[str, bytes] = {
 @pytest.mark.parametrize("case", GOLDEN)
 def test_a_request_becomes_a_job(case: str) -> None:
     golden.check(f"responses/request_{case}.json", golden.job_text(asked(GOLDEN[case]).job))
+
+
+# Namespaces.
+
+
+def space(*tools: Any, name: str = "mcp__sky", **more: Any) -> Any:
+    return {"type": "namespace", "name": name, "tools": list(tools), **more}
+
+
+def test_functions_in_a_namespace_have_its_name_in_front() -> None:
+    tools = [tool("f"), space(tool("f", description="F."), tool("g"), description="Of the sky.")]
+    found = submit(body(tools=tools)).prompt
+    functions = [offered["function"] for offered in found.tools]
+    assert [function["name"] for function in functions] == ["f", "mcp__sky__f", "mcp__sky__g"]
+    assert [function.get("description") for function in functions] == [
+        None,
+        "Of the sky.\n\nF.",
+        None,
+    ]
+    assert found.tool_params == (
+        "tools[0].parameters",
+        "tools[1].tools[0].parameters",
+        "tools[1].tools[1].parameters",
+    )
+    assert dict(asked(body(tools=tools)).spaces) == {
+        "mcp__sky__f": ("mcp__sky", "f"),
+        "mcp__sky__g": ("mcp__sky", "g"),
+    }
+
+
+def test_a_call_of_a_function_in_a_namespace_comes_back_under_the_name_it_was_made_by() -> None:
+    items = [user("hi"), call(name="f", namespace="mcp__sky"), output()]
+    answer = messages(said(*items, tools=[space(tool("f"))]))
+    assert answer[1]["tool_calls"][0]["function"]["name"] == "mcp__sky__f"
+    assert answer[2]["name"] == "mcp__sky__f"
+
+
+def test_a_search_that_must_not_reach_the_web_offers_nothing() -> None:
+    search = {"type": "web_search", "external_web_access": False}
+    assert [
+        one["function"]["name"] for one in submit(body(tools=[search, tool()])).prompt.tools
+    ] == ["f"]
+    assert asked(body(tools=[search])).born["tools"] == [search]
+
+
+@pytest.mark.parametrize(
+    ("tools", "param"),
+    [
+        ([space(tool("f")), tool("mcp__sky__f")], "tools[1].name"),
+        ([space(tool("f"), tool("f"))], "tools[0].tools[1].name"),
+        ([space(name="a b")], "tools[0].name"),
+        ([space(tool("a b"))], "tools[0].tools[0].name"),
+        ([space({"type": "custom", "name": "f"})], "tools[0].tools[0].type"),
+        ([space(tool("f", defer_loading=True))], "tools[0].tools[0].defer_loading"),
+        ([space(frob=1)], "tools[0].frob"),
+        ([{"type": "namespace", "name": "n"}], "tools[0].tools"),
+        ([space(description=5)], "tools[0].description"),
+        ([{"type": "web_search"}], "tools[0].type"),
+        ([{"type": "web_search", "external_web_access": True}], "tools[0].type"),
+    ],
+)
+def test_what_is_wrong_with_a_namespace_is_named(tools: Any, param: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        asked(body(tools=tools))
+    assert caught.value.param == param

@@ -12,6 +12,7 @@ from kronk.gateway.dialects.openai.messages import with_names
 from kronk.shared.wire.values import Json
 
 from .items import Item
+from .namespaces import joined
 from .thoughts import unsealed
 
 # Where items of earlier turns came from, for errors: all of them from there.
@@ -112,7 +113,9 @@ class _Writer:
                     [part.get("text") or part.get("refusal", "") for part in item["content"]]
                 )
             case "function_call":
-                function = {"name": item["name"], "arguments": item["arguments"]}
+                space, name = item.get("namespace"), item["name"]
+                name = name if space is None else joined(space, name)
+                function = {"name": name, "arguments": item["arguments"]}
                 call = {"type": "function", "function": function, "id": item["call_id"]}
                 self._said.calls.append(call)
 

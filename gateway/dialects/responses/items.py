@@ -121,13 +121,19 @@ def _message(given: Item, where: str, names: ItemNames) -> Item:
 
 
 def _function_call(given: Item, where: str, names: ItemNames) -> Item:
-    members(given, where, "type", "id", "call_id", "name", "arguments", "status")
+    members(given, where, "type", "id", "call_id", "name", "namespace", "arguments", "status")
+    namespace = (
+        {"namespace": string(given["namespace"], f"{where}.namespace")}
+        if "namespace" in given
+        else {}
+    )
     return {
         "id": _name(given, where) or names.new("function_call"),
         "type": "function_call",
         "status": _status(given, where),
         "call_id": string(given.get("call_id"), f"{where}.call_id"),
         "name": string(given.get("name"), f"{where}.name"),
+        **namespace,
         "arguments": _arguments(given, where),
     }
 

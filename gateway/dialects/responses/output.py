@@ -24,6 +24,7 @@ from kronk.shared.wire.to_gateway import (
 )
 
 from .ids import ItemNames
+from .namespaces import Spaces
 from .parts import output_text
 from .thoughts import sealed
 
@@ -96,14 +97,18 @@ class Call(Item):
 
     call_id: str = ""
     name: str = ""
+    # None where the function is in none.
+    namespace: str | None = None
 
     def json(self) -> dict[str, Any]:
+        namespace = {} if self.namespace is None else {"namespace": self.namespace}
         return {
             "id": self.id,
             "type": "function_call",
             "status": self.status,
             "call_id": self.call_id,
             "name": self.name,
+            **namespace,
             "arguments": self.arguments(),
         }
 
@@ -144,7 +149,9 @@ Change = Opened | Grown | Closed
 class Output:
     """The items of one answer, from its events in their order."""
 
-    def __init__(self, names: ItemNames, carried: Literal["plain", "sealed"]) -> None:
+    def __init__(
+        self, names: ItemNames, carried: Literal["plain", "sealed"], spaces: Spaces
+    ) -> None:
         # Retracted calls are not among them.
         self.items: list[Message | Reasoning | Call] = []
         # The item that grows.
@@ -152,6 +159,7 @@ class Output:
         self.finished: Finished | None = None
         self._names = names
         self._carried = carried
+        self._spaces = spaces
         self._count = 0
 
     def take(self, event: Event) -> Iterator[Change]:
@@ -208,8 +216,15 @@ class Output:
 
     def _call(self, event: ToolCallDelta) -> Iterator[Change]:
         if event.id is not None:
-            name = self._names.new("function_call")
-            call = Call(name, self._count, call_id=event.id, name=event.name or "")
+            function = event.name or ""
+            namespace, own = self._spaces.get(function, (None, function))
+            call = Call(
+                self._names.new("function_call"),
+                self._count,
+                call_id=event.id,
+                name=own,
+                namespace=namespace,
+            )
             yield from self._begin(call)
         if event.arguments:
             yield self._grow(event.arguments)

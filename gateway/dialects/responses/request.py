@@ -35,6 +35,7 @@ from kronk.shared.wire.values import Answer, Prompt, Sampling
 from .conversation import chat_messages
 from .ids import ItemNames
 from .items import Item, answered, check_names, input_items, places
+from .namespaces import Spaces, spaces_of
 from .references import Shelf
 from .schemas import FORMAT, INPUT, TOOL_CHOICE, TOOLS
 from .stored import Find, PreviousResponseNotFound, Stored
@@ -161,6 +162,8 @@ class ResponseRequest:
     padded: bool
     # In which form thinking is told.
     carried: Literal["plain", "sealed"]
+    # The functions in namespaces.
+    spaces: Spaces
     # What is kept, but for the answer; None where nothing is.
     kept: Stored | None
 
@@ -199,6 +202,7 @@ def parse(
         overlong="shorten" if fields.truncation == "auto" else "refuse",
         padded=fields.pads,
         carried="sealed" if _ENCRYPTED in included else "plain",
+        spaces=spaces_of(fields.tools),
         kept=None if fields.store is False else _kept(born, items, size),
     )
 

@@ -114,6 +114,7 @@ INPUT: Schema = {
                         id=_ID,
                         call_id=_STRING,
                         name=_STRING,
+                        namespace={"type": ["string", "null"]},
                         arguments={"type": "string", "description": "A JSON object as text."},
                         status=_STATUS,
                     ),
@@ -145,20 +146,31 @@ INPUT: Schema = {
     ]
 }
 
+_NAME: Schema = {"type": "string", "pattern": f"^{NAME.pattern}$"}
+_FUNCTION = _object(
+    "type",
+    "name",
+    type={"const": "function"},
+    name=_NAME,
+    description={"type": ["string", "null"]},
+    parameters={"type": ["object", "null"]},
+    strict={"type": ["boolean", "null"]},
+)
+_NAMESPACE = _object(
+    "type",
+    "name",
+    "tools",
+    type={"const": "namespace"},
+    name=_NAME,
+    description={"type": ["string", "null"]},
+    tools={"type": "array", "items": _FUNCTION},
+)
 TOOLS: Schema = {
     "anyOf": [
         {
             "type": "array",
             "maxItems": MOST_TOOLS,
-            "items": _object(
-                "type",
-                "name",
-                type={"const": "function"},
-                name={"type": "string", "pattern": f"^{NAME.pattern}$"},
-                description={"type": ["string", "null"]},
-                parameters={"type": ["object", "null"]},
-                strict={"type": ["boolean", "null"]},
-            ),
+            "items": {"anyOf": [_FUNCTION, _NAMESPACE]},
         },
         {"type": "null"},
     ]
@@ -234,7 +246,8 @@ _OUTPUT_CALL = closed(
         "call_id": TEXT,
         "name": TEXT,
         "arguments": TEXT,
-    }
+    },
+    {"namespace": TEXT},
 )
 _USAGE = closed(
     {
