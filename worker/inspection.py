@@ -42,7 +42,7 @@ def _parts(
     """What is wanted, in messages of a bounded size; the first has the text."""
     listed = words if {"tokens", "pieces"} & set(asked.wants) else ()
     if len(listed) > MOST_LISTED:
-        param = "messages" if asked.prompt.messages is not None else "prompt"
+        param = asked.prompt.field
         raise TooLarge(
             f"'{param}': of its {len(words)} tokens at most {MOST_LISTED} can be listed",
             param=param,
@@ -71,7 +71,7 @@ def _seen(asked: Inspect, loaded: Loaded | PooledLoaded, model: Model) -> tuple[
     assert prompt.text is not None
     if asked.add_special and asked.parse_special and isinstance(loaded, Loaded):
         return prompt.text, see(prompt, asked.answer, loaded, readable).tokens
-    readable(prompt.text, "prompt")
+    readable(prompt.text, prompt.field)
     tokens = model.tokenize_raw(
         prompt.text, add_special=asked.add_special, parse_special=asked.parse_special
     )
@@ -93,7 +93,7 @@ def _chat(asked: Inspect, loaded: Loaded | PooledLoaded) -> tuple[str, PromptTok
         callable_tools(asked.prompt, asked.answer),
         add_generation_prompt=False,
     )
-    readable(chat.text, "messages")
+    readable(chat.text, asked.prompt.field)
     tokens = tokenize_chat(chat.text, chat, asked.prompt, loaded)
     return chat.markers.named(chat.text), tokens
 

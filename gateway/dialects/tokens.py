@@ -160,7 +160,7 @@ def _text(fields: TokenizeBody) -> Job:
     parse_special = True if fields.parse_special is None else fields.parse_special
     job = inspect(
         fields.model,
-        Prompt(text=text),
+        Prompt(text=text, param=said[0]),
         wants=_details(fields),
         add_special=_adds_special(fields),
         parse_special=parse_special,
