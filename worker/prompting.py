@@ -14,7 +14,7 @@ from kronk.shared.wire.values import Prompt
 
 from . import template
 from .cache.policy import PromptMarks
-from .conversation import as_parts, for_template, without_tools
+from .conversation import for_template, without_tools
 from .fim import fill_prompt
 from .media.prompt import Markers, PromptTokens
 from .model import Model
@@ -68,10 +68,6 @@ def render_chat(
         param=prompt.field,
     )
     text, messages = render_any(render, messages)
-    if markers.missing(text) is not None:
-        # Some templates pass over contents that are no lists.
-        messages = as_parts(messages)
-        text = render(messages)
     lost = markers.missing(text)
     if lost is not None:
         param = prompt.media[lost].param

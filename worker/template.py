@@ -17,12 +17,17 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kronk.shared.errors import InvalidArgument
 
+from .conversation import as_parts
+
 CHATML = """\
 {%- for message in messages -%}
 {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
 """
+# Of template code that meets a shape it was not written for.
+_MISTAKES = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError)
+_PROBE = "Is this read?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Choice:
     # None unless ChatML stands in for a template that is missing or broken.
     reason: str | None
     source: str
+    # It passes over contents that are texts: it wants lists of parts.
+    reads_lists: bool = False
 
     @property
     def takes_tools(self) -> bool:
@@ -56,7 +63,21 @@ def choose(source: str | None) -> Choice:
 
 def compiled(source: str, origin: str) -> Choice:
     """That very template; raises Jinja's `TemplateSyntaxError`."""
-    return Choice(_environment().from_string(source), origin, None, source)
+    template = _environment().from_string(source)
+    return Choice(template, origin, None, source, _reads_lists(template))
+
+
+def _reads_lists(template: jinja2.Template) -> bool:
+    return not _shows(template, _PROBE) and _shows(template, [{"type": "text", "text": _PROBE}])
+
+
+def _shows(template: jinja2.Template, content: Any) -> bool:
+    """Whether a message of that content is seen in the prompt."""
+    try:
+        messages = [{"role": "user", "content": content}]
+        return _PROBE in template.render(messages=messages, add_generation_prompt=True)
+    except (jinja2.TemplateError, *_MISTAKES):
+        return False
 
 
 def looks_like_go(source: str) -> bool:
@@ -78,7 +99,7 @@ def render(
         return choice.template.render(
             {
                 **variables,
-                "messages": list(messages),
+                "messages": as_parts(messages) if choice.reads_lists else list(messages),
                 "add_generation_prompt": add_generation_prompt,
             }
         )
@@ -87,7 +108,7 @@ def render(
         raise InvalidArgument(
             f"the model's chat template refuses these messages: {error}", param=param
         ) from error
-    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError) as e:
+    except _MISTAKES as e:
         # Template code meeting a shape it was not written for.
         raise InvalidArgument(
             f"the model's chat template fails on these messages: {type(e).__name__}: {e}",

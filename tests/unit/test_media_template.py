@@ -51,3 +51,27 @@ def test_an_image_that_the_template_leaves_out_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="leaves it out") as caught:
         render(LAST, PROMPT)
     assert caught.value.param == "messages[0].content[0]"
+
+
+@pytest.mark.parametrize(
+    ("source", "is_so"),
+    [
+        (LISTS, True),
+        (STRINGS, False),
+        (LAST, False),
+        # It reads both.
+        ("{% if messages[0].content is string %}{{ messages[0].content }}{% endif %}", False),
+        # It reads neither, or nothing alone.
+        ("Hello!", False),
+        ("{{ raise_exception('no') }}", False),
+        ("{{ messages[1].content }}", False),
+        ("{{ 1 / 0 }}", False),
+    ],
+)
+def test_a_template_that_reads_lists_only_is_known(source: str, is_so: bool) -> None:
+    assert choose(source).reads_lists == is_so
+
+
+def test_a_chat_without_images_is_read_by_a_template_for_lists() -> None:
+    messages = ({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"})
+    assert render(LISTS, Prompt(messages)) == "user:Hi;assistant:Ho;"
