@@ -22,12 +22,13 @@ from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
 
 from . import picture, sound
-from .chunks import Checkpoints, Chunks, Encoder
+from .chunks import Chunks
 from .clip import MediaFile
+from .encoder import Checkpoints, Encoder
 from .known import Known
 
-# For the embeddings of the last files: about thirty photographs for a model of medium width.
-_KEPT_BYTES = 256 * 2**20
+# For the embeddings of the last files: fifteen to fifty photographs, by the model.
+_KEPT_BYTES = 128 * 2**20
 _NAMES = {"image": "images", "audio": "audio"}
 
 
