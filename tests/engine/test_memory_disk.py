@@ -37,7 +37,7 @@ def path(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def open_one(path: Path, tmp_path: Path) -> Iterator[OpenDisk]:
-    base = Dependencies(path, "f16", "f16", "enabled", True, 1, {}, (), "template")
+    base = Dependencies(path, "f16", "f16", "enabled", True, 1, {}, (), None, "template")
     opened = []
 
     def start(**changes: object) -> DiskStore:

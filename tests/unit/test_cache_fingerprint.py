@@ -139,3 +139,12 @@ def test_what_is_no_model_has_no_fingerprint(tmp_path: Path) -> None:
     path.write_bytes(b"no model")
     with pytest.raises(InvalidArgument, match=r"no\.gguf"):
         of(path)
+
+
+def test_a_projector_matters(model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "eyes.gguf"
+    random_gguf.write(other, random_gguf.LLAMA, seed=1)
+    blind, seeing = of(model), of(model, projector=other)
+    assert seeing != blind
+    random_gguf.write(other, random_gguf.LLAMA, seed=2)
+    assert of(model, projector=other) != seeing
