@@ -36,11 +36,13 @@ from .routes import (
 from .routes.documents import make_schemas
 from .services import Services
 
+# Each is asked in turn whether a path is its own: those of most requests come first.
 ROUTES = (
     chat,
     completions,
     responses,
     messages,
+    ollama,
     embeddings,
     rerank,
     audio,
@@ -48,7 +50,6 @@ ROUTES = (
     files,
     batches,
     models,
-    ollama,
     ollama_models,
     health,
     kronk,
