@@ -26,7 +26,11 @@ from kronk.shared.errors import WireError
 # still bounds what a broken peer can make us hold.
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
+# A frame of so many bytes is not copied any more where it is made: that would be felt by streams.
+LARGE_FRAME_BYTES = 256 * 1024
+
 Message = Any
+Frame = bytes | memoryview
 Check = Callable[[Any], Any]
 
 
@@ -75,7 +79,7 @@ class Family:
         self.name = name
         self._layouts = {cls.__name__: _layout(cls) for cls in messages}
 
-    def decode(self, frame: bytes) -> tuple[int, list[Message]]:
+    def decode(self, frame: Frame) -> tuple[int, list[Message]]:
         """The sender's generation and the messages of one frame; `WireError` on anything else."""
         try:
             generation, *packed = msgpack.unpackb(frame, raw=False, strict_map_key=False)
@@ -98,16 +102,18 @@ class Family:
             raise WireError(f"{self.name}: {field}: {mismatch.detail}", param=field) from None
 
 
-def encode(generation: int, messages: Iterable[Message]) -> bytes:
-    """One frame holding `messages` in their order."""
+def encode(generation: int, messages: Iterable[Message]) -> Frame:
+    """One frame holding `messages` in their order; a large one as a view of where it is written."""
     packed: list[Any] = [generation]
     for message in messages:
         layout = _layout(type(message))
         packed.append((layout.cls.__name__, *layout.pack(message)))
-    frame: bytes = msgpack.packb(packed)
-    if len(frame) > MAX_FRAME_BYTES:
-        raise WireError(f"a frame of {len(frame)} bytes is over the limit of {MAX_FRAME_BYTES}")
-    return frame
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack(packed)
+    view: memoryview = packer.getbuffer()
+    if len(view) > MAX_FRAME_BYTES:
+        raise WireError(f"a frame of {len(view)} bytes is over the limit of {MAX_FRAME_BYTES}")
+    return view if len(view) >= LARGE_FRAME_BYTES else bytes(view)
 
 
 _layouts: dict[type, _Layout] = {}

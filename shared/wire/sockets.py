@@ -12,7 +12,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from kronk.shared.errors import KronkError, WireError
 
-from .codec import MAX_FRAME_BYTES, Family, Message, encode
+from .codec import MAX_FRAME_BYTES, Family, Frame, Message, encode
 
 # Messages queued in one direction before a send is refused. Leases and credit keep real traffic
 # far below; only a peer that stopped reading gets here.
@@ -154,8 +154,10 @@ class Channel:
     def send(self, *messages: Message, to: bytes = b"") -> None:
         """Queue one frame; `PeerGone` when the peer is absent or its queue is full."""
         frame = encode(self._generation, messages)
+        parts = [to, frame] if self._is_router else [frame]
         try:
-            self._socket.send_multipart([to, frame] if self._is_router else [frame], zmq.NOBLOCK)
+            # A view is of a large frame, and sent from where it is.
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=isinstance(frame, bytes))
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 raise
@@ -180,13 +182,14 @@ class Channel:
             if socket.closed or not is_readable(socket):
                 return
             peer = socket.recv(zmq.NOBLOCK) if self._is_router else b""
-            frame = socket.recv(zmq.NOBLOCK)
-            if socket.getsockopt(zmq.RCVMORE):
+            received = socket.recv(zmq.NOBLOCK, copy=False)
+            frame: Frame = received.buffer
+            if received.more:
                 frame = b"".join([frame, *socket.recv_multipart(zmq.NOBLOCK)])
             self._deliver(peer, frame)
         self._loop.call_soon(self.drain)
 
-    def _deliver(self, peer: bytes, frame: bytes) -> None:
+    def _deliver(self, peer: bytes, frame: Frame) -> None:
         try:
             generation, messages = self._accepts.decode(frame)
         except WireError as error:
