@@ -142,6 +142,12 @@ def anthropic(asked: Asked, model: str, *, stream: bool = False) -> Json:
     return _without_nulls(body)
 
 
+def anthropic_count(asked: Asked, model: str) -> Json:
+    """The same for Anthropic's count of its tokens: what limits the answer is no part of it."""
+    counted = ("model", "system", "messages", "tools", "tool_choice", "thinking", "output_config")
+    return {key: value for key, value in anthropic(asked, model).items() if key in counted}
+
+
 def ollama(asked: Asked, model: str, *, stream: bool = False) -> Json:
     """Ollama's chat."""
     options = {**asked.sampling, "num_predict": asked.max_tokens, "stop": list(asked.stop) or None}

@@ -19,6 +19,7 @@ from harness import conversations as said
 from harness.conversations import Asked, Assistant, Call, Result, System, Tool, User
 from harness.events import DONE, SCRIPTS, STARTED, R
 from harness.media_files import png
+from kronk.gateway.dialects import tokens
 from kronk.gateway.dialects.anthropic import request as messages
 from kronk.gateway.dialects.anthropic.stream import MessageChunks
 from kronk.gateway.dialects.anthropic.whole import MessageWhole
@@ -44,8 +45,8 @@ from kronk.shared.wire.to_gateway import (
     ToolCallDelta,
     ToolCallRetracted,
 )
-from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import Media, Prompt, Timings, Usage
+from kronk.shared.wire.to_worker import Inspect, Submit
+from kronk.shared.wire.values import Answer, Media, Prompt, Timings, Usage
 
 NAME = "resp_6553f100" + "ab" * 20
 NOW = 0x6553F100
@@ -211,6 +212,26 @@ def test_what_is_asked_is_the_same_in_the_dialect_of_ollama(asked: Asked) -> Non
         plain: dict[str, Any] = {"choice": "auto", "is_parallel": True}
         asked = dataclasses.replace(asked, **plain, budget=None, session=None, effort=None)
     assert meaning(_of_ollama(asked)) == meaning(_of_chat(asked))
+
+
+@given(requests().map(lambda asked: dataclasses.replace(asked, max_tokens=asked.max_tokens or 9)))
+def test_what_is_counted_is_what_would_be_answered(asked: Asked) -> None:
+    if not said.anthropic_can(asked):
+        asked = dataclasses.replace(asked, budget=None, is_parallel=True)
+    count = responses.parse_count(_raw(said.responses(asked, "m")), NAME, NOW, lambda _: None)
+    assert _seen(count) == _seen(_of_responses(asked))
+    template = tokens.parse_template(_raw(said.chat(asked, "m")))
+    assert _seen(template) == _seen(_of_chat(asked))
+    # A count belongs to no session.
+    alone = dataclasses.replace(asked, session=None)
+    count = messages.parse_count(_raw(said.anthropic_count(asked, "m")))
+    assert _seen(count) == _seen(_of_anthropic(alone))
+
+
+def _seen(job: Job) -> tuple[Prompt, Answer]:
+    """All that the text before the model can depend on."""
+    assert isinstance(job.ask, Submit | Inspect)
+    return job.ask.prompt, job.ask.answer
 
 
 # What is answered.

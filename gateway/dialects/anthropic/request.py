@@ -156,7 +156,9 @@ def parse(body: bytes, imc_header: str | None = None, betas: str | None = None) 
 def parse_count(body: bytes) -> Job:
     """The same for a request that only counts the tokens of the prompt."""
     fields = read_fields(ConversationBody, load_object(body), NEUTRAL)
-    return inspect(fields.model, _ask(fields, None).prompt(None))
+    asked = _ask(fields, None)
+    # What the answer has to be can be part of what the model sees.
+    return inspect(fields.model, asked.prompt(None), answer=asked.answer())
 
 
 def schema() -> dict[str, Any]:
