@@ -140,16 +140,23 @@ class _RunResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
         record.model = self._operation.jobs[0].model
+        await self._answer(record, receive, send, direct_send(scope, send))
+
+    @abstractmethod
+    async def _answer(
+        self, record: Record, receive: Receive, send: Send, send_body: Send
+    ) -> None: ...
+
+    @asynccontextmanager
+    async def _working(self, receive: Receive) -> AsyncIterator[_Work]:
+        """The operation's runs, which end with the block or when the client goes away."""
         timeout = self._services.settings.write_timeout
         if _is_unfinished(self._operation):
             finishing = _finished(self._services, self._operation, timeout)
             self._operation = await while_connected(receive, finishing)
         with _started(self._services, self._operation, timeout) as work:
             async with disconnect_watch(receive, work.hang_up):
-                await self._answer(work, record, send, direct_send(scope, send))
-
-    @abstractmethod
-    async def _answer(self, work: _Work, record: Record, send: Send, send_body: Send) -> None: ...
+                yield work
 
 
 class WholeResponse(_RunResponse):
@@ -159,9 +166,10 @@ class WholeResponse(_RunResponse):
         super().__init__(services, operation)
         self._whole = whole
 
-    async def _answer(self, work: _Work, record: Record, send: Send, send_body: Send) -> None:
-        await work.source.until_accepted()
-        body = await _collect(work, self._operation, self._whole, record)
+    async def _answer(self, record: Record, receive: Receive, send: Send, send_body: Send) -> None:
+        async with self._working(receive) as work:
+            await work.source.until_accepted()
+            body = await _collect(work, self._operation, self._whole, record)
         length = (b"content-length", b"%d" % len(body))
         headers = [(b"content-type", self._operation.media_type.encode()), length]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -179,16 +187,17 @@ class StreamResponse(_RunResponse):
         super().__init__(services, operation)
         self._chunks = chunks
 
-    async def _answer(self, work: _Work, record: Record, send: Send, send_body: Send) -> None:
+    async def _answer(self, record: Record, receive: Receive, send: Send, send_body: Send) -> None:
         outlet = _Outlet(send, send_body, self._chunks.media_type)
         seconds = self._services.settings.stream_keepalive
+        pacemaker = _pacemaker(outlet, self._chunks.keep_alive, seconds)
         try:
-            # Left before anything is decided by whether the answer has started.
-            async with _pacemaker(outlet, self._chunks.keep_alive, seconds):
+            # Both are left before anything is decided by whether the answer has started.
+            async with pacemaker, self._working(receive) as work:
                 await work.source.until_accepted()
                 await outlet.send(self._chunks.opening())
                 await self._send_events(work, record, outlet)
-            done = work.source.result()
+                done = work.source.result()
             record.tokens = done.usage.completion_tokens
             last = self._chunks.closing(done)
             await self._settle()

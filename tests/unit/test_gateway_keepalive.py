@@ -264,3 +264,20 @@ def test_the_log_knows_the_error_of_a_stream_that_began_with_a_comment(house: Ho
         name = listener.answer.headers["x-request-id"]
     (line,) = wait_until(lambda: house.logged(name), "the line in the log")
     assert (line["status"], line["error"]) == (200, "not_found")
+
+
+def test_comments_come_while_a_conversation_is_made_to_fit(house: House) -> None:
+    house.grant = never
+    body = {"model": "tiny", "input": "hi", "truncation": "auto", "store": False, "stream": True}
+    with (
+        httpx.Client(base_url=house.url, timeout=20) as http,
+        http.stream("POST", "/v1/responses", json=body) as answer,
+    ):
+        parts = answer.iter_text()
+        assert [next(parts), next(parts)] == [COMMENT, COMMENT]
+        (ask,) = house.wait_for(LeaseRequest)
+        house.control(Refused(ask.lease, "model_failed", "it does not load", None, 30.0))
+        rest = "".join(parts)
+    assert "it does not load" in rest
+    assert "response.completed" not in rest
+    assert house.settled()
