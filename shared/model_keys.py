@@ -324,7 +324,7 @@ _CHAT = Group(
             "path, or `none`",
             "The GGUF that lets the model take images or audio.",
             "the one beside the model, with `mmproj` in its name",
-            also=("mmproj", "projection_file"),
+            also=("mmproj", "proj_file"),
         ),
     ),
 )
