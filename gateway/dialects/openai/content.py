@@ -42,9 +42,9 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
     }
 
 
-_BREAKPOINT_SCHEMA = _object(["mode"], mode={"const": "explicit"}, ttl={"enum": list(_TTLS)})
+_BREAKPOINT_SCHEMA = _object(["mode"], mode={"const": "explicit"}, ttl={"enum": [*_TTLS, None]})
 _MARKS = {
-    _BREAKPOINT: _BREAKPOINT_SCHEMA,
+    _BREAKPOINT: {"anyOf": [_BREAKPOINT_SCHEMA, {"type": "null"}]},
     _CACHE_CONTROL: {"type": ["object", "null"]},
 }
 _PART_SCHEMAS = {
