@@ -324,6 +324,10 @@ MESSAGES: list[tuple[Any, Any]] = [
         {"role": "assistant", "content": "x"},
     ),
     (
+        {"role": "assistant", "content": None, "reasoning_content": "cut"},
+        {"role": "assistant", "content": "", "reasoning_content": "cut"},
+    ),
+    (
         {"role": "tool", "content": "4", "tool_call_id": "1"},
         {"role": "tool", "content": "4", "tool_call_id": "1"},
     ),

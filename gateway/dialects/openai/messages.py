@@ -28,6 +28,8 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 _KNOWN = frozenset(
     {"role", "content", "name", "refusal", "tool_calls", "tool_call_id", "reasoning_content"}
 )
+# What an assistant may have done without saying anything; an answer may be cut while it thinks.
+_INSTEAD = ("tool_calls", "refusal", "reasoning_content")
 # Clients send an answer's own fields back with the next request; empty they say nothing.
 _EMPTY_ONLY = {
     "annotations": NOT_SUPPORTED,
@@ -174,7 +176,7 @@ def _content(
     said = item.get("content")
     if isinstance(said, str | list):
         return content.content(said, role, f"{where}.content", media)
-    if said is None and role == "assistant" and (item.get("tool_calls") or item.get("refusal")):
+    if said is None and role == "assistant" and any(map(item.get, _INSTEAD)):
         # Not None: a template's `content | trim` would print "None".
         return ""
     if said is None and "content" not in item:
