@@ -140,7 +140,9 @@ class _RunResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
         record.model = self._operation.jobs[0].model
-        await self._answer(record, receive, send, direct_send(scope, send))
+        answering = self._answer(record, receive, send, direct_send(scope, send))
+        # A token that wakes this task would go through all the layers it is called by.
+        await asyncio.create_task(answering, name="answer")
 
     @abstractmethod
     async def _answer(
