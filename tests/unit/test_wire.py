@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import types
 import typing
 from typing import Any
@@ -29,6 +30,7 @@ FAMILIES = [
 EVERY_MESSAGE = [(family, layout.cls) for family in FAMILIES for layout in family._layouts.values()]
 
 
+@functools.cache
 def value_of(hint: Any) -> st.SearchStrategy[Any]:
     """Any value of a field's type, built from the type itself: a new message tests itself."""
     plain = {
@@ -55,6 +57,7 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
     return st.lists(value_of(arguments[0]), max_size=3).map(tuple)
 
 
+@functools.cache
 def message_of(cls: type) -> st.SearchStrategy[Any]:
     hints = typing.get_type_hints(cls)
     return st.builds(cls, *(value_of(hints[field.name]) for field in dataclasses.fields(cls)))
