@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness import mtmd_reference
@@ -101,11 +102,26 @@ def test_an_image_is_seen(house: EngineRun, colour: str) -> None:
     assert answer.reason == "stop"
 
 
+def noise() -> bytes:
+    """As long as a tone of two seconds, and nothing like it."""
+    tone = wav(200, 2.0)
+    dice = np.random.default_rng(5)
+    samples = dice.normal(0, 3000, (len(tone) - 44) // 2).astype("<i2")
+    return tone[:44] + samples.tobytes()
+
+
 @pytest.mark.parametrize(
-    ("hertz", "answer"), [(200, "I hear a low tone."), (2000, "I hear a high tone.")]
+    ("sound", "answer"),
+    [
+        (wav(200, 2.0), "a low tone"),
+        (wav(2000, 2.0), "a high tone"),
+        (wav(0, 2.0), "silence"),
+        (noise(), "noise"),
+    ],
+    ids=["low", "high", "silence", "noise"],
 )
-def test_a_recording_is_heard(house: EngineRun, hertz: int, answer: str) -> None:
-    assert house.ask(chat(wav(hertz, 2.0), SOUND)).text == answer
+def test_a_recording_is_heard(house: EngineRun, sound: bytes, answer: str) -> None:
+    assert house.ask(chat(sound, SOUND)).text == f"I hear {answer}."
 
 
 def test_the_model_says_what_it_takes(house: EngineRun) -> None:
@@ -386,6 +402,7 @@ def _huge() -> bytes:
         (wav(200, 0.2)[:40], "audio", "cannot read this WAV file"),
         (wav(200, 0.5, rate=16_000).replace(b"\x80>\0\0\0}", b"\1\0\0\0\2\0"), "audio", "lasts"),
     ],
+    ids=lambda value: "" if isinstance(value, bytes) else None,
 )
 def test_what_cannot_be_read_is_the_requests_fault(
     house: EngineRun, file: bytes, kind: str, words: str

@@ -105,8 +105,12 @@ class Fifty:
     def start(self, slots: int, **changes: Any) -> EngineRun:
         context = ContextSpec(N_CTX, slots, N_BATCH, N_BATCH, n_threads=1)
         placement = PlacementSpec(n_gpu_layers=0)
-        spec = {"cache": CacheSpec(min_tokens=MIN_TOKENS)} | changes
-        return EngineRun(LoadSpec("fifty", str(self.path), context, placement, **spec))
+        spec = {
+            "context": context,
+            "placement": placement,
+            "cache": CacheSpec(min_tokens=MIN_TOKENS),
+        } | changes
+        return EngineRun(LoadSpec("fifty", str(self.path), **spec))
 
     def ask(self, run: EngineRun) -> list[Answered]:
         """All of them, one at a time, the last first."""
