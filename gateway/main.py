@@ -123,7 +123,7 @@ class Process:
             async with asyncio.timeout(self._settings.shutdown_timeout or None):
                 await exchange.drained.wait()
         exchange.end_all(Overloaded("the server was stopped before the answer was complete"))
-        server.should_exit = True
+        server.stop()
 
     def _orphaned(self, loop: asyncio.AbstractEventLoop) -> None:
         """In the watch's thread: whatever state the loop is in, this process ends."""
