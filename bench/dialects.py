@@ -21,17 +21,12 @@ from options import model_of, parser
 from report import Ratio, head, keep, table
 from rounds import in_turns, quotients
 from server import Server, running_server
+from serving import SYSTEM, rendered, user_text
 
 SPEED, COST = 0.95, 1.3
 ROUNDS = 5
 CONTEXT = 1024
-SYSTEM = "You are a storyteller."
-TOPICS = ["fox", "river", "clock", "lighthouse", "violin", "glacier", "market", "comet"]
 PEER = "/v1/chat/completions"
-
-
-def user_text(stream: int) -> str:
-    return f"Write a very long story about a {TOPICS[stream % len(TOPICS)]}. Do not stop early."
 
 
 def turns(stream: int) -> list[Body]:
@@ -50,9 +45,7 @@ def chat_body(stream: int, tokens: int) -> Body:
 
 
 def completion_body(stream: int, tokens: int) -> Body:
-    # As the starter model's template has it.
-    said = "".join(f"<|im_start|>{t['role']}\n{t['content']}<|im_end|>\n" for t in turns(stream))
-    return {"prompt": f"{said}<|im_start|>assistant\n", **greedy("max_tokens", tokens)}
+    return {"prompt": rendered(stream), **greedy("max_tokens", tokens)}
 
 
 def response_body(stream: int, tokens: int) -> Body:
