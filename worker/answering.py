@@ -8,11 +8,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import structlog
+
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Answer, Constraint, Prompt
 
 from .constraint import schema
+from .constraint.refused import Unenforceable
 from .conversation import tools_of
 from .engine.job import Grammar, Thinking
 from .loader import Loaded
@@ -21,6 +24,8 @@ from .parsers import harmony
 from .parsers.base import Family, Parser, Tool
 from .parsers.grammar import json_object, json_of
 from .parsers.reasoning import ReasoningSplitter, Tags, prompt_opens_thinking
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,7 @@ def grammar(
         else:
             made = loaded.compiler.compile(constraint)
     elif tools and choice in ("required", "named"):
-        made = _compiled(loaded, _calls(loaded, submit, tools), tools, "tools")
+        made = _compiled(loaded, submit, tools, lambda calls: calls, "tools")
     else:
         return None
     least = made.shortest + reading.preface
@@ -167,24 +172,33 @@ def grammar(
 
 
 def _calls(loaded: Loaded, submit: Submit, tools: Sequence[Tool]) -> str:
-    """One call, or several, with arguments that keep their tools' schemas."""
+    """One call, or several, with arguments that keep the tools' schemas."""
     answer = submit.answer
-    checked = [
-        dataclasses.replace(tool, parameters=_parameters(tool))
-        for tool in tools
-        if answer.tool_choice != "named" or tool.name == answer.tool_name
-    ]
     return loaded.family.grammar(
-        checked,
+        tools,
         answer.parallel_tool_calls and answer.tool_choice != "named",
         functools.partial(control_token, loaded.model),
     )
 
 
-def _parameters(tool: Tool) -> dict[str, object]:
+def _enforced(tool: Tool) -> Tool:
+    """The tool with its schema as it can be enforced; `InvalidArgument` where it cannot be."""
     schema.check_depth(tool.parameters, tool.param)
     document = schema.rewrite({"type": "object", **tool.parameters}, tool.param)
-    return document.alone(document.root.schema)
+    return dataclasses.replace(tool, parameters=document.alone(document.root.schema))
+
+
+def _loosened(tool: Tool, try_it: Callable[[Tool], object]) -> Tool:
+    """The tool, or with any object for its arguments where its schema cannot be enforced and nobody
+    insists on it: vendors take what they do not enforce, and MCP servers offer it."""
+    try:
+        try_it(tool)
+    except Unenforceable as error:
+        if tool.is_strict:
+            raise
+        log.info("a tool's schema is not enforced", tool=tool.name, reason=error.message)
+        return dataclasses.replace(tool, parameters={"type": "object"})
+    return tool
 
 
 def _answer_or_call(
@@ -204,18 +218,38 @@ def _answer_or_call(
     else:
         document = schema.rewrite(json.loads(constraint.source), constraint.param)
         answer = json_of(document.alone(document.root.schema))
-    calls = _calls(loaded, submit, tools).replace("start:", "calls:", 1)
-    lark = f"start: answer | calls\nanswer: {answer}\n{calls}"
-    return _compiled(loaded, lark, tools, constraint.param)
+
+    def either(calls: str) -> str:
+        return f"start: answer | calls\nanswer: {answer}\n{calls.replace('start:', 'calls:', 1)}"
+
+    return _compiled(loaded, submit, tools, either, constraint.param)
 
 
-def _compiled(loaded: Loaded, lark: str, tools: Sequence[Tool], param: str) -> Grammar:
-    """A grammar with the tools' schemas in it; `InvalidArgument` names the path in the one that it
-    cannot be made with."""
+def _compiled(
+    loaded: Loaded,
+    submit: Submit,
+    tools: Sequence[Tool],
+    lark: Callable[[str], str],
+    param: str,
+) -> Grammar:
+    """The grammar that `lark` makes of that of the calls. `InvalidArgument` names the path in the
+    schema of a strict tool that it cannot be made with."""
+    answer = submit.answer
+    callable_now = [
+        tool for tool in tools if answer.tool_choice != "named" or tool.name == answer.tool_name
+    ]
+
+    def compiled(tools: Sequence[Tool]) -> Grammar:
+        enforced = [_enforced(tool) for tool in tools]
+        return loaded.compiler.compile_lark(lark(_calls(loaded, submit, enforced)), param)
+
+    def alone(tool: Tool) -> Grammar:
+        source = json.dumps({"type": "object", **tool.parameters})
+        return loaded.compiler.compile(Constraint("json_schema", source, tool.param))
+
+    known = [_loosened(tool, _enforced) for tool in callable_now]
     try:
-        return loaded.compiler.compile_lark(lark, param)
+        return compiled(known)
     except InvalidArgument:
-        for tool in tools:
-            source = json.dumps({"type": "object", **tool.parameters})
-            loaded.compiler.compile(Constraint("json_schema", source, tool.param))
-        raise
+        # One of them, or all together: what fails alone is found first.
+        return compiled([_loosened(tool, alone) for tool in known])

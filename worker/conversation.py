@@ -102,6 +102,7 @@ def tools_of(prompt: Prompt) -> tuple[Tool, ...]:
             tool["function"].get("parameters") or {"type": "object"},
             tool["function"].get("description") or "",
             name,
+            bool(tool["function"].get("strict")),
         )
         for tool, name in zip(prompt.tools, prompt.tool_params or names, strict=True)
     )

@@ -222,7 +222,6 @@ def test_what_does_not_fit_into_the_tokens_is_refused_and_what_does_is_not(
         ({"type": "string", "pattern": "("}, ".pattern"),
         ({"type": "integer", "minimum": 5, "maximum": 3}, ".minimum"),
         ({"type": "text"}, ".type"),
-        ({"uniqueItems": True}, ".uniqueItems"),
     ],
 )
 def test_a_tool_whose_arguments_no_call_could_have_is_refused_by_its_path(
@@ -233,6 +232,33 @@ def test_a_tool_whose_arguments_no_call_could_have_is_refused_by_its_path(
     with pytest.raises(InvalidArgument) as refused:
         tiny.ask(ask("Hello!", tools=(WEATHER, bad)), 100, answer=answer)
     assert refused.value.param == f"tools[1].function.parameters.properties.a{path}"
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        ({"uniqueItems": True}, ".uniqueItems"),
+        ({"not": {"type": "null"}}, ".not"),
+        ({"x-order": 1, "oneOf": [{"minimum": 1}, {"maximum": 9}]}, ""),
+    ],
+)
+def test_a_schema_beyond_what_is_enforced_is_refused_only_where_it_is_strict(
+    tiny: EngineRun, schema: dict[str, Any], path: str, strict: bool
+) -> None:
+    parameters = {"type": "object", "properties": {"location": schema}, "required": ["location"]}
+    function = {"name": "get_weather", "parameters": parameters, "strict": strict}
+    prompt = ask("What is the weather in NYC?", tools=({"type": "function", "function": function},))
+    answer = Answer(tool_choice="required")
+    if strict:
+        with pytest.raises(InvalidArgument) as refused:
+            tiny.ask(prompt, 100, answer=answer)
+        assert refused.value.param.startswith(
+            f"tools[0].function.parameters.properties.location{path}"
+        )
+        return
+    (call,) = tiny.ask(prompt, 100, answer=answer).choices[0].calls.values()
+    assert (call.name, json.loads(call.arguments)) == ("get_weather", {"location": "NYC"})
 
 
 def test_an_answer_in_a_form_may_still_be_a_call(tiny: EngineRun) -> None:

@@ -22,7 +22,7 @@ from .keywords import Schema
 from .lexing import to_lark
 from .matcher import Masks, Matcher
 from .multiples import multiples_in
-from .refused import Refused
+from .refused import Refused, Unenforceable
 from .search import Place, Search
 from .vocabulary import Vocabulary
 
@@ -38,6 +38,7 @@ _REHEARSED = 48
 _SLOWEST = 0.1
 _TOGETHER = 1.0
 _MAX_REASON = 300
+_NO_VALUE = "no value is allowed here"
 # What llguidance's reasons mean to who wrote the schema.
 _CLEARER = {
     "oneOf constraints are not supported": (
@@ -45,9 +46,11 @@ _CLEARER = {
         " its own, or by their types; where they do not have to, use anyOf"
     ),
     "Unable to determine if regex is empty": "these keywords together are too complex",
-    "anyOf is empty": "no value is allowed here",
+    "anyOf is empty": _NO_VALUE,
     "schema too large": "all combinations of these alternatives are too many",
 }
+# Those that say nothing against the schema.
+_BEYOND_US = frozenset(_CLEARER.values()) - {_NO_VALUE}
 _MAX_HINTS = 32
 _CONTROL = re.compile(r"<\[([0-9]{1,9})\]>")
 _MAX_CONTROLS = 32
@@ -158,7 +161,8 @@ class _Tools:
         state = self._json(document, document.root.schema)
         if reason := _reason(state):
             path, reason = blame(document, reason, attempt)
-            raise InvalidArgument(f"{path}: {reason}", param=path)
+            kind = Unenforceable if reason in _BEYOND_US else InvalidArgument
+            raise kind(f"{path}: {reason}", param=path)
         multiples = multiples_in(json.dumps(document.alone(document.root.schema)))
         place = Place(hints=self._hints(document.patterns), multiples=multiples)
         return self.matcher(state, param, place)
@@ -197,12 +201,12 @@ class _Tools:
         """Raises `InvalidArgument` when no answer is found that the grammar allows."""
         ending = start.ending(_EFFORT)
         if ending is None:
-            raise InvalidArgument(
+            raise Unenforceable(
                 f"{param}: no answer was found that it allows, or none is short enough",
                 param=param,
             )
         if not start.fork().rehearse(ending[:_REHEARSED], _SLOWEST, _TOGETHER):
-            raise InvalidArgument(
+            raise Unenforceable(
                 f"{param}: it is too complex: each token would take very long", param=param
             )
         return Grammar(start, len(self.vocabulary.respell(ending)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import formats, patterns
-from .refused import Refused
+from .refused import Refused, Unsupported
 
 Schema = dict[str, Any] | bool
 
@@ -109,11 +109,11 @@ def translate(schema: dict[str, Any]) -> dict[str, Any]:
             continue
         if name in _BEYOND:
             if not any(value is idle or value == idle != 0 for idle in _BEYOND[name]):
-                raise Refused(name, _INSTEAD.get(name, "this keyword is not supported"))
+                raise Unsupported(name, _INSTEAD.get(name, "this keyword is not supported"))
             continue
         check = _CHECKS.get(name)
         if check is None:
-            raise Refused(name, "unknown keyword")
+            raise Unsupported(name, "unknown keyword")
         for key, item in check(name, value, schema).items():
             # `allOf` has more than one source.
             result[key] = [*result.get(key, []), *item] if key == "allOf" else item
@@ -140,7 +140,7 @@ def _values(name: str, value: Any, _: dict[str, Any]) -> dict[str, Any]:
         if isinstance(item, list | dict):
             pending += item.values() if isinstance(item, dict) else item
         elif isinstance(item, int | float) and not _is_exact(item):
-            raise Refused(name, f"{item} has no exact representation")
+            raise Unsupported(name, f"{item} has no exact representation")
     return {name: value}
 
 
@@ -169,7 +169,7 @@ def _min_properties(count: int, schema: dict[str, Any]) -> dict[str, Any]:
         return {}
     # The names of free properties may repeat, and a reader keeps one of them.
     if count > 1:
-        raise Refused("minProperties", "more than 1 is supported only for required properties")
+        raise Unsupported("minProperties", "more than 1 is supported only for required properties")
     return {"minProperties": count}
 
 
@@ -223,7 +223,7 @@ def _format(name: str, value: Any, schema: dict[str, Any]) -> dict[str, Any]:
     if value in formats.NATIVE:
         return {name: value}
     if value not in formats.MEANING:
-        raise Refused(
+        raise Unsupported(
             name, f"{value[:40]!r} is not supported; these are: {', '.join(formats.KNOWN)}"
         )
     meaning = formats.MEANING[value]
@@ -266,7 +266,7 @@ def _pattern_properties(name: str, value: Any, schema: dict[str, Any]) -> dict[s
     names = [*_sized(schema.get("properties")), *_sized(schema.get("required"))]
     for pattern in value:
         if any(patterns.may_match(pattern, each) for each in names):
-            raise Refused(name, f"{pattern[:40]!r} matches a property that is named beside it")
+            raise Unsupported(name, f"{pattern[:40]!r} matches a property that is named beside it")
     return {name: {patterns.translate(pattern, name): item for pattern, item in value.items()}}
 
 

@@ -20,7 +20,7 @@ from kronk.shared.errors import InvalidArgument
 from . import keywords
 from .keywords import Schema
 from .multiples import MOST_REMAINDERS, remainders
-from .refused import Refused
+from .refused import Refused, Unenforceable, Unsupported
 
 # OpenAI allows 120,000 characters of names and values in a schema.
 MAX_BYTES = 256 * 1024
@@ -140,7 +140,9 @@ class _Walk:
         try:
             known = keywords.translate(value)
         except Refused as refused:
-            raise self._refuse(refused.reason, f"{path}.{refused.keyword}") from None
+            where = f"{path}.{refused.keyword}"
+            kind = Unenforceable if isinstance(refused, Unsupported) else InvalidArgument
+            raise kind(f"{where}: {refused.reason}", param=where) from None
         part.schema = {
             name: self._keyword(part, name, content, nesting) for name, content in known.items()
         }

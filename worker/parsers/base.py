@@ -108,6 +108,8 @@ class Tool:
     description: str = ""
     # What the client calls its parameters, for errors.
     param: str = "tools"
+    # The client insists on the schema: one that cannot be enforced is an error.
+    is_strict: bool = False
 
 
 # The id of the token that is exactly this text, where that token is a control token or one that
