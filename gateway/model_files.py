@@ -8,7 +8,7 @@ from pathlib import Path
 from kronk.shared import gguf
 from kronk.shared.errors import KronkError
 from kronk.shared.models.index import ModelEntry
-from kronk.shared.wire.values import TemplateSpec
+from kronk.shared.wire.loading import TemplateSpec
 
 from .dialects.ollama.details import Details, details
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .units import parse_duration, parse_size
-from .wire.values import AdapterSpec, TensorPlace
+from .wire.loading import AdapterSpec, TensorPlace
 
 Read = Callable[[Any], Any]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from .model_config import NO_PROJECTOR, ModelConfig
-from .wire.values import (
+from .wire.loading import (
     CacheMode,
     CacheSpec,
     ContextSpec,

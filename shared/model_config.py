@@ -13,7 +13,8 @@ import yaml
 from .errors import InvalidArgument
 from .model_keys import ALIASES, KEYS, QUANTISED
 from .sampling_params import parse_sampling
-from .wire.values import AdapterSpec, Sampling, TensorPlace
+from .wire.loading import AdapterSpec, TensorPlace
+from .wire.values import Sampling
 
 # A key of the manual's that a reader must not believe in: nothing of a request is ever logged.
 _NOT_OURS = {"insecure_logging": "this version never logs what requests and answers say"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kronk.shared.errors import KronkError
-from kronk.shared.wire.values import LoadSpec
+from kronk.shared.wire.loading import LoadSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from kronk.shared.errors import KronkError, ModelFailed, Overloaded
-from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, WorkerStats
+from kronk.shared.wire.loading import Fitted, LoadSpec
+from kronk.shared.wire.status import ModelStatus, WorkerStats
 
 from . import cause, eviction, health
 from .actions import Action, Outbox, SendLoad, TellWorkerLost

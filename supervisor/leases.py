@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kronk.shared.errors import KronkError, Overloaded
-from kronk.shared.wire.values import LoadSpec, Priority, Purpose
+from kronk.shared.wire.loading import LoadSpec
+from kronk.shared.wire.values import Priority, Purpose
 
 from .actions import Grant, Outbox, Refuse, Resolve
 from .lookups import LookUps

@@ -18,7 +18,7 @@ from kronk.shared.model_config import ModelConfig, load_file
 from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
-from kronk.shared.wire.values import LoadSpec
+from kronk.shared.wire.loading import LoadSpec
 
 from .boot import CannotStart, Lock, cannot_write, listen
 from .commands import Commands

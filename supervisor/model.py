@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from kronk.shared.errors import KronkError
-from kronk.shared.wire.values import LoadSpec, ModelStatus, Priority, Purpose
+from kronk.shared.wire.loading import LoadSpec
+from kronk.shared.wire.status import ModelStatus
+from kronk.shared.wire.values import Priority, Purpose
 
 from .eviction import Resident, expiry
 from .lifecycle import RESIDENT, Event, State, after

@@ -6,8 +6,8 @@ import os
 
 import psutil
 
+from kronk.shared.wire.status import ProcessStatus
 from kronk.shared.wire.to_gateway import Status
-from kronk.shared.wire.values import ProcessStatus
 
 from .fleet import Fleet
 from .processes import Processes

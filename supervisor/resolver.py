@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, ModelFailed
-from kronk.shared.wire.values import LoadSpec
+from kronk.shared.wire.loading import LoadSpec
 
 log = structlog.get_logger()
 

@@ -20,6 +20,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.wire import to_gateway, to_worker
 from kronk.shared.wire.codec import Message
+from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.to_supervisor import (
     Heartbeat,
     Hello,
@@ -30,7 +31,6 @@ from kronk.shared.wire.to_supervisor import (
     Ready,
     StatusRequest,
 )
-from kronk.shared.wire.values import LoadSpec
 
 from . import cause, health, report
 from .actions import (

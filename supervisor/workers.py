@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kronk.shared.wire.values import Fitted, WorkerStats
+from kronk.shared.wire.loading import Fitted
+from kronk.shared.wire.status import WorkerStats
 
 from .health import Vitals
 from .verdict import Ending

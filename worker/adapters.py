@@ -10,7 +10,7 @@ import llama_cpp.llama_cpp as lib
 
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
-from kronk.shared.wire.values import AdapterSpec
+from kronk.shared.wire.loading import AdapterSpec
 
 from .context import Context
 from .library import LlamaLog

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from kronk.shared.wire.values import CacheSpec, LoadSpec
+from kronk.shared.wire.loading import CacheSpec, LoadSpec
 
 from .cache.disk import DiskStore
 from .cache.fingerprint import Adapter, Dependencies, fingerprint

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import TemplateSpec
+from kronk.shared.wire.loading import TemplateSpec
 
 from . import template
 from .model import Model

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import RopeSpec
+from kronk.shared.wire.loading import RopeSpec
 
 from .library import LlamaLog
 from .model import Model

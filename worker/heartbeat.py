@@ -17,8 +17,8 @@ import zmq
 
 from kronk.shared.wire.codec import encode
 from kronk.shared.wire.sockets import connect_dealer, heartbeat_identity
+from kronk.shared.wire.status import WorkerStats
 from kronk.shared.wire.to_supervisor import Heartbeat
-from kronk.shared.wire.values import WorkerStats
 
 BEAT_SECONDS = 1.0
 # Beats that the token rate is averaged over.

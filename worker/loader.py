@@ -14,8 +14,9 @@ import structlog
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.models.projectors import is_projector
+from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.to_supervisor import LoadProgress
-from kronk.shared.wire.values import Fitted, LoadSpec, Sampling
+from kronk.shared.wire.values import Sampling
 
 from . import adapters, chat_template, library, rope, template
 from .assembly import build_engine, cache_policy, memory_kind, open_disk

@@ -11,7 +11,7 @@ from typing import ClassVar
 import llama_cpp.llama_cpp as lib
 
 from kronk.shared.errors import InvalidArgument, ModelFailed
-from kronk.shared.wire.values import PlacementSpec
+from kronk.shared.wire.loading import PlacementSpec
 
 from . import backends
 from .library import LlamaLog, use_numa

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import PlacementSpec, TensorPlace
+from kronk.shared.wire.loading import PlacementSpec, TensorPlace
 
 # The name of ggml's buffer type for main memory.
 MAIN_MEMORY = "CPU"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kronk.shared.wire.values import Fitted, FittedRope, LoadSpec
+from kronk.shared.wire.loading import Fitted, FittedRope, LoadSpec
 
 from . import adapters
 from .context import ContextShape

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import FittedRope, RopeSpec
+from kronk.shared.wire.loading import FittedRope, RopeSpec
 
 # The manual's default (3.1): enough for chat, and memory people have.
 DEFAULT_WINDOW = 8192

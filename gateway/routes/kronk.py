@@ -21,7 +21,7 @@ from kronk.gateway.dialects.schemas import (
 )
 from kronk.gateway.services import services_of
 from kronk.shared.models import details
-from kronk.shared.wire.values import ModelStatus, ProcessStatus
+from kronk.shared.wire.status import ModelStatus, ProcessStatus
 
 from .documents import answer_documents, schema_of
 from .models import scan

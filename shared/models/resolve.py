@@ -9,7 +9,7 @@ from kronk.shared.errors import KronkError, ModelFailed
 from kronk.shared.load_spec import Surroundings, load_spec, speculation_mode
 from kronk.shared.model_config import ModelConfig, is_path
 from kronk.shared.paths import BasePath
-from kronk.shared.wire.values import LoadSpec
+from kronk.shared.wire.loading import LoadSpec
 
 from . import index, projectors
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
-from .values import ModelStatus, ProcessStatus, Timings, TokenLogprob, Usage
+from .status import ModelStatus, ProcessStatus
+from .values import Timings, TokenLogprob, Usage
 
 
 @dataclass(frozen=True, slots=True)

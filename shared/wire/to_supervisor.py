@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
-from .values import Fitted, Priority, Purpose, WorkerStats
+from .loading import Fitted
+from .status import WorkerStats
+from .values import Priority, Purpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .codec import Family
-from .values import Answer, Json, LoadSpec, Prompt, Sampling
+from .loading import LoadSpec
+from .values import Answer, Json, Prompt, Sampling
 
 # Tokens that are listed at most, and in one `Inspected`: a gateway checks those of one and writes
 # them as JSON in some milliseconds, in which nobody else's stream moves.

@@ -14,16 +14,8 @@ import pytest
 from harness import random_gguf
 from harness.engine import EngineRun
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.values import (
-    Answer,
-    CacheSpec,
-    Constraint,
-    ContextSpec,
-    LoadSpec,
-    PlacementSpec,
-    Prompt,
-    Sampling,
-)
+from kronk.shared.wire.loading import CacheSpec, ContextSpec, LoadSpec, PlacementSpec
+from kronk.shared.wire.values import Answer, Constraint, Prompt, Sampling
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
 WEATHER = {

@@ -17,7 +17,7 @@ from harness.tiny_variants import LAYERS, TINY, trained_for, write_adapter
 from kronk.shared.errors import ModelFailed
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import parse
-from kronk.shared.wire.values import Fitted, LoadSpec
+from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.worker.context import Batch, Context, DecodeResult
 from kronk.worker.library import LlamaLog
 from kronk.worker.loader import Loaded, load

@@ -11,8 +11,9 @@ import pytest
 from harness.engine import EngineRun
 from harness.waiting import wait_until
 from kronk.shared.errors import ContextLengthExceeded
+from kronk.shared.wire.loading import ContextSpec, LoadSpec
 from kronk.shared.wire.to_gateway import Failed, GenerationDelta
-from kronk.shared.wire.values import ContextSpec, LoadSpec, Prompt, Sampling
+from kronk.shared.wire.values import Prompt, Sampling
 from kronk.worker.engine.commands import Cancel, CancelAll, Credit
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"

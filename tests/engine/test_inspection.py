@@ -14,16 +14,10 @@ from hypothesis import strategies as st
 from harness import random_gguf, random_pooled
 from harness.engine import EngineRun
 from kronk.shared.errors import CallerError, InvalidArgument, TooLarge
+from kronk.shared.wire.loading import ContextSpec, LoadSpec, PlacementSpec
 from kronk.shared.wire.to_gateway import Done, Inspected
 from kronk.shared.wire.to_worker import LISTED_AT_ONCE, Detail, Inspect, Submit
-from kronk.shared.wire.values import (
-    Answer,
-    ContextSpec,
-    LoadSpec,
-    PlacementSpec,
-    Prompt,
-    Sampling,
-)
+from kronk.shared.wire.values import Answer, Prompt, Sampling
 from kronk.worker import inspection
 from kronk.worker.inspection import inspect
 from kronk.worker.library import LlamaLog

@@ -17,18 +17,15 @@ from harness import mtmd_reference
 from harness.engine import EngineRun
 from harness.media_files import GIF, png, wav
 from kronk.shared.errors import ContextLengthExceeded, InvalidArgument, ModelFailed
-from kronk.shared.wire.to_gateway import Delta, ReasoningDelta
-from kronk.shared.wire.values import (
-    Answer,
+from kronk.shared.wire.loading import (
     CacheSpec,
     ContextSpec,
     LoadSpec,
-    Media,
     PlacementSpec,
-    Prompt,
-    Sampling,
     SpeculationSpec,
 )
+from kronk.shared.wire.to_gateway import Delta, ReasoningDelta
+from kronk.shared.wire.values import Answer, Media, Prompt, Sampling
 from kronk.worker.media.rows import ClipRows
 
 MODELS = Path(__file__).parents[1] / "models"

@@ -14,14 +14,8 @@ from harness.engine import EngineRun
 from harness.media_files import png
 from harness.random_projector import GEMMA, QWEN, Eyes
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.values import (
-    CacheSpec,
-    ContextSpec,
-    LoadSpec,
-    Media,
-    PlacementSpec,
-    Prompt,
-)
+from kronk.shared.wire.loading import CacheSpec, ContextSpec, LoadSpec, PlacementSpec
+from kronk.shared.wire.values import Media, Prompt
 
 # To the one, nine rows (the least) and sixteen, in three and four lines; to the other, all images
 # have sixteen.

@@ -34,14 +34,14 @@ from harness.parity import (
     guess_always,
 )
 from harness.parity_prompts import CHATS, CODE, PROMPTS, RULES, chat, plain
-from kronk.shared.wire.values import (
+from kronk.shared.wire.loading import (
     CacheSpec,
     ContextSpec,
     LoadSpec,
     PlacementSpec,
-    Prompt,
     SpeculationSpec,
 )
+from kronk.shared.wire.values import Prompt
 
 MODELS = Path(__file__).parents[1] / "models"
 N_CTX, N_BATCH = 1024, 512

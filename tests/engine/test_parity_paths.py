@@ -36,14 +36,14 @@ from harness.parity import SCORED, Parity, Shape, Watch, distance, guess_always
 from harness.parity_prompts import CODE, RULES, STORY, TABLE, chat, plain
 from harness.random_gguf import HYBRID, LLAMA, MAMBA, MOE, SWA, Kind
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import (
+from kronk.shared.wire.loading import (
     CacheSpec,
     ContextSpec,
     LoadSpec,
     PlacementSpec,
-    Prompt,
     SpeculationSpec,
 )
+from kronk.shared.wire.values import Prompt
 from kronk.worker.engine.engine import Credit
 
 MODELS = Path(__file__).parents[1] / "models"

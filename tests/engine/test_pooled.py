@@ -19,9 +19,10 @@ from harness import random_pooled
 from harness.random_pooled import CLS, LAST, MEAN, RANK, RERANKER
 from harness.waiting import PATIENCE, wait_until
 from kronk.shared.errors import ContextLengthExceeded, InvalidArgument, ModelFailed
+from kronk.shared.wire.loading import ContextSpec, LoadSpec
 from kronk.shared.wire.to_gateway import Accepted, Done, Failed, Scores, Vectors
 from kronk.shared.wire.to_worker import Embed, Rank, Submit
-from kronk.shared.wire.values import Answer, ContextSpec, LoadSpec, Prompt, Sampling
+from kronk.shared.wire.values import Answer, Prompt, Sampling
 from kronk.worker.context import DecodeResult
 from kronk.worker.engine.commands import Cancel, CancelAll
 from kronk.worker.library import LlamaLog

@@ -11,14 +11,8 @@ import pytest
 from harness import random_gguf
 from harness.engine import EngineRun
 from harness.random_gguf import KINDS
-from kronk.shared.wire.values import (
-    Answer,
-    CacheSpec,
-    ContextSpec,
-    LoadSpec,
-    PlacementSpec,
-    Prompt,
-)
+from kronk.shared.wire.loading import CacheSpec, ContextSpec, LoadSpec, PlacementSpec
+from kronk.shared.wire.values import Answer, Prompt
 from kronk.worker.cache.memory import Memory
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"

@@ -10,15 +10,14 @@ import pytest
 from harness import random_gguf
 from harness.engine import EngineRun
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import (
-    Answer,
+from kronk.shared.wire.loading import (
     CacheSpec,
     ContextSpec,
     LoadSpec,
     PlacementSpec,
-    Sampling,
     SpeculationSpec,
 )
+from kronk.shared.wire.values import Answer, Sampling
 
 MODELS = Path(__file__).parents[1] / "models"
 TINY = MODELS / "tiny-chat-q8_0.gguf"

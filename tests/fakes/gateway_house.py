@@ -27,6 +27,7 @@ from kronk.shared.wire.sockets import (
     connect_dealer,
     worker_identity,
 )
+from kronk.shared.wire.status import ProcessStatus
 from kronk.shared.wire.to_gateway import (
     Accepted,
     Attach,
@@ -39,7 +40,7 @@ from kronk.shared.wire.to_gateway import (
 )
 from kronk.shared.wire.to_supervisor import Hello, LeaseRequest, LeaseReturn, StatusRequest
 from kronk.shared.wire.to_worker import Cancel, Credit, Submit
-from kronk.shared.wire.values import ProcessStatus, Timings, Usage
+from kronk.shared.wire.values import Timings, Usage
 
 PATIENCE = 20.0
 GATEWAY_GENERATION = 3

@@ -12,7 +12,7 @@ from kronk.shared import settings
 from kronk.shared.errors import NotFound
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
-from kronk.shared.wire.values import LoadSpec
+from kronk.shared.wire.loading import LoadSpec
 from kronk.supervisor import main
 from kronk.supervisor.commands import Commands
 

@@ -16,10 +16,11 @@ from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.child import die_with_parent, on_parent_gone, read_birth
 from kronk.shared.wire.codec import encode
+from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.sockets import connect_dealer, heartbeat_identity, worker_identity
 from kronk.shared.wire.to_supervisor import Heartbeat, Hello, LoadFailed, LoadProgress, Ready
 from kronk.shared.wire.to_worker import CONTROL, Load
-from kronk.shared.wire.values import PROTOCOL, Fitted, LoadSpec
+from kronk.shared.wire.values import PROTOCOL
 
 FITTED = Fitted(8192, 2, 1, 1, 100, 1000, "fake", "model")
 

@@ -28,9 +28,10 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
+from kronk.shared.wire.loading import ContextSpec, LoadSpec
 from kronk.shared.wire.to_gateway import Done, Failed, GenerationDelta
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import Answer, ContextSpec, LoadSpec, Prompt, Sampling
+from kronk.shared.wire.values import Answer, Prompt, Sampling
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
 from kronk.worker.engine.commands import Begin, Cancel
 from kronk.worker.library import LlamaLog

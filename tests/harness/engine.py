@@ -10,6 +10,7 @@ from typing import Any
 
 import llama_cpp.llama_cpp as lib
 
+from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.to_gateway import (
     Accepted,
     Delta,
@@ -23,15 +24,7 @@ from kronk.shared.wire.to_gateway import (
     ToolCallRetracted,
 )
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import (
-    Answer,
-    LoadSpec,
-    Prompt,
-    Sampling,
-    Timings,
-    TokenLogprob,
-    Usage,
-)
+from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, TokenLogprob, Usage
 from kronk.worker.engine.commands import Begin, Cancel, CancelAll
 from kronk.worker.library import LlamaLog
 from kronk.worker.loader import load

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pytest
 
 from kronk.shared.errors import Internal
+from kronk.shared.wire.loading import CacheMode
 from kronk.shared.wire.to_gateway import (
     Accepted,
     Delta,
@@ -28,7 +29,7 @@ from kronk.shared.wire.to_gateway import (
     ScoredDelta,
     Started,
 )
-from kronk.shared.wire.values import CacheMode, Sampling
+from kronk.shared.wire.values import Sampling
 from kronk.worker.cache.disk import DiskStore
 from kronk.worker.cache.memory import Memory, MemoryKind, State
 from kronk.worker.cache.policy import CachePolicy

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from kronk.cli import ps
-from kronk.shared.wire.values import Fitted, ModelStatus
+from kronk.shared.wire.loading import Fitted
+from kronk.shared.wire.status import ModelStatus
 
 BUSY = ModelStatus(
     model="acme/SmolLM2-135M-Instruct.Q4_1",

@@ -14,7 +14,9 @@ import pytest
 from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, NotFound
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
-from kronk.shared.wire.values import Fitted, LoadSpec, ModelStatus, Priority, Purpose
+from kronk.shared.wire.loading import Fitted, LoadSpec
+from kronk.shared.wire.status import ModelStatus
+from kronk.shared.wire.values import Priority, Purpose
 from kronk.supervisor.actions import (
     Action,
     Grant,

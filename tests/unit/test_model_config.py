@@ -15,8 +15,8 @@ from kronk.shared.load_spec import Surroundings, load_spec
 from kronk.shared.model_config import ModelConfig, load_file, parse
 from kronk.shared.model_keys import KEYS
 from kronk.shared.wire.codec import Family, encode
+from kronk.shared.wire.loading import AdapterSpec, LoadSpec, TensorPlace
 from kronk.shared.wire.to_worker import Load
-from kronk.shared.wire.values import AdapterSpec, LoadSpec, TensorPlace
 
 DOCS = Path(__file__).parents[2] / "docs" / "model-config.md"
 

@@ -19,7 +19,7 @@ from kronk.shared.model_keys import KEYS
 from kronk.shared.models import details
 from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
-from kronk.shared.wire.values import Fitted, FittedRope
+from kronk.shared.wire.loading import Fitted, FittedRope
 
 
 @pytest.fixture

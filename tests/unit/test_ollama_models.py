@@ -21,7 +21,9 @@ from kronk.gateway.dialects.ollama.details import (
 from kronk.gateway.model_files import details_of, template_of
 from kronk.shared.gguf import Counted, Header, Tensor, read
 from kronk.shared.models.index import ModelEntry
-from kronk.shared.wire.values import Fitted, ModelStatus, Sampling, TemplateSpec
+from kronk.shared.wire.loading import Fitted, TemplateSpec
+from kronk.shared.wire.status import ModelStatus
+from kronk.shared.wire.values import Sampling
 
 MODELS = Path(__file__).parents[1] / "models"
 TINY = MODELS / "tiny-chat-q8_0.gguf"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import PlacementSpec, TensorPlace
+from kronk.shared.wire.loading import PlacementSpec, TensorPlace
 from kronk.worker.placement import Layers, Machine, Placement, place
 
 PLAIN = Machine((), ("CPU",))

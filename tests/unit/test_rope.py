@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import FittedRope, RopeSpec
+from kronk.shared.wire.loading import FittedRope, RopeSpec
 from kronk.worker.rope import Trained, derive
 
 NATIVE = Trained(context=32768, freq_base=1e6)

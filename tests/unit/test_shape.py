@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kronk.shared.errors import ModelFailed
-from kronk.shared.wire.values import ContextSpec, LoadSpec, RopeSpec, SpeculationSpec
+from kronk.shared.wire.loading import ContextSpec, LoadSpec, RopeSpec, SpeculationSpec
 from kronk.worker.rope import Trained, derive
 from kronk.worker.shape import MOST_CELLS, Shaped, shape_context
 

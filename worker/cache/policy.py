@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.values import CacheMode
+from kronk.shared.wire.loading import CacheMode
 
 # The manual's (5.7): below this, keeping costs more than computing.
 MIN_TOKENS = 100

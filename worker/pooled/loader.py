@@ -11,8 +11,7 @@ import structlog
 
 from kronk.shared.errors import ModelFailed
 from kronk.shared.gguf import Header
-from kronk.shared.wire.to_supervisor import LoadProgress
-from kronk.shared.wire.values import (
+from kronk.shared.wire.loading import (
     CacheSpec,
     ContextSpec,
     Fitted,
@@ -21,6 +20,7 @@ from kronk.shared.wire.values import (
     SpeculationSpec,
     TemplateSpec,
 )
+from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.worker import adapters, library, rope
 from kronk.worker.context import ContextShape, DecodeResult
 from kronk.worker.engine.crowding import Crowding

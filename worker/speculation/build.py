@@ -8,7 +8,7 @@ import llama_cpp.llama_cpp as lib
 
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
-from kronk.shared.wire.values import LoadSpec
+from kronk.shared.wire.loading import LoadSpec
 from kronk.worker.cache.memory import Memory, MemoryKind
 from kronk.worker.context import Batch, Context, ContextShape
 from kronk.worker.library import LlamaLog

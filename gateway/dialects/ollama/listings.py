@@ -9,7 +9,9 @@ from typing import Any
 
 from kronk.shared.gguf import Header
 from kronk.shared.models.index import ModelEntry
-from kronk.shared.wire.values import Fitted, ModelStatus, Sampling
+from kronk.shared.wire.loading import Fitted
+from kronk.shared.wire.status import ModelStatus
+from kronk.shared.wire.values import Sampling
 
 from .details import Details, capabilities, model_info
 from .figures import rfc3339
