@@ -357,7 +357,7 @@ def test_an_idle_model_is_unloaded_after_its_ttl(start: Callable[..., House]) ->
     generation = house.load("a")
     assert house.hear("WorkerLost")[1] == generation
     assert house.status()[0] == {}
-    assert house.until("model unloads")["reason"] == "unused for the cache TTL"
+    assert house.until("model unloads")["reason"] == "unused for its TTL"
 
 
 def test_a_process_with_a_wrong_secret_is_not_heard(start: Callable[..., House]) -> None:
