@@ -91,7 +91,7 @@ def house(
     config: dict[str, dict[str, Any]] = {
         "Tiny/FAST": SMALL | {"context_window": 512, "n_seq_max": 2},
         "Pair": SMALL | {"n_seq_max": 2, "queue_depth": 10},
-        "Slow": SMALL | {"context_window": 32_768},
+        "Slow": SMALL | {"context_window": 8192},
         "Slow/NARROW": SMALL
         | {"context_window": 8192, "n_seq_max": 1, "queue_depth": 1, "queue_timeout": "1s"},
         "Long": SMALL | {"context_window": 8192, "n_seq_max": 2},

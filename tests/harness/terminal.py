@@ -16,7 +16,9 @@ from .waiting import PATIENCE, wait_until
 
 # Ctrl-C is a signal only for the session whose terminal it is: the first one its leader opens.
 _TAKE_TERMINAL = """
-import os, sys
+import os, signal, sys
+# Whoever runs the tests in the background may have them ignore it.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.close(os.open(os.ttyname(0), os.O_RDWR))
 os.execv(sys.argv[1], sys.argv[1:])
 """
