@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from kronk.shared.errors import InvalidArgument
 from kronk.worker.cache.policy import (
     CacheMode,
     CachePolicy,
     PromptMarks,
     marks,
     pin_at,
-    resolve_mode,
 )
 
 CHAT = PromptMarks(system_end=200, last_message_start=900, messages_end=950)
@@ -70,17 +68,3 @@ def test_a_mode_pins_what_it_promises_to_keep(
 )
 def test_pins_are_as_many_as_the_mode_needs(mode: CacheMode, pins: int) -> None:
     assert policy(mode).max_pins == pins
-
-
-@pytest.mark.parametrize(
-    ("system", "incremental", "mode"),
-    [(False, False, "automatic"), (True, False, "system"), (False, True, "incremental")],
-)
-def test_the_two_switches_are_one_mode(system: bool, incremental: bool, mode: str) -> None:
-    assert resolve_mode(system_prompt_cache=system, incremental_cache=incremental) == mode
-
-
-def test_both_switches_at_once_are_refused() -> None:
-    with pytest.raises(InvalidArgument, match="system_prompt_cache") as refused:
-        resolve_mode(system_prompt_cache=True, incremental_cache=True)
-    assert refused.value.param == "incremental_cache"

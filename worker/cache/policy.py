@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.loading import CacheMode
 
 # The manual's (5.7): below this, keeping costs more than computing.
@@ -55,19 +54,6 @@ class PromptMarks:
     last_message_start: int | None = None
     # All messages, before the generation prompt.
     messages_end: int | None = None
-
-
-def resolve_mode(*, system_prompt_cache: bool, incremental_cache: bool) -> CacheMode:
-    """The manual's two switches as one mode; with neither, prefixes are reused unasked."""
-    if system_prompt_cache and incremental_cache:
-        raise InvalidArgument(
-            "system_prompt_cache and incremental_cache exclude each other: the incremental cache"
-            " holds the system prompt already; set one of them",
-            param="incremental_cache",
-        )
-    if system_prompt_cache:
-        return "system"
-    return "incremental" if incremental_cache else "automatic"
 
 
 def wants_marks(policy: CachePolicy, rigid: bool) -> bool:
