@@ -106,6 +106,22 @@ class ModelCrashed(ServerError):
     code = "model_crashed"
 
 
+class InsufficientMemory(ServerError):
+    """The model does not fit into the memory budget, however empty it is; the message has the
+    numbers and what to change."""
+
+    status = 507
+    code = "insufficient_memory"
+
+
+class PromptQuarantined(CallerError):
+    """The process of the model has died of this request again and again; it is not tried any more
+    for a while. Not 5xx: clients would send it again."""
+
+    status = 422
+    code = "prompt_quarantined"
+
+
 class Timeout(ServerError):
     """A bounded wait ran out; the message says which."""
 
@@ -136,6 +152,8 @@ _BY_CODE: dict[str, type[KronkError]] = {
         Overloaded,
         ModelFailed,
         ModelCrashed,
+        InsufficientMemory,
+        PromptQuarantined,
         Timeout,
         Internal,
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InvalidArgument
-from .units import Address, parse_address, parse_duration
+from .units import Address, Share, parse_address, parse_budget, parse_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,42 @@ SETTINGS: tuple[Setting, ...] = (
         parse_duration,
         "How long an unused model stays loaded; 0 is for ever.",
         "duration",
+    ),
+    Setting(
+        "memory_budget",
+        "KRONK_MEMORY_BUDGET",
+        "90%",
+        parse_budget,
+        "Memory that models may take: a share of the machine's, or of the limit of Kronk's cgroup, "
+        "or a size such as 24GB.",
+        "share|size",
+    ),
+    Setting(
+        "stuck_after",
+        "KRONK_STUCK_AFTER",
+        "60s",
+        parse_duration,
+        "How long a model's process may be busy without any progress before it is ended; 0 is for "
+        "ever.",
+        "duration",
+    ),
+    Setting(
+        "resume",
+        "KRONK_RESUME",
+        "true",
+        _switch,
+        "When the process of a model dies, go on with its requests in the next one instead of "
+        "failing them.",
+        "true|false",
+    ),
+    Setting(
+        "request_crashes",
+        "KRONK_REQUEST_CRASHES",
+        "3",
+        _count(1, 100),
+        "Processes that may die while they work on one request; then it fails, and its prompt is "
+        "refused for a while.",
+        "count",
     ),
     Setting(
         "model_config_file",
@@ -267,6 +303,10 @@ class Settings:
     base_path: Path
     models_in_cache: int
     cache_ttl: float
+    memory_budget: Share | int
+    stuck_after: float
+    resume: bool
+    request_crashes: int
     model_config_file: Path | None
     write_timeout: float
     stream_keepalive: float
@@ -330,6 +370,8 @@ def _text(value: object) -> str:
             return ""
         case bool():
             return "true" if value else "false"
+        case Share():
+            return str(value)
         case float():
             return f"{round(value * 1000)}ms"
         case tuple():

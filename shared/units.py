@@ -43,6 +43,31 @@ def parse_size(text: str) -> int:
     return int(float(found[1]) * (1000 if decimal else 1024) ** _POWERS[prefix.rstrip("i")])
 
 
+class Share(float):
+    """A part of a whole, above 0 and up to 1; written `90%`."""
+
+    def __str__(self) -> str:
+        return f"{self * 100:g}%"
+
+
+def parse_budget(text: str) -> Share | int:
+    """`90%` of what there is, or bytes as `parse_size` reads them; neither is nothing."""
+    if not text.endswith("%"):
+        size = parse_size(text)
+        if not size:
+            raise ValueError("expected a share such as 90% or a size such as 24GB")
+        return size
+    try:
+        share = Share(float(text[:-1]) / 100)
+    except ValueError:
+        share = Share(0.0)
+    if not 0.0 < share <= 1.0:
+        raise ValueError(
+            "expected a share such as 90%, above 0% and up to 100%, or a size such as 24GB"
+        )
+    return share
+
+
 def format_bytes(count: float) -> str:
     """`714 MiB`, `4.2 GiB`: three significant digits at most."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -11,19 +11,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from kronk.shared.errors import KronkError, ModelFailed, Overloaded
+from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.status import ModelStatus, WorkerStats
 
-from . import cause, eviction, health
-from .actions import Action, Outbox, SendLoad, TellWorkerLost
+from . import eviction, health
+from .actions import Action, Outbox
+from .admission import Admission
 from .cause import Exit
+from .endings import Endings
 from .leases import Claim, Leases
 from .lifecycle import Event, State
-from .model import LOAD_WITHIN, REJECTION_LASTS, Model
+from .loads import Loads
+from .model import LOAD_WITHIN, Model
 from .pool import STOP_GRACE, Pool
-from .restart import GiveUp, Retry
-from .verdict import Crashed, Ending, Expected, Facts, Rejected, RetryPlain, Unfit, judge
+from .verdict import Ending
 from .workers import Worker
 
 
@@ -45,6 +47,9 @@ class Fleet:
         self._out = Outbox()
         self._pool = Pool(self._out, next_generation)
         self._leases = Leases(self._out)
+        self._loads = Loads(self._out, self._pool)
+        self._endings = Endings(self._out, self._pool, self._leases, self._loads)
+        self._admission = Admission(policy.models_in_cache, self._loads, self._unload)
         self._models: dict[str, Model] = {}
         self._last_tick: float | None = None
         self._is_draining = False
@@ -106,7 +111,7 @@ class Fleet:
         if worker is not None and worker.hello_by is not None:
             worker.hello_by, worker.hello_at = None, now
             if worker.is_loading:
-                self._send_load(worker, now)
+                self._loads.send(worker, now)
         return self._settle(now)
 
     def load_progress(
@@ -168,7 +173,7 @@ class Fleet:
         """A worker process was reaped."""
         worker = self._pool.reaped(generation, exit, now)
         if worker is not None and worker.model is not None:
-            self._lost(worker, worker.model, exit, now)
+            self._endings.lost(worker, worker.model, exit, now)
         return self._settle(now)
 
     def tick(self, now: float) -> list[Action]:
@@ -182,7 +187,7 @@ class Fleet:
                 assert model.worker is not None
                 words = f"the load took more than {LOAD_WITHIN:.0f} s"
                 self._pool.kill(model.worker, words, now)
-        self._leases.refuse_impatient(self._models.values(), self._no_room(), now)
+        self._leases.refuse_impatient(self._models.values(), self._admission.no_room(), now)
         return self._settle(now)
 
     def deadline(self) -> float | None:
@@ -249,13 +254,6 @@ class Fleet:
         is_settled = model.state is not State.ABSENT or model.queued or model.refused(now)
         return model if is_settled else None
 
-    def _no_room(self) -> str:
-        count = self._policy.models_in_cache
-        return (
-            f"no room: the {count} models that may be loaded at a time are all in use "
-            "(--models-in-cache)"
-        )
-
     # After every event: whatever has become possible.
 
     def _settle(self, now: float) -> list[Action]:
@@ -265,7 +263,7 @@ class Fleet:
         for name in eviction.expired(self._residents(), now):
             self._unload(self._models[name], "unused for its TTL", now)
         if not self._is_stopped:
-            self._load_what_fits(now)
+            self._admission.admit(self._models.values(), now)
         is_loading = any(model.state is State.LOADING for model in self._models.values())
         if self._policy.spare and not is_loading and not self._is_draining:
             self._pool.keep_spare(now)
@@ -273,46 +271,9 @@ class Fleet:
             self._leases.grant(model, now)
         return self._out.take()
 
-    def _load_what_fits(self, now: float) -> None:
-        """Start loads, first wanted first; unload idle models for those that find no room."""
-        wanted = [model for model in self._models.values() if model.may_load(now)]
-        if not wanted:
-            return
-        wanted.sort(key=lambda model: model.turn)
-        resident = sum(1 for model in self._models.values() if model.is_resident)
-        room = max(self._policy.models_in_cache - resident, 0)
-        for model in wanted[:room]:
-            self._load(model, now)
-        blocked = wanted[room:]
-        for model in blocked:
-            if model.room_since is None:
-                model.room_since = now
-        leaving = sum(1 for model in self._models.values() if model.state is State.DRAINING)
-        count = len(blocked) - leaving
-        for name in eviction.least_recently_used(self._residents(), count):
-            self._unload(self._models[name], "made room for another model", now)
-
     def _residents(self) -> list[eviction.Resident]:
         ready = [model for model in self._models.values() if model.state is State.READY]
         return [model.as_resident() for model in ready]
-
-    def _load(self, model: Model, now: float, event: Event = Event.LOAD) -> None:
-        """Give the model a process. From here on it is a job: it ends without any waiter too."""
-        worker = self._pool.take(now)
-        worker.model, model.worker = model, worker
-        model.room_since = None
-        if model.crashed:
-            model.restarts += 1
-            model.crashed = False
-        model.enter(event, now, now + LOAD_WITHIN)
-        self._out.note("info", "load started", model=model.id, generation=worker.generation)
-        if worker.hello_by is None:
-            self._send_load(worker, now)
-
-    def _send_load(self, worker: Worker, now: float) -> None:
-        assert worker.model is not None
-        worker.vitals.start_work(now)
-        self._out.put(SendLoad(worker.generation, worker.model.spec))
 
     def _loading(self, generation: int) -> Worker | None:
         worker = self._pool.get(generation)
@@ -331,74 +292,6 @@ class Fleet:
         for model in self._models.values():
             if model.state is State.LOADING and model.deadline is not None:
                 model.deadline += gap
-
-    # The end of a model's process.
-
-    def _lost(self, worker: Worker, model: Model, exit: Exit, now: float) -> None:
-        ending = worker.ending
-        words = ending.words if ending else cause.long(exit)
-        self._leases.void_granted(model)
-        model.worker = None
-        if worker.fitted is not None:
-            self._out.put(TellWorkerLost(worker.generation, model.id, words))
-        extra_buffers = model.spec.extra_buffers
-        verdict = judge(
-            Facts(model.id, worker.fitted is not None, worker.phase, extra_buffers, ending, exit)
-        )
-        if isinstance(verdict, Expected):
-            model.last_exit = None
-            model.enter(Event.EXITED, now)
-            self._out.note("info", "model unloaded", model=model.id, generation=worker.generation)
-            return
-        by_us = f"{words} ({cause.short(exit)})"
-        model.last_exit = by_us if ending else cause.with_last_line(exit)
-        self._pool.note_death(worker, words, exit)
-        match verdict:
-            case Rejected(error):
-                model.enter(Event.EXITED, now)
-                model.refuse_until(now + REJECTION_LASTS, error)
-                self._leases.refuse_waiting(model, error)
-            case RetryPlain():
-                self._retry_plain(model, now)
-            case Unfit(error):
-                self._give_up(model, model.failures.give_up(now), error, now)
-            case Crashed(error):
-                self._crashed(model, error, words, worker.ready_at, now)
-
-    def _retry_plain(self, model: Model, now: float) -> None:
-        self._out.note(
-            "warning",
-            "the worker died in its first decode: loading once more without the special kernels "
-            "for this CPU (REPACK, AMX); `kronk doctor` checks the llama.cpp library",
-            model=model.id,
-        )
-        model.spec = replace(model.spec, extra_buffers=False)
-        model.crashed = True
-        self._load(model, now, Event.REPLACED)
-
-    def _crashed(
-        self, model: Model, error: KronkError | None, words: str, up_since: float | None, now: float
-    ) -> None:
-        model.crashed = True
-        match model.failures.failed(now, up_since):
-            case Retry(at):
-                model.enter(Event.CRASHED, now, at)
-                # Without an error of its own it may well be served after the delay.
-                model.refusal = None
-                if error is not None:
-                    model.refuse_until(at, error)
-                    self._leases.refuse_waiting(model, error)
-            case GiveUp() as give_up:
-                error = error or ModelFailed(f"{model.id} failed too often; last time: {words}")
-                self._give_up(model, give_up, error, now)
-
-    def _give_up(self, model: Model, give_up: GiveUp, error: KronkError, now: float) -> None:
-        model.crashed = True
-        model.enter(Event.GAVE_UP, now, give_up.until)
-        model.refuse_until(give_up.until, error)
-        self._leases.refuse_waiting(model, model.refused(now) or error)
-        hold = round(give_up.until - now)
-        self._out.note("error", "model failed", model=model.id, seconds=hold, cause=error.message)
 
 
 _STOPPING = Ending("the server is stopping", expected=True)

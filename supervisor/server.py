@@ -14,36 +14,21 @@ from enum import Enum, auto
 import structlog
 
 from kronk import __version__
-from kronk.shared.errors import KronkError, from_code
+from kronk.shared.errors import KronkError
 from kronk.shared.files import write_atomically
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
-from kronk.shared.wire import to_gateway, to_worker
+from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.to_supervisor import (
-    Heartbeat,
     Hello,
-    LeaseRequest,
-    LeaseReturn,
-    LoadFailed,
-    LoadProgress,
-    Ready,
     StatusRequest,
 )
 
-from . import cause, health, report
+from . import cause, events, health, report
 from .actions import (
     Action,
-    Grant,
-    KillWorker,
-    Note,
-    Refuse,
-    Resolve,
-    SendLoad,
-    Spawn,
-    StopWorker,
-    TellWorkerLost,
 )
 from .boot import CannotStart, Census, bound_address, cannot_write
 from .cause import Exit
@@ -51,7 +36,7 @@ from .commands import Commands, Role, environment
 from .control import Control
 from .fleet import Fleet, Policy
 from .front import Front
-from .leases import Claim
+from .hands import Hands
 from .log_sink import Sink
 from .processes import Child, Processes
 from .resolver import Resolve as ResolveFunction
@@ -110,6 +95,14 @@ class Supervisor:
         self._processes = Processes(self._sink.write, self._on_exit)
         self._control = Control(self._control_address, self._processes, self._on_message)
         self._resolver = Resolver(self._resolve, self._on_resolved)
+        self._hands = Hands(
+            self._processes,
+            self._control,
+            self._resolver,
+            self._front,
+            spawn=lambda generation: self._start("worker", generation),
+            data_address=self._data_address,
+        )
         try:
             self._startup()
             await self._ended.wait()
@@ -158,7 +151,7 @@ class Supervisor:
             log.error("killing the gateway", cause="it did not report after its start")
             self._processes.signal(self._front.generation, signal.SIGKILL)
             self._front.postpone(HELLO_WITHIN)
-        self._act(self._fleet.tick(now))
+        self._hands.act(self._fleet.tick(now))
         if self._stage_ends is not None and now >= self._stage_ends:
             self._stage_is_over()
         self._arm()
@@ -257,30 +250,18 @@ class Supervisor:
     # What children say.
 
     def _on_message(self, child: Child, message: Message) -> None:
-        now, fleet, generation = self._now, self._fleet, child.generation
         match message:
-            case Heartbeat():
-                fleet.heartbeat(now, generation, message.progress, message.busy, message.stats)
-            case LeaseRequest(lease, model, ttl, priority, purpose):
-                claim = Claim(lease, ttl, priority, purpose)
-                self._did(fleet.lease_requested(now, claim, model))
-            case LeaseReturn(lease):
-                self._did(fleet.lease_returned(now, lease))
             case StatusRequest(ask):
                 draining = self._stage is not Stage.RUNNING
+                gateway = self._front.generation
                 facts = report.status(
-                    ask, now, fleet, self._processes, self._front.generation, draining=draining
+                    ask, self._now, self._fleet, self._processes, gateway, draining=draining
                 )
                 self._control.send(child, facts)
             case Hello():
                 self._on_hello(child, message)
-            case LoadProgress(phase, fraction):
-                self._did(fleet.load_progress(now, generation, phase, fraction))
-            case Ready(fitted):
-                child.is_loading = False
-                self._did(fleet.ready(now, generation, fitted))
-            case LoadFailed(code, text, param):
-                self._did(fleet.load_failed(now, generation, from_code(code, text, param)))
+            case _:
+                self._did(events.apply(self._fleet, self._now, child, message))
 
     def _on_hello(self, child: Child, hello: Hello) -> None:
         if hello.version != __version__:
@@ -299,55 +280,10 @@ class Supervisor:
         else:
             self._did(self._fleet.resolved(self._now, name, answer))
 
-    # What the fleet wants.
-
     def _did(self, actions: list[Action]) -> None:
         """After each event: act, and look at the clock anew."""
-        self._act(actions)
+        self._hands.act(actions)
         self._arm()
-
-    def _act(self, actions: list[Action]) -> None:
-        for action in actions:
-            match action:
-                case Grant(lease, generation):
-                    self._tell_gateway(to_gateway.Granted(lease, generation))
-                case Refuse(lease, error):
-                    self._tell_gateway(_refused(lease, error))
-                case TellWorkerLost(generation, model, words):
-                    self._tell_gateway(to_gateway.WorkerLost(generation, model, words))
-                case Note(level, event, fields):
-                    getattr(log, level)(event, **fields)
-                case Resolve(name):
-                    self._resolver.ask(name)
-                case Spawn(generation):
-                    self._start("worker", generation)
-                case SendLoad(generation, spec):
-                    self._send_load(generation, spec)
-                case StopWorker(generation):
-                    self._stop_worker(generation)
-                case KillWorker(generation):
-                    self._processes.signal(generation, signal.SIGKILL)
-
-    def _tell_gateway(self, message: Message) -> None:
-        child = self._processes.get(self._front.generation or 0)
-        # Its death voids all leases, and a new one knows none: nothing is lost by not saying it.
-        if child is not None and self._front.is_up:
-            self._control.send(child, message)
-
-    def _send_load(self, generation: int, spec: LoadSpec) -> None:
-        child = self._processes.get(generation)
-        if child is not None:
-            child.relay.model = spec.model
-            child.is_loading = True
-            # If it cannot be told it is dying; if it hangs, it will make no progress.
-            self._control.send(child, to_worker.Load(spec, self._data_address))
-
-    def _stop_worker(self, generation: int) -> None:
-        child = self._processes.get(generation)
-        if child is not None and not (
-            child.said_hello and self._control.send(child, to_worker.Stop())
-        ):
-            self._processes.signal(generation, signal.SIGTERM)
 
     # The end.
 
@@ -363,7 +299,7 @@ class Supervisor:
         self._stage_ends = self._now + timeout + GATEWAY_GRACE if timeout else None
         self._listener.close()
         self._did(self._fleet.drain(self._now))
-        self._tell_gateway(to_gateway.Drain())
+        self._hands.tell_gateway(to_gateway.Drain())
         if self._front.generation is None:
             self._stop_now()
 
@@ -412,7 +348,3 @@ class Supervisor:
         ):
             path.unlink(missing_ok=True)
         log.info("server stopped")
-
-
-def _refused(lease: int, error: KronkError) -> to_gateway.Refused:
-    return to_gateway.Refused(lease, error.code, error.message, error.param, error.retry_after)

@@ -211,3 +211,15 @@ class Fitted:
     modalities: tuple[str, ...] = ()
     # What the configuration asked for and this machine or model could not do.
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Memory that a worker's process has after its first decode, in bytes."""
+
+    # Its own: heap, contexts, weights that were read and not mapped.
+    private_bytes: int
+    # Pages of files that are in memory: mapped weights.
+    mapped_bytes: int
+    # By GPU, as `Budget.device` calls it.
+    devices: dict[str, int]

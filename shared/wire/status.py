@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .loading import Fitted
 
@@ -44,6 +45,57 @@ class ModelStatus:
     fitted: Fitted | None = None
     # Seconds it may be idle; None is for ever.
     ttl: float | None = None
+    # Never unloaded to make room, nor for being idle.
+    pinned: bool = False
+    # While it loads: what it is at, how far that is (0 to 1), and the seconds that are left, where
+    # earlier loads of the model allow an honest guess.
+    phase: str | None = None
+    fraction: float | None = None
+    eta: float | None = None
+    # Seconds until it may be tried again, in `backoff` and `failed`.
+    retry_in: float | None = None
+    # What it was expected to take of the memory budget, and what its process really took.
+    predicted_bytes: int | None = None
+    measured_bytes: int | None = None
+
+
+# "unloaded" is the end that was wanted. A process that "failed" never became ready, and said or
+# showed that its model is at fault; "killed" was by us, because it was frozen, stuck or late.
+Outcome = Literal["unloaded", "crashed", "killed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """The end of one process of a model. Times are seconds of the Unix epoch."""
+
+    model: str
+    generation: int
+    pid: int | None
+    started: float
+    # None: it never was.
+    ready: float | None
+    ended: float
+    outcome: Outcome
+    # In words, as callers were told: signal or exit code, what we killed it for, memory.
+    cause: str
+    exit_code: int | None
+    signal: str | None
+    # The kernel killed it to get memory back.
+    out_of_memory: bool
+    # Requests it took along.
+    requests: int
+    last_lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The memory of one device that models may take: `host`, or a GPU by its name."""
+
+    device: str
+    total_bytes: int
+    budget_bytes: int
+    # What is promised to the models that are loaded or loading.
+    reserved_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

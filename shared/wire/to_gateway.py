@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
-from .status import ModelStatus, ProcessStatus
+from .status import Budget, Departure, ModelStatus, ProcessStatus
 from .values import Timings, TokenLogprob, Usage
 
 
@@ -31,6 +31,21 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """How a lease that waits is doing; sent when that changes, once a second at most."""
+
+    lease: int
+    # Those before it at the same model, and itself: 1 is next.
+    position: int
+    # Of the model: "loading", "backoff", or "ready" where the request waits for a slot.
+    state: str
+    # Of its load, as in `ModelStatus`.
+    phase: str | None = None
+    fraction: float | None = None
+    eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerLost:
     """The process of this generation is dead; nothing more will come from it."""
 
@@ -38,6 +53,9 @@ class WorkerLost:
     model: str
     # In words: signal or exit code, and the last lines of its stderr.
     cause: str
+    # It was not wanted: what it was asked may be asked of its successor. "unloaded" is an
+    # operator's will.
+    how: Literal["crashed", "unloaded"] = "crashed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,44 @@ class Status:
     draining: bool
     models: tuple[ModelStatus, ...]
     processes: tuple[ProcessStatus, ...]
+    budgets: tuple[Budget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """The answer to `Manage`: the model's state now, or the fields of a `KronkError`."""
+
+    ask: int
+    state: str
+    code: str | None = None
+    message: str = ""
+    param: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The answer to `Reload`. With an error nothing has changed."""
+
+    ask: int
+    # Models whose configuration is another now, and those of them that go on with the old one
+    # until their requests have ended.
+    changed: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+    code: str | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The answer to `HistoryRequest`, the latest first."""
+
+    ask: int
+    departures: tuple[Departure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """The model configuration has changed on disk, and is good: use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +111,19 @@ class Drain:
     """Take no new requests; exit when the running ones have ended."""
 
 
-CONTROL = Family("control plane of the gateway", Granted, Refused, WorkerLost, Status, Drain)
+CONTROL = Family(
+    "control plane of the gateway",
+    Granted,
+    Refused,
+    Waiting,
+    WorkerLost,
+    Status,
+    Managed,
+    Reloaded,
+    History,
+    Reread,
+    Drain,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +152,19 @@ class Started:
     echo: str = ""
 
 
-# Deltas: what there is one or several of per token. Each costs one credit.
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """Tokens of the answer that no delta tells of, because they stand for no text that is sent.
+    They come before the tokens of the next delta of the choice. Costs no credit: there is at most
+    one for each delta."""
+
+    request: int
+    choice: int
+    tokens: tuple[int, ...]
+
+
+# Deltas: what there is one or several of per token. Each costs one credit. The `tokens` of the
+# deltas and of `Silent`, in the order sent, are those of the choice without a gap.
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +210,7 @@ class ToolCallDelta:
     id: str | None
     name: str | None
     arguments: str
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +221,7 @@ class ToolCallRetracted:
     choice: int
     index: int
     text: str
+    tokens: tuple[int, ...] = ()
 
 
 GenerationDelta = Delta | ScoredDelta | ReasoningDelta | ToolCallDelta | ToolCallRetracted
@@ -214,6 +296,7 @@ DATA = Family(
     Attach,
     Accepted,
     Started,
+    Silent,
     Delta,
     ScoredDelta,
     ReasoningDelta,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
-from .loading import Fitted
+from .loading import Fitted, Taken
 from .status import WorkerStats
 from .values import Priority, Purpose
 
@@ -38,6 +38,7 @@ class Ready:
     """The model is loaded and has decoded; the worker is dialling the data plane."""
 
     fitted: Fitted
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ class LeaseRequest:
     ttl: float | None = None
     priority: Priority = "interactive"
     purpose: Purpose = "answer"
+    # Grant it when the model does nothing else, and nothing else until it is returned: a request
+    # that several processes died of is tried without company.
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,35 @@ class StatusRequest:
     ask: int
 
 
+@dataclass(frozen=True, slots=True)
+class Manage:
+    """What an operator wants of a model; answered by one `Managed` with the same `ask`.
+
+    `unload` ends its process when the running requests have ended, with `force` at once; the
+    answer comes when the memory is free. `reset` forgets its failures.
+    """
+
+    ask: int
+    action: Literal["unload", "pin", "unpin", "reset"]
+    model: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Read the configuration again; answered by one `Reloaded` with the same `ask`."""
+
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    """Answered by `History` with the same `ask`; of all models where none is named."""
+
+    ask: int
+    model: str | None
+
+
 CONTROL = Family(
     "control plane of the supervisor",
     Hello,
@@ -98,4 +131,7 @@ CONTROL = Family(
     LeaseRequest,
     LeaseReturn,
     StatusRequest,
+    Manage,
+    Reload,
+    HistoryRequest,
 )

@@ -35,6 +35,17 @@ CONTROL = Family("control plane of a worker", Load, Stop)
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """What is known of a choice that another process began and cannot end any more."""
+
+    choice: int
+    # Its first tokens, in order, without a gap; the answer goes on behind them.
+    tokens: tuple[int, ...]
+    # Its `Finished` has been sent: nothing more is wanted of it.
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """Generate. After any number of deltas and a `Finished` for each choice, answered by exactly
     one `Done` or `Failed`."""
@@ -51,6 +62,9 @@ class Submit:
     stop: tuple[str, ...]
     # Deltas the worker may send, of all choices together, before it needs `Credit`.
     window: int
+    # What was generated of it before, a row for each choice that had begun. The deltas of these
+    # tokens are sent again, from the first on: the gateway knows which of them its client has.
+    resumed: tuple[Resumed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

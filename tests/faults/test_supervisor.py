@@ -122,7 +122,7 @@ class House:
     def status(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Models by id, and the pids of the other processes by role."""
         self.say("StatusRequest", 1)
-        _, _, _, models, processes = self.hear("Status")
+        _, _, _, models, processes, _ = self.hear("Status")
         by_role = {process["role"]: process["pid"] for process in processes}
         return {model["model"]: model for model in models}, by_role
 

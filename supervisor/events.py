@@ -1,0 +1,40 @@
+"""Which event of the fleet a message of a child is."""
+
+from __future__ import annotations
+
+from kronk.shared.errors import from_code
+from kronk.shared.wire.codec import Message
+from kronk.shared.wire.to_supervisor import (
+    Heartbeat,
+    LeaseRequest,
+    LeaseReturn,
+    LoadFailed,
+    LoadProgress,
+    Ready,
+)
+
+from .actions import Action
+from .fleet import Fleet
+from .leases import Claim
+from .processes import Child
+
+
+def apply(fleet: Fleet, now: float, child: Child, message: Message) -> list[Action]:
+    """Tell the fleet; returns what follows from it."""
+    generation = child.generation
+    match message:
+        case Heartbeat():
+            fleet.heartbeat(now, generation, message.progress, message.busy, message.stats)
+        case LeaseRequest():
+            claim = Claim(message.lease, message.ttl, message.priority, message.purpose)
+            return fleet.lease_requested(now, claim, message.model)
+        case LeaseReturn(lease):
+            return fleet.lease_returned(now, lease)
+        case LoadProgress(phase, fraction):
+            return fleet.load_progress(now, generation, phase, fraction)
+        case Ready(fitted):
+            child.is_loading = False
+            return fleet.ready(now, generation, fitted)
+        case LoadFailed(code, text, param):
+            return fleet.load_failed(now, generation, from_code(code, text, param))
+    return []

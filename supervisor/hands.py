@@ -1,0 +1,103 @@
+"""Does what the fleet wants done."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from kronk.shared.errors import KronkError
+from kronk.shared.wire import to_gateway, to_worker
+from kronk.shared.wire.codec import Message
+from kronk.shared.wire.loading import LoadSpec
+
+from .actions import (
+    Action,
+    Grant,
+    KillWorker,
+    Note,
+    Refuse,
+    Resolve,
+    SendLoad,
+    Spawn,
+    StopWorker,
+    TellWorkerLost,
+)
+from .control import Control
+from .front import Front
+from .processes import Processes
+from .resolver import Resolver
+
+log = structlog.get_logger()
+
+
+class Hands:
+    """Carries out actions in their order. `spawn` starts the worker of a generation; a failure to
+    do so is reported as its exit."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        control: Control,
+        resolver: Resolver,
+        front: Front,
+        *,
+        spawn: Callable[[int], None],
+        data_address: str,
+    ) -> None:
+        self._processes = processes
+        self._control = control
+        self._resolver = resolver
+        self._front = front
+        self._spawn = spawn
+        self._data_address = data_address
+
+    def act(self, actions: list[Action]) -> None:
+        """Do all of them."""
+        for action in actions:
+            match action:
+                case Grant(lease, generation):
+                    self.tell_gateway(to_gateway.Granted(lease, generation))
+                case Refuse(lease, error):
+                    self.tell_gateway(_refused(lease, error))
+                case TellWorkerLost(generation, model, words):
+                    self.tell_gateway(to_gateway.WorkerLost(generation, model, words))
+                case Note(level, event, fields):
+                    getattr(log, level)(event, **fields)
+                case Resolve(name):
+                    self._resolver.ask(name)
+                case Spawn(generation):
+                    self._spawn(generation)
+                case SendLoad(generation, spec):
+                    self._send_load(generation, spec)
+                case StopWorker(generation):
+                    self._stop_worker(generation)
+                case KillWorker(generation):
+                    self._processes.signal(generation, signal.SIGKILL)
+
+    def tell_gateway(self, message: Message) -> None:
+        """Say it to the gateway that runs, if one does."""
+        child = self._processes.get(self._front.generation or 0)
+        # Its death voids all leases, and a new one knows none: nothing is lost by not saying it.
+        if child is not None and self._front.is_up:
+            self._control.send(child, message)
+
+    def _send_load(self, generation: int, spec: LoadSpec) -> None:
+        child = self._processes.get(generation)
+        if child is not None:
+            child.relay.model = spec.model
+            child.is_loading = True
+            # If it cannot be told it is dying; if it hangs, it will make no progress.
+            self._control.send(child, to_worker.Load(spec, self._data_address))
+
+    def _stop_worker(self, generation: int) -> None:
+        child = self._processes.get(generation)
+        if child is not None and not (
+            child.said_hello and self._control.send(child, to_worker.Stop())
+        ):
+            self._processes.signal(generation, signal.SIGTERM)
+
+
+def _refused(lease: int, error: KronkError) -> to_gateway.Refused:
+    return to_gateway.Refused(lease, error.code, error.message, error.param, error.retry_after)

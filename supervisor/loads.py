@@ -1,0 +1,36 @@
+"""The start of a load: a job of its own, which ends without any waiter too."""
+
+from __future__ import annotations
+
+from .actions import Outbox, SendLoad
+from .lifecycle import Event
+from .model import LOAD_WITHIN, Model
+from .pool import Pool
+from .workers import Worker
+
+
+class Loads:
+    """Gives models their processes."""
+
+    def __init__(self, out: Outbox, pool: Pool) -> None:
+        self._out = out
+        self._pool = pool
+
+    def start(self, model: Model, now: float, event: Event = Event.LOAD) -> None:
+        """Give the model a process, the spare if there is one."""
+        worker = self._pool.take(now)
+        worker.model, model.worker = model, worker
+        model.room_since = None
+        if model.crashed:
+            model.restarts += 1
+            model.crashed = False
+        model.enter(event, now, now + LOAD_WITHIN)
+        self._out.note("info", "load started", model=model.id, generation=worker.generation)
+        if worker.hello_by is None:
+            self.send(worker, now)
+
+    def send(self, worker: Worker, now: float) -> None:
+        """Tell a worker that has said Hello what to load."""
+        assert worker.model is not None
+        worker.vitals.start_work(now)
+        self._out.put(SendLoad(worker.generation, worker.model.spec))
