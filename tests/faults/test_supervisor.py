@@ -218,7 +218,7 @@ def test_a_killed_worker_is_named_to_the_gateway_and_replaced(
     held = house.ask("a")
     house.hear("Granted")
     os.kill(house.status()[0]["a"]["pid"], signal.SIGKILL)
-    assert house.hear("WorkerLost") == ["WorkerLost", lost, "a", "SIGKILL"]
+    assert house.hear("WorkerLost") == ["WorkerLost", lost, "a", "SIGKILL", "crashed"]
     house.say("LeaseReturn", held)
     died = house.until("worker died", generation=lost)
     assert "memory" in died["hint"]
