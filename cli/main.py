@@ -27,6 +27,7 @@ _COMMANDS = {
     "model": ("model", "model_app", "List the models on this machine, and fetch more."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
     "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),
+    "worker": ("worker", "worker_app", "Run models of a server on another host."),
     "doctor": ("doctor", "doctor_app", "Check this machine and say what to do."),
 }
 

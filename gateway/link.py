@@ -13,7 +13,9 @@ import zmq
 from kronk import __version__
 from kronk.shared.child import Birth
 from kronk.shared.errors import Timeout, WireError
+from kronk.shared.paths import BasePath
 from kronk.shared.wire import to_gateway
+from kronk.shared.wire.curve import Doorman
 from kronk.shared.wire.sockets import (
     GATEWAY_IDENTITY,
     Channel,
@@ -22,10 +24,12 @@ from kronk.shared.wire.sockets import (
     connect_dealer,
     is_readable,
     worker_identity,
+    worker_of,
 )
-from kronk.shared.wire.to_gateway import Drain, Status
+from kronk.shared.wire.to_gateway import Attach, Drain, Status, WorkerLost
 from kronk.shared.wire.to_supervisor import Hello, StatusRequest
 from kronk.shared.wire.values import PROTOCOL
+from kronk.shared.worker_hosts import KnownHosts
 
 from .exchange import Exchange
 
@@ -38,7 +42,7 @@ log = structlog.get_logger()
 class Link:
     """Owns the sockets. Made on the running loop; `close` when done."""
 
-    def __init__(self, birth: Birth, on_drain: Callable[[], None]) -> None:
+    def __init__(self, birth: Birth, base: BasePath, on_drain: Callable[[], None]) -> None:
         assert birth.data is not None, "the supervisor gives the gateway a data address"
         self._birth = birth
         self._on_drain = on_drain
@@ -60,6 +64,13 @@ class Link:
             self._on_data,
             self._on_bad_frame,
         )
+        # Workers of other hosts have a door of their own.
+        self._far_socket: zmq.Socket[bytes] | None = None
+        self._far: Channel | None = None
+        self._doorman: Doorman | None = None
+        self._far_workers: set[int] = set()
+        if birth.far_data is not None and birth.far_secret is not None:
+            self._listen_far(birth.far_data, birth.far_secret, base)
         self._control = Channel(
             connect_dealer(self._context, birth.control, GATEWAY_IDENTITY),
             birth.generation,
@@ -96,17 +107,58 @@ class Link:
         """Frames already sent leave within the linger time."""
         self._control.close()
         self._data.close()
+        if self._far is not None:
+            self._far.close()
+        if self._doorman is not None:
+            self._doorman.close()
         self._context.term()
 
     def _to_supervisor(self, message: Any) -> None:
         self._control.send(message)
 
     def _to_worker(self, worker: int, message: Any) -> None:
-        self._data.send(message, to=worker_identity(worker))
+        if self._far is not None and worker in self._far_workers:
+            self._far.send(message, to=worker_identity(worker))
+        else:
+            self._data.send(message, to=worker_identity(worker))
 
     def _drain_data(self) -> None:
         while is_readable(self._data_socket):
             self._data.drain()
+        while (
+            self._far is not None and self._far_socket is not None and is_readable(self._far_socket)
+        ):
+            self._far.drain()
+
+    def _listen_far(self, address: str, secret: str, base: BasePath) -> None:
+        known = KnownHosts(base)
+
+        def is_known(key: str) -> bool:
+            return known.now().name_of(key) is not None
+
+        self._doorman = Doorman(self._context, is_known)
+        try:
+            self._far_socket = bind_router(self._context, address, secret=secret)
+        except zmq.ZMQError as error:
+            # Everybody but those workers is served; the supervisor loads elsewhere what it can.
+            log.error(
+                "cannot listen for workers of other hosts", address=address, reason=str(error)
+            )
+            return
+        self._far = Channel(
+            self._far_socket,
+            self._birth.generation,
+            to_gateway.DATA,
+            self._on_far_data,
+            self._on_bad_frame,
+            lambda _, key: is_known(key),
+        )
+
+    def _on_far_data(self, peer: bytes, generation: int, message: Any) -> None:
+        if isinstance(message, Attach) and worker_of(peer) == generation:
+            self._far_workers.add(generation)
+        if generation in self._far_workers:
+            self._on_data(peer, generation, message)
 
     def _on_control(self, _peer: bytes, _generation: int, message: Any) -> None:
         match message:
@@ -114,6 +166,9 @@ class Link:
                 answer = self._asks.get(message.ask)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
+            case WorkerLost(worker):
+                self._far_workers.discard(worker)
+                self._hand_over(message)
             case Drain():
                 self._on_drain()
             case _:

@@ -59,7 +59,7 @@ class Process:
         loop = asyncio.get_running_loop()
         assert self._birth.listen_fd is not None, "the supervisor gives us the listening socket"
         listener = socket.socket(fileno=self._birth.listen_fd)
-        link = self._link = Link(self._birth, self._drain)
+        link = self._link = Link(self._birth, BasePath(self._settings.base_path), self._drain)
         child.on_parent_gone(lambda: self._orphaned(loop))
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         # Ctrl-C reaches the whole terminal; the supervisor decides what it means.

@@ -34,6 +34,14 @@ class Birth:
     data: str | None = None
     # The API's listening socket, inherited; the gateway's only.
     listen_fd: int | None = None
+    # Where workers of other hosts dial the data plane, and the secret key it is known by; the
+    # gateway's only, where there are such hosts.
+    far_data: str | None = None
+    far_secret: str | None = None
+    # What a worker of another host dials with, and whose paths are which; such a worker's only.
+    token: str | None = None
+    their_base: str | None = None
+    our_base: str | None = None
 
     def line(self) -> bytes:
         """What the parent writes."""

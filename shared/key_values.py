@@ -66,6 +66,14 @@ def text(value: Any) -> str:
     return value
 
 
+def names(value: Any) -> tuple[str, ...]:
+    """A name, or a list of names."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not found:
+        raise ValueError("expected a name or a list of names")
+    return tuple(text(item) for item in found)
+
+
 def mapping(value: Any) -> dict[Any, Any]:
     """A map, whose keys are read elsewhere."""
     if not isinstance(value, dict):

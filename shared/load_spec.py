@@ -60,6 +60,7 @@ def load_spec(
         tool_parser=config.tool_parser,
         queue_depth=config.queue_depth,
         queue_timeout=config.queue_timeout,
+        places=config.worker or ("local",),
         extra_buffers=around.extra_buffers,
         llama_log=around.llama_log,
     )

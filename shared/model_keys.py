@@ -171,8 +171,16 @@ _MEMORY = Group(
 )
 
 _PLACEMENT = Group(
-    "Where the weights are",
+    "Where the model runs, and where the weights are",
     (
+        Key(
+            "worker",
+            read.names,
+            "`local`, a name, or a list of them",
+            "Where its process runs: this machine, or worker hosts that `kronk worker add` made"
+            " known. The first that is connected and has room.",
+            "`local`",
+        ),
         Key(
             "n_gpu_layers",
             read.layers,

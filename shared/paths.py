@@ -55,6 +55,16 @@ class BasePath:
         return self.root / "files"
 
     @property
+    def keys(self) -> Path:
+        """Secret keys; 0700, the files 0600."""
+        return self.root / "keys"
+
+    @property
+    def workers_file(self) -> Path:
+        """The other hosts whose workers this server uses."""
+        return self.root / "workers.yaml"
+
+    @property
     def run(self) -> Path:
         """Process id and address of the running server; its sockets too, where names fit."""
         return self.root / "run"

@@ -356,7 +356,7 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str | None]]:
 
 
 # Read by other commands than `server start`.
-CLIENT_VARIABLES = frozenset({"KRONK_TOKEN"})
+CLIENT_VARIABLES = frozenset({"KRONK_TOKEN", "KRONK_WORKER_CONNECT", "KRONK_WORKER_TOKEN"})
 
 
 def to_environment(settings: Settings) -> dict[str, str]:

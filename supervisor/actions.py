@@ -22,6 +22,8 @@ class Spawn:
     """Start a worker process. A failure to do so is reported as its exit."""
 
     generation: int
+    # `local`, or the name of a worker host.
+    place: str = "local"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,24 @@ from . import eviction
 from .lifecycle import State
 from .loads import Loads
 from .model import Model
+from .placing import LOCAL, Places
+from .pool import Pool
 
 
 class Admission:
     """`unload` ends the process of an idle model, for the reason it is given."""
 
     def __init__(
-        self, models_in_cache: int, loads: Loads, unload: Callable[[Model, str, float], None]
+        self,
+        models_in_cache: int,
+        pool: Pool,
+        places: Places,
+        loads: Loads,
+        unload: Callable[[Model, str, float], None],
     ) -> None:
         self._models_in_cache = models_in_cache
+        self._pool = pool
+        self._places = places
         self._loads = loads
         self._unload = unload
 
@@ -26,7 +35,8 @@ class Admission:
         if not wanted:
             return
         wanted.sort(key=lambda model: model.turn)
-        resident = sum(1 for model in models if model.is_resident)
+        wanted = self._admit_far(models, wanted, now)
+        resident = sum(1 for model in models if model.is_resident and model.is_near)
         room = max(self._models_in_cache - resident, 0)
         for model in wanted[:room]:
             self._loads.start(model, now)
@@ -34,11 +44,41 @@ class Admission:
         for model in blocked:
             if model.room_since is None:
                 model.room_since = now
-        leaving = sum(1 for model in models if model.state is State.DRAINING)
-        ready = {model.id: model for model in models if model.state is State.READY}
+        near = [model for model in models if model.is_near]
+        leaving = sum(1 for model in near if model.state is State.DRAINING)
+        ready = {model.id: model for model in near if model.state is State.READY}
         residents = [model.as_resident() for model in ready.values()]
         for name in eviction.least_recently_used(residents, len(blocked) - leaving):
             self._unload(ready[name], "made room for another model", now)
+
+    def _admit_far(self, models: Collection[Model], wanted: list[Model], now: float) -> list[Model]:
+        """Start the loads that worker hosts take; returns those that are for this machine."""
+        near = []
+        for model in wanted:
+            taken = [worker.place for worker in self._pool if worker.model is not None]
+            place = self._places.choose(model.spec.places, taken)
+            if place == LOCAL:
+                near.append(model)
+            elif place is not None:
+                self._loads.start(model, now, place=place)
+            else:
+                self._wait_far(models, model, now)
+        return near
+
+    def _wait_far(self, models: Collection[Model], wanted: Model, now: float) -> None:
+        """Unload the longest idle model of a host that the wanted one may have."""
+        if wanted.room_since is None:
+            wanted.room_since = now
+        there = {
+            model.id: model
+            for model in models
+            if model.worker is not None and model.worker.place in wanted.spec.places
+        }
+        if any(model.state is State.DRAINING for model in there.values()):
+            return
+        ready = [model.as_resident() for model in there.values() if model.state is State.READY]
+        for name in eviction.least_recently_used(ready, 1):
+            self._unload(there[name], "made room for another model", now)
 
     def no_room(self) -> str:
         """Why a request waited for room in vain."""

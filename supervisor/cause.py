@@ -22,6 +22,8 @@ class Exit:
 
     returncode: int | None
     last_lines: tuple[str, ...] = ()
+    # In words, where it is not the process's own end that we know of.
+    reason: str | None = None
 
     @property
     def signal(self) -> int | None:
@@ -45,6 +47,8 @@ def signal_name(number: int) -> str:
 
 def short(exit: Exit) -> str:
     """`SIGKILL`, `exit 3: the model cannot be loaded`."""
+    if exit.reason is not None:
+        return exit.reason
     if exit.returncode is None:
         return "could not be started"
     if exit.signal is not None:

@@ -10,18 +10,25 @@ import structlog
 import zmq
 
 from kronk.shared.errors import WireError
+from kronk.shared.wire import curve
 from kronk.shared.wire.codec import Message
 from kronk.shared.wire.sockets import (
     Channel,
     PeerGone,
     bind_router,
     heartbeat_identity,
+    host_identity,
     is_readable,
 )
 from kronk.shared.wire.to_supervisor import (
     CONTROL,
+    HOSTS,
     Heartbeat,
     Hello,
+    HostAlive,
+    HostExited,
+    HostHello,
+    HostStarted,
     LeaseRequest,
     LeaseReturn,
     LoadFailed,
@@ -31,7 +38,8 @@ from kronk.shared.wire.to_supervisor import (
 )
 from kronk.shared.wire.values import PROTOCOL
 
-from .processes import Child, Processes
+from .children import AnyChild, Children
+from .hosts import FarChild
 
 log = structlog.get_logger()
 
@@ -44,13 +52,16 @@ _OUR_GENERATION = 0
 
 
 class Control:
-    """The ROUTER that all children dial. `on_message` gets what was found to be in order."""
+    """The ROUTER that all children dial. `on_message` gets what was found to be in order.
+
+    After `listen_far` there is a second one, for other hosts and the workers there.
+    """
 
     def __init__(
-        self, address: str, processes: Processes, on_message: Callable[[Child, Message], None]
+        self, address: str, children: Children, on_message: Callable[[AnyChild, Message], None]
     ) -> None:
         self.dropped = 0
-        self._processes = processes
+        self._children = children
         self._on_message = on_message
         self._context: zmq.Context[Any] = zmq.Context()
         self._socket = bind_router(self._context, address)
@@ -58,10 +69,44 @@ class Control:
             self._socket, _OUR_GENERATION, CONTROL, self._receive, self._on_bad_frame
         )
 
-    def send(self, child: Child, message: Message) -> bool:
+        self._far: Channel | None = None
+        self._doorman: curve.Doorman | None = None
+
+    def listen_far(
+        self,
+        address: str,
+        secret: str,
+        name_of: Callable[[str], str | None],
+        on_host: Callable[[str, Message], None],
+    ) -> None:
+        """Let other hosts dial: those whose public key `name_of` knows. `on_host` gets what they
+        say of themselves; OSError (as zmq's) when the address cannot be bound."""
+        self._name_of = name_of
+        self._on_host = on_host
+        self._doorman = curve.Doorman(self._context, lambda key: name_of(key) is not None)
+        self._far_socket = bind_router(self._context, address, secret=secret)
+        self._far = Channel(
+            self._far_socket,
+            _OUR_GENERATION,
+            HOSTS,
+            self._receive_far,
+            self._on_bad_frame,
+            self._may_speak,
+        )
+
+    def send(self, child: AnyChild, message: Message) -> bool:
         """False when the child cannot be reached; it is dead or dying then."""
+        channel = self._far if isinstance(child, FarChild) else self._channel
+        assert channel is not None, "there is no far child without its channel"
+        return self._say(channel, message, child.identity)
+
+    def tell_host(self, name: str, message: Message) -> bool:
+        """The same for a host."""
+        return self._far is not None and self._say(self._far, message, host_identity(name))
+
+    def _say(self, channel: Channel, message: Message, peer: bytes) -> bool:
         try:
-            self._channel.send(message, to=child.identity)
+            channel.send(message, to=peer)
         except PeerGone:
             return False
         return True
@@ -73,10 +118,31 @@ class Control:
 
     def close(self) -> None:
         self._channel.close()
+        if self._far is not None:
+            self._far.close()
+        if self._doorman is not None:
+            self._doorman.close()
         self._context.destroy(linger=0)
 
+    def _may_speak(self, peer: bytes, key: str) -> bool:
+        """Whether the connection with this key is that of the peer it says it is."""
+        name = self._name_of(key)
+        if name is None:
+            return False
+        if peer.startswith(b"host-"):
+            return peer == host_identity(name)
+        child = self._children.get(_generation_of(peer))
+        return isinstance(child, FarChild) and child.host == name
+
+    def _receive_far(self, peer: bytes, generation: int, message: Message) -> None:
+        if isinstance(message, HostHello | HostAlive | HostStarted | HostExited):
+            if peer.startswith(b"host-"):
+                self._on_host(peer.removeprefix(b"host-").decode(), message)
+        elif generation == _generation_of(peer):
+            self._receive(peer, generation, message)
+
     def _receive(self, peer: bytes, generation: int, message: Message) -> None:
-        child = self._processes.get(generation)
+        child = self._children.get(generation)
         if child is None:
             self._drop(peer, message, "a process that is gone")
         elif isinstance(message, Hello):
@@ -93,7 +159,7 @@ class Control:
         else:
             self._on_message(child, message)
 
-    def _hello(self, peer: bytes, child: Child, hello: Hello) -> None:
+    def _hello(self, peer: bytes, child: AnyChild, hello: Hello) -> None:
         if reason := _doubt(peer, child, hello):
             self._drop(peer, hello, reason)
             return
@@ -117,7 +183,12 @@ class Control:
         )
 
 
-def _doubt(peer: bytes, child: Child, hello: Hello) -> str | None:
+def _generation_of(peer: bytes) -> int:
+    _, _, number = peer.partition(b"-")
+    return int(number) if number.isdigit() else -1
+
+
+def _doubt(peer: bytes, child: AnyChild, hello: Hello) -> str | None:
     """Why this Hello is not believed."""
     if hello.protocol != PROTOCOL:
         return f"speaks protocol {hello.protocol}, we speak {PROTOCOL}"
@@ -125,6 +196,9 @@ def _doubt(peer: bytes, child: Child, hello: Hello) -> str | None:
         return "wrong secret"
     if child.said_hello:
         return "the secret was used before"
+    if isinstance(child, FarChild):
+        # Its pid is known there only; the connection has proved which host it is on.
+        return None if hello.role == child.role else "not the process that was spawned"
     if hello.pid != child.pid or hello.role != child.role or peer != child.identity:
         return "not the process that was spawned"
     return None

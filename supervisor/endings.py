@@ -15,7 +15,7 @@ from .loads import Loads
 from .model import REJECTION_LASTS, Model
 from .pool import Pool
 from .restart import GiveUp, Retry
-from .verdict import Crashed, Expected, Facts, Rejected, RetryPlain, Unfit, judge
+from .verdict import Crashed, Displaced, Expected, Facts, Rejected, RetryPlain, Unfit, judge
 from .workers import Worker
 
 
@@ -49,18 +49,20 @@ class Endings:
         model.last_exit = by_us if ending else cause.with_last_line(exit)
         self._pool.note_death(worker, words, exit)
         match verdict:
+            case Displaced():
+                model.enter(Event.EXITED, now)
             case Rejected(error):
                 model.enter(Event.EXITED, now)
                 model.refuse_until(now + REJECTION_LASTS, error)
                 self._leases.refuse_waiting(model, error)
             case RetryPlain():
-                self._retry_plain(model, now)
+                self._retry_plain(model, worker.place, now)
             case Unfit(error):
                 self._give_up(model, model.failures.give_up(now), error, now)
             case Crashed(error):
                 self._crashed(model, error, words, worker.ready_at, now)
 
-    def _retry_plain(self, model: Model, now: float) -> None:
+    def _retry_plain(self, model: Model, place: str, now: float) -> None:
         self._out.note(
             "warning",
             "the worker died in its first decode: loading once more without the special kernels "
@@ -69,7 +71,7 @@ class Endings:
         )
         model.spec = replace(model.spec, extra_buffers=False)
         model.crashed = True
-        self._loads.start(model, now, Event.REPLACED)
+        self._loads.start(model, now, Event.REPLACED, place)
 
     def _crashed(
         self, model: Model, error: KronkError | None, words: str, up_since: float | None, now: float

@@ -14,12 +14,12 @@ from kronk.shared.wire.to_supervisor import (
 )
 
 from .actions import Action
+from .children import AnyChild
 from .fleet import Fleet
 from .leases import Claim
-from .processes import Child
 
 
-def apply(fleet: Fleet, now: float, child: Child, message: Message) -> list[Action]:
+def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[Action]:
     """Tell the fleet; returns what follows from it."""
     generation = child.generation
     match message:

@@ -24,6 +24,7 @@ from .leases import Claim, Leases
 from .lifecycle import Event, State
 from .loads import Loads
 from .model import LOAD_WITHIN, Model
+from .placing import Places
 from .pool import STOP_GRACE, Pool
 from .verdict import Ending
 from .workers import Worker
@@ -48,8 +49,11 @@ class Fleet:
         self._pool = Pool(self._out, next_generation)
         self._leases = Leases(self._out)
         self._loads = Loads(self._out, self._pool)
+        self._places = Places()
         self._endings = Endings(self._out, self._pool, self._leases, self._loads)
-        self._admission = Admission(policy.models_in_cache, self._loads, self._unload)
+        self._admission = Admission(
+            policy.models_in_cache, self._pool, self._places, self._loads, self._unload
+        )
         self._models: dict[str, Model] = {}
         self._last_tick: float | None = None
         self._is_draining = False
@@ -196,6 +200,16 @@ class Fleet:
         times += [model.next_deadline() for model in self._models.values()]
         return min((time for time in times if time is not None), default=None)
 
+    def host_up(self, now: float, host: str, models: int) -> list[Action]:
+        """A worker host has connected, with room for so many models."""
+        self._places.up(host, models)
+        return self._settle(now)
+
+    def host_down(self, now: float, host: str) -> list[Action]:
+        """A worker host is lost. The ends of its workers are reported one by one."""
+        self._places.down(host)
+        return self._settle(now)
+
     # What the operator wants.
 
     def drain(self, now: float) -> list[Action]:
@@ -229,7 +243,9 @@ class Fleet:
                 model.enter(Event.CALMED, now)
         return self._settle(now)
 
-    def status(self, now: float, processes: Mapping[int, tuple[int, int]]) -> list[ModelStatus]:
+    def status(
+        self, now: float, processes: Mapping[int, tuple[int, int | None]]
+    ) -> list[ModelStatus]:
         """The lines of `kronk ps`; `processes` is pid and resident bytes by generation."""
         rows = []
         for model in sorted(self._models.values(), key=lambda model: model.id):

@@ -24,34 +24,36 @@ from .actions import (
     StopWorker,
     TellWorkerLost,
 )
+from .children import Children
 from .control import Control
 from .front import Front
-from .processes import Processes
+from .hosts import FarChild
 from .resolver import Resolver
 
 log = structlog.get_logger()
 
 
 class Hands:
-    """Carries out actions in their order. `spawn` starts the worker of a generation; a failure to
-    do so is reported as its exit."""
+    """Carries out actions in their order. `spawn` starts the worker of a generation at a place; a
+    failure to do so is reported as its exit. `data_addresses` are where workers here and on other
+    hosts dial the gateway."""
 
     def __init__(
         self,
-        processes: Processes,
+        children: Children,
         control: Control,
         resolver: Resolver,
         front: Front,
         *,
-        spawn: Callable[[int], None],
-        data_address: str,
+        spawn: Callable[[int, str], None],
+        data_addresses: tuple[str, str],
     ) -> None:
-        self._processes = processes
+        self._children = children
         self._control = control
         self._resolver = resolver
         self._front = front
         self._spawn = spawn
-        self._data_address = data_address
+        self._data_addresses = data_addresses
 
     def act(self, actions: list[Action]) -> None:
         """Do all of them."""
@@ -67,36 +69,37 @@ class Hands:
                     getattr(log, level)(event, **fields)
                 case Resolve(name):
                     self._resolver.ask(name)
-                case Spawn(generation):
-                    self._spawn(generation)
+                case Spawn(generation, place):
+                    self._spawn(generation, place)
                 case SendLoad(generation, spec):
                     self._send_load(generation, spec)
                 case StopWorker(generation):
                     self._stop_worker(generation)
                 case KillWorker(generation):
-                    self._processes.signal(generation, signal.SIGKILL)
+                    self._children.signal(generation, signal.SIGKILL)
 
     def tell_gateway(self, message: Message) -> None:
         """Say it to the gateway that runs, if one does."""
-        child = self._processes.get(self._front.generation or 0)
+        child = self._children.get(self._front.generation or 0)
         # Its death voids all leases, and a new one knows none: nothing is lost by not saying it.
         if child is not None and self._front.is_up:
             self._control.send(child, message)
 
     def _send_load(self, generation: int, spec: LoadSpec) -> None:
-        child = self._processes.get(generation)
+        child = self._children.get(generation)
         if child is not None:
             child.relay.model = spec.model
             child.is_loading = True
             # If it cannot be told it is dying; if it hangs, it will make no progress.
-            self._control.send(child, to_worker.Load(spec, self._data_address))
+            address = self._data_addresses[isinstance(child, FarChild)]
+            self._control.send(child, to_worker.Load(spec, address))
 
     def _stop_worker(self, generation: int) -> None:
-        child = self._processes.get(generation)
+        child = self._children.get(generation)
         if child is not None and not (
             child.said_hello and self._control.send(child, to_worker.Stop())
         ):
-            self._processes.signal(generation, signal.SIGTERM)
+            self._children.signal(generation, signal.SIGTERM)
 
 
 def _refused(lease: int, error: KronkError) -> to_gateway.Refused:

@@ -40,7 +40,7 @@ class Event(StrEnum):
     REPLACED = "replaced"
     # The owner wants the process to end: room, TTL, a refused load, no sign of life.
     DRAIN = "drain"
-    # Reaped, as wanted.
+    # Reaped, as wanted; or lost with its host, which is not the model's fault.
     EXITED = "exited"
     # Reaped, unwanted; to be tried again after a delay.
     CRASHED = "crashed"
@@ -62,6 +62,8 @@ NEXT: dict[State, dict[Event, State]] = {
     },
     State.READY: {
         Event.DRAIN: State.DRAINING,
+        # With the host it ran on.
+        Event.EXITED: State.ABSENT,
         Event.CRASHED: State.BACKOFF,
         Event.GAVE_UP: State.FAILED,
     },

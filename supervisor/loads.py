@@ -5,6 +5,7 @@ from __future__ import annotations
 from .actions import Outbox, SendLoad
 from .lifecycle import Event
 from .model import LOAD_WITHIN, Model
+from .placing import LOCAL
 from .pool import Pool
 from .workers import Worker
 
@@ -16,16 +17,21 @@ class Loads:
         self._out = out
         self._pool = pool
 
-    def start(self, model: Model, now: float, event: Event = Event.LOAD) -> None:
-        """Give the model a process, the spare if there is one."""
-        worker = self._pool.take(now)
+    def start(
+        self, model: Model, now: float, event: Event = Event.LOAD, place: str = LOCAL
+    ) -> None:
+        """Give the model a process at that place; here the spare, if there is one."""
+        worker = self._pool.take(now, place)
         worker.model, model.worker = model, worker
         model.room_since = None
         if model.crashed:
             model.restarts += 1
             model.crashed = False
         model.enter(event, now, now + LOAD_WITHIN)
-        self._out.note("info", "load started", model=model.id, generation=worker.generation)
+        where = {} if place == LOCAL else {"host": place}
+        self._out.note(
+            "info", "load started", model=model.id, generation=worker.generation, **where
+        )
         if worker.hello_by is None:
             self.send(worker, now)
 

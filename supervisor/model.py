@@ -11,6 +11,7 @@ from kronk.shared.wire.values import Priority, Purpose
 
 from .eviction import Resident, expiry
 from .lifecycle import RESIDENT, Event, State, after
+from .placing import LOCAL
 from .restart import Restarts
 from .workers import Worker
 
@@ -67,6 +68,11 @@ class Model:
     @property
     def id(self) -> str:
         return self.spec.model
+
+    @property
+    def is_near(self) -> bool:
+        """It runs on this machine, or does not run."""
+        return self.worker is None or self.worker.place == LOCAL
 
     @property
     def is_resident(self) -> bool:
@@ -259,4 +265,5 @@ class Model:
             last_exit=self.last_exit,
             fitted=fitted,
             ttl=None if math.isinf(self.ttl) else self.ttl,
+            host=None if self.is_near or worker is None else worker.place,
         )

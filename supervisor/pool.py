@@ -8,6 +8,7 @@ from . import cause, health
 from .actions import KillWorker, Outbox, Spawn, StopWorker
 from .cause import Exit
 from .lifecycle import Event
+from .placing import LOCAL
 from .restart import GiveUp, Restarts, Retry
 from .verdict import Ending
 from .workers import Worker, newborn
@@ -38,8 +39,10 @@ class Pool:
     def get(self, generation: int) -> Worker | None:
         return self._workers.get(generation)
 
-    def take(self, now: float) -> Worker:
-        """A process for a load: the spare, said Hello or not, else a new one."""
+    def take(self, now: float, place: str) -> Worker:
+        """A process for a load: here the spare, said Hello or not, else a new one."""
+        if place != LOCAL:
+            return self._spawn(now, place)
         worker, self.spare = self.spare or self._spawn(now), None
         return worker
 
@@ -112,10 +115,10 @@ class Pool:
             **({"hint": advice} if advice else {}),
         )
 
-    def _spawn(self, now: float) -> Worker:
-        worker = newborn(self._next_generation(), now)
+    def _spawn(self, now: float, place: str = LOCAL) -> Worker:
+        worker = newborn(self._next_generation(), now, place)
         self._workers[worker.generation] = worker
-        self._out.put(Spawn(worker.generation))
+        self._out.put(Spawn(worker.generation, place))
         return worker
 
     def _doom(self, worker: Worker, ending: Ending, now: float, grace: float) -> None:

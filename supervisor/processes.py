@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -82,17 +81,11 @@ class Processes:
     def spawn(
         self,
         role: Role,
-        generation: int,
+        birth: Birth,
         command: tuple[str, ...],
         environment: Mapping[str, str],
-        *,
-        control: str,
-        data: str | None = None,
-        listen_fd: int | None = None,
     ) -> Child:
         """Start a child and tell it who it is; OSError when the system cannot."""
-        secret = secrets.token_hex(32)
-        birth = Birth(generation, secret, os.getpid(), control, data, listen_fd)
         output, child_end = os.pipe2(os.O_CLOEXEC)
         try:
             popen = subprocess.Popen(
@@ -101,7 +94,7 @@ class Processes:
                 stdout=child_end,
                 stderr=child_end,
                 env=environment,
-                pass_fds=() if listen_fd is None else (listen_fd,),
+                pass_fds=() if birth.listen_fd is None else (birth.listen_fd,),
                 bufsize=0,
                 # A group of its own: Ctrl-C reaches the supervisor only, a kill all grandchildren.
                 process_group=0,
@@ -113,15 +106,15 @@ class Processes:
             os.close(child_end)
         os.set_blocking(output, False)
         child = Child(
-            generation,
+            birth.generation,
             role,
-            secret,
+            birth.secret,
             popen,
             os.pidfd_open(popen.pid),
             output,
             Relay(role, popen.pid),
         )
-        self._children[generation] = child
+        self._children[birth.generation] = child
         self._loop.add_reader(output, self._read, child)
         self._loop.add_reader(child.pidfd, self._reap, child)
         assert popen.stdin is not None

@@ -10,22 +10,32 @@ from kronk.shared.wire.status import ProcessStatus
 from kronk.shared.wire.to_gateway import Status
 
 from .fleet import Fleet
+from .hosts import Hosts
 from .processes import Processes
 
 
 def status(
-    ask: int, now: float, fleet: Fleet, processes: Processes, gateway: int | None, *, draining: bool
+    ask: int,
+    now: float,
+    fleet: Fleet,
+    processes: Processes,
+    hosts: Hosts | None,
+    gateway: int | None,
+    *,
+    draining: bool,
 ) -> Status:
     """Models, and the processes that have none. `gateway` is its generation while it runs."""
-    living = {
+    living: dict[int, tuple[int, int | None]] = {
         child.generation: (child.pid, rss)
         for child in processes
         if (rss := _resident_bytes(child.pid)) is not None
     }
+    if hosts is not None:
+        living |= {child.generation: (child.pid, None) for child in hosts if child.pid is not None}
     roles = {gateway: "gateway", fleet.spare: "spare"}
     rows = [ProcessStatus("supervisor", os.getpid(), 0, _resident_bytes(os.getpid()) or 0)]
     rows += [
-        ProcessStatus(roles[generation], pid, generation, rss)
+        ProcessStatus(roles[generation], pid, generation, rss or 0)
         for generation, (pid, rss) in living.items()
         if generation in roles
     ]

@@ -6,14 +6,18 @@ import asyncio
 import itertools
 import json
 import os
+import secrets
 import signal
 import socket
 import time
+from dataclasses import replace
 from enum import Enum, auto
 
 import structlog
 
 from kronk import __version__
+from kronk.shared import exits
+from kronk.shared.child import Birth
 from kronk.shared.errors import KronkError
 from kronk.shared.files import write_atomically
 from kronk.shared.paths import BasePath
@@ -25,6 +29,7 @@ from kronk.shared.wire.to_supervisor import (
     Hello,
     StatusRequest,
 )
+from kronk.shared.worker_hosts import KnownHosts, port_of, server_secret
 
 from . import cause, events, health, report
 from .actions import (
@@ -32,12 +37,15 @@ from .actions import (
 )
 from .boot import CannotStart, Census, bound_address, cannot_write
 from .cause import Exit
+from .children import AnyChild, Children
 from .commands import Commands, Role, environment
 from .control import Control
 from .fleet import Fleet, Policy
 from .front import Front
 from .hands import Hands
+from .hosts import Hosts
 from .log_sink import Sink
+from .placing import LOCAL
 from .processes import Child, Processes
 from .resolver import Resolve as ResolveFunction
 from .resolver import Resolver
@@ -93,17 +101,20 @@ class Supervisor:
         self._ended = asyncio.Event()
         self._front = Front(self._now)
         self._processes = Processes(self._sink.write, self._on_exit)
-        self._control = Control(self._control_address, self._processes, self._on_message)
+        self._hosts = self._known_hosts()
+        self._children = Children(self._processes, self._hosts)
+        self._control = Control(self._control_address, self._children, self._on_message)
         self._resolver = Resolver(self._resolve, self._on_resolved)
         self._hands = Hands(
-            self._processes,
+            self._children,
             self._control,
             self._resolver,
             self._front,
-            spawn=lambda generation: self._start("worker", generation),
-            data_address=self._data_address,
+            spawn=self._start_worker,
+            data_addresses=(self._data_address, self._far_data_address),
         )
         try:
+            self._listen_far()
             self._startup()
             await self._ended.wait()
         finally:
@@ -144,6 +155,8 @@ class Supervisor:
         self._timer = self._loop.call_at(now + TICK_SECONDS, self._tick)
         if self._last_tick is not None and health.slept(self._last_tick, now):
             self._front.postpone(now - self._last_tick)
+            if self._hosts is not None:
+                self._hosts.forgive(now)
         self._last_tick = now
         if self._stage is Stage.RUNNING and self._front.is_due(now):
             self._start_gateway()
@@ -151,6 +164,8 @@ class Supervisor:
             log.error("killing the gateway", cause="it did not report after its start")
             self._processes.signal(self._front.generation, signal.SIGKILL)
             self._front.postpone(HELLO_WITHIN)
+        if self._hosts is not None:
+            self._hosts.tick(now)
         self._hands.act(self._fleet.tick(now))
         if self._stage_ends is not None and now >= self._stage_ends:
             self._stage_is_over()
@@ -191,12 +206,9 @@ class Supervisor:
         try:
             child = self._processes.spawn(
                 role,
-                generation,
+                self._birth(generation, is_gateway=is_gateway),
                 self._commands.of(role),
                 environment(self._settings, os.environ),
-                control=self._control_address,
-                data=self._data_address if is_gateway else None,
-                listen_fd=self._listener.fileno() if is_gateway else None,
             )
         except OSError as error:
             log.error("cannot start a process", role=role, reason=str(error))
@@ -205,6 +217,22 @@ class Supervisor:
             return
         log.info("process started", role=role, generation=generation, child=child.pid)
         self._record()
+
+    def _birth(self, generation: int, *, is_gateway: bool) -> Birth:
+        birth = Birth(generation, secrets.token_hex(32), os.getpid(), self._control_address)
+        if not is_gateway:
+            return birth
+        birth = replace(birth, data=self._data_address, listen_fd=self._listener.fileno())
+        if self._hosts is None:
+            return birth
+        return replace(birth, far_data=self._known.now().data, far_secret=self._far_secret)
+
+    def _start_worker(self, generation: int, place: str) -> None:
+        if place == LOCAL:
+            self._start("worker", generation)
+        else:
+            assert self._hosts is not None, "the fleet knows no place but those that are connected"
+            self._hosts.spawn(place, generation, secrets.token_hex(32), self._now)
 
     def _record(self) -> None:
         try:
@@ -247,15 +275,65 @@ class Supervisor:
             # A first death costs no delay at all.
             self._tick()
 
+    # Workers on other hosts.
+
+    def _known_hosts(self) -> Hosts | None:
+        self._known = KnownHosts(self._base)
+        self._far_secret = server_secret(self._base)
+        if self._far_secret is None or not self._base.workers_file.exists():
+            return None
+        return Hosts(
+            self._known,
+            str(self._base.root),
+            tell=lambda host, message: self._control.tell_host(host, message),
+            on_up=lambda host, models: self._did(self._fleet.host_up(self._now, host, models)),
+            on_down=lambda host: self._did(self._fleet.host_down(self._now, host)),
+            on_exit=lambda child, exit: self._worker_exited(child.generation, exit),
+        )
+
+    @property
+    def _far_data_address(self) -> str:
+        """The worker puts the server's own name in the place of the star."""
+        return f"tcp://*:{port_of(self._known.now().data)}"
+
+    def _listen_far(self) -> None:
+        if self._hosts is None or self._far_secret is None:
+            return
+        address = self._known.now().control
+        try:
+            self._control.listen_far(
+                address,
+                self._far_secret,
+                lambda key: self._known.now().name_of(key),
+                lambda host, message: self._on_host(host, message),
+            )
+        except OSError as error:
+            raise CannotStart(
+                f"cannot listen on {address} for worker hosts ({self._base.workers_file}): "
+                f"{(error.strerror or str(error)).lower()}",
+                exits.ADDRESS_IN_USE,
+            ) from error
+        log.info("listening for worker hosts", control=address, data=self._known.now().data)
+
+    def _on_host(self, host: str, message: Message) -> None:
+        assert self._hosts is not None
+        self._hosts.on_message(self._now, host, message)
+
     # What children say.
 
-    def _on_message(self, child: Child, message: Message) -> None:
+    def _on_message(self, child: AnyChild, message: Message) -> None:
         match message:
             case StatusRequest(ask):
                 draining = self._stage is not Stage.RUNNING
                 gateway = self._front.generation
                 facts = report.status(
-                    ask, self._now, self._fleet, self._processes, gateway, draining=draining
+                    ask,
+                    self._now,
+                    self._fleet,
+                    self._processes,
+                    self._hosts,
+                    gateway,
+                    draining=draining,
                 )
                 self._control.send(child, facts)
             case Hello():
@@ -263,7 +341,7 @@ class Supervisor:
             case _:
                 self._did(events.apply(self._fleet, self._now, child, message))
 
-    def _on_hello(self, child: Child, hello: Hello) -> None:
+    def _on_hello(self, child: AnyChild, hello: Hello) -> None:
         if hello.version != __version__:
             log.warning("a process of another version", role=child.role, version=hello.version)
         if child.role == "worker":

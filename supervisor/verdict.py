@@ -42,6 +42,11 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Displaced:
+    """Its host is gone, and the model is not at fault: it may be loaded elsewhere at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """The model itself is at fault: no retry until something changes."""
 
@@ -67,7 +72,7 @@ class Crashed:
     error: KronkError | None = None
 
 
-Verdict = Expected | Rejected | RetryPlain | Unfit | Crashed
+Verdict = Expected | Displaced | Rejected | RetryPlain | Unfit | Crashed
 
 
 def judge(facts: Facts) -> Verdict:
@@ -79,6 +84,8 @@ def judge(facts: Facts) -> Verdict:
         if isinstance(ending.error, CallerError):
             return Rejected(ending.error)
         return Crashed(ending.error)
+    if exit.reason is not None:
+        return Displaced()
     if facts.was_ready:
         return Crashed()
     if facts.phase == "first_decode" and exit.crashed_natively:

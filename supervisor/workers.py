@@ -9,6 +9,7 @@ from kronk.shared.wire.loading import Fitted
 from kronk.shared.wire.status import WorkerStats
 
 from .health import Vitals
+from .placing import LOCAL
 from .verdict import Ending
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class Worker:
     # When it is given up on; None once it has said Hello.
     hello_by: float | None
     hello_at: float | None = None
+    # `local`, or the worker host it runs on.
+    place: str = LOCAL
     # None: the spare, or a spare that is being stopped.
     model: Model | None = None
     # The last phase of its load that it reported.
@@ -67,6 +70,6 @@ class Worker:
             self.kill_at += gap
 
 
-def newborn(generation: int, now: float) -> Worker:
+def newborn(generation: int, now: float, place: str = LOCAL) -> Worker:
     """A worker that is about to be spawned."""
-    return Worker(generation, Vitals(None, now), now + HELLO_WITHIN)
+    return Worker(generation, Vitals(None, now), now + HELLO_WITHIN, place=place)

@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 import zmq
 
+from kronk.shared.child import Birth
 from kronk.shared.wire.codec import encode
+from kronk.shared.wire.curve import Token
 from kronk.shared.wire.sockets import connect_dealer, heartbeat_identity
 from kronk.shared.wire.status import WorkerStats
 from kronk.shared.wire.to_supervisor import Heartbeat
@@ -76,11 +78,13 @@ class Pulse:
         return (after - before) / (now - then) if now > then else 0.0
 
 
-def start(context: zmq.Context[Any], address: str, generation: int, pulse: Pulse) -> None:
+def start(context: zmq.Context[Any], birth: Birth, token: Token | None, pulse: Pulse) -> None:
     """Beat until the process ends."""
 
     def beat() -> None:
-        socket = connect_dealer(context, address, heartbeat_identity(generation))
+        generation = birth.generation
+        identity = heartbeat_identity(generation)
+        socket = connect_dealer(context, birth.control, identity, token=token)
         while True:
             frame = encode(generation, [pulse.beat(time.monotonic())])
             # Not connected yet, or the supervisor is gone and so are we soon.

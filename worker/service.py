@@ -23,6 +23,7 @@ from kronk.shared.child import Birth
 from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, WireError
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
+from kronk.shared.wire.curve import parse_token
 from kronk.shared.wire.sockets import (
     Channel,
     PeerGone,
@@ -55,6 +56,7 @@ from .pooled.engine import Begin as PooledBegin
 from .pooled.loader import PooledLoaded
 from .pooled.prepare import prepare as prepare_pooled
 from .prepare import prepare, read_files
+from .relocation import data_address, relocated
 from .threads import name_thread, step_back
 
 log = structlog.get_logger()
@@ -86,8 +88,14 @@ class Worker:
         self._data: Channel | None = None
         self._reported = 0.0
         self._exit_code = exits.OK
+        self._token = parse_token(birth.token) if birth.token is not None else None
         self._control = self._channel(
-            connect_dealer(self._context, birth.control, worker_identity(birth.generation)),
+            connect_dealer(
+                self._context,
+                birth.control,
+                worker_identity(birth.generation),
+                token=self._token,
+            ),
             to_worker.CONTROL,
             self._on_control,
         )
@@ -101,7 +109,7 @@ class Worker:
         """Introduce ourselves, then do as told until `Stop`."""
         hello = Hello("worker", self._birth.secret, os.getpid(), PROTOCOL, __version__)
         await self._control.send_when_connected(hello)
-        heartbeat.start(self._context, self._birth.control, self._birth.generation, self._pulse)
+        heartbeat.start(self._context, self._birth, self._token, self._pulse)
         await self._loop.create_future()
 
     def stop(self) -> None:
@@ -134,7 +142,16 @@ class Worker:
             log.exception("the engine failed")
             os._exit(exits.UNCAUGHT)
 
+    def _as_here(self, order: Load) -> Load:
+        """A server on another host has said it as it is there."""
+        theirs, ours = self._birth.their_base, self._birth.our_base
+        if theirs is None or ours is None:
+            return order
+        address = data_address(order.data_address, self._birth.control)
+        return Load(relocated(order.spec, theirs, ours), address)
+
     def _load_and_run(self, order: Load) -> None:
+        order = self._as_here(order)
         # llama.cpp's log callback must outlive everything that logs.
         lines = LlamaLog(_log_llama if order.spec.llama_log else None)
         # A socket belongs to one thread. That the engine sends its events itself, and no other
@@ -144,6 +161,7 @@ class Worker:
             order.data_address,
             events_identity(self._birth.generation),
             queue_while_away=True,
+            token=self._token,
         )
         try:
             loaded = load(
@@ -189,7 +207,11 @@ class Worker:
         self._pulse.serve(loaded.engine)
         self._tell_supervisor(Ready(loaded.fitted))
         socket = connect_dealer(
-            self._context, data_address, worker_identity(self._birth.generation), connect=False
+            self._context,
+            data_address,
+            worker_identity(self._birth.generation),
+            connect=False,
+            token=self._token,
         )
         watch_connection(socket, self._attached, self._detached)
         self._data = self._channel(socket, to_worker.DATA, self._on_data)

@@ -158,6 +158,8 @@ class LoadSpec:
     # usually about (llama.cpp's `use_extra_bufts`).
     extra_buffers: bool = True
     llama_log: bool = False
+    # Where its process may run, in the order of preference: `local`, or names of worker hosts.
+    places: tuple[str, ...] = ("local",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from kronk.shared.errors import KronkError, WireError
 
+from . import curve
 from .codec import MAX_FRAME_BYTES, Family, Frame, Message, encode
 
 # Messages queued in one direction before a send is refused. Leases and credit keep real traffic
@@ -34,9 +35,16 @@ class PeerGone(KronkError):
     code = "peer_gone"
 
 
-def bind_router(context: zmq.Context[Any], address: str) -> zmq.Socket[bytes]:
-    """A ROUTER that refuses to drop: sending to an absent peer raises instead."""
+def bind_router(
+    context: zmq.Context[Any], address: str, *, secret: str | None = None
+) -> zmq.Socket[bytes]:
+    """A ROUTER that refuses to drop: sending to an absent peer raises instead.
+
+    With a `secret` key it is for other hosts, and the context has a `curve.Doorman`.
+    """
     socket = _socket(context, zmq.ROUTER)
+    if secret is not None:
+        curve.as_server(socket, secret)
     socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
     # A peer that reconnects may arrive before its old connection is noticed to be gone.
     socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
@@ -51,13 +59,17 @@ def connect_dealer(
     *,
     connect: bool = True,
     queue_while_away: bool = False,
+    token: curve.Token | None = None,
 ) -> zmq.Socket[bytes]:
     """A DEALER known to its peer as `identity`; reconnects by itself.
 
     With `connect` False the caller connects it, after `watch_connection` for example. With
-    `queue_while_away` frames wait for a peer that is not there, up to the high-water mark.
+    `queue_while_away` frames wait for a peer that is not there, up to the high-water mark. With a
+    `token` the peer is on another host.
     """
     socket = _socket(context, zmq.DEALER)
+    if token is not None:
+        curve.as_client(socket, token)
     socket.setsockopt(zmq.ROUTING_ID, identity)
     socket.setsockopt(zmq.IMMEDIATE, 0 if queue_while_away else 1)
     socket.setsockopt(zmq.RECONNECT_IVL, 20)
@@ -120,6 +132,11 @@ def heartbeat_identity(generation: int) -> bytes:
     return b"heartbeat-%d" % generation
 
 
+def host_identity(name: str) -> bytes:
+    """The identity of another host that runs workers."""
+    return b"host-%s" % name.encode()
+
+
 GATEWAY_IDENTITY = b"gateway"
 
 
@@ -128,7 +145,8 @@ class Channel:
 
     `on_message(peer, generation, message)` is called for each message, on the loop; it must not
     block. `peer` is empty on a DEALER. A frame that cannot be read is counted, handed to
-    `on_bad_frame(peer, error)` and dropped: the connection stays.
+    `on_bad_frame(peer, error)` and dropped: the connection stays. `may_speak(peer, key)` is asked
+    for each frame of another host, with the public key its connection proved.
     """
 
     def __init__(
@@ -138,8 +156,10 @@ class Channel:
         accepts: Family,
         on_message: Callable[[bytes, int, Message], None],
         on_bad_frame: Callable[[bytes, WireError], None],
+        may_speak: Callable[[bytes, str], bool] | None = None,
     ) -> None:
         self.bad_frames = 0
+        self._may_speak = may_speak
         self._socket = socket
         self._generation = generation
         self._accepts = accepts
@@ -186,7 +206,8 @@ class Channel:
             frame: Frame = received.buffer
             if received.more:
                 frame = b"".join([frame, *socket.recv_multipart(zmq.NOBLOCK)])
-            self._deliver(peer, frame)
+            if self._may_speak is None or self._may_speak(peer, str(received.get("User-Id"))):
+                self._deliver(peer, frame)
         self._loop.call_soon(self.drain)
 
     def _deliver(self, peer: bytes, frame: Frame) -> None:

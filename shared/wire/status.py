@@ -57,6 +57,8 @@ class ModelStatus:
     # What it was expected to take of the memory budget, and what its process really took.
     predicted_bytes: int | None = None
     measured_bytes: int | None = None
+    # The worker host it runs on; None is this machine.
+    host: str | None = None
 
 
 # "unloaded" is the end that was wanted. A process that "failed" never became ready, and said or

@@ -121,6 +121,57 @@ class HistoryRequest:
     model: str | None
 
 
+# From `kronk worker --connect`, on another host.
+
+
+@dataclass(frozen=True, slots=True)
+class HostHello:
+    """The first message of a worker host, after each connection; answered by `Welcome`. Who it is
+    CURVE has proved."""
+
+    protocol: int
+    version: str
+    pid: int
+    # Generations of the worker processes that run there.
+    running: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostAlive:
+    """Once a second; answered by `HostBeat`."""
+
+    running: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostStarted:
+    """A worker process runs."""
+
+    generation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostExited:
+    """A worker process was reaped, or could not be started: `returncode` is None then."""
+
+    generation: int
+    returncode: int | None
+    last_lines: tuple[str, ...]
+
+
+HOSTS = Family(
+    "control plane of the supervisor, for other hosts",
+    Hello,
+    LoadProgress,
+    Ready,
+    LoadFailed,
+    Heartbeat,
+    HostHello,
+    HostAlive,
+    HostStarted,
+    HostExited,
+)
 CONTROL = Family(
     "control plane of the supervisor",
     Hello,
