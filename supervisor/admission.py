@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+from kronk.shared.errors import ModelFailed
+
 from . import eviction
+from .leases import Leases
 from .lifecycle import State
 from .loads import Loads
 from .model import Model
 from .placing import LOCAL, Places
 from .pool import Pool
+
+# Suggested to a caller whose model's host is away, in seconds.
+HOST_RETRY = 5.0
 
 
 class Admission:
@@ -20,12 +26,14 @@ class Admission:
         models_in_cache: int,
         pool: Pool,
         places: Places,
+        leases: Leases,
         loads: Loads,
         unload: Callable[[Model, str, float], None],
     ) -> None:
         self._models_in_cache = models_in_cache
         self._pool = pool
         self._places = places
+        self._leases = leases
         self._loads = loads
         self._unload = unload
 
@@ -67,6 +75,11 @@ class Admission:
 
     def _wait_far(self, models: Collection[Model], wanted: Model, now: float) -> None:
         """Unload the longest idle model of a host that the wanted one may have."""
+        if self._places.are_absent(wanted.spec.places):
+            names = " and ".join(wanted.spec.places)
+            away = f"{wanted.id} runs on the worker host {names}, which is not connected"
+            self._leases.refuse_waiting(wanted, ModelFailed(away, retry_after=HOST_RETRY))
+            return
         if wanted.room_since is None:
             wanted.room_since = now
         there = {

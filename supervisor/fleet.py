@@ -52,7 +52,12 @@ class Fleet:
         self._places = Places()
         self._endings = Endings(self._out, self._pool, self._leases, self._loads)
         self._admission = Admission(
-            policy.models_in_cache, self._pool, self._places, self._loads, self._unload
+            policy.models_in_cache,
+            self._pool,
+            self._places,
+            self._leases,
+            self._loads,
+            self._unload,
         )
         self._models: dict[str, Model] = {}
         self._last_tick: float | None = None

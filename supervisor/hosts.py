@@ -14,7 +14,7 @@ import structlog
 
 from kronk.shared.wire.codec import Message
 from kronk.shared.wire.sockets import worker_identity
-from kronk.shared.wire.to_host import HostBeat, HostSignal, HostSpawn, Welcome
+from kronk.shared.wire.to_host import HelloAgain, HostBeat, HostSignal, HostSpawn, Welcome
 from kronk.shared.wire.to_supervisor import HostAlive, HostExited, HostHello, HostStarted
 from kronk.shared.wire.values import PROTOCOL
 from kronk.shared.worker_hosts import KnownHosts
@@ -115,6 +115,8 @@ class Hosts:
                 self._hosts[host].last_heard = now
                 self._reconcile(now, host, running)
                 self._tell(host, HostBeat())
+            case HostAlive():
+                self._tell(host, HelloAgain())
             case HostStarted(generation, pid):
                 child = self._children.get(generation)
                 if child is not None and child.host == host:

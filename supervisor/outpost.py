@@ -32,7 +32,7 @@ from kronk.shared.wire.sockets import (
     host_identity,
     watch_connection,
 )
-from kronk.shared.wire.to_host import HostBeat, HostSignal, HostSpawn, Welcome
+from kronk.shared.wire.to_host import HelloAgain, HostBeat, HostSignal, HostSpawn, Welcome
 from kronk.shared.wire.to_supervisor import HostAlive, HostExited, HostHello, HostStarted
 from kronk.shared.wire.values import PROTOCOL
 from kronk.shared.worker_hosts import check_address
@@ -124,6 +124,8 @@ class Outpost:
                 self._spawn(generation, secret)
             case HostSignal(generation, number):
                 self._processes.signal(generation, signal.Signals(number))
+            case HelloAgain():
+                self._connected()
             case HostBeat():
                 pass
 

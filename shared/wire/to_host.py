@@ -39,4 +39,11 @@ class HostBeat:
     """The answer to each `HostAlive`."""
 
 
-CONTROL = Family("control plane of a worker host", Welcome, HostSpawn, HostSignal, HostBeat)
+@dataclass(frozen=True, slots=True)
+class HelloAgain:
+    """The server has counted the host as lost, or was started anew: say `HostHello`."""
+
+
+CONTROL = Family(
+    "control plane of a worker host", Welcome, HostSpawn, HostSignal, HostBeat, HelloAgain
+)

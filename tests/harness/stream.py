@@ -115,6 +115,11 @@ class Stream:
 
     # Waiting, and leaving.
 
+    def is_silent(self, seconds: float) -> bool:
+        """Nothing has come for so long."""
+        with self._news:
+            return bool(self.times) and time.monotonic() - self.times[-1] >= seconds
+
     def wait_for_pieces(self, count: int) -> None:
         """Until that many deltas with text have come."""
         with self._news:
