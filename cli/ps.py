@@ -163,7 +163,7 @@ def cells(status: dict[str, Any], wide: bool = False) -> tuple[str, ...]:
     """One model's row as text; what does not apply is a dash."""
     return (
         str(status["model"]),
-        _or_dash(status["pid"], str),
+        _pid(status),
         str(status["state"]),
         _or_dash(status["generation"], str),
         _or_dash(status["rss_bytes"], format_bytes),
@@ -178,6 +178,12 @@ def cells(status: dict[str, Any], wide: bool = False) -> tuple[str, ...]:
         *(_or_dash(status.get("fitted"), cell) for *_, cell in _WIDE if wide),
         _one_line(status["last_exit"]),
     )
+
+
+def _pid(status: dict[str, Any]) -> str:
+    """Of a process on another host, with that host's name."""
+    host = status.get("host")
+    return _or_dash(status["pid"], str) + (f"@{host}" if host else "")
 
 
 def _or_dash(value: Any, form: Any) -> str:
