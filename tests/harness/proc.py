@@ -76,6 +76,11 @@ def open_files(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def threads(pid: int) -> int:
+    """How many threads it has."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
 def connections(path: str) -> int:
     """Connections that the listener of this Unix socket has accepted."""
     rows = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
