@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from kronk.shared.settings import SETTINGS
 from kronk.shared.units import parse_address
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+_UNIX = "unix:"
+_NO_HOST = "http://localhost"
 _LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -37,6 +39,8 @@ class Admin:
 
     url: str
     token: str | None = field(default=None, repr=False)
+    # The server's Unix socket, where it has no other address; the URL's host means nothing then.
+    socket: str | None = None
 
     def get(self, path: str, timeout: float = 10.0) -> Any:
         """The JSON of an answer; the server's own error, as its class, when it refuses."""
@@ -66,6 +70,7 @@ class Admin:
         host = urlsplit(self.url).hostname or ""
         return httpx.Client(
             base_url=self.url,
+            transport=httpx.HTTPTransport(uds=self.socket) if self.socket else None,
             headers=headers,
             # A model may take minutes to load before the first byte; connecting may not.
             timeout=httpx.Timeout(timeout, connect=5.0),
@@ -94,7 +99,18 @@ def find_server(api_host: str | None = None, base_path: str | None = None) -> Ad
     if given := os.environ.get(setting.env):
         return _admin(given, setting.env)
     facts = server_facts(find_base_path(base_path))
-    return _admin(str(facts["api"]) if "api" in facts else setting.default, setting.name)
+    return running_server(facts) or _admin(setting.default, setting.name)
+
+
+def running_server(facts: Mapping[str, Any]) -> Admin | None:
+    """The server that wrote this about itself."""
+    if "api" not in facts:
+        return None
+    address = str(facts["api"])
+    if address.startswith(_UNIX):
+        token = os.environ.get("KRONK_TOKEN")
+        return Admin(_NO_HOST, token, socket=address.removeprefix(_UNIX))
+    return _admin(address, _BY_NAME["api_host"].name)
 
 
 def find_base_path(base_path: str | None = None) -> BasePath:

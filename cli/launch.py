@@ -16,9 +16,8 @@ from kronk.shared import exits
 from kronk.shared.errors import KronkError, ServerError
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings, to_environment
-from kronk.shared.units import parse_address
 
-from .client import Admin, server_facts
+from .client import Admin, running_server, server_facts
 from .loglines import readable
 from .progress import waiting
 
@@ -79,7 +78,8 @@ class _Starting:
         # Until it has written its own pid, whoever answers at the address is another server.
         if facts.get("pid") != self.process.pid:
             return None
-        admin = Admin(parse_address(str(facts["api"])).url)
+        admin = running_server(facts)
+        assert admin is not None, "a server that writes its pid down writes its address too"
         try:
             admin.get("/v1/readiness", timeout=2.0)
         except KronkError:

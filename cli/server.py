@@ -1,4 +1,4 @@
-"""`kronk server start`, `stop` and `logs`."""
+"""`kronk server start`, `stop`, `reload` and `logs`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import typer
 from rich.console import Console
 
 from kronk.shared import exits, model_config, settings
-from kronk.shared.errors import InvalidArgument, NotFound
+from kronk.shared.errors import InvalidArgument, NotFound, ServerError
 from kronk.shared.paths import BasePath
 from kronk.shared.units import parse_duration
 
 from . import halt, launch, loglines
-from .client import find_base_path, server_facts
+from .client import find_base_path, running_server, server_facts
 from .options import BasePathOption, WithSwitches, with_settings
+
+# The server itself answers within 30 s.
+_RELOAD_WITHIN = 40.0
 
 server_app = typer.Typer(
     help="Start and stop the server, read its log.",
@@ -85,6 +88,33 @@ def stop(
     except ValueError as error:
         raise InvalidArgument(f"--timeout: {error}, got {timeout!r}", param="timeout") from error
     print(halt.stop(find_base_path(base_path), seconds))
+
+
+@server_app.command()
+def reload(base_path: BasePathOption = None) -> None:
+    """Read the model-config file again; what is wrong with it is said, and nothing changes.
+
+    Models in use go on as before until their requests have ended. Settings given by flags or
+    environment variables change with a restart only.
+    """
+    base = find_base_path(base_path)
+    if not halt.read_lock(base).held:
+        raise NotFound(f"Kronk is not running on {base.root}")
+    admin = running_server(server_facts(base))
+    if admin is None:
+        raise ServerError("the server is just starting and has no address yet; try again")
+    done = admin.post("/v1/kronk/reload", {}, timeout=_RELOAD_WITHIN)
+    for line in reloaded(done["changed"], done["later"]):
+        print(line)
+
+
+def reloaded(changed: list[str], later: list[str]) -> list[str]:
+    """What a reload came to, in words."""
+    if not changed and not later:
+        return ["Nothing has changed."]
+    lines = [f"Changed: {name}" for name in changed if name not in later]
+    waiting = "in use, goes on as before until its requests have ended"
+    return lines + [f"Changed: {name} ({waiting})" for name in later]
 
 
 @server_app.command()

@@ -29,6 +29,7 @@ from .routes import (
     models,
     ollama,
     ollama_models,
+    reload,
     rerank,
     responses,
     tokens,
@@ -53,6 +54,7 @@ ROUTES = (
     ollama_models,
     health,
     kronk,
+    reload,
     landing,
 )
 

@@ -15,6 +15,7 @@ from kronk.shared.child import Birth
 from kronk.shared.errors import Timeout, WireError
 from kronk.shared.paths import BasePath
 from kronk.shared.wire import to_gateway
+from kronk.shared.wire.codec import Message
 from kronk.shared.wire.curve import Doorman
 from kronk.shared.wire.sockets import (
     GATEWAY_IDENTITY,
@@ -26,8 +27,8 @@ from kronk.shared.wire.sockets import (
     worker_identity,
     worker_of,
 )
-from kronk.shared.wire.to_gateway import Attach, Drain, Status, WorkerLost
-from kronk.shared.wire.to_supervisor import Hello, StatusRequest
+from kronk.shared.wire.to_gateway import Attach, Drain, Ping, Reloaded, Reread, Status, WorkerLost
+from kronk.shared.wire.to_supervisor import Hello, Pong, Reload, StatusRequest
 from kronk.shared.wire.values import PROTOCOL
 from kronk.shared.worker_hosts import KnownHosts
 
@@ -42,11 +43,18 @@ log = structlog.get_logger()
 class Link:
     """Owns the sockets. Made on the running loop; `close` when done."""
 
-    def __init__(self, birth: Birth, base: BasePath, on_drain: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        birth: Birth,
+        base: BasePath,
+        on_drain: Callable[[], None],
+        on_reread: Callable[[], None],
+    ) -> None:
         assert birth.data is not None, "the supervisor gives the gateway a data address"
         self._birth = birth
         self._on_drain = on_drain
-        self._asks: dict[int, asyncio.Future[Status]] = {}
+        self._on_reread = on_reread
+        self._asks: dict[int, asyncio.Future[Message]] = {}
         self._next_ask = 0
         self._context: zmq.Context[Any] = zmq.Context()
         self.exchange = Exchange(
@@ -90,13 +98,24 @@ class Link:
 
     async def status(self, seconds: float) -> Status:
         """What the supervisor knows of models and processes; `Timeout` when it does not answer."""
+        answer = await self._answer(StatusRequest, seconds)
+        assert isinstance(answer, Status)
+        return answer
+
+    async def reload(self, seconds: float) -> Reloaded:
+        """Have the configuration read again; `Timeout` when the disk does not answer."""
+        answer = await self._answer(Reload, seconds)
+        assert isinstance(answer, Reloaded)
+        return answer
+
+    async def _answer(self, question: Callable[[int], Message], seconds: float) -> Message:
         self._next_ask += 1
         ask = self._next_ask
-        answer: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._asks[ask] = answer
         try:
             async with asyncio.timeout(seconds):
-                self._control.send(StatusRequest(ask))
+                self._control.send(question(ask))
                 return await answer
         except (TimeoutError, PeerGone) as error:
             raise Timeout(f"the supervisor did not answer within {seconds:g} s") from error
@@ -162,7 +181,7 @@ class Link:
 
     def _on_control(self, _peer: bytes, _generation: int, message: Any) -> None:
         match message:
-            case Status():
+            case Status() | Reloaded():
                 answer = self._asks.get(message.ask)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
@@ -171,6 +190,10 @@ class Link:
                 self._hand_over(message)
             case Drain():
                 self._on_drain()
+            case Reread():
+                self._on_reread()
+            case Ping(ask):
+                self._control.send(Pong(ask))
             case _:
                 self._hand_over(message)
 

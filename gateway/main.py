@@ -12,14 +12,15 @@ import time
 import structlog
 import uvloop
 
-from kronk.shared import child, exits, log, model_config, settings
-from kronk.shared.errors import InvalidArgument, Overloaded
+from kronk.shared import child, exits, log, settings
+from kronk.shared.errors import Overloaded
 from kronk.shared.paths import BasePath
 
 from .app import make_app
 from .batches.files import Files
 from .batches.runner import Runner
 from .batches.store import Batches
+from .configuration import Configuration
 from .database import Database
 from .disk import Disk
 from .link import Link
@@ -40,6 +41,7 @@ def main() -> None:
     """Live from birth to drain."""
     birth = child.read_birth()
     child.die_with_parent(birth.parent, signal.SIGTERM)
+    child.raise_oom_score(child.GATEWAY_OOM_SCORE)
     config = settings.from_environment()
     log.configure(process="gateway", level=config.log_level)
     uvloop.run(Process(birth, config).run())
@@ -52,14 +54,16 @@ class Process:
         self._birth = birth
         self._settings = config
         self._activity = Activity()
+        self._configuration = Configuration(config, BasePath(config.base_path))
         self._link: Link | None = None
 
     async def run(self) -> None:
         """Serve until drained."""
         loop = asyncio.get_running_loop()
-        assert self._birth.listen_fd is not None, "the supervisor gives us the listening socket"
-        listener = socket.socket(fileno=self._birth.listen_fd)
-        link = self._link = Link(self._birth, BasePath(self._settings.base_path), self._drain)
+        listeners = [socket.socket(fileno=handle) for handle in self._birth.listen_fds]
+        assert listeners, "the supervisor gives us what to listen on"
+        base = BasePath(self._settings.base_path)
+        link = self._link = Link(self._birth, base, self._drain, self._configuration.reread)
         child.on_parent_gone(lambda: self._orphaned(loop))
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         # Ctrl-C reaches the whole terminal; the supervisor decides what it means.
@@ -72,7 +76,7 @@ class Process:
         runner = asyncio.create_task(Runner(services).run(), name="batches")
         stopper = asyncio.create_task(self._stop_when_drained(link, server, runner), name="stopper")
         try:
-            await server.serve(sockets=[listener])
+            await server.serve(sockets=listeners)
         finally:
             stopper.cancel()
             await _end(sweeper)
@@ -87,7 +91,7 @@ class Process:
         return Services(
             settings=self._settings,
             base=base,
-            configs=self._configs(),
+            configuration=self._configuration,
             link=link,
             activity=self._activity,
             disk=Disk(),
@@ -96,15 +100,6 @@ class Process:
             files=files,
             batches=Batches(database.table("batches"), files),
         )
-
-    def _configs(self) -> dict[str, model_config.ModelConfig]:
-        try:
-            return model_config.load_file(self._settings.model_config_file)
-        except InvalidArgument as error:
-            # The supervisor read a good file at its start. One that was spoilt since must not
-            # keep a restarted gateway from serving; only variants are missing in its lists.
-            logger.error("cannot read the model configuration", reason=error.message)
-            return {}
 
     def _drain(self) -> None:
         if self._link is not None:

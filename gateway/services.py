@@ -12,6 +12,7 @@ from kronk.shared.settings import Settings
 
 from .batches.files import Files
 from .batches.store import Batches
+from .configuration import Configuration
 from .database import Database
 from .disk import Disk
 from .link import Link
@@ -25,7 +26,7 @@ class Services:
 
     settings: Settings
     base: BasePath
-    configs: dict[str, ModelConfig]
+    configuration: Configuration
     link: Link
     activity: Activity
     disk: Disk
@@ -33,6 +34,11 @@ class Services:
     responses: ResponseStore
     files: Files
     batches: Batches
+
+    @property
+    def configs(self) -> dict[str, ModelConfig]:
+        """The configuration of models that is in force now."""
+        return self.configuration.models
 
 
 def services_of(request: Request) -> Services:

@@ -7,6 +7,7 @@ thread), and the supervisor's killpg on an orderly stop.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -15,10 +16,16 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from . import exits
 
 _PR_SET_PDEATHSIG = 1
+
+# What the kernel ends first when memory runs out: a worker, which takes one model along, before the
+# gateway, which takes all answers along, before the supervisor.
+WORKER_OOM_SCORE = 500
+GATEWAY_OOM_SCORE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +39,8 @@ class Birth:
     # ZeroMQ addresses; the data plane is bound by the gateway, which alone gets its address here.
     control: str
     data: str | None = None
-    # The API's listening socket, inherited; the gateway's only.
-    listen_fd: int | None = None
+    # The API's listening sockets, inherited; the gateway's only.
+    listen_fds: tuple[int, ...] = ()
     # Where workers of other hosts dial the data plane, and the secret key it is known by; the
     # gateway's only, where there are such hosts.
     far_data: str | None = None
@@ -58,7 +65,8 @@ def read_birth() -> Birth:
             print("this process is started by `kronk server start`, not by hand", file=sys.stderr)
             raise SystemExit(exits.USAGE)
         line += byte
-    return Birth(**json.loads(line))
+    fields = json.loads(line)
+    return Birth(**fields | {"listen_fds": tuple(fields["listen_fds"])})
 
 
 def die_with_parent(parent: int, with_signal: signal.Signals) -> None:
@@ -68,6 +76,18 @@ def die_with_parent(parent: int, with_signal: signal.Signals) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         os._exit(exits.ORPHANED)
+
+
+def raise_oom_score(score: int) -> None:
+    """Be chosen before others when the kernel runs out of memory: from 0, the usual, to 1000.
+
+    A score that is higher already stays. Lowering one takes privileges, raising it none.
+    """
+    path = Path("/proc/self/oom_score_adj")
+    # A read-only /proc: the kernel then chooses by size alone.
+    with contextlib.suppress(OSError):
+        if int(path.read_text()) < score:
+            path.write_text(str(score))
 
 
 def on_parent_gone(act: Callable[[], None]) -> None:

@@ -84,13 +84,28 @@ class ModelConfig:
 
 def load_file(path: Path | None) -> dict[str, ModelConfig]:
     """Model id to configuration; `InvalidArgument` names file, model and key."""
+    return parse_file(read_file(path), path)
+
+
+def read_file(path: Path | None) -> str:
+    """The file's text, empty without a file; `InvalidArgument` when it cannot be read."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise InvalidArgument(f"model config {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidArgument(f"model config {path}: not YAML: {error}") from error
+
+
+def parse_file(text: str, path: Path | None) -> dict[str, ModelConfig]:
+    """The same of a text that was read from the file at `path` before."""
     if path is None:
         return {}
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise InvalidArgument(f"model config {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise InvalidArgument(f"model config {path}: not YAML: {error}") from error
     models = (document or {}).get("models") if isinstance(document or {}, dict) else None
     if not isinstance(models, dict):

@@ -80,6 +80,11 @@ class BasePath:
         return self.run / "server.json"
 
     @property
+    def configuration(self) -> Path:
+        """The text of the model configuration that is in force, as the server last read it."""
+        return self.run / "model-config.yaml"
+
+    @property
     def downloads(self) -> Path:
         """Partial downloads: on the models' own file system, so that the last step is a rename."""
         return self.models / ".downloads"

@@ -94,6 +94,16 @@ class Address:
         return f"http://{host}:{self.port}" if host else f"http://{self}"
 
 
+@dataclass(frozen=True, slots=True)
+class UnixAddress:
+    """A Unix socket, by the path of its file or, beginning with NUL, its abstract name."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
 def parse_address(text: str) -> Address:
     """`host:port`, `:port` (all interfaces) or `[v6]:port`."""
     host, separator, port = text.removeprefix("http://").rstrip("/").rpartition(":")

@@ -11,11 +11,12 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from kronk.shared import exits
 from kronk.shared.paths import BasePath
-from kronk.shared.units import Address
+from kronk.shared.units import Address, UnixAddress
 
 # Connections that wait while a gateway is replaced.
 _BACKLOG = 1024
@@ -97,10 +98,18 @@ def listen(address: Address) -> socket.socket:
     return server
 
 
-def bound_address(server: socket.socket) -> Address:
+def bound_address(server: socket.socket) -> Address | UnixAddress:
     """Where it really listens: the port may have been chosen by the system."""
-    host, port, *_ = server.getsockname()
-    return Address(host, port)
+    name = server.getsockname()
+    if server.family == socket.AF_UNIX:
+        return UnixAddress(os.fsdecode(name))
+    return Address(name[0], name[1])
+
+
+def api_address(servers: Sequence[socket.socket]) -> Address | UnixAddress:
+    """The address to tell people, where there are several: they have more use for a port."""
+    addresses = [bound_address(server) for server in servers]
+    return next((found for found in addresses if isinstance(found, Address)), addresses[0])
 
 
 class Census:

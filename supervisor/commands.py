@@ -9,6 +9,8 @@ from typing import Literal
 
 from kronk.shared.settings import Settings, to_environment
 
+from .notify import for_children
+
 Role = Literal["gateway", "worker"]
 
 # -P: a folder with a `kronk` or `msgpack.py` in it must not win over what is installed.
@@ -28,4 +30,4 @@ class Commands:
 
 def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
     """What a child sees: the settings in force, whichever flag or variable they came from."""
-    return {**inherited, **to_environment(settings)}
+    return {**for_children(inherited), **to_environment(settings)}

@@ -33,7 +33,9 @@ from kronk.shared.wire.to_supervisor import (
     LeaseReturn,
     LoadFailed,
     LoadProgress,
+    Pong,
     Ready,
+    Reload,
     StatusRequest,
 )
 from kronk.shared.wire.values import PROTOCOL
@@ -45,7 +47,7 @@ log = structlog.get_logger()
 
 _MAY_SAY: dict[str, tuple[type, ...]] = {
     "worker": (LoadProgress, Ready, LoadFailed),
-    "gateway": (LeaseRequest, LeaseReturn, StatusRequest),
+    "gateway": (LeaseRequest, LeaseReturn, StatusRequest, Reload, Pong),
 }
 # The supervisor was there before every generation.
 _OUR_GENERATION = 0

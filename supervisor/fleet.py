@@ -26,6 +26,7 @@ from .loads import Loads
 from .model import LOAD_WITHIN, Model
 from .placing import Places
 from .pool import STOP_GRACE, Pool
+from .reloads import Reloads
 from .verdict import Ending
 from .workers import Worker
 
@@ -59,6 +60,7 @@ class Fleet:
             self._loads,
             self._unload,
         )
+        self._reloads = Reloads(self._leases, self._unload)
         self._models: dict[str, Model] = {}
         self._last_tick: float | None = None
         self._is_draining = False
@@ -242,11 +244,40 @@ class Fleet:
         """The cause of a model's failures was repaired: forget them and try when next wanted."""
         model = self._models.get(self._leases.id_of(name))
         if model is not None:
-            model.failures.reset()
-            model.refusal = None
-            if model.state in (State.BACKOFF, State.FAILED):
-                model.enter(Event.CALMED, now)
+            model.forgive(now)
         return self._settle(now)
+
+    def reconfigured(
+        self, now: float, specs: Mapping[str, LoadSpec | KronkError]
+    ) -> tuple[frozenset[str], list[Action]]:
+        """The configuration is another now: what it makes of each known model. Returns the ids of
+        those that change."""
+        # An alias may be another model's.
+        self._leases.forget_names()
+        changed = {
+            name
+            for name, spec in specs.items()
+            if name in self._models and self._reloads.want(self._models[name], spec)
+        }
+        return frozenset(changed), self._settle(now)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The ids of all models that a request ever meant."""
+        return frozenset(self._models)
+
+    @property
+    def outdated(self) -> frozenset[str]:
+        """The ids of those that go on with an old configuration."""
+        models = self._models.values()
+        return frozenset(m.id for m in models if m.change is not None and m.state is State.READY)
+
+    @property
+    def census(self) -> tuple[int, int]:
+        """How many models are loaded, and how many requests they have."""
+        models = self._models.values()
+        loaded = sum(1 for model in models if model.state is State.READY)
+        return loaded, sum(len(model.leases) for model in models)
 
     def status(
         self, now: float, processes: Mapping[int, tuple[int, int | None]]
@@ -272,6 +303,9 @@ class Fleet:
         model = self._models.get(self._leases.id_of(name))
         if model is None:
             return None
+        if model.change is not None and isinstance(model.change.to, KronkError):
+            # It is none any more, which is to be said to whoever names it.
+            return None
         is_settled = model.state is not State.ABSENT or model.queued or model.refused(now)
         return model if is_settled else None
 
@@ -281,6 +315,7 @@ class Fleet:
         for model in self._models.values():
             if model.state is State.BACKOFF and not model.queued and _is_over(model, now):
                 model.enter(Event.CALMED, now)
+        self._reloads.settle(self._models, now)
         for name in eviction.expired(self._residents(), now):
             self._unload(self._models[name], "unused for its TTL", now)
         if not self._is_stopped:

@@ -48,6 +48,10 @@ class Leases:
         """The id of the model this name meant the last time."""
         return self._lookups.id_of(name)
 
+    def forget_names(self) -> None:
+        """Names may mean other models now."""
+        self._lookups.forget_names()
+
     def ask(self, claim: Claim, name: str, now: float) -> None:
         """Let the lease wait until the name is looked up."""
         if self._lookups.is_full:

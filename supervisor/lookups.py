@@ -22,6 +22,10 @@ class LookUps:
         """What the name meant the last time; the name itself when it was never looked up."""
         return self._ids.get(name, name)
 
+    def forget_names(self) -> None:
+        """Each name is to be looked up again."""
+        self._ids.clear()
+
     @property
     def is_full(self) -> bool:
         return sum(len(leases) for leases in self._waiting.values()) >= MOST_WAITING

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 
 import structlog
@@ -14,14 +15,16 @@ import structlog
 from kronk.shared import exits, settings
 from kronk.shared import log as logging
 from kronk.shared.errors import KronkError
-from kronk.shared.model_config import ModelConfig, load_file
+from kronk.shared.model_config import ModelConfig
 from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.wire.loading import LoadSpec
 
+from .activation import passed
 from .boot import CannotStart, Lock, cannot_write, listen
 from .commands import Commands
+from .configuration import Configuration
 from .log_sink import Output, RotatedFile, Sink, Stdout
 from .server import Supervisor
 
@@ -51,14 +54,19 @@ def serve(config: Settings, commands: Commands) -> None:
     base.prepare()
     lock = Lock(base.pid_file)
     try:
-        models = load_file(config.model_config_file)
-        with listen(config.api_host) as listener:
+        look_up = partial(resolve_model, base, config)
+        configuration = Configuration(config.model_config_file, base.configuration, look_up)
+        configuration.take()
+        with ExitStack() as listening:
+            listeners = passed(os.environ, os.getpid()) or [listen(config.api_host)]
+            for listener in listeners:
+                listening.enter_context(listener)
             sink = _open_sink(base)
             logging.configure("supervisor", config.log_level, sink.write)
             _warn_of_unknown_variables(os.environ)
-            look_up = partial(resolve_model, base, config, models)
+            supervisor = Supervisor(config, listeners, sink, configuration, os.environ, commands)
             try:
-                asyncio.run(Supervisor(config, listener, sink, look_up, commands).run())
+                asyncio.run(supervisor.run())
             finally:
                 sink.close()
     finally:

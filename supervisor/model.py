@@ -12,6 +12,7 @@ from kronk.shared.wire.values import Priority, Purpose
 from .eviction import Resident, expiry
 from .lifecycle import RESIDENT, Event, State, after
 from .placing import LOCAL
+from .reload import Change
 from .restart import Restarts
 from .workers import Worker
 
@@ -61,6 +62,8 @@ class Model:
         self.restarts = 0
         self.crashed = False
         self.last_exit: str | None = None
+        # What it is to become, when the configuration was changed under it.
+        self.change: Change | None = None
         # What every request is told for a while, with the time that ends it.
         self.refusal: KronkError | None = None
         self.refusal_until = now
@@ -142,6 +145,13 @@ class Model:
         error = self.refusal
         return type(error)(error.message, param=error.param, retry_after=left)
 
+    def forgive(self, now: float) -> None:
+        """The cause of its failures was repaired: forget them, and try when it is next wanted."""
+        self.failures.reset()
+        self.refusal = None
+        if self.state in (State.BACKOFF, State.FAILED):
+            self.enter(Event.CALMED, now)
+
     def refuse_until(self, until: float, error: KronkError) -> None:
         self.refusal = error
         self.refusal_until = until
@@ -158,7 +168,7 @@ class Model:
     def most_waiting(self) -> int:
         """Requests that may be in `waiting`: many while it is not loaded, and then as many as its
         queue is deep."""
-        if self.state is not State.READY or self.worker is None:
+        if self.state is not State.READY or self.worker is None or self.is_closed:
             return MOST_WAITING
         return max(self.worker.places - self.capacity, 0)
 
@@ -176,11 +186,16 @@ class Model:
 
     def grantable(self) -> list[int]:
         """Move leases from waiting to granted, as many as the worker takes."""
-        if self.state is not State.READY or self.worker is None:
+        if self.state is not State.READY or self.worker is None or self.is_closed:
             return []
         granted = self._take(self.waiting, [one for one in self.waiting if one in self.slotless])
         granted += self._grant(self.waiting, self.capacity)
         return granted if self.waiting else granted + self._grant(self.batch, self._batch_capacity)
+
+    @property
+    def is_closed(self) -> bool:
+        """Its process takes no new request: the next one does, with another configuration."""
+        return self.change is not None and self.change.is_closed
 
     @property
     def in_slots(self) -> int:

@@ -94,7 +94,7 @@ class Processes:
                 stdout=child_end,
                 stderr=child_end,
                 env=environment,
-                pass_fds=() if birth.listen_fd is None else (birth.listen_fd,),
+                pass_fds=birth.listen_fds,
                 bufsize=0,
                 # A group of its own: Ctrl-C reaches the supervisor only, a kill all grandchildren.
                 process_group=0,

@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -18,7 +19,7 @@ import structlog
 from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.child import Birth
-from kronk.shared.errors import KronkError
+from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.files import write_atomically
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
@@ -27,6 +28,8 @@ from kronk.shared.wire.codec import Message
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.to_supervisor import (
     Hello,
+    Pong,
+    Reload,
     StatusRequest,
 )
 from kronk.shared.worker_hosts import KnownHosts, port_of, server_secret
@@ -35,20 +38,24 @@ from . import cause, events, health, report
 from .actions import (
     Action,
 )
-from .boot import CannotStart, Census, bound_address, cannot_write
+from .announce import Phase, Situation, Watchdog
+from .boot import CannotStart, Census, api_address, cannot_write
 from .cause import Exit
 from .children import AnyChild, Children
 from .commands import Commands, Role, environment
+from .configuration import Configuration
 from .control import Control
 from .fleet import Fleet, Policy
 from .front import Front
 from .hands import Hands
 from .hosts import Hosts
 from .log_sink import Sink
+from .notify import notifier, watchdog_seconds
 from .placing import LOCAL
 from .processes import Child, Processes
-from .resolver import Resolve as ResolveFunction
+from .reloader import NOBODY, Reloader
 from .resolver import Resolver
+from .service import Service
 from .workers import HELLO_WITHIN
 
 log = structlog.get_logger()
@@ -73,16 +80,18 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         sink: Sink,
-        resolve: ResolveFunction,
+        configuration: Configuration,
+        service_manager: Mapping[str, str],
         commands: Commands | None = None,
     ) -> None:
         self._settings = settings
         self._base = BasePath(settings.base_path)
-        self._listener = listener
+        self._listeners = listeners
         self._sink = sink
-        self._resolve = resolve
+        self._configuration = configuration
+        self._service_manager = service_manager
         self._commands = commands or Commands()
         self._census = Census(self._base)
         self._generations = itertools.count(1)
@@ -104,7 +113,7 @@ class Supervisor:
         self._hosts = self._known_hosts()
         self._children = Children(self._processes, self._hosts)
         self._control = Control(self._control_address, self._children, self._on_message)
-        self._resolver = Resolver(self._resolve, self._on_resolved)
+        self._resolver = Resolver(self._configuration, self._on_resolved)
         self._hands = Hands(
             self._children,
             self._control,
@@ -112,6 +121,19 @@ class Supervisor:
             self._front,
             spawn=self._start_worker,
             data_addresses=(self._data_address, self._far_data_address),
+        )
+        self._reloader = Reloader(
+            self._resolver,
+            self._fleet,
+            clock=lambda: self._now,
+            did=self._did,
+            tell=self._hands.tell_gateway,
+            ended=self._tell_manager,
+        )
+        self._service = Service(
+            notifier(self._service_manager),
+            Watchdog(watchdog_seconds(self._service_manager, os.getpid())),
+            ask=lambda number: self._hands.tell_gateway(to_gateway.Ping(number)),
         )
         try:
             self._listen_far()
@@ -128,7 +150,7 @@ class Supervisor:
         self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         if left := self._census.sweep():
             log.warning("killed processes of a supervisor that died", pids=left)
-        api = bound_address(self._listener)
+        api = api_address(self._listeners)
         facts = {
             "pid": os.getpid(),
             "api": str(api),
@@ -158,6 +180,7 @@ class Supervisor:
             if self._hosts is not None:
                 self._hosts.forgive(now)
         self._last_tick = now
+        self._service.tick(now, self._situation())
         if self._stage is Stage.RUNNING and self._front.is_due(now):
             self._start_gateway()
         if self._front.is_late(now) and self._front.generation is not None:
@@ -177,7 +200,12 @@ class Supervisor:
         # From the last tick, not from now: events come oftener than ticks and would put it off
         # for ever.
         last = now if self._last_tick is None else self._last_tick
-        times = [last + TICK_SECONDS, self._fleet.deadline(), self._stage_ends]
+        times = [
+            last + TICK_SECONDS,
+            self._fleet.deadline(),
+            self._stage_ends,
+            self._service.deadline(),
+        ]
         if self._stage is Stage.RUNNING:
             times.append(self._front.deadline())
         due = min(time for time in times if time is not None)
@@ -222,7 +250,8 @@ class Supervisor:
         birth = Birth(generation, secrets.token_hex(32), os.getpid(), self._control_address)
         if not is_gateway:
             return birth
-        birth = replace(birth, data=self._data_address, listen_fd=self._listener.fileno())
+        handles = tuple(listener.fileno() for listener in self._listeners)
+        birth = replace(birth, data=self._data_address, listen_fds=handles)
         if self._hosts is None:
             return birth
         return replace(birth, far_data=self._known.now().data, far_secret=self._far_secret)
@@ -338,6 +367,11 @@ class Supervisor:
                 self._control.send(child, facts)
             case Hello():
                 self._on_hello(child, message)
+            case Reload(ask):
+                self._reload(ask)
+            case Pong(ask):
+                self._service.answered(self._now, ask)
+                self._tell_manager()
             case _:
                 self._did(events.apply(self._fleet, self._now, child, message))
 
@@ -349,6 +383,7 @@ class Supervisor:
             return
         self._front.said_hello(self._now)
         log.info("gateway is up", generation=child.generation)
+        self._service.gateway_is_up(self._now)
         if self._stage is Stage.DRAINING:
             self._control.send(child, to_gateway.Drain())
 
@@ -363,6 +398,35 @@ class Supervisor:
         self._hands.act(actions)
         self._arm()
 
+    # What operators and the service manager want.
+
+    def _on_hangup(self) -> None:
+        log.info("reloading", signal="SIGHUP")
+        self._reload(NOBODY)
+
+    def _reload(self, ask: int | None) -> None:
+        if self._stage is Stage.RUNNING:
+            self._reloader.ask(ask)
+            self._tell_manager()
+        elif ask is not None:
+            error = Overloaded("the server is stopping")
+            answer = to_gateway.Reloaded(ask, code=error.code, message=error.message)
+            self._hands.tell_gateway(answer)
+
+    def _situation(self) -> Situation:
+        phase: Phase = "running"
+        if self._stage is not Stage.RUNNING:
+            phase = "draining" if self._stage is Stage.DRAINING else "stopping"
+        elif not self._service.was_answered:
+            phase = "starting"
+        elif self._reloader.is_busy:
+            phase = "reloading"
+        loaded, running = self._fleet.census
+        return Situation(phase, self._front.is_up, loaded, running)
+
+    def _tell_manager(self) -> None:
+        self._service.tell(self._situation())
+
     # The end.
 
     def _on_stop_signal(self, number: signal.Signals) -> None:
@@ -375,20 +439,23 @@ class Supervisor:
         timeout = self._settings.shutdown_timeout
         # The gateway keeps the same limit, and can tell its callers why.
         self._stage_ends = self._now + timeout + GATEWAY_GRACE if timeout else None
-        self._listener.close()
+        self._close_listeners()
+        self._tell_manager()
         self._did(self._fleet.drain(self._now))
         self._hands.tell_gateway(to_gateway.Drain())
         if self._front.generation is None:
             self._stop_now()
 
-    def _on_hangup(self) -> None:
-        log.info("SIGHUP ignored: this version does not reload its settings")
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     def _stop_now(self) -> None:
         """Tell everything to exit, the gateway too if it still runs. Idempotent."""
         if self._stage is not Stage.STOPPING:
             self._stage = Stage.STOPPING
             self._stage_ends = self._now + GATEWAY_GRACE
+            self._tell_manager()
         if self._front.generation is not None:
             self._processes.signal(self._front.generation, signal.SIGTERM)
         self._did(self._fleet.stop(self._now))
@@ -417,10 +484,12 @@ class Supervisor:
             self._processes.signal(child.generation, signal.SIGKILL)
         self._resolver.close()
         self._control.close()
-        self._listener.close()
+        self._service.close()
+        self._close_listeners()
         self._census.forget()
         for path in (
             self._base.server_file,
+            self._base.configuration,
             self._base.sockets / "control.sock",
             self._base.sockets / "data.sock",
         ):

@@ -9,7 +9,14 @@ import signal
 import sys
 
 from kronk.shared import exits
-from kronk.shared.child import Birth, die_with_parent, on_parent_gone, read_birth
+from kronk.shared.child import (
+    WORKER_OOM_SCORE,
+    Birth,
+    die_with_parent,
+    on_parent_gone,
+    raise_oom_score,
+    read_birth,
+)
 
 # Set before llama.cpp loads its libraries. Threads of a decode meet about 250 times a token.
 # Sleeping at each meeting costs three times the token's own time; spinning without bound costs
@@ -28,6 +35,7 @@ _SWITCH_INTERVAL = 0.0005
 def main() -> None:
     birth = read_birth()
     die_with_parent(birth.parent, signal.SIGKILL)
+    raise_oom_score(WORKER_OOM_SCORE)
     on_parent_gone(lambda: os._exit(exits.ORPHANED))
     faulthandler.enable()
     # Ctrl-C is the supervisor's to interpret.

@@ -102,6 +102,13 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Ping:
+    """Answered by `Pong` with the same `ask`, as soon as the gateway's loop gets to it."""
+
+    ask: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reread:
     """The model configuration has changed on disk, and is good: use it."""
 
@@ -123,6 +130,7 @@ CONTROL = Family(
     History,
     Reread,
     Drain,
+    Ping,
 )
 
 

@@ -121,6 +121,13 @@ class HistoryRequest:
     model: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to `Ping`."""
+
+    ask: int
+
+
 # From `kronk worker --connect`, on another host.
 
 
@@ -185,4 +192,5 @@ CONTROL = Family(
     Manage,
     Reload,
     HistoryRequest,
+    Pong,
 )

@@ -31,13 +31,15 @@ async def live() -> None:
     on_parent_gone(lambda: os._exit(exits.ORPHANED))
     if "broken" in sys.argv:
         sys.exit("no module named fastapi")
-    assert birth.listen_fd is not None
     clients: list[asyncio.StreamWriter] = []
     early: list[bytes] = []
 
     def receive(_: bytes, __: int, message: Any) -> None:
         if isinstance(message, to_gateway.Drain) and "stubborn" not in sys.argv:
             os._exit(exits.OK)
+        if isinstance(message, to_gateway.Ping):
+            control.send(to_supervisor.Pong(message.ask))
+            return
         fields = [getattr(message, field.name) for field in dataclasses.fields(message)]
         text = json.dumps([type(message).__name__, *fields], default=dataclasses.asdict)
         for client in clients:
@@ -64,7 +66,8 @@ async def live() -> None:
 
     if "stubborn" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    server = await asyncio.start_server(serve, sock=socket.socket(fileno=birth.listen_fd))
+    (listen_fd,) = birth.listen_fds
+    server = await asyncio.start_server(serve, sock=socket.socket(fileno=listen_fd))
     hello = to_supervisor.Hello("gateway", birth.secret, os.getpid(), PROTOCOL, __version__)
     await control.send_when_connected(hello)
     await server.serve_forever()

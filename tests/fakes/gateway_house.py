@@ -178,7 +178,7 @@ class House:
             parent=os.getpid(),
             control=control,
             data=data,
-            listen_fd=listener.fileno(),
+            listen_fds=(listener.fileno(),),
         )
         self.log_file = self.folder / "gateway.log"
         with self.log_file.open("wb") as log:

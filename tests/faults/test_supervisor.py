@@ -419,12 +419,16 @@ def test_a_second_signal_stops_at_once(start: Callable[..., House]) -> None:
     assert "stopping at once" in house.events()
 
 
-def test_a_hangup_changes_nothing(start: Callable[..., House]) -> None:
+def test_a_hangup_reloads_and_leaves_alone_what_has_not_changed(
+    start: Callable[..., House],
+) -> None:
     house = start()
     house.connect()
+    generation = house.load("a")
     house.process.send_signal(signal.SIGHUP)
-    house.until("SIGHUP ignored: this version does not reload its settings")
-    house.load("a")
+    house.until("configuration reloaded", changed=[], later=[])
+    assert house.hear("Reread") == ["Reread"]
+    assert house.load("a") == generation
 
 
 def test_a_gateway_that_cannot_start_ends_the_server_with_its_reason(

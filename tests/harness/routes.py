@@ -208,6 +208,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/liveness"),
     PlainRoute("GET", "/v1/readiness"),
     PlainRoute("GET", "/v1/kronk/ps"),
+    PlainRoute("POST", "/v1/kronk/reload"),
     PlainRoute("GET", "/v1/kronk/models"),
     PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
 )

@@ -1,0 +1,79 @@
+"""The model configuration that is in force, and how another one takes its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kronk.shared.errors import NotFound, ServerError
+from kronk.shared.files import write_atomically
+from kronk.shared.model_config import ModelConfig, parse_file, read_file
+from kronk.shared.wire.loading import LoadSpec
+
+Models = Mapping[str, ModelConfig]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reading of the configuration found, once it was taken."""
+
+    # Names of the file whose keys are others than before, or there no longer.
+    changed: frozenset[str]
+    # What each model that was asked about is to be loaded with, or why it is none any more.
+    specs: Mapping[str, LoadSpec | NotFound]
+
+
+class Configuration:
+    """Used by one thread at a time, the one that looks names up.
+
+    The text in force is kept beside the sockets: a gateway that starts later reads it there and not
+    from the operator's file, which may have been edited since, and spoilt.
+    """
+
+    def __init__(
+        self, file: Path | None, in_force: Path, look_up: Callable[[Models, str], LoadSpec]
+    ) -> None:
+        self._file = file
+        self._in_force = in_force
+        self._look_up = look_up
+        self._models: Models = {}
+
+    def take(self) -> None:
+        """Read the file for the first time; `InvalidArgument` says what is wrong with it."""
+        text = read_file(self._file)
+        models = parse_file(text, self._file)
+        self._keep(text)
+        self._models = models
+
+    def resolve(self, name: str) -> LoadSpec:
+        """What the name means now."""
+        return self._look_up(self._models, name)
+
+    def retake(self, known: Collection[str]) -> Found:
+        """Read the file again. What is raised says why it cannot be had; then nothing has changed.
+
+        A model of `known` that the new configuration cannot load is a reason too; one that it does
+        not have is not.
+        """
+        text = read_file(self._file)
+        models = parse_file(text, self._file)
+        specs = {name: self._spec(models, name) for name in known}
+        self._keep(text)
+        before, self._models = self._models, models
+        names = before.keys() | models.keys()
+        changed = (name for name in names if before.get(name) != models.get(name))
+        return Found(frozenset(changed), specs)
+
+    def _spec(self, models: Models, name: str) -> LoadSpec | NotFound:
+        try:
+            return self._look_up(models, name)
+        except NotFound as error:
+            return error
+
+    def _keep(self, text: str) -> None:
+        try:
+            write_atomically(self._in_force, text.encode(), 0o600)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ServerError(f"cannot write {self._in_force}: {reason}") from error

@@ -1,0 +1,58 @@
+"""Models on their way from one configuration to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kronk.shared.errors import KronkError
+from kronk.shared.wire.loading import LoadSpec
+
+from .leases import Leases
+from .model import Model
+from .reload import Change, Step, is_same_load, next_step
+
+
+class Reloads:
+    """`unload` ends the process of a model, for the reason it is given."""
+
+    def __init__(self, leases: Leases, unload: Callable[[Model, str, float], None]) -> None:
+        self._leases = leases
+        self._unload = unload
+
+    def want(self, model: Model, to: LoadSpec | KronkError) -> bool:
+        """The model is to be loaded so from now on, or is none any more; false where it is already
+        as it should be."""
+        if isinstance(to, LoadSpec) and is_same_load(model.spec, to):
+            was_to_change = model.change is not None
+            model.spec = replace(to, extra_buffers=model.spec.extra_buffers)
+            model.change = None
+            return was_to_change
+        model.change = Change(to, frozenset(model.leases))
+        return True
+
+    def settle(self, models: dict[str, Model], now: float) -> None:
+        """After each event: whatever has become possible."""
+        for model in [model for model in models.values() if model.change is not None]:
+            assert model.change is not None
+            match next_step(model.state, model.leases, model.change.before):
+                case Step.ADOPT:
+                    self._adopt(models, model, model.change.to, now)
+                case Step.UNLOAD:
+                    self._unload(model, "its configuration has changed", now)
+                case Step.CLOSE:
+                    model.change.is_closed = True
+                case Step.WAIT | Step.SERVE:
+                    pass
+
+    def _adopt(
+        self, models: dict[str, Model], model: Model, to: LoadSpec | KronkError, now: float
+    ) -> None:
+        model.change = None
+        if isinstance(to, KronkError):
+            self._leases.refuse_waiting(model, to)
+            del models[model.id]
+            return
+        model.spec = replace(to, extra_buffers=model.spec.extra_buffers)
+        # What it failed of may be what was repaired.
+        model.forgive(now)
