@@ -49,11 +49,12 @@ def _try(model: Path | None, *, extra_buffers: bool) -> dict[str, object]:
 
 def _decode(path: Path, *, extra_buffers: bool) -> dict[str, object]:
     # These load llama.cpp, which must come after the environment is set.
+    from kronk.shared.sizing.shape import default_threads
+
     from . import backends, library
     from .context import Context, ContextShape
     from .loader import cores, first_decode
     from .model import Model
-    from .shape import default_threads
 
     log = library.LlamaLog()
     model = Model(

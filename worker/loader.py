@@ -14,6 +14,7 @@ import structlog
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.models.projectors import is_projector
+from kronk.shared.sizing.shape import default_threads
 from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Sampling
@@ -39,7 +40,7 @@ from .pooled.kind import pooling_of, trained_positions
 from .pooled.loader import PooledLoaded
 from .report import Serving
 from .report import fitted as fit
-from .shape import default_threads, shape_context
+from .shape import shape_context
 from .speculation.build import build_drafter
 
 log = structlog.get_logger()
@@ -118,8 +119,8 @@ def load(
     shaped = shape_context(spec, rotation, cores())
     shape = shaped.shape
     context = _make_context(spec, model, shape, log_lines, report)
-    projector = _open_projector(spec, model, shape, log_lines, report)
     measured, log_lines.measured = log_lines.measured, Measured()
+    projector = _open_projector(spec, model, shape, log_lines, report)
     chosen = chat_template.choose(model, spec.template)
     if chosen.reason is not None:
         log.warning("chat template: falling back to ChatML", model=spec.model, reason=chosen.reason)

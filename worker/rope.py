@@ -8,16 +8,12 @@ the rest of YaRN's factors from that scale.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from kronk.shared.errors import ModelFailed
+from kronk.shared.sizing.shape import window_of
 from kronk.shared.wire.loading import FittedRope, RopeSpec
 
-# The manual's default (3.1): enough for chat, and memory people have.
-DEFAULT_WINDOW = 8192
-# The least a configuration may say.
-_LEAST_WINDOW = 256
 # The manual (6.8): more than this is not recommended.
 _USEFUL_RATIO = 4.0
 
@@ -52,7 +48,7 @@ class Rotation:
 
 def derive(asked: RopeSpec, window: int | None, trained: Trained) -> Rotation:
     """`ModelFailed` for a window that the model cannot have; anything odd becomes a note."""
-    tokens = _window(asked, window, trained)
+    tokens = window_of(asked, window, trained.context, trained.table, trained.original)
     if trained.table is not None and tokens > trained.table:
         raise ModelFailed(
             f"context_window {tokens} is above the {trained.table} positions this model has; they"
@@ -78,16 +74,6 @@ def derive(asked: RopeSpec, window: int | None, trained: Trained) -> Rotation:
         ),
         tuple(_notes(asked, tokens, original, trained)),
     )
-
-
-def _window(asked: RopeSpec, window: int | None, trained: Trained) -> int:
-    """As configured; else what the model was trained for, up to 8192; else, where the configuration
-    says by how much to extend, that much."""
-    known = trained.table or trained.context or DEFAULT_WINDOW
-    if window is None and asked.scaling in ("linear", "yarn") and asked.freq_scale:
-        original = asked.yarn_orig_ctx or trained.original or known
-        window = max(_LEAST_WINDOW, math.floor(original / asked.freq_scale))
-    return min(known, DEFAULT_WINDOW) if window is None else window
 
 
 def _freq_scale(asked: RopeSpec, tokens: int, original: int) -> float | None:

@@ -24,6 +24,7 @@ from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, WireEr
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
 from kronk.shared.wire.curve import parse_token
+from kronk.shared.wire.loading import Taken
 from kronk.shared.wire.sockets import (
     Channel,
     PeerGone,
@@ -46,7 +47,7 @@ from kronk.shared.wire.to_worker import (
 )
 from kronk.shared.wire.values import PROTOCOL
 
-from . import heartbeat
+from . import heartbeat, taken
 from .engine import commands
 from .inspection import inspect
 from .library import LlamaLog
@@ -163,6 +164,7 @@ class Worker:
             queue_while_away=True,
             token=self._token,
         )
+        before = taken.gpu_use()
         try:
             loaded = load(
                 order.spec,
@@ -177,7 +179,10 @@ class Worker:
             failure = ModelFailed("not enough memory to load the model")
             self._loop.call_soon_threadsafe(self._load_failed, failure)
             return
-        self._loop.call_soon_threadsafe(self._ready, loaded, order.data_address)
+        # A draft model's context is made after the model's own figures were taken.
+        scratch = loaded.fitted.compute_bytes + sum(lines.measured.scratch.values())
+        took = taken.measure(scratch, before)
+        self._loop.call_soon_threadsafe(self._ready, loaded, took, order.data_address)
         loaded.engine.run()
 
     def _report_load(self, progress: LoadProgress) -> None:
@@ -202,10 +207,10 @@ class Worker:
         # The supervisor answers with Stop, which proves that it has heard the reason.
         self._loop.call_later(_STOP_WITHIN, self.stop)
 
-    def _ready(self, loaded: Loaded | PooledLoaded, data_address: str) -> None:
+    def _ready(self, loaded: Loaded | PooledLoaded, took: Taken, data_address: str) -> None:
         self._loaded = loaded
         self._pulse.serve(loaded.engine)
-        self._tell_supervisor(Ready(loaded.fitted))
+        self._tell_supervisor(Ready(loaded.fitted, took))
         socket = connect_dealer(
             self._context,
             data_address,

@@ -6,13 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kronk.shared.errors import ModelFailed
+from kronk.shared.sizing.shape import DEFAULT_SLOTS, default_threads, guessed, rows
 from kronk.shared.wire.loading import LoadSpec
 
 from .context import ContextShape
 from .rope import Rotation
 
-# The manual's examples; `Fitted` says what it came to.
-DEFAULT_SLOTS = 4
 # llama.cpp counts cells in 32 bits and does not notice when they wrap.
 MOST_CELLS = 2**31 - 1
 
@@ -35,11 +34,8 @@ def shape_context(spec: LoadSpec, rotation: Rotation, cores: int) -> Shaped:
             f" can count: {MOST_CELLS} tokens in all",
             param="model",
         )
-    # Each generating slot has a row in every decode.
-    n_ubatch = max(min(asked.n_ubatch, window), slots)
-    n_batch = max(min(asked.n_batch, window), n_ubatch)
+    n_batch, n_ubatch, outputs = rows(asked, window, slots, guessed(spec))
     n_threads = asked.n_threads or default_threads(cores)
-    guessed = 0 if spec.speculation.mode == "none" else spec.speculation.draft_max
     shape = ContextShape(
         n_ctx=window * slots,
         n_batch=n_batch,
@@ -47,7 +43,7 @@ def shape_context(spec: LoadSpec, rotation: Rotation, cores: int) -> Shaped:
         n_seq_max=slots,
         n_threads=n_threads,
         n_threads_batch=asked.n_threads_batch,
-        n_outputs_max=min(slots * (1 + guessed), n_batch),
+        n_outputs_max=outputs,
         cache_type_k=asked.cache_type_k,
         cache_type_v=asked.cache_type_v,
         flash_attention=asked.flash_attention or "enabled",
@@ -63,8 +59,3 @@ def shape_context(spec: LoadSpec, rotation: Rotation, cores: int) -> Shaped:
     if most > cores:
         notes.append(f"{most} threads share {cores} cores, which makes every token slower")
     return Shaped(shape, tuple(notes))
-
-
-def default_threads(cores: int) -> int:
-    """All cores; from five on, one is left to the gateway and the clients."""
-    return cores - 1 if cores > 4 else cores

@@ -225,3 +225,6 @@ class Taken:
     mapped_bytes: int
     # By GPU, as `Budget.device` calls it.
     devices: dict[str, int]
+    # Set aside in main memory, and taken when a decode first fills it: the scratch memory that the
+    # first one had no use for.
+    untouched_bytes: int = 0

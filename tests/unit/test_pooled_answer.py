@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kronk.shared.errors import Internal
+from kronk.shared.sizing.shape import default_longest
 from kronk.shared.wire.to_gateway import Done, Scores, Vectors
 from kronk.worker.pooled.job import Embeddings, Job, Ranking, Work, normalized
-from kronk.worker.pooled.loader import default_longest
 from kronk.worker.pooled.score import relevance, relevance_of
 
 GIB = 2**30

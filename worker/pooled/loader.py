@@ -11,6 +11,14 @@ import structlog
 
 from kronk.shared.errors import ModelFailed
 from kronk.shared.gguf import Header
+from kronk.shared.sizing.shape import (
+    DEFAULT_TEXTS,
+    MOST_TEXTS,
+    default_longest,
+    pooled_flash_attention,
+    pooled_rows,
+    pooled_tokens,
+)
 from kronk.shared.wire.loading import (
     CacheSpec,
     ContextSpec,
@@ -38,17 +46,6 @@ from .vocabulary import Vocabulary
 
 log = structlog.get_logger()
 
-# Texts of one decode where the configuration does not say: short ones fill a decode by then.
-DEFAULT_TEXTS = 32
-# Rows of a decode without flash attention: enough for a processor to be busy with.
-_ROWS_PER_THREAD = 64
-_UNQUANTISED = ("f32", "f16", "bf16")
-# llama.cpp's limit on sequences, less the one of an unfinished text.
-_MOST_TEXTS = 255
-# The share of the machine's memory that the outputs of the longest text may take by default.
-_MEMORY_SHARE = 4
-# Shorter texts than this make no use of a model.
-_LEAST_CONTEXT = 256
 # Enough rows to reach the matrix kernels that a miscompiled build dies in.
 _CANARY_ROWS = 32
 # A token that fits every vocabulary; what it means does not matter.
@@ -123,22 +120,12 @@ def _limits(
     is_causal = header.metadata.get(f"{model.architecture}.attention.causal", True)
     # Pooling that takes the last token's output needs no other part of the text beside it.
     cut = bool(is_causal) and pooling in (Pooling.LAST, Pooling.RANK) and not model.is_recurrent
-    tokens = asked.n_ubatch
-    if _flash_attention(asked) == "disabled":
-        # Every row then looks at all rows of the decode, also those of other texts.
-        tokens = min(tokens, _ROWS_PER_THREAD * n_threads)
-    return Limits(tokens=tokens, texts=min(asked.slots or DEFAULT_TEXTS, _MOST_TEXTS), cut=cut)
+    tokens = pooled_tokens(asked, _flash_attention(asked), n_threads)
+    return Limits(tokens=tokens, texts=min(asked.slots or DEFAULT_TEXTS, MOST_TEXTS), cut=cut)
 
 
 def _flash_attention(asked: ContextSpec) -> str:
-    """On a processor off unless asked for: it rounds keys and values to half precision, which moves
-    embeddings by more than all else that llama.cpp does (a cosine of 0.9997 instead of 0.9999)."""
-    if asked.flash_attention is not None:
-        return asked.flash_attention
-    if library.has_gpu():
-        return "auto"
-    # Quantised values cannot be read without it.
-    return "disabled" if asked.cache_type_v in _UNQUANTISED else "enabled"
+    return pooled_flash_attention(asked, has_gpu=library.has_gpu())
 
 
 def _longest(
@@ -157,15 +144,6 @@ def _longest(
     )
 
 
-def default_longest(window: int, n_vocab: int, memory: int) -> int:
-    """Tokens of the longest text that is decoded whole: what the model takes, or fewer.
-
-    llama.cpp sets a row of logits aside for each token of a decode, used or not, and all of them
-    may take a quarter of `memory` in bytes.
-    """
-    return min(window, max(_LEAST_CONTEXT, memory // _MEMORY_SHARE // (4 * n_vocab)))
-
-
 def _shape(
     asked: ContextSpec,
     rotation: RopeSpec,
@@ -175,9 +153,7 @@ def _shape(
     n_threads: int,
 ) -> ContextShape:
     sequences = limits.texts + 1
-    rows = limits.tokens if limits.cut else max(limits.tokens, longest)
-    # llama.cpp plans with as many rows for each sequence, and aborts over those it has to add.
-    rows = -(-rows // sequences) * sequences
+    rows = pooled_rows(limits.tokens, longest, sequences, cut=limits.cut)
     return ContextShape(
         # One unfinished text, and a decode of others.
         n_ctx=longest + rows if limits.cut else rows,

@@ -1,0 +1,194 @@
+"""The bytes that a model will take of each device. Pure.
+
+Formulas follow what llama.cpp allocates; where it plans graphs of its own (scratch memory), they
+are upper bounds fitted to what it reports. tests/engine/test_sizing.py compares both with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kronk.shared.gguf import TENSOR_TYPES
+from kronk.shared.wire.loading import LoadSpec, SpeculationSpec
+
+from .facts import Layer, ModelFacts, ModelFiles, ProjectorFacts
+from .placing import HOST, Gpu, Homes, homes
+from .shape import Host, Shape, padded, shape_of
+
+MIB = 2**20
+# A worker before it has a model: its interpreter and heap, and the pages of its libraries.
+PROCESS_PRIVATE = 46 * MIB
+PROCESS_MAPPED = 26 * MIB
+# llama.cpp's vocabulary, by token: text, score, two maps.
+_TOKEN_BYTES = 280
+# A projector's buffers beside its weights, and the embeddings of the latest clips.
+_PROJECTOR_BASE = 12 * MIB
+_KEPT_CLIPS = 128 * MIB
+_FLOAT = 4
+_CACHE_TYPES = {name: (values, size) for name, values, size in TENSOR_TYPES.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a model is to run on."""
+
+    host: Host
+    gpus: tuple[Gpu, ...] = ()
+    # Tensor types that llama.cpp copies into another layout for this processor.
+    repacked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Bytes by device, for each part of a loaded model."""
+
+    shape: Shape
+    parts: Mapping[str, Mapping[str, int]]
+    # What caches may grow by while it runs, in main memory; not in `parts`.
+    growth_bytes: int
+
+    @property
+    def by_device(self) -> dict[str, int]:
+        """All parts together."""
+        total: Counter[str] = Counter()
+        for part in self.parts.values():
+            total.update(part)
+        return dict(total)
+
+    def part(self, name: str) -> int:
+        """One part, on all devices."""
+        return sum(self.parts.get(name, {}).values())
+
+
+def predict(spec: LoadSpec, files: ModelFiles, machine: Machine) -> Prediction:
+    """What a process takes that loads this."""
+    shape = shape_of(spec, files.model, machine.host)
+    places = homes(spec.placement, files.model, machine.gpus)
+    parts = {
+        "process": {HOST: PROCESS_PRIVATE + PROCESS_MAPPED},
+        **_model(spec, files.model, shape, places, machine),
+    }
+    if files.draft is not None:
+        parts["draft"] = _draft(spec, files.draft, shape, machine)
+    growth = spec.cache.ram_bytes if spec.cache.mode != "off" and not files.model.pools else 0
+    if files.projector is not None:
+        place = places.main if places.layers and spec.placement.n_gpu_layers != 0 else HOST
+        parts["projector"] = {place: _projector(files.projector)}
+        growth += _KEPT_CLIPS
+    if files.adapter_bytes:
+        parts["adapters"] = {HOST: files.adapter_bytes}
+    return Prediction(shape, parts, growth)
+
+
+def _model(
+    spec: LoadSpec, facts: ModelFacts, shape: Shape, places: Homes, machine: Machine
+) -> dict[str, Mapping[str, int]]:
+    context = spec.context
+    scratch = scratch_bytes(facts, shape, context.swa_full)
+    return {
+        "weights": _weights(spec, facts, places, machine),
+        "vocabulary": {HOST: facts.vocabulary * _TOKEN_BYTES},
+        "kv": _memory(spec, facts, shape, places),
+        "scratch": dict.fromkeys(places.computing, scratch),
+        "outputs": {HOST: outputs_bytes(facts, shape)},
+    }
+
+
+def _draft(spec: LoadSpec, facts: ModelFacts, shape: Shape, machine: Machine) -> dict[str, int]:
+    """Its context has the model's own measures, and keeps everything in f16."""
+    plain = replace(spec.context, cache_type_k="f16", cache_type_v="f16", swa_full=True)
+    alone = replace(spec, context=plain, speculation=SpeculationSpec())
+    one = replace(shape, outputs=shape.sequences)
+    places = homes(spec.placement, facts, machine.gpus)
+    total: Counter[str] = Counter()
+    for part in _model(alone, facts, one, places, machine).values():
+        total.update(part)
+    return dict(total)
+
+
+def _weights(spec: LoadSpec, facts: ModelFacts, places: Homes, machine: Machine) -> dict[str, int]:
+    total = Counter(places.weights)
+    on_gpus = sum(size for device, size in places.weights.items() if device != HOST)
+    if not on_gpus:
+        # Mapped or read, the whole file is in memory.
+        total[HOST] = facts.file_bytes
+    elif spec.placement.use_mmap:
+        # What went to a GPU is unmapped at the file's ends only; what is read there is let go.
+        total[HOST] = max(facts.file_bytes - on_gpus, total[HOST])
+    if spec.extra_buffers:
+        copied = sum(size for kind, size in facts.matrix_bytes if kind in machine.repacked)
+        share = 1 - on_gpus / max(facts.file_bytes, 1)
+        total[HOST] += int(copied * max(share, 0))
+    return dict(total)
+
+
+def _memory(spec: LoadSpec, facts: ModelFacts, shape: Shape, places: Homes) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    windowed = window_cells(facts, shape, spec.context.swa_full)
+    for index, layer in enumerate(facts.layers):
+        cells = windowed if layer.windowed else shape.cells
+        place = places.layers[index] if places.layers and spec.context.offload_kqv else HOST
+        total[place] += _layer_bytes(layer, cells, shape.sequences, spec)
+    return dict(total)
+
+
+def _layer_bytes(layer: Layer, cells: int, sequences: int, spec: LoadSpec) -> int:
+    keys = _stored(layer.keys * cells, spec.context.cache_type_k)
+    values = _stored(layer.values * cells, spec.context.cache_type_v)
+    return keys + values + layer.states * sequences * _FLOAT
+
+
+def _stored(count: int, kind: str) -> int:
+    values, size = _CACHE_TYPES[kind]
+    return count * size // values
+
+
+def kv_bytes(spec: LoadSpec, facts: ModelFacts, shape: Shape) -> int:
+    """Keys, values and states of a context, wherever they are."""
+    return sum(_memory(spec, facts, shape, Homes(HOST, (), {}, ())).values())
+
+
+def window_cells(facts: ModelFacts, shape: Shape, swa_full: bool) -> int:
+    """Cells of layers with a sliding window: what the window needs and one step adds."""
+    if swa_full or not facts.window:
+        return shape.cells
+    return min(shape.cells, padded(facts.window * shape.sequences + shape.n_ubatch))
+
+
+def scratch_bytes(facts: ModelFacts, shape: Shape, swa_full: bool) -> int:
+    """Memory for the graph of one decode: the greatest of its stages."""
+    count = shape.n_ubatch
+    mask_of = 2 if shape.flash_attention else _FLOAT
+    has_windows = any(layer.windowed for layer in facts.layers)
+    attends = any(layer.keys for layer in facts.layers)
+    masks = shape.cells if attends else 0
+    if attends and has_windows:
+        masks += window_cells(facts, shape, swa_full)
+    looked_at = shape.cells
+    if not facts.causal:
+        # Without memory, rows look at one another.
+        masks = looked_at = count
+    scores = 0 if shape.flash_attention else count * looked_at * facts.heads
+    row = facts.width + _PER_ROW
+    attention = scores + 6 * count * row
+    forward = count * (4 * row + 3 * facts.hidden)
+    states = 2 * shape.sequences * facts.channels * facts.channel_state
+    recurrent = count * (6 * facts.channels + row) + states if facts.channels else 0
+    logits = shape.outputs * (facts.vocabulary if facts.causal else 0) + 3 * count * row
+    within = _FLOAT * max(attention, forward, recurrent)
+    return max(count * masks * mask_of + within, _FLOAT * logits)
+
+
+# Numbers of a row that are not activations: tokens, positions, where it is stored.
+_PER_ROW = 2
+
+
+def outputs_bytes(facts: ModelFacts, shape: Shape) -> int:
+    """Where results are put: logits, or embeddings and what becomes of them."""
+    return _FLOAT * shape.outputs * (5 * facts.width if facts.pools else facts.vocabulary)
+
+
+def _projector(facts: ProjectorFacts) -> int:
+    return facts.file_bytes + _PROJECTOR_BASE + _FLOAT * facts.working

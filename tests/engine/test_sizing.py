@@ -1,0 +1,106 @@
+"""Predicted sizes against what llama.cpp reports and the kernel counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import random_gguf, random_pooled
+from harness.load_once import load_once
+from kronk.shared.load_spec import Surroundings, load_spec
+from kronk.shared.model_config import parse
+from kronk.shared.sizing.look import look
+from kronk.shared.sizing.predict import Machine, Prediction, predict
+from kronk.shared.sizing.shape import Host
+from kronk.shared.wire.loading import LoadSpec
+from kronk.worker.loader import cores
+
+MODELS = Path(__file__).parents[1] / "models"
+TINY = MODELS / "tiny-chat-q8_0.gguf"
+MIB = 2**20
+HERE = Machine(Host(threads=cores(), memory_bytes=16 * 2**30))
+# llama.cpp prints sizes of buffers in hundredths of a MiB, and there are two at most.
+PRINTED = 2 * 0.01 * MIB
+
+QUANTISED = {"cache_type_k": "q8_0", "cache_type_v": "q4_0"}
+CASES: list[tuple[str, dict[str, Any]]] = [
+    ("tiny", {"context_window": 1024, "n_seq_max": 8}),
+    ("tiny", {"context_window": 300, "n_seq_max": 3, "n_ubatch": 64, **QUANTISED}),
+    ("tiny", {"context_window": 2048, "n_seq_max": 1, "flash_attention": "disabled"}),
+    ("tiny", {"context_window": 2048, "n_seq_max": 2, "use_mmap": False}),
+    ("llama", {"context_window": 1000, "n_seq_max": 2}),
+    ("swa", {"context_window": 2048, "n_seq_max": 3}),
+    ("swa", {"context_window": 2048, "n_seq_max": 3, "swa_full": False, **QUANTISED}),
+    ("swa", {"context_window": 256, "n_seq_max": 1, "swa_full": False}),
+    ("mamba", {"context_window": 1024, "n_seq_max": 5}),
+    ("hybrid", {"context_window": 1024, "n_seq_max": 3}),
+    ("moe", {"context_window": 1024, "n_seq_max": 2, "n_ubatch": 128}),
+    ("rerank", {}),
+    ("decoder", {"n_seq_max": 4, "context_window": 1024}),
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("sizing")
+    found = {"tiny": TINY, "rerank": MODELS / "tiny-rerank-q8_0.gguf"}
+    for kind in random_gguf.KINDS:
+        found[kind.name] = folder / f"{kind.name}.gguf"
+        random_gguf.write(found[kind.name], kind)
+    found["decoder"] = folder / "decoder.gguf"
+    random_pooled.decoder(found["decoder"], random_pooled.LAST)
+    return found
+
+
+def spec_of(path: Path, config: dict[str, Any], around: Surroundings) -> LoadSpec:
+    return load_spec(path.stem, path, parse(config, "test"), around)
+
+
+def check(spec: LoadSpec) -> Prediction:
+    """Load it, and hold the prediction to what was found."""
+    expected = predict(spec, look(spec), HERE)
+    took = load_once(spec)
+    shape = expected.shape
+    assert (shape.window, shape.slots, shape.n_ubatch) == (took.n_ctx, took.slots, took.n_ubatch)
+    assert expected.part("kv") == pytest.approx(took.kv_bytes, abs=PRINTED)
+    # Never less than the graph needs, and not much more.
+    assert 0.97 * took.compute_bytes <= expected.part("scratch")
+    assert expected.part("scratch") <= 1.15 * took.compute_bytes + MIB
+    total = sum(expected.by_device.values())
+    found = took.private_bytes + took.mapped_bytes
+    # Some of what is set aside is not touched before long prompts come.
+    apart = expected.part("scratch") + expected.part("outputs")
+    assert 0.97 * found <= total <= 1.1 * found + apart
+    return expected
+
+
+@pytest.mark.parametrize(("model", "config"), CASES, ids=lambda value: str(value))
+def test_a_model_takes_what_was_predicted(
+    files: dict[str, Path], model: str, config: dict[str, Any]
+) -> None:
+    check(spec_of(files[model], config, Surroundings()))
+
+
+def test_a_draft_model_counts_with_a_context_of_its_own(files: dict[str, Path]) -> None:
+    config = {"context_window": 1024, "n_seq_max": 2, "draft_model": "./draft.gguf"}
+    around = Surroundings(draft=MODELS / "tiny-chat-f16.gguf")
+    spec = spec_of(TINY, config, around)
+    expected = predict(spec, look(spec), HERE)
+    took = load_once(spec)
+    found = took.private_bytes + took.mapped_bytes
+    apart = 2 * (expected.part("scratch") + expected.part("outputs"))
+    total = sum(expected.by_device.values())
+    assert expected.part("draft") > expected.part("kv")
+    assert 0.97 * found <= total <= 1.1 * found + apart
+
+
+@pytest.mark.starter
+@pytest.mark.parametrize("config", [{}, {"context_window": 2048, "n_seq_max": 2, **QUANTISED}])
+def test_the_starter_model_takes_what_was_predicted(starter: Path, config: dict[str, Any]) -> None:
+    spec = spec_of(starter, config, Surroundings())
+    expected = check(spec)
+    took = load_once(spec)
+    found = took.private_bytes + took.mapped_bytes
+    assert sum(expected.by_device.values()) == pytest.approx(found, rel=0.1)
