@@ -20,10 +20,13 @@ from kronk.shared.units import format_bytes
 from . import show
 from .client import Admin, NoServer, find_server
 from .columns import aligned
+from .history import history
 from .options import ApiHost, BasePathOption
 from .pulling import pull_here
 
 model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+model_app.command("history")(history)
 
 Local = Annotated[
     bool, typer.Option("--local", help="Work on this machine's files, without a server.")

@@ -36,6 +36,8 @@ def response(error: KronkError, scope: Scope, headers: Mapping[str, str] | None 
     extra = dict(headers or {})
     if wait is not None:
         extra["Retry-After"] = str(max(0, math.ceil(wait)))
+        # OpenAI's clients read this one first.
+        extra["Retry-After-Ms"] = str(max(0, math.ceil(wait * 1000)))
     return Response(
         json.dumps(envelope(error, scope["path"], record_of(scope).request_id)),
         status_code=error.status,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -27,8 +28,24 @@ from kronk.shared.wire.sockets import (
     worker_identity,
     worker_of,
 )
-from kronk.shared.wire.to_gateway import Attach, Drain, Ping, Reloaded, Reread, Status, WorkerLost
-from kronk.shared.wire.to_supervisor import Hello, Pong, Reload, StatusRequest
+from kronk.shared.wire.to_gateway import (
+    Attach,
+    Drain,
+    History,
+    Ping,
+    Reloaded,
+    Reread,
+    Status,
+    WorkerLost,
+)
+from kronk.shared.wire.to_supervisor import (
+    Heartbeat,
+    Hello,
+    HistoryRequest,
+    Pong,
+    Reload,
+    StatusRequest,
+)
 from kronk.shared.wire.values import PROTOCOL
 from kronk.shared.worker_hosts import KnownHosts
 
@@ -36,6 +53,7 @@ from .exchange import Exchange
 
 # The supervisor binds before it spawns us; this is for a machine that is very busy.
 _HELLO_SECONDS = 10.0
+_BEAT_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -96,6 +114,16 @@ class Link:
         except TimeoutError as error:
             raise Timeout(f"the supervisor at {self._birth.control} does not answer") from error
 
+    async def keep_beating(self) -> None:
+        """Tell the supervisor once a second that this loop turns, for ever."""
+        beats = 0
+        while True:
+            beats += 1
+            # Not connected: the supervisor is gone, and so are we soon.
+            with contextlib.suppress(PeerGone):
+                self._control.send(Heartbeat(beats, False, None))
+            await asyncio.sleep(_BEAT_SECONDS)
+
     async def status(self, seconds: float) -> Status:
         """What the supervisor knows of models and processes; `Timeout` when it does not answer."""
         answer = await self._answer(StatusRequest, seconds)
@@ -106,6 +134,12 @@ class Link:
         """Have the configuration read again; `Timeout` when the disk does not answer."""
         answer = await self._answer(Reload, seconds)
         assert isinstance(answer, Reloaded)
+        return answer
+
+    async def history(self, model: str | None, seconds: float) -> History:
+        """How processes of this model ended, or of all; `Timeout` as above."""
+        answer = await self._answer(lambda ask: HistoryRequest(ask, model), seconds)
+        assert isinstance(answer, History)
         return answer
 
     async def _answer(self, question: Callable[[int], Message], seconds: float) -> Message:
@@ -181,7 +215,7 @@ class Link:
 
     def _on_control(self, _peer: bytes, _generation: int, message: Any) -> None:
         match message:
-            case Status() | Reloaded():
+            case Status() | Reloaded() | History():
                 answer = self._asks.get(message.ask)
                 if answer is not None and not answer.done():
                     answer.set_result(message)

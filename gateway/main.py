@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import os
 import signal
 import socket
@@ -42,6 +43,8 @@ def main() -> None:
     birth = child.read_birth()
     child.die_with_parent(birth.parent, signal.SIGTERM)
     child.raise_oom_score(child.GATEWAY_OOM_SCORE)
+    # A loop that hangs is ended by SIGABRT, and says where it hung.
+    faulthandler.enable(all_threads=True)
     config = settings.from_environment()
     log.configure(process="gateway", level=config.log_level)
     uvloop.run(Process(birth, config).run())
@@ -72,6 +75,7 @@ class Process:
         server = make_server(make_app(services), self._settings.idle_timeout)
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
+        heart = asyncio.create_task(link.keep_beating(), name="heart")
         sweeper = asyncio.create_task(services.responses.keep_swept(), name="sweeper")
         runner = asyncio.create_task(Runner(services).run(), name="batches")
         stopper = asyncio.create_task(self._stop_when_drained(link, server, runner), name="stopper")
@@ -79,6 +83,7 @@ class Process:
             await server.serve(sockets=listeners)
         finally:
             stopper.cancel()
+            await _end(heart)
             await _end(sweeper)
             await _end(runner)
             link.close()

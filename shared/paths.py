@@ -45,6 +45,11 @@ class BasePath:
         return self.logs / "kronk.log"
 
     @property
+    def history_file(self) -> Path:
+        """How processes of models ended, a line of JSON each."""
+        return self.logs / "history.jsonl"
+
+    @property
     def db(self) -> Path:
         """LMDB: stored responses, files and batches."""
         return self.root / "db"

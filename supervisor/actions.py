@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.loading import LoadSpec
+from kronk.shared.wire.status import Outcome
+
+from .cause import Exit
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,13 @@ class KillWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class AbortWorker:
+    """SIGABRT, at which it writes the stacks of its threads; a stopped one is woken for it."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """Tell the gateway: send it there, or that there is nothing to send."""
 
@@ -74,6 +84,22 @@ class TellWorkerLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """Put the end of a process into its model's history. Times are those of the fleet's clock; the
+    rest as in `Departure`."""
+
+    model: str
+    generation: int
+    started: float
+    ready: float | None
+    ended: float
+    outcome: Outcome
+    cause: str
+    exit: Exit
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A line for the log."""
 
@@ -83,7 +109,17 @@ class Note:
 
 
 Action = (
-    Resolve | Spawn | SendLoad | StopWorker | KillWorker | Grant | Refuse | TellWorkerLost | Note
+    Resolve
+    | Spawn
+    | SendLoad
+    | StopWorker
+    | KillWorker
+    | AbortWorker
+    | Grant
+    | Refuse
+    | TellWorkerLost
+    | Remember
+    | Note
 )
 
 

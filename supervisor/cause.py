@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import signal
 from dataclasses import dataclass
 
 from kronk.shared import exits
 
+from .oom import Evidence
+
 # How a process dies whose instructions or memory accesses were wrong.
 CRASH_SIGNALS = frozenset({signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT})
-_STACK = re.compile(r"\s|Thread 0x|Current thread 0x|Extension modules:|Traceback \(most recent")
+# Signals that say more than that something is wrong.
+_MEANING: dict[int, str] = {
+    signal.SIGXCPU: "its limit of processor time (ulimit -t)",
+    signal.SIGXFSZ: "its limit of file size (ulimit -f)",
+    signal.SIGSYS: "a system call that its sandbox does not allow",
+}
+_OUT_OF_MEMORY = {
+    "cgroup": "out of memory: the kernel killed a process of Kronk's cgroup",
+    "machine": "probably out of memory: the kernel killed a process of this machine for it",
+}
+# What C++ and ggml say before they abort for want of memory.
+_NO_MEMORY_WORDS = ("std::bad_alloc", "failed to allocate", "Cannot allocate memory")
 # Of stderr, quoted to a caller.
 QUOTED_LINES = 5
 QUOTED_CHARACTERS = 300
@@ -21,9 +33,14 @@ class Exit:
     """How one process ended. `returncode` is None when it could not even be started."""
 
     returncode: int | None
+    # Of its stderr, without stacks.
     last_lines: tuple[str, ...] = ()
     # In words, where it is not the process's own end that we know of.
     reason: str | None = None
+    # What its threads were doing when it died, or the last traceback it wrote.
+    stack: tuple[str, ...] = ()
+    # That the kernel killed it to get memory back; None where nothing says so.
+    out_of_memory: Evidence | None = None
 
     @property
     def signal(self) -> int | None:
@@ -52,7 +69,10 @@ def short(exit: Exit) -> str:
     if exit.returncode is None:
         return "could not be started"
     if exit.signal is not None:
-        return signal_name(exit.signal)
+        meaning = _MEANING.get(exit.signal)
+        if exit.out_of_memory is not None:
+            meaning = _OUT_OF_MEMORY[exit.out_of_memory]
+        return signal_name(exit.signal) + (f": {meaning}" if meaning else "")
     meaning = exits.MEANING.get(exit.returncode)
     return f"exit {exit.returncode}" + (f": {meaning}" if meaning else "")
 
@@ -69,22 +89,33 @@ def with_last_line(exit: Exit) -> str:
     return short(exit) + (f" ({_cut(lines[-1])})" if lines else "")
 
 
+def recorded(exit: Exit, words: str | None) -> str:
+    """`short`, behind what we ended it for if we did: what a history says."""
+    return short(exit) if words is None else f"{words} ({short(exit)})"
+
+
 def last_words(exit: Exit) -> tuple[str, ...]:
-    """The last lines of stderr without the stacks a dying interpreter prints."""
-    return tuple(line for line in exit.last_lines if line.strip() and not _STACK.match(line))
+    """The last lines of stderr that say something."""
+    return tuple(line for line in exit.last_lines if line.strip())
 
 
 def hint(exit: Exit, *, ours: bool = False) -> str | None:
     """What to look at. `ours` says that we sent the signal, so that nobody need wonder."""
     if ours:
         return None
+    if exit.out_of_memory is not None or exit.returncode == exits.NO_MEMORY or _had_no_memory(exit):
+        return "a smaller context_window or n_seq_max, or fewer --models-in-cache, need less memory"
     if exit.signal == signal.SIGKILL:
-        return "perhaps out of memory? The kernel's log (dmesg) says so"
+        return "somebody killed it: the kernel counted no kill for want of memory"
+    if exit.signal == signal.SIGBUS:
+        return "the model's file may have been cut or replaced while it was in use"
     if exit.crashed_natively:
         return "a crash in native code; `kronk doctor` checks the llama.cpp library"
-    if exit.returncode == exits.NO_MEMORY:
-        return "a smaller context_window or n_seq_max, or fewer --models-in-cache, need less memory"
     return None
+
+
+def _had_no_memory(exit: Exit) -> bool:
+    return any(words in line for line in exit.last_lines for words in _NO_MEMORY_WORDS)
 
 
 def unfit_library(exit: Exit) -> str:

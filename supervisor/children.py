@@ -30,6 +30,13 @@ class Children:
             child = self._far.get(generation)
         return child
 
+    def abort(self, generation: int) -> None:
+        """Have a process write what its threads do, and end."""
+        if self._far is not None and self._far.get(generation) is not None:
+            self._far.signal(generation, signal.SIGABRT)
+        else:
+            self._near.abort(generation)
+
     def signal(self, generation: int, number: signal.Signals) -> None:
         """To the whole group of the process; to nobody when it is gone."""
         if self._far is not None and self._far.get(generation) is not None:

@@ -25,6 +25,7 @@ from kronk.shared.wire.to_supervisor import (
     HOSTS,
     Heartbeat,
     Hello,
+    HistoryRequest,
     HostAlive,
     HostExited,
     HostHello,
@@ -47,7 +48,7 @@ log = structlog.get_logger()
 
 _MAY_SAY: dict[str, tuple[type, ...]] = {
     "worker": (LoadProgress, Ready, LoadFailed),
-    "gateway": (LeaseRequest, LeaseReturn, StatusRequest, Reload, Pong),
+    "gateway": (LeaseRequest, LeaseReturn, StatusRequest, HistoryRequest, Reload, Pong),
 }
 # The supervisor was there before every generation.
 _OUR_GENERATION = 0
@@ -150,7 +151,7 @@ class Control:
         elif isinstance(message, Hello):
             self._hello(peer, child, message)
         elif isinstance(message, Heartbeat):
-            if child.role == "worker" and peer == heartbeat_identity(generation):
+            if peer == _heart_of(child):
                 self._on_message(child, message)
             else:
                 self._drop(peer, message, "not a heartbeat's sender")
@@ -188,6 +189,11 @@ class Control:
 def _generation_of(peer: bytes) -> int:
     _, _, number = peer.partition(b"-")
     return int(number) if number.isdigit() else -1
+
+
+def _heart_of(child: AnyChild) -> bytes:
+    """A worker has a thread for it with a socket of its own; the gateway's loop is what beats."""
+    return child.identity if child.role == "gateway" else heartbeat_identity(child.generation)
 
 
 def _doubt(peer: bytes, child: AnyChild, hello: Hello) -> str | None:

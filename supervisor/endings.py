@@ -7,7 +7,7 @@ from dataclasses import replace
 from kronk.shared.errors import KronkError, ModelFailed
 
 from . import cause
-from .actions import Outbox, TellWorkerLost
+from .actions import Outbox, Remember, TellWorkerLost
 from .cause import Exit
 from .leases import Leases
 from .lifecycle import Event
@@ -15,7 +15,17 @@ from .loads import Loads
 from .model import REJECTION_LASTS, Model
 from .pool import Pool
 from .restart import GiveUp, Retry
-from .verdict import Crashed, Displaced, Expected, Facts, Rejected, RetryPlain, Unfit, judge
+from .verdict import (
+    Crashed,
+    Displaced,
+    Expected,
+    Facts,
+    Rejected,
+    RetryPlain,
+    Unfit,
+    judge,
+    outcome,
+)
 from .workers import Worker
 
 
@@ -32,21 +42,35 @@ class Endings:
         """The process of a model was reaped."""
         ending = worker.ending
         words = ending.words if ending else cause.long(exit)
+        requests = len(model.leases)
         self._leases.void_granted(model)
         model.worker = None
         if worker.fitted is not None:
             self._out.put(TellWorkerLost(worker.generation, model.id, words))
         extra_buffers = model.spec.extra_buffers
-        verdict = judge(
-            Facts(model.id, worker.fitted is not None, worker.phase, extra_buffers, ending, exit)
+        facts = Facts(
+            model.id, worker.fitted is not None, worker.phase, extra_buffers, ending, exit
+        )
+        verdict = judge(facts)
+        self._out.put(
+            Remember(
+                model.id,
+                worker.generation,
+                now if worker.taken_at is None else worker.taken_at,
+                worker.ready_at,
+                now,
+                outcome(facts, verdict),
+                cause.recorded(exit, ending.words if ending else None),
+                exit,
+                requests,
+            )
         )
         if isinstance(verdict, Expected):
             model.last_exit = None
             model.enter(Event.EXITED, now)
             self._out.note("info", "model unloaded", model=model.id, generation=worker.generation)
             return
-        by_us = f"{words} ({cause.short(exit)})"
-        model.last_exit = by_us if ending else cause.with_last_line(exit)
+        model.last_exit = cause.recorded(exit, words) if ending else cause.with_last_line(exit)
         self._pool.note_death(worker, words, exit)
         match verdict:
             case Displaced():

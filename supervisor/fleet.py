@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.wire.loading import Fitted, LoadSpec
@@ -20,6 +20,7 @@ from .actions import Action, Outbox
 from .admission import Admission
 from .cause import Exit
 from .endings import Endings
+from .health import Limits
 from .leases import Claim, Leases
 from .lifecycle import Event, State
 from .loads import Loads
@@ -39,6 +40,7 @@ class Policy:
     # Seconds, where no request says something else; 0 is for ever.
     ttl: float
     spare: bool
+    limits: Limits = field(default_factory=Limits)
 
 
 class Fleet:
@@ -47,7 +49,7 @@ class Fleet:
     def __init__(self, policy: Policy, next_generation: Callable[[], int]) -> None:
         self._policy = policy
         self._out = Outbox()
-        self._pool = Pool(self._out, next_generation)
+        self._pool = Pool(self._out, next_generation, policy.limits)
         self._leases = Leases(self._out)
         self._loads = Loads(self._out, self._pool)
         self._places = Places()
@@ -197,7 +199,7 @@ class Fleet:
             if model.state is State.LOADING and _is_over(model, now):
                 assert model.worker is not None
                 words = f"the load took more than {LOAD_WITHIN:.0f} s"
-                self._pool.kill(model.worker, words, now)
+                self._pool.abort(model.worker, words, now)
         self._leases.refuse_impatient(self._models.values(), self._admission.no_room(), now)
         return self._settle(now)
 

@@ -13,11 +13,13 @@ from kronk.shared.wire.codec import Message
 from kronk.shared.wire.loading import LoadSpec
 
 from .actions import (
+    AbortWorker,
     Action,
     Grant,
     KillWorker,
     Note,
     Refuse,
+    Remember,
     Resolve,
     SendLoad,
     Spawn,
@@ -25,6 +27,7 @@ from .actions import (
     TellWorkerLost,
 )
 from .children import Children
+from .chronicle import Chronicle
 from .control import Control
 from .front import Front
 from .hosts import FarChild
@@ -44,6 +47,7 @@ class Hands:
         control: Control,
         resolver: Resolver,
         front: Front,
+        chronicle: Chronicle,
         *,
         spawn: Callable[[int, str], None],
         data_addresses: tuple[str, str],
@@ -52,6 +56,7 @@ class Hands:
         self._control = control
         self._resolver = resolver
         self._front = front
+        self._chronicle = chronicle
         self._spawn = spawn
         self._data_addresses = data_addresses
 
@@ -69,14 +74,26 @@ class Hands:
                     getattr(log, level)(event, **fields)
                 case Resolve(name):
                     self._resolver.ask(name)
-                case Spawn(generation, place):
-                    self._spawn(generation, place)
-                case SendLoad(generation, spec):
-                    self._send_load(generation, spec)
-                case StopWorker(generation):
-                    self._stop_worker(generation)
-                case KillWorker(generation):
-                    self._children.signal(generation, signal.SIGKILL)
+                case Remember(generation=generation):
+                    child = self._children.get(generation)
+                    self._chronicle.add(action, child.pid if child else None)
+                case _:
+                    self._do_to_worker(action)
+
+    def _do_to_worker(
+        self, action: Spawn | SendLoad | StopWorker | AbortWorker | KillWorker
+    ) -> None:
+        match action:
+            case Spawn(generation, place):
+                self._spawn(generation, place)
+            case SendLoad(generation, spec):
+                self._send_load(generation, spec)
+            case StopWorker(generation):
+                self._stop_worker(generation)
+            case AbortWorker(generation):
+                self._children.abort(generation)
+            case KillWorker(generation):
+                self._children.signal(generation, signal.SIGKILL)
 
     def tell_gateway(self, message: Message) -> None:
         """Say it to the gateway that runs, if one does."""

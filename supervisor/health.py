@@ -7,6 +7,7 @@ within seconds, and a slow machine is slow at both: none of them is either.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,18 +17,38 @@ Verdict = Literal["frozen", "stuck"]
 # single step known is one 512-row prefill chunk of a large model on few cores, some ten seconds.
 FROZEN_AFTER = 60.0
 STUCK_AFTER = 60.0
+# Two heartbeats may be late on any machine.
+LEAST_FROZEN_AFTER = 3.0
 # Our own ticks come once a second. After a gap like this we were stopped ourselves (SIGSTOP, a
 # suspended machine), and so, presumably, was everybody else.
 GAP = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each sign of life may be missing, in seconds; infinity is for ever."""
+
+    frozen: float = FROZEN_AFTER
+    stuck: float = STUCK_AFTER
+
+
+def limits(stuck_after: float) -> Limits:
+    """Those of the setting, of which zero is for ever.
+
+    Who wants to know sooner than usual wants to know both sooner. Who allows more time for a step
+    does not mean the heartbeat: its thread has nothing to do that could take longer.
+    """
+    stuck = stuck_after or math.inf
+    return Limits(min(max(stuck, LEAST_FROZEN_AFTER), FROZEN_AFTER), stuck)
+
+
 def judge(
-    last_heartbeat: float | None, last_progress: float, busy: bool, now: float
+    last_heartbeat: float | None, last_progress: float, busy: bool, now: float, limits: Limits
 ) -> Verdict | None:
     """What the two clocks say; None is healthy. No heartbeat yet is not a missing one."""
-    if last_heartbeat is not None and now - last_heartbeat > FROZEN_AFTER:
+    if last_heartbeat is not None and now - last_heartbeat > limits.frozen:
         return "frozen"
-    if busy and now - last_progress > STUCK_AFTER:
+    if busy and now - last_progress > limits.stuck:
         return "stuck"
     return None
 
@@ -71,5 +92,5 @@ class Vitals:
             self.last_heartbeat = now
         self.last_progress = now
 
-    def judge(self, now: float) -> Verdict | None:
-        return judge(self.last_heartbeat, self.last_progress, self.busy, now)
+    def judge(self, now: float, limits: Limits) -> Verdict | None:
+        return judge(self.last_heartbeat, self.last_progress, self.busy, now, limits)

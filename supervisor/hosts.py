@@ -121,10 +121,11 @@ class Hosts:
                 child = self._children.get(generation)
                 if child is not None and child.host == host:
                     child.pid = pid
-            case HostExited(generation, returncode, last_lines):
+            case HostExited(generation, returncode, last_lines, stack, out_of_memory):
                 child = self._children.get(generation)
                 if child is not None and child.host == host:
-                    self._ended(child, Exit(returncode, last_lines))
+                    exit = Exit(returncode, last_lines, None, stack, out_of_memory)
+                    self._ended(child, exit)
 
     def tick(self, now: float) -> None:
         """Once a second: who has said nothing for too long."""

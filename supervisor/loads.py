@@ -23,6 +23,7 @@ class Loads:
         """Give the model a process at that place; here the spare, if there is one."""
         worker = self._pool.take(now, place)
         worker.model, model.worker = model, worker
+        worker.taken_at = now
         model.room_since = None
         if model.crashed:
             model.restarts += 1

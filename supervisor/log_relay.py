@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 
 from kronk.shared.log import timestamp
 
 REMEMBERED_LINES = 20
+# Of stacks: some ten threads, of which few are deep.
+REMEMBERED_STACK_LINES = 120
+LONGEST_STACK_LINE = 200
 # A line without end is cut here; a chat template quoted in an error is some ten thousand.
 LONGEST_LINE = 65_536
+
+# What Python writes of its threads at a fatal signal, and of an exception: the lines that begin a
+# stack are followed by indented ones.
+_STACK_BEGINS = re.compile(r"Thread 0x|Current thread|Stack \(most recent|Traceback \(most recent")
+_STACK_ENDS = re.compile(r"Extension modules:")
+_FATAL = "Fatal Python error"
 
 # In lines that were not written by our logging: C and C++ libraries, the interpreter.
 _ALARMING = ("error", "fatal", "abort", "assert", "traceback", "terminate called", "exception")
@@ -18,12 +28,15 @@ _ALARMING = ("error", "fatal", "abort", "assert", "traceback", "terminate called
 class Relay:
     """The stderr of one child."""
 
-    def __init__(self, process: str, pid: int) -> None:
+    def __init__(self, process: str, pid: int, generation: int) -> None:
         self.model: str | None = None
         self._process = process
         self._pid = pid
+        self._generation = generation
         self._rest = b""
         self._last: deque[str] = deque(maxlen=REMEMBERED_LINES)
+        self._stack: deque[str] = deque(maxlen=REMEMBERED_STACK_LINES)
+        self._is_in_stack = False
 
     def feed(self, data: bytes) -> list[str]:
         """Bytes as they came; returns the lines of JSON that are complete now."""
@@ -39,18 +52,37 @@ class Relay:
 
     @property
     def last_lines(self) -> tuple[str, ...]:
-        """What it complained about last: raw lines, and records from `warning` up."""
+        """What it complained about last: raw lines, and records from `warning` up. No stacks."""
         return tuple(self._last)
+
+    @property
+    def stack(self) -> tuple[str, ...]:
+        """The stacks it wrote at a fatal signal, or the last traceback."""
+        return tuple(self._stack)
 
     def _record(self, line: bytes) -> str:
         text = line[:LONGEST_LINE].decode(errors="replace").rstrip()
         record = _parse(text)
         if record is None:
-            self._last.append(text)
+            self._remember(text)
             return self._wrap(text)
         if record.get("level") not in ("debug", "info"):
             self._last.append(_say(record))
         return text
+
+    def _remember(self, text: str) -> None:
+        """A line that says why goes to the last lines, one that says where to the stack."""
+        if _STACK_BEGINS.match(text):
+            self._is_in_stack = True
+        elif not text[0].isspace():
+            self._is_in_stack = False
+        if self._is_in_stack:
+            self._stack.append(text[:LONGEST_STACK_LINE])
+        elif not text[0].isspace() and not _STACK_ENDS.match(text):
+            self._last.append(text)
+            if text.startswith(_FATAL):
+                # All threads follow, which is more than any traceback before it.
+                self._stack.clear()
 
     def _wrap(self, text: str) -> str:
         is_alarming = any(word in text.lower() for word in _ALARMING)
@@ -60,6 +92,7 @@ class Relay:
             "event": text,
             "process": self._process,
             "pid": self._pid,
+            "generation": self._generation,
         }
         if self.model is not None:
             record["model"] = self.model

@@ -123,7 +123,7 @@ class Outpost:
             case HostSpawn(generation, secret):
                 self._spawn(generation, secret)
             case HostSignal(generation, number):
-                self._processes.signal(generation, signal.Signals(number))
+                self._signal(generation, signal.Signals(number))
             case HelloAgain():
                 self._connected()
             case HostBeat():
@@ -175,9 +175,17 @@ class Outpost:
         log.info("worker started", generation=generation, child=process.pid)
         self._say(HostStarted(generation, process.pid))
 
+    def _signal(self, generation: int, number: signal.Signals) -> None:
+        if number == signal.SIGABRT:
+            self._processes.abort(generation)
+        else:
+            self._processes.signal(generation, number)
+
     def _on_exit(self, process: Child, exit: Exit) -> None:
         log.info("worker ended", generation=process.generation, returncode=exit.returncode)
-        message = HostExited(process.generation, exit.returncode, exit.last_lines)
+        message = HostExited(
+            process.generation, exit.returncode, exit.last_lines, exit.stack, exit.out_of_memory
+        )
         self._loop.call_later(LAST_WORDS_SECONDS, self._say, message)
         self._loop.call_soon(self._note_end)
 

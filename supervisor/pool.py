@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from . import cause, health
-from .actions import KillWorker, Outbox, Spawn, StopWorker
+from . import cause
+from .actions import AbortWorker, KillWorker, Outbox, Spawn, StopWorker
 from .cause import Exit
+from .health import Limits
 from .lifecycle import Event
 from .placing import LOCAL
 from .restart import GiveUp, Restarts, Retry
@@ -15,6 +16,8 @@ from .workers import Worker, newborn
 
 # From being asked to exit to SIGKILL. An idle worker has nothing to finish.
 STOP_GRACE = 5.0
+# From SIGABRT to SIGKILL: time to write what each thread was doing.
+ABORT_GRACE = 3.0
 # SIGKILL needs repeating only to have it in the log: a process in an uninterruptible wait.
 KILL_AGAIN = 10.0
 
@@ -22,10 +25,13 @@ KILL_AGAIN = 10.0
 class Pool:
     """Invariant: the spare is one of the workers, has no model and is not being ended."""
 
-    def __init__(self, out: Outbox, next_generation: Callable[[], int]) -> None:
+    def __init__(
+        self, out: Outbox, next_generation: Callable[[], int], limits: Limits | None = None
+    ) -> None:
         self.spare: Worker | None = None
         self._out = out
         self._next_generation = next_generation
+        self._limits = limits or Limits()
         self._workers: dict[int, Worker] = {}
         self._spare_failures = Restarts()
         self._spare_not_before = float("-inf")
@@ -56,8 +62,21 @@ class Pool:
         self._doom(worker, ending, now, STOP_GRACE)
         self._out.put(StopWorker(worker.generation))
 
+    def abort(self, worker: Worker, words: str, now: float) -> None:
+        """End it for what it did not do; before that it writes what it was doing instead."""
+        self._say_kill(worker, words)
+        self._doom(worker, Ending(words), now, ABORT_GRACE)
+        self._out.put(AbortWorker(worker.generation))
+
     def kill(self, worker: Worker, words: str, now: float) -> None:
         """It cannot be asked any more."""
+        self._say_kill(worker, words)
+        if worker.ending is None:
+            self._doom(worker, Ending(words), now, KILL_AGAIN)
+        worker.kill_at = now + KILL_AGAIN
+        self._out.put(KillWorker(worker.generation))
+
+    def _say_kill(self, worker: Worker, words: str) -> None:
         self._out.note(
             "error",
             "killing a worker",
@@ -65,10 +84,6 @@ class Pool:
             generation=worker.generation,
             cause=words,
         )
-        if worker.ending is None:
-            self._doom(worker, Ending(words), now, KILL_AGAIN)
-        worker.kill_at = now + KILL_AGAIN
-        self._out.put(KillWorker(worker.generation))
 
     def watch(self, now: float) -> None:
         """Kill whatever did not start, does not end, or shows no life."""
@@ -78,15 +93,15 @@ class Pool:
                     self.kill(worker, "it did not exit when asked to", now)
             elif worker.hello_by is not None:
                 if now >= worker.hello_by:
-                    self.kill(worker, "it did not report after its start", now)
+                    self.abort(worker, "it did not report after its start", now)
             else:
-                match worker.vitals.judge(now):
+                match worker.vitals.judge(now, self._limits):
                     case "frozen":
-                        words = f"frozen: no heartbeat for {health.FROZEN_AFTER:.0f} s"
-                        self.kill(worker, words, now)
+                        words = f"frozen: no heartbeat for {self._limits.frozen:g} s"
+                        self.abort(worker, words, now)
                     case "stuck":
-                        words = f"stuck: busy without progress for {health.STUCK_AFTER:.0f} s"
-                        self.kill(worker, words, now)
+                        words = f"stuck: busy without progress for {self._limits.stuck:g} s"
+                        self.abort(worker, words, now)
 
     def reaped(self, generation: int, exit: Exit, now: float) -> Worker | None:
         """Forget a worker that is gone; returns it when it had a model to be told."""

@@ -16,6 +16,7 @@ from kronk.shared.wire.sockets import GATEWAY_IDENTITY, worker_identity
 from .cause import Exit
 from .commands import Role
 from .log_relay import Relay
+from .oom import Kills
 
 # What a process wrote to its socket may reach us after the news of its death. During a load the
 # last thing it said (the phase, a reason) decides what its death means, and nobody uses it yet.
@@ -38,6 +39,10 @@ class Child:
     # Its stdout and stderr; None once the other end is closed.
     output: int | None
     relay: Relay
+    # Of `Kills`, at its start.
+    oom_mark: int = 0
+    # A SIGKILL was sent by us.
+    is_killed: bool = False
     said_hello: bool = False
     # Between Load and Ready.
     is_loading: bool = False
@@ -67,6 +72,7 @@ class Processes:
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._children: dict[int, Child] = {}
+        self._kills = Kills()
 
     def __iter__(self) -> Iterator[Child]:
         """The living."""
@@ -112,7 +118,8 @@ class Processes:
             popen,
             os.pidfd_open(popen.pid),
             output,
-            Relay(role, popen.pid),
+            Relay(role, popen.pid, birth.generation),
+            oom_mark=self._kills.mark(),
         )
         self._children[birth.generation] = child
         self._loop.add_reader(output, self._read, child)
@@ -127,8 +134,20 @@ class Processes:
         """Send to the whole group; to nobody when the child is gone."""
         child = self._children.get(generation)
         if child is not None and child.exit is None:
+            child.is_killed |= number == signal.SIGKILL
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, number)
+
+    def abort(self, generation: int) -> None:
+        """Have a child write what its threads do, and die of SIGABRT; a stopped one wakes for it.
+
+        To the process alone: what it started would only write stacks of its own between.
+        """
+        child = self._children.get(generation)
+        if child is not None and child.exit is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(child.pidfd, signal.SIGABRT)
+                signal.pidfd_send_signal(child.pidfd, signal.SIGCONT)
 
     def _read(self, child: Child) -> int:
         """Relay what has arrived; returns how much that was."""
@@ -156,9 +175,13 @@ class Processes:
     def _reap(self, child: Child) -> None:
         self._loop.remove_reader(child.pidfd)
         os.close(child.pidfd)
+        was_killed_by_us = child.is_killed
         # While it is a zombie its group still has its number: what it left behind goes with it.
         self.signal(child.generation, signal.SIGKILL)
         returncode = child.popen.wait()
+        evidence = None
+        if returncode == -signal.SIGKILL and not was_killed_by_us:
+            evidence = self._kills.explain(child.oom_mark)
         left = _MOST_LEFT_BYTES
         while left > 0 and (count := self._read(child)):
             left -= count
@@ -166,7 +189,8 @@ class Processes:
         self._relay(child.relay.end())
         assert child.popen.stdin is not None
         child.popen.stdin.close()
-        child.exit = Exit(returncode, child.relay.last_lines)
+        relay = child.relay
+        child.exit = Exit(returncode, relay.last_lines, None, relay.stack, evidence)
         if child.is_loading:
             self._loop.call_later(LAST_WORDS_SECONDS, self._report, child, child.exit)
         else:

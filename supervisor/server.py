@@ -27,7 +27,9 @@ from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.to_supervisor import (
+    Heartbeat,
     Hello,
+    HistoryRequest,
     Pong,
     Reload,
     StatusRequest,
@@ -42,6 +44,7 @@ from .announce import Phase, Situation, Watchdog
 from .boot import CannotStart, Census, api_address, cannot_write
 from .cause import Exit
 from .children import AnyChild, Children
+from .chronicle import Chronicle
 from .commands import Commands, Role, environment
 from .configuration import Configuration
 from .control import Control
@@ -56,7 +59,6 @@ from .processes import Child, Processes
 from .reloader import NOBODY, Reloader
 from .resolver import Resolver
 from .service import Service
-from .workers import HELLO_WITHIN
 
 log = structlog.get_logger()
 
@@ -95,7 +97,8 @@ class Supervisor:
         self._commands = commands or Commands()
         self._census = Census(self._base)
         self._generations = itertools.count(1)
-        policy = Policy(settings.models_in_cache, settings.cache_ttl, settings.spare)
+        self._limits = health.limits(settings.stuck_after)
+        policy = Policy(settings.models_in_cache, settings.cache_ttl, settings.spare, self._limits)
         self._fleet = Fleet(policy, self._generations.__next__)
         self._stage = Stage.RUNNING
         # When the present stage is over at the latest; None for no limit.
@@ -108,7 +111,8 @@ class Supervisor:
         """From the first process to the last; `CannotStart` when the gateway never came up."""
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._front = Front(self._now)
+        self._front = Front(self._now, self._limits.frozen)
+        self._chronicle = Chronicle(self._base.history_file)
         self._processes = Processes(self._sink.write, self._on_exit)
         self._hosts = self._known_hosts()
         self._children = Children(self._processes, self._hosts)
@@ -119,6 +123,7 @@ class Supervisor:
             self._control,
             self._resolver,
             self._front,
+            self._chronicle,
             spawn=self._start_worker,
             data_addresses=(self._data_address, self._far_data_address),
         )
@@ -183,16 +188,23 @@ class Supervisor:
         self._service.tick(now, self._situation())
         if self._stage is Stage.RUNNING and self._front.is_due(now):
             self._start_gateway()
-        if self._front.is_late(now) and self._front.generation is not None:
-            log.error("killing the gateway", cause="it did not report after its start")
-            self._processes.signal(self._front.generation, signal.SIGKILL)
-            self._front.postpone(HELLO_WITHIN)
+        self._watch_gateway(now)
         if self._hosts is not None:
             self._hosts.tick(now)
         self._hands.act(self._fleet.tick(now))
         if self._stage_ends is not None and now >= self._stage_ends:
             self._stage_is_over()
         self._arm()
+
+    def _watch_gateway(self, now: float) -> None:
+        generation, cure = self._front.generation, self._front.watch(now)
+        if generation is None or cure is None:
+            return
+        log.error("killing the gateway", generation=generation, cause=cure.words)
+        if cure.by == "abort":
+            self._processes.abort(generation)
+        else:
+            self._processes.signal(generation, signal.SIGKILL)
 
     def _arm(self) -> None:
         """Set the one timer to the next thing that time brings about."""
@@ -365,6 +377,9 @@ class Supervisor:
                     draining=draining,
                 )
                 self._control.send(child, facts)
+            case HistoryRequest(ask, model):
+                departures = self._chronicle.latest(model)
+                self._control.send(child, to_gateway.History(ask, departures))
             case Hello():
                 self._on_hello(child, message)
             case Reload(ask):
@@ -372,6 +387,8 @@ class Supervisor:
             case Pong(ask):
                 self._service.answered(self._now, ask)
                 self._tell_manager()
+            case Heartbeat() if child.role == "gateway":
+                self._front.beat(self._now)
             case _:
                 self._did(events.apply(self._fleet, self._now, child, message))
 
@@ -484,6 +501,7 @@ class Supervisor:
             self._processes.signal(child.generation, signal.SIGKILL)
         self._resolver.close()
         self._control.close()
+        self._chronicle.close()
         self._service.close()
         self._close_listeners()
         self._census.forget()

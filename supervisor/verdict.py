@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kronk.shared import exits
 from kronk.shared.errors import CallerError, InvalidArgument, KronkError, ModelFailed
+from kronk.shared.wire.status import Outcome
 
 from . import cause
 from .cause import Exit
@@ -97,3 +98,14 @@ def judge(facts: Facts) -> Verdict:
     if exit.returncode == exits.NO_MEMORY:
         return Crashed(ModelFailed(f"{facts.model}: {cause.long(exit)}"))
     return Crashed()
+
+
+def outcome(facts: Facts, verdict: Verdict) -> Outcome:
+    """The one word of it that the model's history has."""
+    if isinstance(verdict, Expected):
+        return "unloaded"
+    if facts.ending is not None:
+        return "killed" if facts.ending.error is None else "failed"
+    # A process that only died leaves nothing to say about its model.
+    said_why = isinstance(verdict, Rejected | Unfit | Crashed) and verdict.error is not None
+    return "failed" if said_why else "crashed"

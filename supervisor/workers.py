@@ -32,6 +32,8 @@ class Worker:
     place: str = LOCAL
     # None: the spare, or a spare that is being stopped.
     model: Model | None = None
+    # When it was given its model.
+    taken_at: float | None = None
     # The last phase of its load that it reported.
     phase: str | None = None
     # Both are set once it is ready.

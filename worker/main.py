@@ -37,7 +37,8 @@ def main() -> None:
     die_with_parent(birth.parent, signal.SIGKILL)
     raise_oom_score(WORKER_OOM_SCORE)
     on_parent_gone(lambda: os._exit(exits.ORPHANED))
-    faulthandler.enable()
+    # The supervisor ends a process that hangs by SIGABRT, and keeps what is written here of it.
+    faulthandler.enable(all_threads=True)
     # Ctrl-C is the supervisor's to interpret.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_environment()

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.dialects.paging import USUAL_LIMIT, parameter, whole_number
 from kronk.gateway.dialects.schemas import (
     COUNT,
     TEXT,
@@ -19,9 +20,10 @@ from kronk.gateway.dialects.schemas import (
     listed,
     nullable,
 )
-from kronk.gateway.services import services_of
+from kronk.gateway.services import Services, services_of
+from kronk.shared.departures import MOST_TOLD
 from kronk.shared.models import details
-from kronk.shared.wire.status import ModelStatus, ProcessStatus
+from kronk.shared.wire.status import Departure, ModelStatus, ProcessStatus
 
 from .documents import answer_documents, schema_of
 from .models import scan
@@ -30,6 +32,9 @@ router = APIRouter()
 
 STATUS_SECONDS = 2.0
 PS = listed(schema_of(ModelStatus), processes=array(schema_of(ProcessStatus)), draining=TRUTH)
+HISTORY = listed(schema_of(Departure))
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": MOST_TOLD, "default": USUAL_LIMIT}
+_HISTORY_QUERY = {"parameters": [parameter("limit", _LIMIT, "How many at most.")]}
 FILES = listed(
     closed(
         {
@@ -62,6 +67,17 @@ async def ps(request: Request) -> Response:
     )
 
 
+@router.get(
+    "/v1/kronk/history",
+    responses=answer_documents(HISTORY),
+    openapi_extra=_HISTORY_QUERY,
+    summary="How processes of models ended",
+)
+async def history(request: Request) -> Response:
+    """The ends of all models' processes, the latest first."""
+    return await _history(request, None)
+
+
 @router.get("/v1/kronk/models", responses=answer_documents(FILES), summary="Model files")
 async def models(request: Request) -> Response:
     """Every model file, those that cannot be loaded with the reason."""
@@ -77,6 +93,34 @@ async def models(request: Request) -> Response:
         for entry in await scan(services_of(request))
     ]
     return JSONResponse({"object": "list", "data": data})
+
+
+@router.get(
+    "/v1/kronk/models/{model:path}/history",
+    responses=answer_documents(HISTORY),
+    openapi_extra=_HISTORY_QUERY,
+    summary="How processes of one model ended",
+)
+async def model_history(request: Request, model: str) -> Response:
+    """The ends of one model's processes, the latest first."""
+    return await _history(request, model)
+
+
+async def _history(request: Request, model: str | None) -> Response:
+    text = request.query_params.get("limit", str(USUAL_LIMIT))
+    limit = whole_number(text, "limit", 1, MOST_TOLD)
+    departures = await _departures(services_of(request), model)
+    return JSONResponse({"object": "list", "data": [asdict(one) for one in departures[:limit]]})
+
+
+async def _departures(services: Services, model: str | None) -> tuple[Departure, ...]:
+    told = await services.link.history(model, STATUS_SECONDS)
+    if told.departures or model is None:
+        return told.departures
+    # Nothing under that name: it is another name of a model, has nothing to tell, or is none.
+    found = await asyncio.to_thread(details.describe, services.base, services.configs, model)
+    told = await services.link.history(str(found["id"]), STATUS_SECONDS)
+    return told.departures
 
 
 @router.get(

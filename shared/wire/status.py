@@ -86,7 +86,9 @@ class Departure:
     out_of_memory: bool
     # Requests it took along.
     requests: int
+    # Of its stderr, and what its threads were doing where that is known.
     last_lines: tuple[str, ...]
+    stack: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

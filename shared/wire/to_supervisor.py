@@ -165,6 +165,9 @@ class HostExited:
     generation: int
     returncode: int | None
     last_lines: tuple[str, ...]
+    # As in the supervisor's `cause.Exit`.
+    stack: tuple[str, ...] = ()
+    out_of_memory: Literal["cgroup", "machine"] | None = None
 
 
 HOSTS = Family(

@@ -70,7 +70,15 @@ async def live() -> None:
     server = await asyncio.start_server(serve, sock=socket.socket(fileno=listen_fd))
     hello = to_supervisor.Hello("gateway", birth.secret, os.getpid(), PROTOCOL, __version__)
     await control.send_when_connected(hello)
+    heart = asyncio.create_task(beat(control))
     await server.serve_forever()
+    heart.cancel()
+
+
+async def beat(control: Channel) -> None:
+    while True:
+        control.send(to_supervisor.Heartbeat(0, False, None))
+        await asyncio.sleep(1)
 
 
 if __name__ == "__main__":

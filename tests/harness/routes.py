@@ -209,7 +209,11 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/readiness"),
     PlainRoute("GET", "/v1/kronk/ps"),
     PlainRoute("POST", "/v1/kronk/reload"),
+    PlainRoute("GET", "/v1/kronk/history"),
     PlainRoute("GET", "/v1/kronk/models"),
+    PlainRoute(
+        "GET", "/v1/kronk/models/{model:path}/history", "/v1/kronk/models/nope/history", "model"
+    ),
     PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
 )
 

@@ -20,6 +20,7 @@ from kronk.supervisor.verdict import (
     Unfit,
     Verdict,
     judge,
+    outcome,
 )
 
 
@@ -33,6 +34,16 @@ from kronk.supervisor.verdict import (
         (Exit(0), "exit 0: ended normally"),
         (Exit(77), "exit 77"),
         (Exit(None), "could not be started"),
+        (Exit(-24), "SIGXCPU: its limit of processor time (ulimit -t)"),
+        (Exit(-31), "SIGSYS: a system call that its sandbox does not allow"),
+        (
+            Exit(-9, out_of_memory="cgroup"),
+            "SIGKILL: out of memory: the kernel killed a process of Kronk's cgroup",
+        ),
+        (
+            Exit(-9, out_of_memory="machine"),
+            "SIGKILL: probably out of memory: the kernel killed a process of this machine for it",
+        ),
     ],
 )
 def test_an_exit_has_a_name(exit: Exit, words: str) -> None:
@@ -44,18 +55,6 @@ def test_an_exit_has_a_name(exit: Exit, words: str) -> None:
     [
         ((), ()),
         (("one", "", "two"), ("one", "two")),
-        # What a dying interpreter prints of its stacks buries the line that says why.
-        (
-            (
-                "GGML_ASSERT(n > 0) failed",
-                "Fatal Python error: Aborted",
-                "Thread 0x00007f (most recent call first):",
-                '  File "/x/y.py", line 3 in f',
-                "Current thread 0x00007f (most recent call first):",
-                "Extension modules: a, b (total: 2)",
-            ),
-            ("GGML_ASSERT(n > 0) failed", "Fatal Python error: Aborted"),
-        ),
     ],
 )
 def test_the_last_words_are_the_lines_that_say_why(
@@ -73,6 +72,9 @@ def test_a_long_line_is_cut() -> None:
     [
         (Exit(-signal.SIGKILL), False, "memory"),
         (Exit(-signal.SIGKILL), True, None),
+        (Exit(-signal.SIGKILL, out_of_memory="cgroup"), False, "context_window"),
+        (Exit(-signal.SIGABRT, ("  what():  std::bad_alloc",)), False, "context_window"),
+        (Exit(-signal.SIGBUS), False, "cut or replaced"),
         (Exit(-signal.SIGSEGV), False, "doctor"),
         (Exit(exits.NO_MEMORY), False, "context_window"),
         (Exit(1), False, None),
@@ -140,3 +142,26 @@ def test_an_exit_code_speaks_for_a_worker_that_could_not(code: int, verdict: typ
     answer = judge(facts(Exit(code, ("tensor data out of bounds",))))
     assert isinstance(answer, verdict)
     assert "tensor data out of bounds" in str(getattr(answer, "error", None))
+
+
+@pytest.mark.parametrize(
+    ("case", "word"),
+    [
+        (facts(Exit(0), ending=Ending("ttl", expected=True)), "unloaded"),
+        # It was to end anyway, and did so by a crash.
+        (facts(Exit(-11), was_ready=True, ending=Ending("ttl", expected=True)), "unloaded"),
+        (facts(Exit(-6), was_ready=True, ending=Ending("stuck")), "killed"),
+        (facts(Exit(-6), ending=Ending("no Hello")), "killed"),
+        (facts(Exit(3), ending=Ending("bad", error=BAD)), "failed"),
+        (facts(Exit(4), ending=Ending("full", error=FULL)), "failed"),
+        (facts(Exit(exits.BAD_MODEL)), "failed"),
+        (facts(Exit(exits.NO_MEMORY)), "failed"),
+        (facts(Exit(-4), phase="first_decode", extra_buffers=False), "failed"),
+        (facts(Exit(-4), phase="first_decode"), "crashed"),
+        (facts(Exit(-11), phase="weights"), "crashed"),
+        (facts(Exit(-9), was_ready=True), "crashed"),
+        (facts(Exit(exits.NO_MEMORY), was_ready=True), "crashed"),
+    ],
+)
+def test_a_history_has_one_word_for_each_end(case: Facts, word: str) -> None:
+    assert outcome(case, judge(case)) == word

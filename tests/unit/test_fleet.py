@@ -18,11 +18,13 @@ from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.status import ModelStatus
 from kronk.shared.wire.values import Priority, Purpose
 from kronk.supervisor.actions import (
+    AbortWorker,
     Action,
     Grant,
     KillWorker,
     Note,
     Refuse,
+    Remember,
     Resolve,
     SendLoad,
     Spawn,
@@ -31,7 +33,7 @@ from kronk.supervisor.actions import (
 )
 from kronk.supervisor.cause import Exit
 from kronk.supervisor.fleet import Fleet, Policy
-from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER
+from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER, limits
 from kronk.supervisor.leases import Claim
 from kronk.supervisor.model import (
     LOAD_WITHIN,
@@ -40,7 +42,7 @@ from kronk.supervisor.model import (
     REJECTION_LASTS,
     ROOM_PATIENCE,
 )
-from kronk.supervisor.pool import KILL_AGAIN, STOP_GRACE
+from kronk.supervisor.pool import ABORT_GRACE, KILL_AGAIN, STOP_GRACE
 from kronk.supervisor.workers import HELLO_WITHIN
 
 T = TypeVar("T")
@@ -782,14 +784,76 @@ def test_a_worker_without_signs_of_life_is_killed(busy: bool, limit: float, word
         house.sleep(1)
         if busy:
             house.do("heartbeat", 1, 5, busy, None)
-    assert house.all(KillWorker) == []
+    assert house.all(AbortWorker) == []
     house.sleep(1)
-    assert house.all(KillWorker) == [KillWorker(1)]
+    assert house.all(AbortWorker) == [AbortWorker(1)]
     assert house.state("a") == "draining"
-    house.do("exited", 1, Exit(-9))
+    house.do("exited", 1, Exit(-6, stack=("Thread 0x1",)))
     assert word in house.all(TellWorkerLost)[0].cause
     assert house.state("a") == "backoff"
     assert word in (house.row("a").last_exit or "")
+    (end,) = house.all(Remember)
+    assert (end.outcome, end.exit.stack) == ("killed", ("Thread 0x1",))
+    assert word in end.cause
+    assert "SIGABRT" in end.cause
+    assert house.all(KillWorker) == []
+
+
+def test_a_worker_that_does_not_end_at_sigabrt_is_killed_and_again() -> None:
+    house = House()
+    house.load("a")
+    house.do("heartbeat", 1, 5, False, None)
+    house.sleep(FROZEN_AFTER + 1)
+    assert house.all(AbortWorker) == [AbortWorker(1)]
+    assert house.all(KillWorker) == []
+    # What it says meanwhile changes nothing.
+    house.do("heartbeat", 1, 6, False, None)
+    house.sleep(ABORT_GRACE)
+    assert house.all(KillWorker) == [KillWorker(1)]
+    house.sleep(KILL_AGAIN)
+    assert house.all(KillWorker) == [KillWorker(1), KillWorker(1)]
+    assert house.all(AbortWorker) == [AbortWorker(1)]
+
+
+def test_limits_are_those_of_the_policy() -> None:
+    house = House()
+    policy = Policy(3, 300.0, False, limits(5.0))
+    house.fleet = Fleet(policy, itertools.count(1).__next__)
+    house.load("a")
+    house.do("heartbeat", 1, 5, True, None)
+    house.sleep(5)
+    assert house.all(AbortWorker) == []
+    house.sleep(1)
+    assert house.all(AbortWorker) == [AbortWorker(1)]
+
+
+def test_every_end_of_a_models_process_is_remembered() -> None:
+    house = House(ttl=10.0)
+    house.now = 5.0
+    house.ask("a")
+    house.now = 7.0
+    house.make_ready("a")
+    house.ask("a")
+    house.now = 20.0
+    house.do("exited", 1, Exit(-11, ("boom",)))
+    (crash,) = house.all(Remember)
+    assert (crash.model, crash.generation, crash.outcome) == ("a", 1, "crashed")
+    assert (crash.started, crash.ready, crash.ended) == (5.0, 7.0, 20.0)
+    assert (crash.requests, crash.cause, crash.exit.last_lines) == (2, "SIGSEGV", ("boom",))
+    house.sleep(60)
+    house.load("b")
+    house.sleep(60)
+    house.do("exited", house.worker_of("b"), Exit(0))
+    unloaded = house.all(Remember)[-1]
+    assert (unloaded.outcome, unloaded.requests) == ("unloaded", 0)
+    assert "TTL" in unloaded.cause
+
+
+def test_the_end_of_a_spare_is_in_no_history() -> None:
+    house = House(spare=True)
+    house.do("tick")
+    house.do("exited", 1, Exit(-9))
+    assert house.all(Remember) == []
 
 
 def test_a_load_without_progress_is_killed_and_one_with_progress_is_not() -> None:
@@ -802,7 +866,7 @@ def test_a_load_without_progress_is_killed_and_one_with_progress_is_not() -> Non
         house.do("heartbeat", 1, step, True, None)
         house.do("heartbeat", 2, 0, True, None)
         house.sleep(1)
-    assert house.all(KillWorker)[0] == KillWorker(2)
+    assert house.all(AbortWorker)[0] == AbortWorker(2)
     assert house.state("a") == "loading"
 
 
@@ -813,14 +877,14 @@ def test_a_load_has_a_last_deadline_whatever_progress_it_reports() -> None:
     for step in range(int(LOAD_WITHIN)):
         house.do("heartbeat", 1, step, True, None)
         house.sleep(1)
-    assert house.all(KillWorker) == [KillWorker(1)]
+    assert house.all(AbortWorker) == [AbortWorker(1)]
 
 
 def test_a_process_that_never_says_hello_is_killed() -> None:
     house = House()
     house.ask("a")
     house.sleep(HELLO_WITHIN)
-    assert house.all(KillWorker) == [KillWorker(1)]
+    assert house.all(AbortWorker) == [AbortWorker(1)]
 
 
 def test_after_a_standstill_of_the_supervisor_itself_nobody_is_killed() -> None:
@@ -835,6 +899,7 @@ def test_after_a_standstill_of_the_supervisor_itself_nobody_is_killed() -> None:
     house.do("tick")
     house.sleep(30)
     assert house.all(KillWorker) == []
+    assert house.all(AbortWorker) == []
 
 
 # Crashes.
@@ -1178,7 +1243,7 @@ class Storm:
                     self.house.do("resolved", name, spec(name))
                 case Spawn(generation):
                     self.alive.add(generation)
-                case StopWorker(generation) | KillWorker(generation):
+                case StopWorker(generation) | KillWorker(generation) | AbortWorker(generation):
                     if generation in self.alive and self.chance.random() < 0.9:
                         self.exit(generation, 0)
                 case Refuse(lease, _):

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER, Vitals, judge, slept
+from kronk.supervisor.health import (
+    FROZEN_AFTER,
+    LEAST_FROZEN_AFTER,
+    STUCK_AFTER,
+    Limits,
+    Vitals,
+    judge,
+    limits,
+    slept,
+)
+
+USUAL = Limits()
 
 
 @pytest.mark.parametrize(
@@ -26,27 +39,47 @@ from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER, Vitals, judge, sl
 def test_the_two_clocks_are_judged_apart(
     heartbeat: float | None, progress: float, busy: bool, verdict: str | None
 ) -> None:
-    assert judge(heartbeat, progress, busy, 100.0) == verdict
+    assert judge(heartbeat, progress, busy, 100.0, USUAL) == verdict
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        (60.0, Limits(60.0, 60.0)),
+        (10.0, Limits(10.0, 10.0)),
+        # Heartbeats come once a second.
+        (0.5, Limits(LEAST_FROZEN_AFTER, 0.5)),
+        # More time for a step is not more time for a thread that takes none.
+        (600.0, Limits(FROZEN_AFTER, 600.0)),
+        (0.0, Limits(FROZEN_AFTER, math.inf)),
+    ],
+)
+def test_both_limits_follow_from_one_setting(setting: float, expected: Limits) -> None:
+    assert limits(setting) == expected
+
+
+def test_a_limit_of_for_ever_is_never_reached() -> None:
+    assert judge(1e9, 0.0, True, 1e9, limits(0.0)) is None
 
 
 def test_progress_keeps_a_long_prefill_alive() -> None:
     vitals = Vitals(None, 0.0)
     for second in range(600):
         vitals.beat(float(second), progress=second // 50, busy=True)
-        assert vitals.judge(float(second)) is None
+        assert vitals.judge(float(second), USUAL) is None
 
 
 def test_becoming_busy_starts_the_clock_anew() -> None:
     vitals = Vitals(None, 0.0)
     vitals.beat(1000.0, progress=0, busy=False)
     vitals.beat(1001.0, progress=0, busy=True)
-    assert vitals.judge(1001.0 + STUCK_AFTER) is None
+    assert vitals.judge(1001.0 + STUCK_AFTER, USUAL) is None
 
 
 def test_forgiving_starts_both_clocks_anew() -> None:
     vitals = Vitals(0.0, 0.0, busy=True)
     vitals.forgive(1000.0)
-    assert vitals.judge(1000.0 + STUCK_AFTER) is None
+    assert vitals.judge(1000.0 + STUCK_AFTER, USUAL) is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,12 @@ import pytest
 import structlog
 
 from kronk.shared import log
-from kronk.supervisor.log_relay import LONGEST_LINE, REMEMBERED_LINES, Relay
+from kronk.supervisor.log_relay import (
+    LONGEST_LINE,
+    REMEMBERED_LINES,
+    REMEMBERED_STACK_LINES,
+    Relay,
+)
 from kronk.supervisor.log_sink import BUFFERED_LINES, Output, RotatedFile, Sink, Stdout
 
 
@@ -71,7 +76,7 @@ def test_warnings_of_libraries_come_out_the_same_way(lines: list[str]) -> None:
 
 
 def test_json_of_a_child_is_relayed_as_it_is_however_it_arrives() -> None:
-    relay = Relay("worker", 7)
+    relay = Relay("worker", 7, 3)
     line = '{"event": "loaded", "level": "info"}'
     received = []
     for byte in f"{line}\n".encode():
@@ -80,7 +85,7 @@ def test_json_of_a_child_is_relayed_as_it_is_however_it_arrives() -> None:
 
 
 def test_a_raw_line_is_wrapped_with_its_origin() -> None:
-    relay = Relay("worker", 7)
+    relay = Relay("worker", 7, 3)
     relay.model = "m"
     records = [json.loads(line) for line in relay.feed(b"llama: hello\nGGML_ASSERT failed\n")]
     assert [record["level"] for record in records] == ["info", "error"]
@@ -92,18 +97,18 @@ def test_a_raw_line_is_wrapped_with_its_origin() -> None:
     "raw", [b"{not json}\n", b"{}\n", b"\xff\xfe\n", b"[1]\n", b"{" * 5000 + b"\n"]
 )
 def test_anything_a_child_writes_becomes_one_line_of_json(raw: bytes) -> None:
-    (line,) = Relay("worker", 7).feed(raw)
+    (line,) = Relay("worker", 7, 3).feed(raw)
     assert "event" in json.loads(line)
 
 
 def test_a_line_without_end_is_cut() -> None:
-    relay = Relay("worker", 7)
+    relay = Relay("worker", 7, 3)
     received = relay.feed(b"x" * (3 * LONGEST_LINE))
     assert len(json.loads(received[0])["event"]) == LONGEST_LINE
 
 
 def test_the_last_complaints_are_remembered_and_chatter_is_not() -> None:
-    relay = Relay("worker", 7)
+    relay = Relay("worker", 7, 3)
     relay.feed(b"".join(b"line %d\n" % number for number in range(100)))
     relay.feed(b'{"event": "request", "level": "info"}\n')
     relay.feed(b'{"event": "load failed", "level": "error", "reason": "bad magic"}\n')
@@ -111,6 +116,48 @@ def test_the_last_complaints_are_remembered_and_chatter_is_not() -> None:
     assert relay.end() != []
     assert len(relay.last_lines) == REMEMBERED_LINES
     assert relay.last_lines[-3:] == ("line 99", "load failed: bad magic", "without end")
+
+
+def test_stacks_are_kept_apart_from_the_lines_that_say_why() -> None:
+    relay = Relay("worker", 7, 3)
+    relay.model = "m"
+    lines = relay.feed(
+        b"Traceback (most recent call last):\n"
+        b'  File "/x/y.py", line 1, in f\n'
+        b"ValueError: not the end yet\n"
+        b"GGML_ASSERT(n > 0) failed\n"
+        b"Fatal Python error: Aborted\n"
+        b"\n"
+        b"Thread 0x00007f (most recent call first):\n"
+        b'  File "/x/y.py", line 3 in g\n'
+        b"\n"
+        b"Current thread 0x00007f (most recent call first):\n"
+        b"  <no Python frame>\n"
+        b"\n"
+        b"Extension modules: a, b (total: 2)\n"
+        b"  an indented line of a library\n"
+    )
+    assert relay.last_lines == (
+        "ValueError: not the end yet",
+        "GGML_ASSERT(n > 0) failed",
+        "Fatal Python error: Aborted",
+    )
+    # Only what followed the fatal error: the traceback before it was of something else.
+    assert relay.stack == (
+        "Thread 0x00007f (most recent call first):",
+        '  File "/x/y.py", line 3 in g',
+        "Current thread 0x00007f (most recent call first):",
+        "  <no Python frame>",
+    )
+    # Each of them is a line of the log, with its origin.
+    records = [json.loads(line) for line in lines]
+    assert all((record["model"], record["generation"]) == ("m", 3) for record in records)
+
+
+def test_a_stack_of_very_many_lines_is_cut() -> None:
+    relay = Relay("worker", 7, 3)
+    relay.feed(b"Thread 0x1 (most recent call first):\n" + b"  File x\n" * 10_000)
+    assert len(relay.stack) == REMEMBERED_STACK_LINES
 
 
 def test_a_blocked_output_never_blocks_the_writer_and_says_what_it_dropped() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from kronk.supervisor.front import HOPELESS_AFTER, Front
+from kronk.supervisor.front import HOPELESS_AFTER, Cure, Front
+from kronk.supervisor.health import FROZEN_AFTER
+from kronk.supervisor.pool import ABORT_GRACE, KILL_AGAIN
 from kronk.supervisor.restart import STABLE, WINDOW, GiveUp, Restarts, Retry
+from kronk.supervisor.workers import HELLO_WITHIN
 
 
 def test_delays_double_and_the_fifth_failure_in_the_window_gives_up() -> None:
@@ -91,3 +94,52 @@ def test_a_gateway_that_was_up_once_is_never_given_up() -> None:
         front.said_hello(0.0)
         front.exited(0.0)
     assert not front.is_hopeless
+
+
+def cures(front: Front, start: float, seconds: float) -> list[tuple[float, str]]:
+    """What is done to the gateway in so many seconds of silence."""
+    done = []
+    for second in range(round(seconds) + 1):
+        cure = front.watch(start + second)
+        if cure is not None:
+            done.append((float(second), cure.by))
+    return done
+
+
+def test_a_gateway_that_beats_is_left_alone_however_long() -> None:
+    front = Front(0.0)
+    front.started(1, 0.0)
+    front.said_hello(1.0)
+    for second in range(1000):
+        front.beat(float(second))
+        assert front.watch(second + FROZEN_AFTER) is None
+
+
+def test_a_gateway_whose_loop_stands_still_is_aborted_then_killed_until_it_is_gone() -> None:
+    front = Front(0.0)
+    front.started(1, 0.0)
+    front.said_hello(0.0)
+    aborted = FROZEN_AFTER + 1
+    killed = aborted + ABORT_GRACE
+    assert cures(front, 0.0, killed + KILL_AGAIN) == [
+        (aborted, "abort"),
+        (killed, "kill"),
+        (killed + KILL_AGAIN, "kill"),
+    ]
+    front.exited(1000.0)
+    front.started(2, 1000.0)
+    assert front.watch(1001.0) is None
+
+
+def test_a_gateway_that_never_reports_is_aborted_too() -> None:
+    front = Front(0.0)
+    front.started(1, 0.0)
+    assert front.watch(HELLO_WITHIN) == Cure("abort", "it did not report after its start")
+
+
+def test_a_standstill_of_the_supervisor_is_not_the_gateways() -> None:
+    front = Front(0.0)
+    front.started(1, 0.0)
+    front.said_hello(0.0)
+    front.postpone(10_000.0)
+    assert front.watch(10_000.0 + FROZEN_AFTER) is None
