@@ -150,15 +150,18 @@ class _RunResponse(Response):
     ) -> None: ...
 
     @asynccontextmanager
-    async def _working(self, receive: Receive) -> AsyncIterator[_Work]:
+    async def _working(self, receive: Receive, record: Record) -> AsyncIterator[_Work]:
         """The operation's runs, which end with the block or when the client goes away."""
         timeout = self._services.settings.write_timeout
         if _is_unfinished(self._operation):
             finishing = _finished(self._services, self._operation, timeout)
             self._operation = await while_connected(receive, finishing)
         with _started(self._services, self._operation, timeout) as work:
-            async with disconnect_watch(receive, work.hang_up):
-                yield work
+            try:
+                async with disconnect_watch(receive, work.hang_up):
+                    yield work
+            finally:
+                record.resumed = sum(run.attempts - 1 for run in work.runs) or None
 
 
 class WholeResponse(_RunResponse):
@@ -169,7 +172,7 @@ class WholeResponse(_RunResponse):
         self._whole = whole
 
     async def _answer(self, record: Record, receive: Receive, send: Send, send_body: Send) -> None:
-        async with self._working(receive) as work:
+        async with self._working(receive, record) as work:
             await work.source.until_accepted()
             body = await _collect(work, self._operation, self._whole, record)
         length = (b"content-length", b"%d" % len(body))
@@ -195,7 +198,7 @@ class StreamResponse(_RunResponse):
         pacemaker = _pacemaker(outlet, self._chunks.keep_alive, seconds)
         try:
             # Both are left before anything is decided by whether the answer has started.
-            async with pacemaker, self._working(receive) as work:
+            async with pacemaker, self._working(receive, record) as work:
                 await work.source.until_accepted()
                 await outlet.send(self._chunks.opening())
                 await self._send_events(work, record, outlet)

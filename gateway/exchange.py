@@ -3,6 +3,10 @@
 Every request that enters ends exactly once, and with its end its lease is returned exactly once
 and its worker, if it still works on it, is told to stop. All of that happens in `_finish`; the
 rest of this file only decides when. No socket and no clock of its own: it is given functions.
+
+A request whose worker is lost is begun again under a new number, with a lease of its own, so that
+nothing that was said of an earlier attempt is ever taken for this one's. What the client has by
+then is left out of what the next worker tells (`transcript.py`).
 """
 
 from __future__ import annotations
@@ -31,8 +35,10 @@ from kronk.shared.wire.to_gateway import (
     Attach,
     Done,
     Failed,
+    GenerationDelta,
     Granted,
     Refused,
+    Silent,
     WorkerLost,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
@@ -40,7 +46,10 @@ from kronk.shared.wire.to_worker import Cancel, Credit, Inspect
 from kronk.shared.wire.values import Purpose, Timings, Usage
 
 from .job import Job
+from .recoveries import Recoveries, with_cause
+from .recovery import Again, Loss, Policy
 from .run import DELTA_TYPES, Bell, ClientGone, Outcome, Run, Timer
+from .transcript import Differs
 
 # A worker dials the data plane before it reports READY, so a grant is normally late to this.
 ATTACH_SECONDS = 5.0
@@ -65,9 +74,12 @@ class Exchange:
         to_worker: Callable[[int, Any], None],
         drain_data: Callable[[], None],
         call_later: CallLater,
+        policy: Policy,
+        now: Callable[[], float],
     ) -> None:
         self.stale_frames = 0
         self.late_frames = 0
+        self.recoveries = Recoveries(policy, now)
         self.draining_started = asyncio.Event()
         # Set once draining, when no request is live.
         self.drained = asyncio.Event()
@@ -162,15 +174,60 @@ class Exchange:
         run = self._runs.get(message.lease)
         if run is not None:
             error = from_code(message.code, message.message, message.param, message.retry_after)
-            self._finish(run, error)
+            self._finish(run, with_cause(error, run))
 
     def _bury(self, message: WorkerLost) -> None:
         self._drain_data()
-        for run in list(self._runs.values()):
-            if run.worker == message.worker:
-                self._finish(
-                    run, ModelCrashed(f"the process of {message.model} died: {message.cause}")
-                )
+        lost = [run for run in self._runs.values() if run.worker == message.worker]
+        self._lose(lost, Loss(message.model, message.cause, message.how))
+
+    # Requests whose worker is lost.
+
+    def _lose(self, lost: list[Run], loss: Loss) -> None:
+        was_alone = sum(run.submitted for run in lost) == 1
+        for run in lost:
+            what = self.recoveries.lost(run, loss, was_alone=was_alone, is_draining=self.draining)
+            if isinstance(what, Again):
+                self._begin_again(run, what)
+            else:
+                self._finish(run, what)
+
+    def _begin_again(self, run: Run, again: Again) -> None:
+        self._next_id += 1
+        try:
+            self._to_supervisor(_lease_request(self._next_id, run.job, again.alone))
+        except PeerGone:
+            self._finish(run, with_cause(_no_supervisor(), run))
+            return
+        del self._runs[run.id]
+        self._return_lease(run.id)
+        run.begin_again(self._next_id)
+        self._runs[run.id] = run
+        self.recoveries.begun_again(run)
+
+    def _on_replayed(self, run: Run, event: GenerationDelta | Outcome | Silent) -> None:
+        """Hand on what the client does not have."""
+        assert run.replay is not None
+        try:
+            rest = run.replay.rest(event)
+        except Differs as difference:
+            self._fail_replay(run, difference)
+            return
+        if run.replay.is_level:
+            self.recoveries.made_good(run)
+        if run.replay.is_over:
+            run.replay = None
+        if rest is not None:
+            self._hand_on(run, rest)
+        elif run.skip(event):
+            self.repay(run)
+        else:
+            self._too_much(run)
+
+    def _fail_replay(self, run: Run, difference: Differs) -> None:
+        # What the client has stands, and nothing that does not belong to it may follow.
+        words = f"the answer cannot be gone on with: when told again, {difference}"
+        self._abandon(run, with_cause(ModelCrashed(words), run))
 
     # From workers.
 
@@ -180,7 +237,9 @@ class Exchange:
             # The messages there are for every token; the rest of this method for all others.
             run = self._runs.get(message.request)
             if run is not None and run.worker == generation and run.submitted:
-                if not run.deliver(message):
+                if run.replay is not None:
+                    self._on_replayed(run, message)
+                elif not run.deliver(message):
                     self._too_much(run)
                 return
         if worker_of(peer) != generation or generation in self._lost_for_good(message):
@@ -209,28 +268,52 @@ class Exchange:
         return self._lost if isinstance(message, Attach) else ()
 
     def _on_attach(self, worker: int) -> None:
-        again = worker in self._attached
         self._attached.add(worker)
-        for run in [run for run in self._runs.values() if run.worker == worker]:
-            if not run.submitted:
-                self._submit(run)
-            elif again:
-                # It lost the connection, and with it forgot all it was asked for.
-                self._finish(
-                    run, ModelCrashed("the connection to the model's process was interrupted")
-                )
+        runs = [run for run in self._runs.values() if run.worker == worker]
+        asked = [run for run in runs if run.submitted]
+        waiting = [run for run in runs if not run.submitted]
+        if asked:
+            # It lost the connection, and with it forgot all it was asked for.
+            self._lose(asked, Loss(asked[0].job.model, "", "interrupted"))
+        for run in waiting:
+            self._submit(run)
 
-    def _on_event(self, run: Run, event: Accepted | Outcome | Done | Failed) -> None:
+    def _on_event(self, run: Run, event: Accepted | Outcome | Silent | Done | Failed) -> None:
         match event:
             case Accepted():
                 run.accept()
+                if run.replay is None:
+                    self.recoveries.made_good(run)
             case Done():
-                self._finish(run, event)
+                self._on_done(run, event)
             case Failed():
-                self._finish(run, from_code(event.code, event.message, event.param))
+                error = from_code(event.code, event.message, event.param)
+                self._finish(run, with_cause(error, run))
+            case _ if run.replay is not None:
+                self._on_replayed(run, event)
             case _:
-                if not run.deliver_outcome(event):
-                    self._too_much(run)
+                self._hand_on(run, event)
+
+    def _on_done(self, run: Run, done: Done) -> None:
+        if run.replay is not None:
+            try:
+                run.replay.end()
+            except Differs as difference:
+                self._fail_replay(run, difference)
+                return
+        self.recoveries.made_good(run)
+        self._finish(run, done)
+
+    def _hand_on(self, run: Run, event: GenerationDelta | Outcome | Silent) -> None:
+        is_good = True
+        if isinstance(event, Silent):
+            run.note(event)
+        elif isinstance(event, GenerationDelta):
+            is_good = run.deliver(event)
+        else:
+            is_good = run.deliver_outcome(event)
+        if not is_good:
+            self._too_much(run)
 
     def _too_much(self, run: Run) -> None:
         log.error("worker sent more than was asked for or credited", worker=run.worker)
@@ -241,12 +324,13 @@ class Exchange:
     def _admit(self, name: str, job: Job, timeout: float, bell: Bell) -> Run:
         if self.draining:
             raise Overloaded("the server is shutting down", retry_after=5.0)
+        self.recoveries.check(job)
         self._next_id += 1
-        run = Run(self._next_id, name, job, bell)
+        run = Run(self._next_id, name, job, bell, keeps=self.recoveries.keeps)
         try:
             self._to_supervisor(_lease_request(run.id, job))
         except PeerGone as error:
-            raise Overloaded("the supervisor does not answer", retry_after=1.0) from error
+            raise _no_supervisor() from error
         self._runs[run.id] = run
         if timeout:
             over = Timeout(f"the answer took longer than the server allows ({timeout:g} s)")
@@ -257,7 +341,7 @@ class Exchange:
         assert run.worker is not None
         if run.worker in self._attached:
             try:
-                self._to_worker(run.worker, run.job.message(run.id, run.name))
+                self._to_worker(run.worker, run.message())
             except PeerGone:
                 self._attached.discard(run.worker)
             except WireError:
@@ -267,11 +351,11 @@ class Exchange:
                 run.submitted = True
                 return
         late = Timeout(f"the model's process did not attach within {ATTACH_SECONDS:g} s")
-        run.timers.append(self._call_later(ATTACH_SECONDS, lambda: self._unattached(run, late)))
+        run.attach_timer = self._call_later(ATTACH_SECONDS, lambda: self._unattached(run, late))
 
     def _unattached(self, run: Run, late: KronkError) -> None:
         if not run.submitted:
-            self._abandon(run, late)
+            self._abandon(run, with_cause(late, run))
 
     def _abandon(self, run: Run, why: KronkError) -> None:
         if run.id in self._runs:
@@ -282,13 +366,17 @@ class Exchange:
     def _finish(self, run: Run, result: Done | KronkError) -> None:
         if self._runs.pop(run.id, None) is None:
             return
-        for timer in run.timers:
-            timer.cancel()
-        self._unreturned.append(run.id)
-        self._return_leases()
+        for timer in (*run.timers, run.attach_timer):
+            if timer is not None:
+                timer.cancel()
+        self._return_lease(run.id)
         run.end(result)
         if self.draining and not self._runs:
             self.drained.set()
+
+    def _return_lease(self, lease: int) -> None:
+        self._unreturned.append(lease)
+        self._return_leases()
 
     def _return_leases(self) -> None:
         while self._unreturned:
@@ -307,10 +395,14 @@ class Exchange:
             log.debug("worker is not connected", worker=worker)
 
 
-def _lease_request(lease: int, job: Job) -> LeaseRequest:
+def _lease_request(lease: int, job: Job, alone: bool = False) -> LeaseRequest:
     purpose: Purpose = "answer"
     if job.ask is None:
         purpose = "load"
     elif isinstance(job.ask, Inspect):
         purpose = "inspect"
-    return LeaseRequest(lease, job.model, job.ttl, job.priority, purpose)
+    return LeaseRequest(lease, job.model, job.ttl, job.priority, purpose, alone)
+
+
+def _no_supervisor() -> Overloaded:
+    return Overloaded("the supervisor does not answer", retry_after=1.0)

@@ -50,6 +50,7 @@ from kronk.shared.wire.values import PROTOCOL
 from kronk.shared.worker_hosts import KnownHosts
 
 from .exchange import Exchange
+from .recovery import Policy
 
 # The supervisor binds before it spawns us; this is for a machine that is very busy.
 _HELLO_SECONDS = 10.0
@@ -65,6 +66,7 @@ class Link:
         self,
         birth: Birth,
         base: BasePath,
+        policy: Policy,
         on_drain: Callable[[], None],
         on_reread: Callable[[], None],
     ) -> None:
@@ -75,12 +77,15 @@ class Link:
         self._asks: dict[int, asyncio.Future[Message]] = {}
         self._next_ask = 0
         self._context: zmq.Context[Any] = zmq.Context()
+        loop = asyncio.get_running_loop()
         self.exchange = Exchange(
             birth.generation,
             to_supervisor=self._to_supervisor,
             to_worker=self._to_worker,
             drain_data=self._drain_data,
-            call_later=asyncio.get_running_loop().call_later,
+            call_later=loop.call_later,
+            policy=policy,
+            now=loop.time,
         )
         self._data_socket = bind_router(self._context, birth.data)
         self._data = Channel(

@@ -26,6 +26,7 @@ from .database import Database
 from .disk import Disk
 from .link import Link
 from .middleware import Activity
+from .recovery import Policy
 from .responses.store import ResponseStore
 from .server import Server, make_server
 from .services import Services
@@ -66,7 +67,8 @@ class Process:
         listeners = [socket.socket(fileno=handle) for handle in self._birth.listen_fds]
         assert listeners, "the supervisor gives us what to listen on"
         base = BasePath(self._settings.base_path)
-        link = self._link = Link(self._birth, base, self._drain, self._configuration.reread)
+        policy = Policy(self._settings.resume, self._settings.request_crashes)
+        link = self._link = Link(self._birth, base, policy, self._drain, self._configuration.reread)
         child.on_parent_gone(lambda: self._orphaned(loop))
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         # Ctrl-C reaches the whole terminal; the supervisor decides what it means.

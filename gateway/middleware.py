@@ -79,6 +79,7 @@ class AccessLog:
             "model": record.model,
             "ttft": record.ttft and round(record.ttft, 4),
             "tokens": record.tokens,
+            "resumed": record.resumed,
             "error": record.error,
         }
         write(

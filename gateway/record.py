@@ -19,6 +19,8 @@ class Record:
     # Seconds from the request's arrival to its first token.
     ttft: float | None = None
     tokens: int | None = None
+    # How often it was begun again because its model's process died.
+    resumed: int | None = None
     # The code of the error that ended it.
     error: str | None = None
 

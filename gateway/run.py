@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import typing
 from collections import deque
+from dataclasses import replace
+from random import getrandbits
 from typing import Protocol
 
 from kronk.shared.errors import CallerError, Internal, KronkError
@@ -14,16 +16,22 @@ from kronk.shared.wire.to_gateway import (
     GenerationDelta,
     Inspected,
     Scores,
+    Silent,
     Started,
     Vectors,
 )
+from kronk.shared.wire.to_worker import Embed, Inspect, Rank, Resumed, Submit
 
 from .job import WINDOW, Job
+from .transcript import Parts, PartsReplay, Replay, Transcript
 
 # Bounded by the request itself, so they cost no credit.
 Outcome = Started | Finished | Vectors | Scores | Inspected
 # What a route reads before the end.
 Event = GenerationDelta | Outcome
+
+# Of a seed.
+_DRAW_BITS = 32
 
 DELTA_TYPES: frozenset[type] = frozenset(typing.get_args(GenerationDelta))
 
@@ -67,10 +75,14 @@ class Bell:
 class Run:
     """Filled by the `Exchange`, emptied by a route; at most one task may wait on it.
 
-    Ends once: after `end`, `ended` is set and never changes.
+    Ends once: after `end`, `ended` is set and never changes. Until then it may be begun again on
+    another worker; with `keeps`, what came before is known then.
     """
 
-    def __init__(self, run_id: int, name: str, job: Job, bell: Bell) -> None:
+    def __init__(
+        self, run_id: int, name: str, job: Job, bell: Bell, *, keeps: bool = False
+    ) -> None:
+        # Of the present attempt: no message of another is taken for one of this.
         self.id = run_id
         self.name = name
         self.job = job
@@ -80,6 +92,20 @@ class Run:
         self.accepted = False
         self.ended: Done | KronkError | None = None
         self.timers: list[Timer] = []
+        # Gives up the present attempt where its worker does not attach.
+        self.attach_timer: Timer | None = None
+        # Set while what comes may be known already.
+        self.replay: Replay | PartsReplay | None = None
+        self.attempts = 1
+        # Workers that were lost while they may have worked on it, and why the last one was.
+        self.crashes = 0
+        self.cause: str | None = None
+        # When that was, until it is made good.
+        self.lost_at: float | None = None
+        self._told = _nothing_told(job) if keeps else None
+        # What the worker of this attempt has to know of those before.
+        self._resumed: tuple[Resumed, ...] = ()
+        self._draw = getrandbits(_DRAW_BITS)
         self._bell = bell
         self._mailbox: deque[Event] = deque()
         # _unread + _taken <= WINDOW: the deltas that came and that we gave no credit for.
@@ -100,6 +126,8 @@ class Run:
             return False
         self._unread += 1
         self._mailbox.append(delta)
+        if self._told is not None:
+            self._told.recent.append(delta)
         self._bell.ring()
         return True
 
@@ -109,8 +137,52 @@ class Run:
             return False
         self._outcomes_left -= 1
         self._mailbox.append(outcome)
+        if self._told is not None:
+            self._told.recent.append(outcome)
         self._bell.ring()
         return True
+
+    def note(self, silent: Silent) -> None:
+        """Tokens that the client does not see."""
+        if self._told is not None:
+            self._told.recent.append(silent)
+
+    def skip(self, event: GenerationDelta | Outcome | Silent) -> bool:
+        """Count what the client has already as if it had taken it; false as in `deliver`."""
+        if type(event) in DELTA_TYPES:
+            if self._unread + self._taken >= WINDOW:
+                return False
+            self._taken += 1
+        elif not isinstance(event, Silent):
+            if self._outcomes_left == 0:
+                return False
+            self._outcomes_left -= 1
+        return True
+
+    def begin_again(self, run_id: int) -> None:
+        """The next attempt; what the mailbox holds is the client's already."""
+        assert self._told is not None, "only what is kept can be gone on with"
+        self.id = run_id
+        self.attempts += 1
+        self.worker, self.submitted = None, False
+        if self.attach_timer is not None:
+            self.attach_timer.cancel()
+        replay, self._resumed = self._told.again(), self._told.resumed()
+        self.replay = None if replay.is_over else replay
+        self._unread = self._taken = 0
+        self._outcomes_left = self.job.most_outcomes
+
+    def message(self) -> Submit | Embed | Rank | Inspect:
+        """What the worker of this attempt is asked."""
+        message = self.job.message(self.id, self.name)
+        if not isinstance(message, Submit):
+            return message
+        return replace(message, resumed=self._resumed, draw=self._draw)
+
+    @property
+    def tokens(self) -> int:
+        """What is known of the answer, once it was begun again."""
+        return sum(len(choice.tokens) for choice in self._resumed)
 
     def end(self, result: Done | KronkError) -> None:
         """The terminal event; what the mailbox holds is still read first."""
@@ -122,6 +194,8 @@ class Run:
         """How many deltas the worker may be told were taken: half a window at a time."""
         if self._taken < WINDOW // 2:
             return 0
+        if self._told is not None:
+            self._told.fold()
         taken, self._taken = self._taken, 0
         return taken
 
@@ -160,3 +234,7 @@ class Run:
         if self.ended is None:
             raise Internal("the result of a request that still runs was asked for")
         return self.ended
+
+
+def _nothing_told(job: Job) -> Transcript | Parts:
+    return Transcript() if isinstance(job.ask, Submit) else Parts()

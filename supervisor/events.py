@@ -26,7 +26,9 @@ def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[A
         case Heartbeat():
             fleet.heartbeat(now, generation, message.progress, message.busy, message.stats)
         case LeaseRequest():
-            claim = Claim(message.lease, message.ttl, message.priority, message.purpose)
+            claim = Claim(
+                message.lease, message.ttl, message.priority, message.purpose, message.alone
+            )
             return fleet.lease_requested(now, claim, message.model)
         case LeaseReturn(lease):
             return fleet.lease_returned(now, lease)

@@ -29,6 +29,8 @@ class Claim:
     ttl: float | None = None
     priority: Priority = "interactive"
     purpose: Purpose = "answer"
+    # Granted when its model has no other, and then no other is.
+    alone: bool = False
 
 
 class Leases:
@@ -83,7 +85,7 @@ class Leases:
         elif not is_batch and self._is_full(model, claim.purpose):
             self.refuse(lease, overloaded(_queue_full(model)))
         else:
-            model.attach(lease, now, claim.ttl, claim.priority, claim.purpose)
+            model.attach(lease, now, claim.ttl, claim.priority, claim.purpose, alone=claim.alone)
             self._place[lease] = model
 
     def _is_full(self, model: Model, purpose: Purpose) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
 
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.loading import LoadSpec
@@ -34,7 +35,8 @@ class Model:
     Invariants: `worker` is set exactly in the states of `RESIDENT`; `leases` is empty unless the
     state is READY or DRAINING; a lease is in one of `waiting`, `batch` and `leases`; nothing moves
     from `batch` to `leases` while there is somebody in `waiting`, or when it would take the last
-    slot; `slotless` are some of `waiting` and `leases`.
+    slot; `slotless` are some of `waiting` and `leases`, `alone` some of all three; one of `alone`
+    that is in `leases` is the only one there.
     """
 
     def __init__(self, spec: LoadSpec, now: float, ttl: float) -> None:
@@ -51,6 +53,8 @@ class Model:
         self.leases: set[int] = set()
         # Those that need the model and no slot of it.
         self.slotless: set[int] = set()
+        # Those that no other may be beside.
+        self.alone: set[int] = set()
         # Seconds it may be idle, infinity for ever: what the last request said that said something
         # since the load was first wanted, else the server's own.
         self.ttl = self._own_ttl = ttl
@@ -88,13 +92,22 @@ class Model:
         self.deadline = deadline
 
     def attach(
-        self, lease: int, now: float, ttl: float | None, priority: Priority, purpose: Purpose
+        self,
+        lease: int,
+        now: float,
+        ttl: float | None,
+        priority: Priority,
+        purpose: Purpose,
+        *,
+        alone: bool = False,
     ) -> None:
         """Let the lease wait here."""
         if not self.queued and self.state in (State.ABSENT, State.DRAINING):
             self.ttl = self._own_ttl
         if ttl is not None:
             self.ttl = ttl
+        if alone:
+            self.alone.add(lease)
         if purpose != "answer":
             self.slotless.add(lease)
             self.waiting[lease] = now
@@ -107,10 +120,11 @@ class Model:
         self.batch.pop(lease, None)
         self.leases.discard(lease)
         self.slotless.discard(lease)
+        self.alone.discard(lease)
 
     def forget_all(self) -> None:
         """The same of every lease."""
-        for place in (self.waiting, self.batch, self.leases, self.slotless):
+        for place in (self.waiting, self.batch, self.leases, self.slotless, self.alone):
             place.clear()
 
     def needs_no_load(self, ttl: float | None) -> bool:
@@ -188,9 +202,26 @@ class Model:
         """Move leases from waiting to granted, as many as the worker takes."""
         if self.state is not State.READY or self.worker is None or self.is_closed:
             return []
-        granted = self._take(self.waiting, [one for one in self.waiting if one in self.slotless])
+        if self.alone & self.leases:
+            return []
+        ahead = self._before_alone(self.waiting)
+        granted = self._take(self.waiting, [one for one in ahead if one in self.slotless])
         granted += self._grant(self.waiting, self.capacity)
-        return granted if self.waiting else granted + self._grant(self.batch, self._batch_capacity)
+        if not self.waiting:
+            granted += self._grant(self.batch, self._batch_capacity)
+        return granted + self._grant_alone()
+
+    def _before_alone(self, queue: dict[int, float]) -> list[int]:
+        """Those whose turn comes before that of the first who wants to be alone: what is behind it
+        waits, or it would wait for ever."""
+        if not self.alone:
+            return list(queue)
+        return list(takewhile(lambda lease: lease not in self.alone, queue))
+
+    def _grant_alone(self) -> list[int]:
+        queue = self.waiting or self.batch
+        first = next(iter(queue), None)
+        return self._take(queue, [first]) if first in self.alone and not self.leases else []
 
     @property
     def is_closed(self) -> bool:
@@ -211,7 +242,7 @@ class Model:
         return max(self.worker.fitted.slots - 1, 1)
 
     def _grant(self, queue: dict[int, float], capacity: int) -> list[int]:
-        return self._take(queue, list(queue)[: max(capacity - self.in_slots, 0)])
+        return self._take(queue, self._before_alone(queue)[: max(capacity - self.in_slots, 0)])
 
     def _take(self, queue: dict[int, float], granted: list[int]) -> list[int]:
         for lease in granted:

@@ -83,7 +83,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     if not tokens.ids:
         raise InvalidArgument(f"'{param}': nothing is left of it as a prompt", param=param)
     max_tokens = room if submit.max_tokens is None else min(submit.max_tokens, room)
-    params = sampling.resolve(submit.sampling, *loaded.sampling)
+    params = sampling.resolve(submit.sampling, *loaded.sampling, draw=submit.draw)
     sampling.require_known_tokens(params, loaded.model.n_vocab)
     return Job(
         request=submit.request,

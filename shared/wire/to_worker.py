@@ -65,6 +65,9 @@ class Submit:
     # What was generated of it before, a row for each choice that had begun. The deltas of these
     # tokens are sent again, from the first on: the gateway knows which of them its client has.
     resumed: tuple[Resumed, ...] = ()
+    # The seed of a request that has none, of its own or of its model's configuration: one that is
+    # begun again draws the same numbers.
+    draw: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

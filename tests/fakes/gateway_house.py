@@ -133,7 +133,8 @@ class House:
         self._workers: dict[int, zmq.Socket[bytes]] = {}
         self._over = threading.Event()
         base = folder / "kronk"
-        values = settings.resolve({"base_path": str(base), **flags}, {})
+        # A request ends with its worker, unless a test says that it shall go on.
+        values = settings.resolve({"base_path": str(base), "resume": "false", **flags}, {})
         self.base = base
         (base / "run").mkdir(parents=True)
         (base / "models").mkdir()

@@ -103,10 +103,11 @@ class Resolved:
         return dataclasses.replace(self, seed=(self.seed + index) % _SEEDS)
 
 
-def resolve(*sources: Sampling) -> Resolved:
+def resolve(*sources: Sampling, draw: int | None = None) -> Resolved:
     """The first source that says a parameter wins; `BASELINE` speaks last.
 
-    Sources are the request, the model's configuration and its GGUF, in that order.
+    Sources are the request, the model's configuration and its GGUF, in that order. `draw` is the
+    seed where none of them has one; None draws it here.
     """
     values: dict[str, Any] = {}
     for field in dataclasses.fields(Sampling):
@@ -114,13 +115,13 @@ def resolve(*sources: Sampling) -> Resolved:
         values[field.name] = next((value for value in said if value is not None), None)
     biases = values["logit_bias"] or {}
     values["logit_bias"] = {int(token): bias for token, bias in biases.items()}
-    values["seed"] = _seed(values["seed"])
+    values["seed"] = _seed(values["seed"], draw)
     return Resolved(**values)
 
 
-def _seed(said: int | None) -> int:
+def _seed(said: int | None, draw: int | None) -> int:
     if said is None or said == -1:
-        said = int.from_bytes(os.urandom(8), "little")
+        said = int.from_bytes(os.urandom(8), "little") if draw is None else draw
     return said % _SEEDS
 
 
