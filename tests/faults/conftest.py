@@ -35,11 +35,13 @@ def reported_figures(
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory, slow: Path) -> Iterator[Server]:
+    """Real workers; a request dies with its worker."""
     names = (*VICTIMS, "Bystander")
     config = {name: SMALL | {"context_window": 8192} for name in names}
     files = {f"{name}.gguf": slow for name in names}
     base = tmp_path_factory.mktemp("town")
-    with running_server(base, files, config, "--cache-ttl=0", "--models-in-cache=10") as server:
+    flags = ("--cache-ttl=0", "--models-in-cache=10", "--resume=false")
+    with running_server(base, files, config, *flags) as server:
         yield server
 
 
