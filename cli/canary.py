@@ -53,6 +53,11 @@ def tiny_decode(*, extra_buffers: bool) -> Ended:
     return _run("-m", "kronk.worker.canary", *([] if extra_buffers else ["--no-extra-buffers"]))
 
 
+def probe() -> Ended:
+    """What a confined process here cannot do; `facts` is what it found."""
+    return _run("-m", "kronk.worker.sandbox.probe")
+
+
 def _run(*arguments: str) -> Ended:
     # Otherwise an assert in ggml forks a debugger; the canary sets the rest itself.
     environment = {**os.environ, "GGML_NO_BACKTRACE": "1"}

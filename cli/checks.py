@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from kronk.shared.confinement import NEEDED
 from kronk.shared.paths import BasePath
 from kronk.shared.units import Address, format_bytes
 
@@ -24,6 +25,12 @@ from .client import server_facts
 
 _MIB, _GIB = 2**20, 2**30
 _REBUILD = "rebuild it with `make reinstall-llama`"
+_ON = "leave --sandbox and KRONK_SANDBOX at true"
+_OFF = "please report this; until then KRONK_SANDBOX=false"
+_KERNEL = (
+    "Linux 6.12 or newer with `landlock` among its security modules has all of it "
+    "(/sys/kernel/security/lsm); containers may forbid its calls"
+)
 
 
 class Grade(StrEnum):
@@ -89,6 +96,28 @@ def devices(fast: Ended, plain: Ended | None) -> Finding:
         return Finding("devices", grade, said)
     names = [d.get("name", "?") if isinstance(d, dict) else str(d) for d in found]
     return Finding("devices", Grade.OK, ", ".join(map(str, names)))
+
+
+def containment(tried: Ended | None) -> Finding:
+    """What a process that reads a model can still do; None where the operator wants no sandbox."""
+    name = "sandbox"
+    if tried is None:
+        return Finding(name, Grade.WARN, "switched off: a hostile model may do what you may", _ON)
+    outcomes = tried.facts.get("tried")
+    if tried.code != 0 or not isinstance(outcomes, dict):
+        return Finding(name, Grade.FAIL, f"a confined process does not run: {tried.cause}", _OFF)
+    could = {what for what, outcome in outcomes.items() if outcome == "done"}
+    if lacking := [what for what in NEEDED if what not in could]:
+        said = f"a confined process cannot {lacking[0]}: {outcomes.get(lacking[0])}"
+        return Finding(name, Grade.FAIL, said, _OFF)
+    if leaks := sorted(could - set(NEEDED)):
+        missing = tried.facts.get("missing") or {}
+        why = "".join(f"; {measure}: {reason}" for measure, reason in missing.items())
+        said = f"a hostile model could {', '.join(leaks)}{why}"
+        return Finding(name, Grade.WARN, said, _KERNEL)
+    in_force, closed = ", ".join(tried.facts["measures"]), len(outcomes) - len(NEEDED)
+    said = f"{in_force} (Landlock {tried.facts['landlock']}); ways out that are closed: {closed}"
+    return Finding(name, Grade.OK, said)
 
 
 def models_folder(folder: Path) -> Finding:

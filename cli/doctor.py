@@ -40,6 +40,7 @@ def doctor(
     for finding in (
         checks.python(sys.version_info[:3]),
         *_of_llama(),
+        checks.containment(_probed() if settings.sandbox else None),
         checks.models_folder(base.models),
         checks.port(settings.api_host, base),
         checks.memory(*checks.available_memory()),
@@ -68,6 +69,11 @@ def _of_llama() -> Iterator[Finding]:
         plain = canary.tiny_decode(extra_buffers=False) if fast.signal else None
     yield checks.decode(fast, plain)
     yield checks.devices(fast, plain)
+
+
+def _probed() -> canary.Ended:
+    with waiting("Trying to leave the sandbox"):
+        return canary.probe()
 
 
 def _show(console: Console, finding: Finding) -> None:

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from kronk.shared.confinement import MEASURES
 from kronk.shared.errors import Internal, KronkError
 from kronk.shared.units import format_bytes, format_duration
 
@@ -58,6 +59,14 @@ _COLUMNS: _Columns = (
     ("RESTARTS", True),
     ("LAST EXIT", False),
 )
+
+
+def _confined(measures: list[str]) -> str:
+    if not measures:
+        return "no"
+    return "yes" if set(MEASURES) <= set(measures) else "partly"
+
+
 # What `--wide` adds before the last column: each is read from what was fitted.
 _WIDE: tuple[tuple[str, bool, Callable[[dict[str, Any]], str]], ...] = (
     ("KV", True, lambda fitted: format_bytes(fitted["kv_bytes"])),
@@ -69,6 +78,7 @@ _WIDE: tuple[tuple[str, bool, Callable[[dict[str, Any]], str]], ...] = (
     ("GPU LAYERS", True, lambda fitted: f"{fitted['gpu_layers']}/{fitted['layers']}"),
     ("CACHE", False, lambda fitted: str(fitted["cache"])),
     ("SPECULATION", False, lambda fitted: str(fitted["speculation"])),
+    ("CONFINED", False, lambda fitted: _confined(fitted["confinement"])),
     ("NOTES", True, lambda fitted: str(len(fitted["notes"]))),
 )
 _STATE_COLOURS = {"ready": "green", "loading": "yellow", "draining": "yellow", "failed": "red"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +25,7 @@ from .wire.loading import (
 class Surroundings:
     """What a model's own keys do not say."""
 
-    # The folder for cached prefixes on disk; None keeps none there.
+    # The folder of folders for cached prefixes on disk; None keeps none there.
     cache: Path | None = None
     # The file of the draft model, when there is one.
     draft: Path | None = None
@@ -49,7 +51,7 @@ def load_spec(
         projector=_projector(config, around.projector),
         context=_context(config),
         placement=_placement(config),
-        cache=_cache(config, around.cache),
+        cache=_cache(config, path, around.cache),
         speculation=_speculation(config, around.draft),
         template=TemplateSpec(
             path=str(template) if template is not None else None,
@@ -121,7 +123,14 @@ def _placement(config: ModelConfig) -> PlacementSpec:
     )
 
 
-def _cache(config: ModelConfig, folder: Path | None) -> CacheSpec:
+def cache_folder(caches: Path, model: Path) -> Path:
+    """A model file's own folder: what its worker may write there, no other worker reads."""
+    digest = hashlib.sha256(os.fsencode(model)).hexdigest()[:12]
+    return caches / f"{model.stem[:60]}-{digest}"
+
+
+def _cache(config: ModelConfig, path: Path, caches: Path | None) -> CacheSpec:
+    folder = cache_folder(caches, path) if caches is not None and config.cache_disk else None
     mode: CacheMode = "off"
     if config.system_prompt_cache:
         mode = "system"
@@ -135,7 +144,7 @@ def _cache(config: ModelConfig, folder: Path | None) -> CacheSpec:
         min_tokens=config.cache_min_tokens,
         ram_bytes=config.cache_ram,
         disk_bytes=config.cache_disk if folder is not None else 0,
-        directory=str(folder) if folder is not None and config.cache_disk else None,
+        directory=str(folder) if folder is not None else None,
     )
 
 

@@ -253,6 +253,15 @@ SETTINGS: tuple[Setting, ...] = (
         "true|false",
     ),
     Setting(
+        "sandbox",
+        "KRONK_SANDBOX",
+        "true",
+        _switch,
+        "Confine the processes that read models: no privileges, no network, no files but the "
+        "model's own.",
+        "true|false",
+    ),
+    Setting(
         "llama_log",
         "KRONK_LLAMA_LOG",
         "0",
@@ -316,6 +325,7 @@ class Settings:
     responses_ttl: float
     media_urls: tuple[str, ...]
     spare: bool
+    sandbox: bool
     llama_log: bool
     log_level: str
 

@@ -17,6 +17,10 @@ from kronk.shared.child import (
     raise_oom_score,
     read_birth,
 )
+from kronk.shared.paths import BasePath
+from kronk.shared.settings import resolve
+
+from .sandbox.confine import Sandbox
 
 # Set before llama.cpp loads its libraries. Threads of a decode meet about 250 times a token.
 # Sleeping at each meeting costs three times the token's own time; spinning without bound costs
@@ -26,6 +30,8 @@ _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "1000",
     # Otherwise an assert in ggml forks a debugger and takes seconds to die.
     "GGML_NO_BACKTRACE": "1",
+    # numpy's library of matrices would start a thread per core, which nothing here has work for.
+    "OPENBLAS_NUM_THREADS": "1",
 }
 # How long Python code may hold the GIL against a decode that has finished. The default of 5 ms
 # is half a token.
@@ -36,14 +42,15 @@ def main() -> None:
     birth = read_birth()
     die_with_parent(birth.parent, signal.SIGKILL)
     raise_oom_score(WORKER_OOM_SCORE)
-    on_parent_gone(lambda: os._exit(exits.ORPHANED))
+    sandbox = enter_sandbox(birth)
+    sandbox.apart(lambda: on_parent_gone(lambda: os._exit(exits.ORPHANED)))
     # The supervisor ends a process that hangs by SIGABRT, and keeps what is written here of it.
     faulthandler.enable(all_threads=True)
     # Ctrl-C is the supervisor's to interpret.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_environment()
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    asyncio.run(_live(birth))
+    asyncio.run(_live(birth, sandbox))
 
 
 def prepare_environment() -> None:
@@ -52,14 +59,24 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
 
 
-async def _live(birth: Birth) -> None:
+def enter_sandbox(birth: Birth) -> Sandbox:
+    """Before the first thread, and before there is anything to be afraid of."""
+    sandbox, settings = Sandbox(), resolve({}, os.environ)
+    if settings.sandbox:
+        cache = BasePath(settings.base_path).cache
+        sandbox.enter(cache, is_remote=birth.control.startswith("tcp:"))
+    return sandbox
+
+
+async def _live(birth: Birth, sandbox: Sandbox) -> None:
     # Imported here, after the environment is set: this loads llama.cpp.
     from kronk.shared import log
 
     from .service import Worker
 
     log.configure("worker", os.environ.get("KRONK_LOG_LEVEL", "info"))
-    worker = Worker(birth)
+    sandbox.tell()
+    worker = Worker(birth, sandbox)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     await worker.live()
 

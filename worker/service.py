@@ -8,6 +8,7 @@ parent's end.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import threading
 from collections.abc import Sequence
@@ -58,6 +59,7 @@ from .pooled.loader import PooledLoaded
 from .pooled.prepare import prepare as prepare_pooled
 from .prepare import prepare, read_files
 from .relocation import data_address, relocated
+from .sandbox.confine import Sandbox
 from .threads import name_thread, step_back
 
 log = structlog.get_logger()
@@ -77,9 +79,10 @@ _BETWEEN_PARTS = 0.002
 class Worker:
     """One worker's life, from Hello to Stop. Ends by leaving the process."""
 
-    def __init__(self, birth: Birth) -> None:
+    def __init__(self, birth: Birth, sandbox: Sandbox) -> None:
         self._birth = birth
-        self._context: zmq.Context[Any] = zmq.Context()
+        self._sandbox = sandbox
+        self._context: zmq.Context[Any] = sandbox.apart(_messenger)
         self._loop = asyncio.get_running_loop()
         self._pulse = heartbeat.Pulse()
         self._prepare_pool = ThreadPoolExecutor(1, "prepare", lambda: name_thread("prepare"))
@@ -110,8 +113,11 @@ class Worker:
         """Introduce ourselves, then do as told until `Stop`."""
         hello = Hello("worker", self._birth.secret, os.getpid(), PROTOCOL, __version__)
         await self._control.send_when_connected(hello)
-        heartbeat.start(self._context, self._birth, self._token, self._pulse)
+        self._sandbox.apart(self._start_heartbeat)
         await self._loop.create_future()
+
+    def _start_heartbeat(self) -> None:
+        heartbeat.start(self._context, self._birth, self._token, self._pulse)
 
     def stop(self) -> None:
         """Leave now: C++ destructors only cost time."""
@@ -123,8 +129,11 @@ class Worker:
         match message:
             case Load():
                 self._pulse.loading = True
+                order = self._as_here(message)
+                # Before the engine's thread, which inherits it with all that follow.
+                self._sandbox.narrow(order.spec)
                 threading.Thread(
-                    target=self._engine_thread, args=(message,), name="engine", daemon=True
+                    target=self._engine_thread, args=(order,), name="engine", daemon=True
                 ).start()
             case Stop():
                 self.stop()
@@ -152,7 +161,6 @@ class Worker:
         return Load(relocated(order.spec, theirs, ours), address)
 
     def _load_and_run(self, order: Load) -> None:
-        order = self._as_here(order)
         # llama.cpp's log callback must outlive everything that logs.
         lines = LlamaLog(_log_llama if order.spec.llama_log else None)
         # A socket belongs to one thread. That the engine sends its events itself, and no other
@@ -210,7 +218,9 @@ class Worker:
     def _ready(self, loaded: Loaded | PooledLoaded, took: Taken, data_address: str) -> None:
         self._loaded = loaded
         self._pulse.serve(loaded.engine)
-        self._tell_supervisor(Ready(loaded.fitted, took))
+        measures = tuple(self._sandbox.measures)
+        fitted = dataclasses.replace(loaded.fitted, confinement=measures)
+        self._tell_supervisor(Ready(fitted, took))
         socket = connect_dealer(
             self._context,
             data_address,
@@ -307,6 +317,13 @@ class Worker:
         except PeerGone:
             # `_detached` cancels what these belong to.
             log.info("the gateway is gone; dropped its events", count=len(events))
+
+
+def _messenger() -> zmq.Context[Any]:
+    """A context whose threads have been started: the first socket does."""
+    context: zmq.Context[Any] = zmq.Context()
+    context.socket(zmq.PAIR).close()
+    return context
 
 
 def _begin_media_thread() -> None:

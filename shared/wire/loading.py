@@ -213,6 +213,8 @@ class Fitted:
     modalities: tuple[str, ...] = ()
     # What the configuration asked for and this machine or model could not do.
     notes: tuple[str, ...] = ()
+    # What its process gave up before it read the model, of `confinement.MEASURES`.
+    confinement: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

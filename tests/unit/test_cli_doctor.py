@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kronk.cli import canary, checks
 from kronk.cli.canary import Ended
 from kronk.cli.checks import Finding, Grade
+from kronk.shared.confinement import MEASURES, NEEDED
 from kronk.shared.paths import BasePath
 from kronk.shared.units import Address
 
@@ -63,6 +65,39 @@ def test_a_decode_that_dies_is_explained(
 )
 def test_devices_are_what_the_library_reports(fast: Ended, plain: Ended | None, said: str) -> None:
     assert checks.devices(fast, plain).said == said
+
+
+def probed(leaks: dict[str, str], **facts: Any) -> Ended:
+    tried = dict.fromkeys(NEEDED, "done") | {"connect by TCP": "Permission denied"} | leaks
+    usual = {"landlock": 7, "measures": list(MEASURES), "missing": {}}
+    return Ended(0, "", "", usual | facts | {"tried": tried})
+
+
+@pytest.mark.parametrize(
+    ("tried", "grade", "words"),
+    [
+        (probed({}), Grade.OK, "only its own files (Landlock 7); ways out that are closed: 1"),
+        (
+            probed({"connect by TCP": "done"}, missing={"no network": "not built"}),
+            Grade.WARN,
+            "a hostile model could connect by TCP; no network: not built",
+        ),
+        (
+            probed({"read its model": "Permission denied"}),
+            Grade.FAIL,
+            "cannot read its model: Permission denied",
+        ),
+        (None, Grade.WARN, "switched off"),
+        (SEGV, Grade.FAIL, "does not run: killed by SIGSEGV"),
+    ],
+)
+def test_what_a_confined_process_could_do_is_said(
+    tried: Ended | None, grade: Grade, words: str
+) -> None:
+    finding = checks.containment(tried)
+    assert finding.grade is grade
+    assert words in finding.said
+    assert bool(finding.advice) is (grade is not Grade.OK)
 
 
 @pytest.mark.parametrize(

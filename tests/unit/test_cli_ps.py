@@ -128,6 +128,7 @@ FITTED = Fitted(
     cache="automatic",
     speculation="ngram",
     notes=("one", "two"),
+    confinement=("no new privileges",),
 )
 
 
@@ -135,7 +136,7 @@ def test_wide_adds_what_was_fitted_and_dashes_where_nothing_is() -> None:
     rows = answer(dataclasses.replace(BUSY, fitted=FITTED), GONE)
     header, busy, gone, _ = shown(rows, 1000, wide=True)
     assert header.endswith("LAST EXIT")
-    facts = "80 MiB q8_0/f16 36 MiB on 2048/512 2/4 7/32 automatic ngram 2 killed"
+    facts = "80 MiB q8_0/f16 36 MiB on 2048/512 2/4 7/32 automatic ngram partly 2 killed"
     assert facts in " ".join(busy.split())
     assert " - - - - - - - - - - killed" in " ".join(gone.split())
     assert shown(rows, 1000) == shown(answer(BUSY, GONE), 1000)

@@ -14,6 +14,7 @@ from harness.tiny_variants import TINY
 from kronk.cli import show
 from kronk.cli.main import app
 from kronk.shared.errors import ModelFailed, NotFound
+from kronk.shared.load_spec import cache_folder
 from kronk.shared.model_config import ModelConfig, parse
 from kronk.shared.model_keys import KEYS
 from kronk.shared.models import details
@@ -117,7 +118,7 @@ def test_show_prints_the_file_the_configuration_and_that_nothing_is_loaded(base:
         "cache_type_v f16",
         "* cache_disk 1.0 GiB",
         "n_threads_batch (as `n_threads`)",
-        f"cache_folder {base.cache}",
+        f"cache_folder {cache_folder(base.cache, base.models / 'o/f/Tiny.gguf')}",
         "fitted: not loaded",
     ):
         assert line in lines

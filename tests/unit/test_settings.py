@@ -46,6 +46,7 @@ CASES = {
     ),
     "responses_ttl": ("48h", 172800.0, "30", "duration"),
     "spare": ("off", False, "maybe", "true or false"),
+    "sandbox": ("off", False, "strict", "true or false"),
     "llama_log": ("1", True, "2", "true or false"),
     "log_level": ("debug", "debug", "loud", "debug, info"),
 }
