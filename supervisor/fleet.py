@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.wire.loading import Fitted, LoadSpec
-from kronk.shared.wire.status import ModelStatus, WorkerStats
+from kronk.shared.wire.status import LeaseCounts, ModelStatus, WorkerStats
 
 from . import eviction, health
 from .actions import Action, Outbox
@@ -74,7 +74,9 @@ class Fleet:
         """A request wants a place at the model of this name."""
         if claim.lease in self._leases:
             self._out.note("warning", "lease requested twice", lease=claim.lease)
-        elif self._is_draining:
+            return self._settle(now)
+        self._leases.count_asked()
+        if self._is_draining:
             self._leases.refuse(claim.lease, Overloaded("the server is stopping"))
         elif model := self._known(name, now):
             self._leases.attach(claim, model, now)
@@ -292,6 +294,11 @@ class Fleet:
                 pid, rss = process or (None, None)
                 rows.append(model.row(now, pid, rss))
         return rows
+
+    @property
+    def leases(self) -> LeaseCounts:
+        """What became of all leases."""
+        return self._leases.counts
 
     @property
     def spare(self) -> int | None:

@@ -5,11 +5,13 @@ It is in exactly one of these places until it is returned, refused or void.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.wire.loading import LoadSpec
+from kronk.shared.wire.status import LeaseCounts
 from kronk.shared.wire.values import Priority, Purpose
 
 from .actions import Grant, Outbox, Refuse, Resolve
@@ -42,9 +44,26 @@ class Leases:
         self._place: dict[int, Model | str] = {}
         # Of the leases that wait for a look-up.
         self._claims: dict[int, Claim] = {}
+        # By the names of `LeaseCounts`.
+        self._counts: Counter[str] = Counter()
 
     def __contains__(self, lease: int) -> bool:
         return lease in self._place
+
+    def count_asked(self) -> None:
+        """A lease is asked for; what becomes of it is counted here, too."""
+        self._counts["asked"] += 1
+
+    @property
+    def counts(self) -> LeaseCounts:
+        """How many there were, and are."""
+        granted = sum(
+            1
+            for lease, place in self._place.items()
+            if isinstance(place, Model) and lease in place.leases
+        )
+        waiting = len(self._place) - granted
+        return LeaseCounts(**self._counts, waiting=waiting, granted=granted)
 
     def id_of(self, name: str) -> str:
         """The id of the model this name meant the last time."""
@@ -77,6 +96,7 @@ class Leases:
         is_batch = claim.priority == "batch" and claim.purpose == "answer"
         if claim.purpose == "load" and model.needs_no_load(claim.ttl):
             model.touch(now, claim.ttl)
+            self._counts["returned"] += 1
             self._out.put(Grant(lease, None))
         elif error := model.refused(now):
             self.refuse(lease, error)
@@ -106,6 +126,7 @@ class Leases:
     def refuse(self, lease: int, error: KronkError) -> None:
         self._place.pop(lease, None)
         self._claims.pop(lease, None)
+        self._counts["refused"] += 1
         self._out.put(Refuse(lease, error))
 
     def refuse_waiting(self, model: Model, error: KronkError) -> None:
@@ -139,6 +160,8 @@ class Leases:
         """The request ended, or nobody waits for it any more. Idempotent."""
         place = self._place.pop(lease, None)
         self._claims.pop(lease, None)
+        if place is not None:
+            self._counts["returned"] += 1
         if isinstance(place, str):
             self._lookups.forget(place, lease)
         elif place is not None:
@@ -150,6 +173,7 @@ class Leases:
         """Its worker is gone."""
         for lease in list(model.leases):
             del self._place[lease]
+            self._counts["lost"] += 1
             model.forget(lease)
 
     def void_all(self, models: Iterable[Model], now: float) -> None:
@@ -159,6 +183,7 @@ class Leases:
                 model.last_used = now
             model.forget_all()
         self._lookups.forget_all()
+        self._counts["lost"] += len(self._place)
         self._place.clear()
         self._claims.clear()
 

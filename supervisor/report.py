@@ -39,7 +39,8 @@ def status(
         for generation, (pid, rss) in living.items()
         if generation in roles
     ]
-    return Status(ask, draining, tuple(fleet.status(now, living)), tuple(rows))
+    models = tuple(fleet.status(now, living))
+    return Status(ask, draining, models, tuple(rows), leases=fleet.leases)
 
 
 def _resident_bytes(pid: int) -> int | None:

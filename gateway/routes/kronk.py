@@ -23,7 +23,7 @@ from kronk.gateway.dialects.schemas import (
 from kronk.gateway.services import Services, services_of
 from kronk.shared.departures import MOST_TOLD
 from kronk.shared.models import details
-from kronk.shared.wire.status import Departure, ModelStatus, ProcessStatus
+from kronk.shared.wire.status import Departure, LeaseCounts, ModelStatus, ProcessStatus
 
 from .documents import answer_documents, schema_of
 from .models import scan
@@ -31,7 +31,15 @@ from .models import scan
 router = APIRouter()
 
 STATUS_SECONDS = 2.0
-PS = listed(schema_of(ModelStatus), processes=array(schema_of(ProcessStatus)), draining=TRUTH)
+PS = listed(
+    schema_of(ModelStatus),
+    processes=array(schema_of(ProcessStatus)),
+    draining=TRUTH,
+    leases=schema_of(LeaseCounts),
+    # Of the gateway itself: requests, those that ask for this among them not; tasks of its loop;
+    # and frames it dropped.
+    gateway=closed({"live": COUNT, "tasks": COUNT, "stale_frames": COUNT, "late_frames": COUNT}),
+)
 HISTORY = listed(schema_of(Departure))
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MOST_TOLD, "default": USUAL_LIMIT}
 _HISTORY_QUERY = {"parameters": [parameter("limit", _LIMIT, "How many at most.")]}
@@ -56,13 +64,22 @@ FILES = listed(
 )
 async def ps(request: Request) -> Response:
     """What the supervisor knows of every loaded model and process."""
-    status = await services_of(request).link.status(STATUS_SECONDS)
+    link = services_of(request).link
+    status = await link.status(STATUS_SECONDS)
+    exchange = link.exchange
     return JSONResponse(
         {
             "object": "list",
             "data": [asdict(model) for model in status.models],
             "processes": [asdict(process) for process in status.processes],
             "draining": status.draining,
+            "leases": asdict(status.leases),
+            "gateway": {
+                "live": len(exchange),
+                "tasks": len(asyncio.all_tasks()),
+                "stale_frames": exchange.stale_frames,
+                "late_frames": exchange.late_frames,
+            },
         }
     )
 

@@ -103,6 +103,20 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseCounts:
+    """What has become of the leases since the server started: `asked` is the sum of all others."""
+
+    asked: int = 0
+    refused: int = 0
+    returned: int = 0
+    # Void, because the worker that had it or the gateway that asked for it died.
+    lost: int = 0
+    # At this moment.
+    waiting: int = 0
+    granted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessStatus:
     """One of Kronk's processes without a model: the supervisor, the gateway or the spare."""
 

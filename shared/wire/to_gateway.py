@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .codec import Family
-from .status import Budget, Departure, ModelStatus, ProcessStatus
+from .status import Budget, Departure, LeaseCounts, ModelStatus, ProcessStatus
 from .values import Timings, TokenLogprob, Usage
 
 
@@ -67,6 +67,7 @@ class Status:
     models: tuple[ModelStatus, ...]
     processes: tuple[ProcessStatus, ...]
     budgets: tuple[Budget, ...] = ()
+    leases: LeaseCounts = field(default_factory=LeaseCounts)
 
 
 @dataclass(frozen=True, slots=True)

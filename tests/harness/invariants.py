@@ -148,11 +148,15 @@ def serves(server: Server, *models: str) -> None:
 class Held:
     """What the two processes hold that live as long as the server."""
 
-    def __init__(self, descriptors: dict[str, int], threads: dict[str, int], sockets: int) -> None:
+    def __init__(
+        self, descriptors: dict[str, int], threads: dict[str, int], sockets: int, tasks: int
+    ) -> None:
         self.descriptors = descriptors
         self.threads = threads
         # On the control and data planes.
         self.sockets = sockets
+        # Of the gateway's loop.
+        self.tasks = tasks
 
     @classmethod
     def by(cls, server: Server) -> Held:
@@ -163,6 +167,7 @@ class Held:
             {role: proc.open_files(pid) for role, pid in pids.items()},
             {role: proc.threads(pid) for role, pid in pids.items()},
             sum(proc.connections(str(server.sockets / f"{n}.sock")) for n in ("control", "data")),
+            server.status()["gateway"]["tasks"],
         )
 
     def within(self, before: Held) -> bool:
@@ -172,10 +177,12 @@ class Held:
             and self.threads["supervisor"] <= before.threads["supervisor"]
             and self.threads["gateway"] <= max(before.threads["gateway"], GATEWAY_THREADS)
             and self.sockets <= before.sockets
+            and self.tasks <= before.tasks
         )
 
     def __repr__(self) -> str:
-        return f"descriptors {self.descriptors}, threads {self.threads}, sockets {self.sockets}"
+        kinds = ("descriptors", "threads", "sockets", "tasks")
+        return ", ".join(f"{kind} {getattr(self, kind)}" for kind in kinds)
 
 
 def _as_before(server: Server, before: Held) -> None:
@@ -231,13 +238,18 @@ WITHOUT = ("absent", "backoff", "failed")
 
 def _nothing_is_out(server: Server) -> None:
     def at_work() -> list[tuple[Any, ...]]:
-        rows = server.status()["data"]
+        status = server.status()
         counts = ("active_streams", "queued", "slots_busy")
-        return [
+        busy: list[tuple[Any, ...]] = [
             (row["model"], *(f"{row[count]} {count}" for count in counts))
-            for row in rows
+            for row in status["data"]
             if any(row[count] for count in counts)
         ]
+        leases, live = status["leases"], status["gateway"]["live"]
+        ended = leases["refused"] + leases["returned"] + leases["lost"]
+        if leases["waiting"] or leases["granted"] or leases["asked"] != ended or live:
+            busy.append(("leases", leases, "live", live))
+        return busy
 
     wait_until(lambda: not at_work(), lambda: f"nothing at work, but {at_work()}", timeout=5)
 

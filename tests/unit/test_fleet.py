@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +72,9 @@ class House:
     def do(self, event: str, *arguments: Any) -> list[Action]:
         actions = getattr(self.fleet, event)(self.now, *arguments) or []
         self.done += actions
+        counts = asdict(self.fleet.leases)
+        # Whatever happens, no lease is in two places, and none gets lost.
+        assert counts.pop("asked") == sum(counts.values()), self.fleet.leases
         return list(actions)
 
     def all(self, kind: type[T]) -> list[T]:

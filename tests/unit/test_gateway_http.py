@@ -399,6 +399,8 @@ def test_ps_shows_what_the_supervisor_says(http: httpx.Client) -> None:
     body = http.get("/v1/kronk/ps").json()
     assert (body["object"], body["data"], body["draining"]) == ("list", [], False)
     assert body["processes"][0]["role"] == "supervisor"
+    assert body["leases"]["asked"] == 0
+    assert body["gateway"]["live"] == 0
 
 
 def test_ready_means_that_the_supervisor_answers(house: House, http: httpx.Client) -> None:
