@@ -22,6 +22,12 @@ They act in llama-server's order:
 5. top_n_sigma, top_k, typical_p, top_p, min_p, XTC, temperature, draw; with mirostat, temperature
    and mirostat in place of those
 
+What is drawn, and whether XTC strikes, is decided by a random number that depends on the seed, the
+number of the choice and the token's place in the answer, and on nothing else. So an answer with a
+seed is the same with speculation as without, beside other requests as alone, and where it goes on
+after the model's process has crashed, within what rounding changes. Mirostat also depends on what
+it has seen: after a crash it begins anew.
+
 At temperature 0 the best token after step 4 is taken. Log-probabilities are those of the model's
 own odds, before step 1.
 

@@ -300,7 +300,7 @@ def test_thinking_has_no_log_probabilities_in_the_content(tiny: EngineRun) -> No
 
 def test_choices_of_a_warm_request_differ(tiny: EngineRun) -> None:
     answered = tiny.ask(
-        "Why is the sky blue?", 30, answer=Answer(choices=3), sampling=WARM, window=2_000
+        "Why is the sky blue?", 30, answer=Answer(choices=8), sampling=WARM, window=2_000
     )
     assert len({said.reasoning + said.text for said in answered.choices}) > 1
 

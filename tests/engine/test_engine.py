@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_text_and_others_differ(engine: EngineRun) 
 def test_a_stream_without_credit_pauses_and_the_others_go_on(engine: EngineRun) -> None:
     paused = engine.begin("Count from 1 to 50", window=3)
     for _ in range(3):
-        assert isinstance(engine.next(paused), GenerationDelta)
+        assert isinstance(engine.delta(paused), GenerationDelta)
     assert engine.ask("Hello!").reason == "stop"
     assert engine.events[paused].empty()
     # A client that does not read is no reason to think the engine stuck.
@@ -109,7 +109,7 @@ def test_a_stream_without_credit_pauses_and_the_others_go_on(engine: EngineRun) 
 
     engine.engine.tell(Credit(paused, 2))
     for _ in range(2):
-        assert isinstance(engine.next(paused), GenerationDelta)
+        assert isinstance(engine.delta(paused), GenerationDelta)
     engine.engine.tell(Cancel(paused))
 
 
@@ -117,7 +117,7 @@ def fill(engine: EngineRun) -> list[int]:
     """A request in every slot, each waiting for its client after one delta."""
     requests = [engine.begin("Count from 1 to 50", window=1) for _ in range(SLOTS)]
     for request in requests:
-        assert isinstance(engine.next(request), GenerationDelta)
+        assert isinstance(engine.delta(request), GenerationDelta)
     return requests
 
 

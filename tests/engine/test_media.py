@@ -229,7 +229,7 @@ def test_streams_go_on_between_the_steps_of_an_image(own: EngineRun) -> None:
     own.engine._context.decode = decoding  # type: ignore[method-assign]
     endless = Sampling(temperature=0.0, ignore_eos=True)
     stream = own.begin("Count from 1 to 50", 900, sampling=endless)
-    assert isinstance(own.next(stream), Delta | ReasoningDelta)
+    assert isinstance(own.delta(stream), Delta | ReasoningDelta)
     own.ask(chat(RED, BLUE, COLOUR), 3)
     # Two encodings, and decodes of no more rows than text may have beside a stream.
     assert len(tokens) >= 2 + 2 * 2

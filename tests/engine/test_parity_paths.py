@@ -249,7 +249,7 @@ def test_beside_a_stream_that_it_is_copied_from(case: Case, start: Start) -> Non
     # A client that does not read: its slot stays busy, and stands still.
     window = 5
     paused = run.begin(Prompt(tokens=tokens), 2 * COUNT, answer=SCORED, window=window)
-    deltas = [run.next(paused) for _ in range(window)]
+    deltas = [run.delta(paused) for _ in range(window)]
     said = tuple(token for delta in deltas for token in delta.tokens)
     longer = (*tokens, *said, *case.tokens(MORE))
     second = ask(run, longer)

@@ -19,6 +19,7 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     ReasoningDelta,
     ScoredDelta,
+    Silent,
     Started,
     ToolCallDelta,
     ToolCallRetracted,
@@ -51,7 +52,9 @@ class Said:
     text: str = ""
     reasoning: str = ""
     calls: dict[int, Call] = field(default_factory=dict)
+    # Those beside text, and all of them.
     tokens: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     reason: str | None = None
     stop: str | None = None
@@ -151,6 +154,11 @@ class EngineRun:
         assert not isinstance(event, BaseException), event
         return event
 
+    def delta(self, request: int) -> Any:
+        """The request's next event but for tokens without text."""
+        event = self.next(request)
+        return self.next(request) if isinstance(event, Silent) else event
+
     def result(self, request: int) -> Answered:
         """The whole answer of a request that ends well."""
         choices: dict[int, Said] = {}
@@ -189,7 +197,11 @@ class EngineRun:
 
 
 def _hear(said: Said, event: Any) -> None:
+    if not isinstance(event, Finished):
+        said.ids += event.tokens
     match event:
+        case Silent(tokens=tokens):
+            assert tokens
         case Delta(text=text, tokens=tokens):
             said.text += text
             said.tokens += tokens

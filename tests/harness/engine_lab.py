@@ -27,6 +27,7 @@ from kronk.shared.wire.to_gateway import (
     Failed,
     Finished,
     ScoredDelta,
+    Silent,
     Started,
 )
 from kronk.shared.wire.values import Sampling
@@ -434,6 +435,8 @@ class Client:
         self.deaf = False
         self.failure: Failed | None = None
         self.tokens: list[list[int]] = [[] for _ in range(job.choices)]
+        # Those and the ones that stand for no text.
+        self.ids: list[list[int]] = [[] for _ in range(job.choices)]
         self.texts = [""] * job.choices
         self.logprobs: list[list[float]] = [[] for _ in range(job.choices)]
         self.finished: dict[int, Finished] = {}
@@ -457,6 +460,9 @@ class Client:
                 self.is_started = True
             case Delta() | ScoredDelta():
                 self._read(event)
+            case Silent(choice=choice, tokens=tokens):
+                assert self.is_started and choice not in self.finished
+                self.ids[choice] += tokens
             case Finished(choice=choice):
                 assert choice not in self.finished
                 self.finished[choice] = event
@@ -476,6 +482,7 @@ class Client:
         assert event.text, "a delta has something to say"
         self.texts[event.choice] += event.text
         self.tokens[event.choice] += event.tokens
+        self.ids[event.choice] += event.tokens
         if isinstance(event, ScoredDelta):
             assert self.job.logprobs is not None
             assert len(event.logprobs) == len(event.tokens)
@@ -501,8 +508,8 @@ class Client:
         assert usage.reasoning_tokens == 0
         assert usage.cached_tokens == self.job.rows(self._cached[self.job.request])
         assert done.timings.accepted <= done.timings.drafted
-        shown = sum(map(len, self.tokens))
-        assert shown <= usage.completion_tokens <= choices * self.job.max_tokens
+        assert sum(map(len, self.ids)) == usage.completion_tokens
+        assert usage.completion_tokens <= choices * self.job.max_tokens
         if self.expected.clear == len(self.expected.tokens):
             assert usage.completion_tokens == choices * len(self.expected.tokens)
         assert min(done.timings.queued, done.timings.prefill, done.timings.decode) >= 0

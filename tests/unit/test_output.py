@@ -17,6 +17,7 @@ from kronk.shared.wire.to_gateway import (
     GenerationDelta,
     ReasoningDelta,
     ScoredDelta,
+    Silent,
     ToolCallDelta,
     ToolCallRetracted,
 )
@@ -51,6 +52,9 @@ class Heard:
     reasoning: list[Sent] = field(default_factory=list)
     calls: dict[int, str] = field(default_factory=dict)
     retracted: list[str] = field(default_factory=list)
+    # Of all kinds of deltas, and of those without text, in the order sent.
+    tokens: list[int] = field(default_factory=list)
+    last: GenerationDelta | Silent | None = None
 
     @property
     def text(self) -> str:
@@ -60,9 +64,14 @@ class Heard:
     def thoughts(self) -> str:
         return "".join(text for text, _ in self.reasoning)
 
-    def hear(self, delta: GenerationDelta) -> None:
+    def hear(self, delta: GenerationDelta | Silent) -> None:
         assert (delta.request, delta.choice) == (1, 2)
+        self.tokens += delta.tokens
+        last, self.last = self.last, delta
         match delta:
+            case Silent(tokens=tokens):
+                assert tokens
+                assert not isinstance(last, Silent), "at most one for each delta"
             case Delta(text=text, tokens=tokens):
                 assert text
                 self.content.append((text, tokens))
@@ -90,13 +99,18 @@ def say(
 ) -> tuple[Heard, Output]:
     """Token n is piece n; an answer that is stopped gets no more of them."""
     output, heard = Output(1, 2, stops, parser, scored=scored), Heard()
+    fed = 0
     for token, piece in enumerate(pieces):
+        fed += 1
         for delta in output.feed(token, piece, score(token) if scored else None):
             heard.hear(delta)
+        assert heard.tokens == list(range(len(heard.tokens))), "no gap, and in order"
+        assert len(heard.tokens) <= fed
         if output.stopped is not None:
             break
     for delta in output.finish():
         heard.hear(delta)
+    assert heard.tokens == list(range(fed)), "in the end it is all of them"
     return heard, output
 
 

@@ -44,8 +44,7 @@ def test_a_seed_is_kept_and_without_one_each_request_draws_its_own() -> None:
 @pytest.mark.parametrize("seed", [0, -2, -(2**63), 2**32 - 1, 2**32, 2**64 - 1])
 def test_every_seed_repeats(seed: int) -> None:
     resolved = resolve(Sampling(seed=seed)).seed
-    # llama.cpp takes 2**32 - 1 to mean "draw one".
-    assert 0 <= resolved < 2**32 - 1
+    assert resolved == seed % 2**64
     assert resolve(Sampling(seed=seed)).seed == resolved
 
 

@@ -1,9 +1,10 @@
-"""The samplers choose what llama.cpp's own would from the whole row, for the same seed."""
+"""The samplers choose what llama.cpp's own leave of the whole row, for the same random number."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import llama_cpp.llama_cpp as lib
@@ -12,6 +13,7 @@ import pytest
 
 from kronk.shared.wire.values import Sampling
 from kronk.worker.engine.chain import TOKEN_DATA
+from kronk.worker.engine.draw import Draw
 from kronk.worker.engine.sampler import Candidates, Sampler
 from kronk.worker.engine.sampling import Logits, Resolved, resolve
 
@@ -31,7 +33,8 @@ def make_row(seed: int, n_vocab: int, spread: float) -> Logits:
 
 
 class WholeRow:
-    """llama.cpp's samplers on all tokens of the row.
+    """llama.cpp's samplers on all tokens of the row, up to the odds; what is drawn from those is
+    drawn here.
 
     Its dynamic temperature sorts what it is given, which ours does not: other tokens for a seed,
     the same odds. Here the tokens stay in place and only the temperature is taken from it.
@@ -40,29 +43,28 @@ class WholeRow:
     def __init__(self, p: Resolved, n_vocab: int) -> None:
         self._rows = np.zeros(n_vocab, TOKEN_DATA)
         self._p = p
-        self._stages = self._make_stages(p, n_vocab)
+        self._draw = Draw(p.seed)
+        self._position = 0
+        self._mu = 2 * p.mirostat_tau
 
-    @staticmethod
-    def _make_stages(p: Resolved, n_vocab: int) -> list[Any]:
-        temperature = lib.llama_sampler_init_temp(p.temperature)
-        if p.mirostat == 1:
-            last = lib.llama_sampler_init_mirostat(
-                n_vocab, p.seed, p.mirostat_tau, p.mirostat_eta, 100
-            )
-            return [temperature, last]
-        if p.mirostat == 2:
-            last = lib.llama_sampler_init_mirostat_v2(p.seed, p.mirostat_tau, p.mirostat_eta)
-            return [temperature, last]
-        return [
-            lib.llama_sampler_init_top_n_sigma(p.top_n_sigma),
-            lib.llama_sampler_init_top_k(p.top_k),
-            lib.llama_sampler_init_typical(p.typical_p, 1),
-            lib.llama_sampler_init_top_p(p.top_p, 1),
-            lib.llama_sampler_init_min_p(p.min_p, 1),
-            lib.llama_sampler_init_xtc(p.xtc_probability, p.xtc_threshold, 1, p.seed),
-            temperature if p.dynatemp_range == 0.0 else None,
-            lib.llama_sampler_init_dist(p.seed),
-        ]
+    def _stages(self) -> Iterator[Any]:
+        p = self._p
+        if p.mirostat:
+            yield lib.llama_sampler_init_temp(p.temperature)
+            if p.mirostat == 1:
+                yield lib.llama_sampler_init_mirostat(self._rows.size, 1, self._mu / 2, 0.1, 100)
+            else:
+                yield lib.llama_sampler_init_mirostat_v2(1, self._mu / 2, 0.1)
+            return
+        yield lib.llama_sampler_init_top_n_sigma(p.top_n_sigma)
+        yield lib.llama_sampler_init_top_k(p.top_k)
+        yield lib.llama_sampler_init_typical(p.typical_p, 1)
+        yield lib.llama_sampler_init_top_p(p.top_p, 1)
+        yield lib.llama_sampler_init_min_p(p.min_p, 1)
+        if self._draw.for_xtc(self._position) < p.xtc_probability:
+            yield lib.llama_sampler_init_xtc(1.0, p.xtc_threshold, 1, 1)
+        yield lib.llama_sampler_init_temp(p.temperature) if p.dynatemp_range == 0.0 else None
+        yield lib.llama_sampler_init_dist(1)
 
     def sample(self, row: Logits) -> int:
         self._rows["id"] = np.arange(row.size)
@@ -70,16 +72,25 @@ class WholeRow:
         array = lib.llama_token_data_array()
         array.data = self._rows.ctypes.data_as(lib.llama_token_data_p)
         array.size, array.selected, array.sorted = row.size, -1, False
-        for stage in self._stages:
+        for stage in self._stages():
             if stage is not None:
                 lib.llama_sampler_apply(stage, ctypes.byref(array))
+                lib.llama_sampler_free(stage)
             elif array.size > 1:
                 scale_dynamically(array, self._p)
-        return int(array.data[array.selected].id)
+        left = np.ctypeslib.as_array(array.data, (array.size,))
+        reached = left["p"].cumsum(dtype=np.float64)
+        number = self._draw.for_token(self._position) * reached[-1]
+        at = min(int((reached <= number).sum()), array.size - 1)
+        surprise = -math.log2(left["p"][at])
+        self._mu -= self._p.mirostat_eta * (surprise - self._p.mirostat_tau)
+        return int(left["id"][at])
+
+    def accept(self, _: int) -> None:
+        self._position += 1
 
     def close(self) -> None:
-        for stage in self._stages:
-            lib.llama_sampler_free(stage)
+        """Nothing is left open."""
 
 
 def scale_dynamically(array: Any, p: Resolved) -> None:
@@ -97,10 +108,12 @@ def scale_dynamically(array: Any, p: Resolved) -> None:
 
 
 def run(sampler: Any, rows: Sequence[Logits]) -> list[int]:
-    try:
-        return [sampler.sample(row.copy()) for row in rows]
-    finally:
-        sampler.close()
+    chosen = []
+    for row in rows:
+        chosen.append(sampler.sample(row.copy()))
+        sampler.accept(chosen[-1])
+    sampler.close()
+    return chosen
 
 
 def places_apart(row: Logits, one: int, other: int) -> int:

@@ -7,12 +7,11 @@ from typing import cast
 
 import structlog
 
-from kronk.shared.wire.to_gateway import GenerationDelta
 from kronk.shared.wire.values import TokenLogprob
 
 from .job import ThinkingParser
 from .logprobs import Scorer
-from .output import Output
+from .output import Output, Sent
 from .request import Reason, Request
 from .sampler import Sampler
 from .sampling import Logits
@@ -72,7 +71,7 @@ class Choice:
             score = self._scorer.report(token, self._vocabulary.spelling)
         return token, score
 
-    def take(self, token: int, score: TokenLogprob | None) -> Sequence[GenerationDelta]:
+    def take(self, token: int, score: TokenLogprob | None) -> Sequence[Sent]:
         """Append a chosen token that does not end the answer; what may be sent because of it."""
         self.generated += 1
         self.pending = token

@@ -3,6 +3,10 @@
 Bytes become characters, a parser tells thinking and tool calls from content, stop strings end the
 content. Each step may hold text back; a ledger of the tokens and where their text ends says which
 tokens a delta completes, so that log-probabilities stand beside the text they belong to.
+
+Invariant: the tokens of all that was returned, in order, are the first that were fed, without a
+gap; after `finish` they are all of them. So content that is held back goes out before a call or
+thinking does, and a stop string does not reach across those.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from kronk.shared.wire.to_gateway import (
     GenerationDelta,
     ReasoningDelta,
     ScoredDelta,
+    Silent,
     ToolCallDelta,
     ToolCallRetracted,
 )
@@ -33,6 +38,9 @@ from kronk.worker.parsers.base import (
 )
 
 from .text import Characters, StopFilter
+
+# `Silent` tokens are those that come before the next delta's, or before the end.
+Sent = GenerationDelta | Silent
 
 
 @dataclass(slots=True)
@@ -75,15 +83,15 @@ class Output:
         self._content = _Ledger()
         # The beginning of a scored token's text, which goes out as one with its score.
         self._part = ""
+        # Tokens that stand for no text, to go out with the next delta.
+        self._silent: list[int] = []
 
     @property
     def stopped(self) -> str | None:
         """The stop string that ended the content."""
         return self._stop.stopped
 
-    def feed(
-        self, token: int, piece: bytes, score: TokenLogprob | None = None
-    ) -> Sequence[GenerationDelta]:
+    def feed(self, token: int, piece: bytes, score: TokenLogprob | None = None) -> Sequence[Sent]:
         """What may be sent now; often nothing."""
         if self._plain and piece and piece.isascii() and self._content.is_empty:
             return (Delta(self._request, self._choice, piece.decode("ascii"), (token,)),)
@@ -94,52 +102,74 @@ class Output:
         self._stream.add(token, score, len(text), is_open=self._characters.is_open)
         return self._read(self._parser.feed(text)) if text else ()
 
-    def finish(self) -> Sequence[GenerationDelta]:
+    def finish(self) -> Sequence[Sent]:
         """What was held back, when no more tokens come."""
         self._stream.close()
         self._content.close()
-        if self.stopped is not None:
-            return ()
-        deltas: list[GenerationDelta] = []
-        if self._parser is not None:
-            deltas += self._read(self._parser.finish())
+        sent: list[Sent] = []
+        if self.stopped is None and self._parser is not None:
+            sent += self._read(self._parser.finish())
         if self.stopped is None:
-            deltas += self._delta(self._part + self._stop.finish(), self._content.rest())
-        return deltas
+            sent += self._let_go()
+        # What no text was sent of: a stop string, a character that is not complete.
+        self._silent += [item.token for item in (*self._content.rest(), *self._stream.rest())]
+        return [*sent, *self._said_silently()]
 
-    def _read(self, segments: Sequence[Segment]) -> list[GenerationDelta]:
-        deltas: list[GenerationDelta] = []
+    def _read(self, segments: Sequence[Segment]) -> list[Sent]:
+        sent: list[Sent] = []
         for segment in segments:
             if self.stopped is not None:
                 break
             tokens = self._stream.take(segment.chars)
-            deltas += self._segment(segment, tokens)
-        return deltas
+            if isinstance(segment, Text):
+                self._content.append(tokens, len(segment.text))
+                sent += self._write(segment.text)
+                continue
+            if self._holds_content:
+                sent += self._let_go()
+            sent += self._beside_content(segment, tuple([item.token for item in tokens]))
+        return sent
 
-    def _segment(self, segment: Segment, tokens: list[_Token]) -> Sequence[GenerationDelta]:
+    def _beside_content(self, segment: Segment, ids: tuple[int, ...]) -> Sequence[Sent]:
+        """What is sent for a segment that is no content, with its tokens."""
         request, choice = self._request, self._choice
+        delta: GenerationDelta
         match segment:
-            case Text(text):
-                self._content.append(tokens, len(text))
-                return self._write(text)
             case Reasoning(text):
-                self.reasoning_tokens += len(tokens)
-                ids = tuple(item.token for item in tokens)
-                return (ReasoningDelta(request, choice, text, ids),) if text else ()
+                self.reasoning_tokens += len(ids)
+                if not text:
+                    self._silent += ids
+                    return ()
+                delta = ReasoningDelta(request, choice, text, ids)
             case CallBegin(index, name):
                 name_of_call = f"call_{secrets.token_hex(12)}"
-                return (ToolCallDelta(request, choice, index, name_of_call, name, ""),)
+                delta = ToolCallDelta(request, choice, index, name_of_call, name, "", ids)
             case Arguments(index, text):
-                return (ToolCallDelta(request, choice, index, None, None, text),)
-            case CallEnd():
-                self.calls += 1
-                return ()
+                delta = ToolCallDelta(request, choice, index, None, None, text, ids)
             case Retracted(index, text):
-                return (ToolCallRetracted(request, choice, index, text),)
+                delta = ToolCallRetracted(request, choice, index, text, ids)
             case _:
+                self.calls += isinstance(segment, CallEnd)
+                self._silent += ids
                 return ()
+        return (*self._said_silently(), delta) if self._silent else (delta,)
 
-    def _write(self, text: str) -> Sequence[GenerationDelta]:
+    def _said_silently(self) -> Sequence[Silent]:
+        if not self._silent:
+            return ()
+        tokens, self._silent = tuple(self._silent), []
+        return (Silent(self._request, self._choice, tokens),)
+
+    @property
+    def _holds_content(self) -> bool:
+        return bool(self._part or self._stop.holds or not self._content.is_empty)
+
+    def _let_go(self) -> Sequence[Sent]:
+        """All of the content so far: no stop string can come of its end any more."""
+        text, self._part = self._part + self._stop.finish(), ""
+        return self._delta(text, self._content.rest())
+
+    def _write(self, text: str) -> Sequence[Sent]:
         if not text:
             return ()
         text, self._part = self._part + self._stop.feed(text), ""
@@ -147,18 +177,24 @@ class Output:
             whole = self._content.whole(len(text))
             text, self._part = text[:whole], text[whole:]
         tokens = self._content.take(len(text), inclusive=self.stopped is not None)
-        return self._delta(text, tokens)
-
-    def _delta(self, text: str, tokens: list[_Token]) -> Sequence[GenerationDelta]:
         if not text:
             # Tokens without text wait for the next that has some.
             self._content.put_back(tokens)
             return ()
+        return self._delta(text, tokens)
+
+    def _delta(self, text: str, tokens: list[_Token]) -> Sequence[Sent]:
         ids = tuple([item.token for item in tokens])
-        if not self._scored:
-            return (Delta(self._request, self._choice, text, ids),)
-        scores = tuple([item.score for item in tokens if item.score is not None])
-        return (ScoredDelta(self._request, self._choice, text, ids, scores),)
+        if not text:
+            self._silent += ids
+            return ()
+        delta: Delta | ScoredDelta
+        if self._scored:
+            scores = tuple([item.score for item in tokens if item.score is not None])
+            delta = ScoredDelta(self._request, self._choice, text, ids, scores)
+        else:
+            delta = Delta(self._request, self._choice, text, ids)
+        return (*self._said_silently(), delta) if self._silent else (delta,)
 
 
 class _Ledger:

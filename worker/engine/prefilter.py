@@ -41,7 +41,7 @@ def candidates(row: Logits, params: Resolved, mu: float = 0.0) -> Ids:
 
     `mu` is mirostat's state before this row.
     """
-    best = float(row.max())
+    best = float(np.maximum.reduce(row))
     if not math.isfinite(best):
         return np.empty(0, np.intp)
     match params.mirostat:
@@ -76,7 +76,7 @@ def reach(params: Resolved) -> float:
 def _best(row: Logits, best: float, count: int, floor: float) -> Ids:
     """The `count` best ids, and maybe more; none below `floor`."""
     for distance in _REACHES:
-        inside = np.flatnonzero(row >= max(floor, best - distance))
+        inside = (row >= max(floor, best - distance)).nonzero()[0]
         # Once the floor is reached, more distance finds no more.
         if inside.size >= count or best - distance <= floor:
             return inside
@@ -89,7 +89,7 @@ def _best(row: Logits, best: float, count: int, floor: float) -> Ids:
 
 def _from(row: Logits, floor: float) -> Ids:
     """What reaches `floor`; of what is ruled out, nothing ever does."""
-    return np.flatnonzero(row >= floor) if floor > -math.inf else np.flatnonzero(row > floor)
+    return (row >= floor if floor > -math.inf else row > floor).nonzero()[0]
 
 
 def _sigma_floor(row: Logits, best: float, n_sigma: float) -> float:

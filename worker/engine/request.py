@@ -6,12 +6,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from kronk.shared.wire.to_gateway import Done, Finished, GenerationDelta, Started
+from kronk.shared.wire.to_gateway import Done, Finished, Silent, Started
 from kronk.shared.wire.values import Timings, Usage
 
 from .job import Job
+from .output import Sent
 
 Reason = Literal["stop", "length", "tool_calls"]
+# As many as the deltas and choices at most.
+_FREE = (Silent, Finished, Done)
 
 
 class Request:
@@ -59,11 +62,12 @@ class Request:
         if self._first_token is None:
             self._first_token = now
 
-    def send(self, deltas: Sequence[GenerationDelta]) -> None:
+    def send(self, deltas: Sequence[Sent]) -> None:
         """Deltas, now or when there is credit."""
         for delta in deltas:
             if self._credit > 0:
-                self._credit -= 1
+                if type(delta) is not Silent:
+                    self._credit -= 1
                 self._emit(delta)
             else:
                 self._outbox.append(delta)
@@ -72,7 +76,7 @@ class Request:
         """Credit from the client."""
         self._credit += events
         while self._outbox:
-            if not isinstance(self._outbox[0], (Finished, Done)):
+            if not isinstance(self._outbox[0], _FREE):
                 if self._credit <= 0:
                     return
                 self._credit -= 1

@@ -113,6 +113,8 @@ class Sampler:
             breakers = shared.breakers(params.dry_sequence_breakers)
             self._dry = Dry(params, breakers, prompt)
         self._edits = bool(self._penalties or self._dry or self._biased.size)
+        # Tokens accepted: what the next one is drawn by.
+        self._position = 0
 
     @property
     def is_plain(self) -> bool:
@@ -131,7 +133,7 @@ class Sampler:
         if self._chain is None:
             token = int(logits.argmax())
         else:
-            token = self._chain.choose(logits, self._shared.array)
+            token = self._chain.choose(logits, self._shared.array, self._position)
         if self.mask is not None and self._ends.size and logits[token] == -math.inf:
             # A grammar that allows nothing at all has nothing more to say.
             return int(self._ends[0])
@@ -142,6 +144,7 @@ class Sampler:
 
         `by_mask` is False for a token that the grammar is not to know about.
         """
+        self._position += 1
         if self._unending:
             self._unending -= 1
         if self._penalties is not None:

@@ -36,8 +36,7 @@ GGUF_KEYS = {
     "mirostat_eta": "general.sampling.mirostat_eta",
 }
 
-# llama.cpp's generator takes 32 bits, of which the highest number means "draw one yourself".
-_SEEDS = 2**32 - 1
+_SEEDS = 2**64
 # At this temperature, logits that differ at all leave the better one certain; below, dividing by
 # it overflows.
 COLDEST = 1e-5
@@ -73,7 +72,7 @@ class Resolved:
     dynatemp_range: float
     dynatemp_exponent: float
     logit_bias: dict[int, float]
-    # 0 to 2**32 - 2; what makes a run repeatable.
+    # 0 to 2**64 - 1; what makes a run repeatable.
     seed: int
     ignore_eos: bool
     min_tokens: int

@@ -43,6 +43,11 @@ class StopFilter:
         # A proper prefix of some stop string, or empty.
         self._held = ""
 
+    @property
+    def holds(self) -> bool:
+        """Some text is held back."""
+        return self._held != ""
+
     def feed(self, text: str) -> str:
         """The text that became certain; often empty."""
         assert self.stopped is None
