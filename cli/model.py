@@ -102,6 +102,7 @@ def local_models(base_path: str | None) -> list[dict[str, Any]]:
             "modified": entry.modified,
             "validated": entry.validated,
             "reason": entry.reason,
+            "aliases": list(entry.aliases),
         }
         for entry in entries
     ]

@@ -101,6 +101,37 @@ def seconds(value: Any) -> float:
     raise ValueError("expected seconds, or a duration such as 30s or 2m")
 
 
+def lifetime(value: Any) -> float:
+    """Seconds that something unused stays: a number, a duration such as 30m, or `forever`, which is
+    infinity and may be written as a negative number too."""
+    if value == "forever":
+        return math.inf
+    if type(value) in (int, float) and -math.inf < value < math.inf:
+        return float(value) if value >= 0 else math.inf
+    if isinstance(value, str):
+        return parse_duration(value)
+    raise ValueError("expected seconds, a duration such as 30m, or forever")
+
+
+# No longer than a request's own name of a model is quoted.
+LONGEST_NAME = 100
+_EXPECTED_NAMES = f"expected a list of names of up to {LONGEST_NAME} printable characters"
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """Names: a list, or one of them."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(_is_name(name) for name in found):
+        raise ValueError(_EXPECTED_NAMES)
+    return tuple(dict.fromkeys(found))
+
+
+def _is_name(name: object) -> bool:
+    if not isinstance(name, str) or not name.isprintable():
+        return False
+    return name == name.strip() and 0 < len(name) <= LONGEST_NAME
+
+
 def layers(value: Any) -> int:
     """Layers on the GPU, in the manual's way: 0 or `all` for all of them, -1 or `none` for none."""
     if value in ("all", "none"):

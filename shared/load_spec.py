@@ -15,6 +15,7 @@ from .wire.loading import (
     ContextSpec,
     LoadSpec,
     PlacementSpec,
+    ResidencySpec,
     RopeSpec,
     SpeculationSpec,
     TemplateSpec,
@@ -65,6 +66,7 @@ def load_spec(
         places=config.worker or ("local",),
         extra_buffers=around.extra_buffers,
         llama_log=around.llama_log,
+        residency=ResidencySpec(ttl=config.ttl, pinned=config.pin),
     )
 
 

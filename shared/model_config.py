@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -80,6 +81,11 @@ class ModelConfig:
     draft_min: int = 0
     draft_p_min: float = 0.75
     spec_ngram_size: int = 3
+    aliases: tuple[str, ...] = ()
+    # Seconds it may be unused, infinity for ever.
+    ttl: float | None = None
+    pin: bool = False
+    preload: bool = False
 
 
 def load_file(path: Path | None) -> dict[str, ModelConfig]:
@@ -110,10 +116,28 @@ def parse_file(text: str, path: Path | None) -> dict[str, ModelConfig]:
     models = (document or {}).get("models") if isinstance(document or {}, dict) else None
     if not isinstance(models, dict):
         raise InvalidArgument(f"model config {path}: expected a map under the key `models`")
-    return {
+    configs = {
         str(model): parse(keys or {}, f"{path}: models.{model}", path.absolute().parent)
         for model, keys in models.items()
     }
+    _check_aliases(configs, f"{path}: models")
+    return configs
+
+
+def _check_aliases(configs: Mapping[str, ModelConfig], where: str) -> None:
+    """A name means one model. Whether an alias is the id of a file is `index.check_aliases`'s."""
+    owners: dict[str, str] = {}
+    for model, config in configs.items():
+        for alias in config.aliases:
+            if alias in configs and alias != model:
+                raise InvalidArgument(
+                    f"{where}.{model}.aliases: {alias!r} is the id of another model of this file"
+                )
+            if alias in owners:
+                raise InvalidArgument(
+                    f"{where}.{model}.aliases: {alias!r} is an alias of {owners[alias]} already"
+                )
+            owners[alias] = model
 
 
 def parse(keys: object, where: str, folder: Path = Path("/")) -> ModelConfig:

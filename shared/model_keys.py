@@ -414,6 +414,41 @@ _SPECULATION = Group(
     ),
 )
 
-GROUPS = (_CONTEXT, _MEMORY, _PLACEMENT, _ROPE, _CHAT, _CACHE, _SPECULATION)
+_RESIDENCY = Group(
+    "Names, and when it is loaded",
+    (
+        Key(
+            "aliases",
+            read.names,
+            "list of names",
+            "Other names that requests may use for the model, such as `gpt-4o`. None may be the id"
+            " or an alias of another model.",
+        ),
+        Key(
+            "ttl",
+            read.lifetime,
+            "seconds, `30m`, or `forever` (or -1)",
+            "How long the model stays loaded while unused; 0 unloads it right after its last"
+            " request. A request's own `ttl` or `keep_alive` goes before it.",
+            "`--cache-ttl`",
+        ),
+        Key(
+            "pin",
+            read.switch,
+            "true or false",
+            "Once loaded it stays: it is not unloaded for being unused or to make room, whatever"
+            " requests say, and is loaded again after a crash. `kronk model unload` does unload it.",
+        ),
+        Key(
+            "preload",
+            read.switch,
+            "true or false",
+            "Load it when the server starts, where there is room, one model after the other. It"
+            " leaves as others do; with `pin` it stays.",
+        ),
+    ),
+)
+
+GROUPS = (_CONTEXT, _MEMORY, _PLACEMENT, _ROPE, _CHAT, _CACHE, _SPECULATION, _RESIDENCY)
 KEYS: dict[str, Key] = {key.name: key for group in GROUPS for key in group.keys}
 ALIASES: dict[str, str] = {other: key.name for key in KEYS.values() for other in key.also}

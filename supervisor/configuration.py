@@ -32,17 +32,29 @@ class Configuration:
     """
 
     def __init__(
-        self, file: Path | None, in_force: Path, look_up: Callable[[Models, str], LoadSpec]
+        self,
+        file: Path | None,
+        in_force: Path,
+        look_up: Callable[[Models, str], LoadSpec],
+        check: Callable[[Models], None] = lambda models: None,
     ) -> None:
+        """`check` raises what is wrong with a configuration beside the models there are."""
         self._file = file
         self._in_force = in_force
         self._look_up = look_up
+        self._check = check
         self._models: Models = {}
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Models to be loaded when the server starts."""
+        return tuple(name for name, config in self._models.items() if config.preload)
 
     def take(self) -> None:
         """Read the file for the first time; `InvalidArgument` says what is wrong with it."""
         text = read_file(self._file)
         models = parse_file(text, self._file)
+        self._check(models)
         self._keep(text)
         self._models = models
 
@@ -58,6 +70,7 @@ class Configuration:
         """
         text = read_file(self._file)
         models = parse_file(text, self._file)
+        self._check(models)
         specs = {name: self._spec(models, name) for name in known}
         self._keep(text)
         before, self._models = self._models, models

@@ -16,6 +16,7 @@ from kronk.shared import exits, settings
 from kronk.shared import log as logging
 from kronk.shared.errors import KronkError
 from kronk.shared.model_config import ModelConfig
+from kronk.shared.models import index
 from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
@@ -55,7 +56,8 @@ def serve(config: Settings, commands: Commands) -> None:
     lock = Lock(base.pid_file)
     try:
         look_up = partial(resolve_model, base, config)
-        configuration = Configuration(config.model_config_file, base.configuration, look_up)
+        check = partial(check_names, base)
+        configuration = Configuration(config.model_config_file, base.configuration, look_up, check)
         configuration.take()
         with ExitStack() as listening:
             listeners = passed(os.environ, os.getpid()) or [listen(config.api_host)]
@@ -86,6 +88,13 @@ def resolve_model(
 ) -> LoadSpec:
     """What a worker is told to load for a request that names a model so."""
     return resolve(base, models, name, llama_log=config.llama_log)
+
+
+def check_names(base: BasePath, models: Mapping[str, ModelConfig]) -> None:
+    """`InvalidArgument` where a name of a model could be another's."""
+    # Without aliases there is nothing to look for, and the disk need not be asked.
+    if any(model.aliases for model in models.values()):
+        index.check_aliases(index.scan(base.models, models))
 
 
 def _warn_of_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -52,6 +52,7 @@ FILES = listed(
             "modified": WHOLE,
             "validated": TRUTH,
             "reason": nullable(TEXT),
+            "aliases": array(TEXT),
         }
     )
 )
@@ -106,6 +107,7 @@ async def models(request: Request) -> Response:
             "modified": int(entry.modified),
             "validated": entry.validated,
             "reason": entry.reason,
+            "aliases": list(entry.aliases),
         }
         for entry in await scan(services_of(request))
     ]

@@ -53,8 +53,10 @@ async def scan(services: Services) -> list[index.ModelEntry]:
     summary="List models",
 )
 async def models(request: Request) -> Response:
-    """The models that can be loaded."""
-    entries = [entry for entry in await scan(services_of(request)) if entry.validated]
+    """The models that can be loaded, an entry for each alias too: clients look for the name they are
+    set to."""
+    scanned = await scan(services_of(request))
+    entries = index.listed(entry for entry in scanned if entry.validated)
     if anthropic.VERSION_HEADER in request.headers:
         return JSONResponse(anthropic.models(entries, request.query_params))
     return JSONResponse({"object": "list", "data": [_model(entry) for entry in entries]})
@@ -67,11 +69,12 @@ async def models(request: Request) -> Response:
     summary="One model",
 )
 async def model(request: Request, model: str) -> Response:
-    """One model; ids may have slashes."""
+    """One model by its id or alias; both may have slashes."""
     services = services_of(request)
     entries = [entry for entry in await scan(services) if entry.validated]
     resolved = index.pick(entries, model, services.configs)
-    entry = next(entry for entry in entries if entry.id == resolved.id)
+    listed = {entry.id: entry for entry in index.listed(entries)}
+    entry = listed.get(model, listed[resolved.id])
     is_anthropic = anthropic.VERSION_HEADER in request.headers
     return JSONResponse(anthropic.model(entry) if is_anthropic else _model(entry))
 

@@ -27,6 +27,7 @@ from kronk.gateway.dialects.ollama.schemas import CHAT, EMBED, EMBEDDINGS, GENER
 from kronk.gateway.operation import Chunks, Operation, Whole
 from kronk.gateway.operations import new_name
 from kronk.gateway.services import Services, services_of
+from kronk.shared.models import index
 
 from .documents import answer_documents, request_document
 from .models import scan
@@ -107,5 +108,5 @@ async def meant(services: Services, model: str) -> str:
     """`NAME:latest`, which Ollama's tools make of NAME, is NAME unless there is such a model."""
     if not model.endswith(LATEST):
         return model
-    known = {entry.id for entry in await scan(services)}
+    known = {entry.id for entry in index.listed(await scan(services))}
     return model if model in known else model.removesuffix(LATEST)

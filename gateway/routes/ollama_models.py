@@ -38,7 +38,7 @@ _PULL = "kronk catalog pull"
 _REFUSED = {
     ("POST", "/api/push"): "models are not published from here",
     ("POST", "/api/create"): "a model's settings are in the model-config file",
-    ("POST", "/api/copy"): "another name for a model is a variant in the model-config file",
+    ("POST", "/api/copy"): "another name for a model is an alias in the model-config file",
     ("DELETE", "/api/delete"): "delete the model's file from the models folder",
     ("POST", "/api/blobs/{digest}"): "put the model's file into the models folder",
 }
@@ -53,7 +53,7 @@ async def version() -> Response:
 @router.get("/api/tags", responses=answer_documents(TAGS), summary="Ollama's list of models")
 async def tags(request: Request) -> Response:
     """The models that can be loaded, the newest first."""
-    found = await _described(await scan(services_of(request)))
+    found = await _described(index.listed(await scan(services_of(request))))
     found.sort(key=lambda pair: -pair[0].modified)
     return JSONResponse({"models": [listings.tag(*pair) for pair in found]})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Mapping
 from math import prod
@@ -101,6 +102,9 @@ def _plain(value: Any) -> Any:
             return str(value)
         case Sampling():
             return {key: item for key, item in _shallow(value).items() if item is not None}
+        case float() if math.isinf(value):
+            # JSON has no infinity.
+            return "forever"
         case tuple():
             return [_plain(item) for item in value]
         case _ if dataclasses.is_dataclass(value):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kronk.shared.errors import ModelFailed, NotFound
+from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.model_config import ModelConfig
 
 from .walk import Found, find
@@ -28,6 +28,8 @@ class ModelEntry:
     reason: str | None
     # The path below the models folder without `.gguf`: names the model too, for a variant as well.
     relative: str = ""
+    # Other names for it, of its configuration.
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,42 @@ def entries(files: Iterable[Found], configs: Mapping[str, ModelConfig]) -> list[
         if slash and variant and base in by_id and key not in by_id:
             of = by_id[base]
             named.append(replace(of, id=key, relative=f"{of.relative}/{variant}"))
-    return sorted(named, key=lambda entry: entry.id)
+    return sorted(
+        (replace(entry, aliases=config_of(entry, configs).aliases) for entry in named),
+        key=lambda entry: entry.id,
+    )
+
+
+def check_aliases(known: Iterable[ModelEntry]) -> None:
+    """`InvalidArgument` where an alias of one model is the id of another, or an alias of it too: a
+    request that names it could mean either."""
+    owners = {entry.id: entry.id for entry in known}
+    for entry in known:
+        for alias in entry.aliases:
+            owner = owners.setdefault(alias, entry.id)
+            if owner != entry.id:
+                whose = "the id of another model" if owner == alias else f"an alias of {owner} too"
+                raise InvalidArgument(
+                    f"model config: {entry.id}.aliases: {alias!r} is {whose}", param="aliases"
+                )
+
+
+def listed(known: Iterable[ModelEntry]) -> list[ModelEntry]:
+    """An entry for each name that a list should have: ids and aliases."""
+    return sorted(
+        (
+            replace(entry, id=name)
+            for entry in known
+            for name in dict.fromkeys((entry.id, *entry.aliases))
+        ),
+        key=lambda entry: entry.id,
+    )
 
 
 def pick(
     known: Sequence[ModelEntry], model_id: str, configs: Mapping[str, ModelConfig]
 ) -> ResolvedModel:
-    """The model of that id or path below the models folder, with or without `.gguf`.
+    """The model of that id, alias or path below the models folder, with or without `.gguf`.
 
     `NotFound` names the nearest ids, `ModelFailed` says what is wrong with the file. The id is only
     compared, never made a path of.
@@ -81,13 +112,17 @@ def pick(
 
 
 def locate(known: Sequence[ModelEntry], model_id: str) -> ModelEntry:
-    """The entry of that id or path, also of a file that cannot be loaded."""
+    """The entry of that id, alias or path, also of a file that cannot be loaded. What is an id means
+    that model, whoever has it as an alias."""
     wanted = model_id[:-5] if model_id.lower().endswith(".gguf") else model_id
-    matches = [entry for entry in known if wanted in (entry.id, entry.relative)]
-    exact = [entry for entry in matches if entry.id == wanted] or matches
-    if not exact:
+    matches = (
+        [entry for entry in known if entry.id == wanted]
+        or [entry for entry in known if model_id in entry.aliases]
+        or [entry for entry in known if entry.relative == wanted]
+    )
+    if not matches:
         raise NotFound(_not_found(model_id, wanted, known), param="model")
-    return exact[0]
+    return matches[0]
 
 
 def config_of(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> ModelConfig:
@@ -105,7 +140,7 @@ def _not_found(model_id: str, wanted: str, known: Sequence[ModelEntry]) -> str:
     same_name = [entry.id for entry in known if _name(entry.relative) == wanted]
     if same_name:
         return f"the name {shown} is not unique; write one of {', '.join(same_name)}"
-    ids = {entry.id.lower(): entry.id for entry in known}
+    ids = {entry.id.lower(): entry.id for entry in listed(known)}
     part = wanted.lower()[:200]
     near = [name for name in ids if part in name][:3] if part else []
     near = near or difflib.get_close_matches(part, ids, 3, cutoff=0.5)

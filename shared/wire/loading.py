@@ -131,6 +131,16 @@ class SpeculationSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ResidencySpec:
+    """How long the model stays loaded: the supervisor's affair, not the worker's."""
+
+    # Seconds it may be unused, infinity for ever; None: as the server is set.
+    ttl: float | None = None
+    # Not unloaded for being unused, nor to make room.
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSpec:
     """A model's resolved configuration: all a worker needs to load it.
 
@@ -160,6 +170,7 @@ class LoadSpec:
     llama_log: bool = False
     # Where its process may run, in the order of preference: `local`, or names of worker hosts.
     places: tuple[str, ...] = ("local",)
+    residency: ResidencySpec = ResidencySpec()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kronk.shared.errors import ModelFailed, NotFound
+from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.models import facts, index
 from kronk.shared.models.facts import Facts
@@ -232,3 +232,66 @@ def test_facts_hold_until_the_file_changes(tmp_path: Path) -> None:
     os.utime(tmp_path / "a.gguf", ns=(1, 1))
     assert not facts.holds(row, tmp_path / "a.gguf")
     assert not facts.holds(row, tmp_path / "gone.gguf")
+
+
+# Aliases.
+
+NAMED = {"a": ModelConfig(aliases=("gpt-4o", "org/nice")), "a/LONG": ModelConfig(aliases=("long",))}
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        ("gpt-4o", "a"),
+        ("org/nice", "a"),
+        ("long", "a/LONG"),
+        ("a", "a"),
+        # An id goes before an alias, an alias before a path.
+        ("b", "b"),
+        ("o/f/b", "b"),
+    ],
+)
+def test_an_alias_means_its_model(tmp_path: Path, name: str, means: str) -> None:
+    put(tmp_path, "o/f/a.gguf", "o/f/b.gguf")
+    configs = NAMED | {"b": ModelConfig()}
+    assert resolve(tmp_path, name, configs).id == means
+
+
+def test_an_alias_that_is_a_path_of_another_model_is_the_alias(tmp_path: Path) -> None:
+    put(tmp_path, "o/f/a.gguf", "o/f/b.gguf")
+    configs = {"a": ModelConfig(aliases=("o/f/b",))}
+    assert resolve(tmp_path, "o/f/b", configs).id == "a"
+
+
+def test_lists_have_an_entry_for_each_name(tmp_path: Path) -> None:
+    put(tmp_path, "a.gguf", "b.gguf")
+    listed = index.listed(index.scan(tmp_path, NAMED))
+    assert [entry.id for entry in listed] == ["a", "a/LONG", "b", "gpt-4o", "long", "org/nice"]
+    assert {entry.path.name for entry in listed if entry.id in ("gpt-4o", "long")} == {"a.gguf"}
+
+
+def test_a_misspelt_alias_is_guessed_too(tmp_path: Path) -> None:
+    put(tmp_path, "a.gguf")
+    with pytest.raises(NotFound, match="did you mean gpt-4o?"):
+        resolve(tmp_path, "gpt-40", NAMED)
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["a.gguf", "gpt-4o.gguf"], "a.aliases: 'gpt-4o' is the id of another model"),
+        (["o/a.gguf", "p/a.gguf"], "p/a.aliases: 'gpt-4o' is an alias of o/a too"),
+        (["a.gguf", "b.gguf"], None),
+    ],
+)
+def test_an_alias_of_two_models_is_a_fault_of_the_configuration(
+    tmp_path: Path, files: list[str], words: str | None
+) -> None:
+    put(tmp_path, *files)
+    known = index.scan(tmp_path, {"a": ModelConfig(aliases=("gpt-4o",))})
+    if words is None:
+        index.check_aliases(known)
+        return
+    with pytest.raises(InvalidArgument) as refused:
+        index.check_aliases(known)
+    assert words in refused.value.message

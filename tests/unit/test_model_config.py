@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,17 @@ def test_a_key_without_a_default_says_what_that_means() -> None:
             (TensorPlace("a=b", "CPU"), TensorPlace("exps", "CPU")),
         ),
         ("tensor_buffer_overrides: x=CPU,y=CPU", "tensor_buffer_overrides", None),
+        ("ttl: 90", "ttl", 90.0),
+        ("ttl: 1h30m", "ttl", 5400.0),
+        ("ttl: 0", "ttl", 0.0),
+        ("ttl: -1", "ttl", math.inf),
+        ("ttl: forever", "ttl", math.inf),
+        ("ttl: null", "ttl", None),
+        ("pin: yes", "pin", True),
+        ("preload: true", "preload", True),
+        ("aliases: gpt-4o", "aliases", ("gpt-4o",)),
+        ("aliases: [gpt-4o, llama3:8b, a/b, gpt-4o]", "aliases", ("gpt-4o", "llama3:8b", "a/b")),
+        ("aliases: []", "aliases", ()),
     ],
 )
 def test_a_value_is_read_as_people_write_it(text: str, name: str, value: Any) -> None:
@@ -163,6 +175,17 @@ def test_a_value_is_read_as_people_write_it(text: str, name: str, value: Any) ->
         ("{chat_template: chatml, chat_template_file: a}", "exclude each other"),
         ("speculative: draft", "models.M.speculative: draft needs the key draft_model"),
         ("{speculative: ngram, draft_model: x}", "ngram uses no draft_model"),
+        ("ttl: soon", "expected a duration"),
+        ("ttl: .inf", "expected seconds, a duration such as 30m, or forever"),
+        ("ttl: .nan", "expected seconds, a duration"),
+        ("ttl: true", "expected seconds, a duration"),
+        ("pin: 1", "models.M.pin: expected true or false"),
+        ("preload: always", "models.M.preload: expected true or false"),
+        ("aliases: 5", "models.M.aliases: expected a list of names"),
+        ("aliases: ['']", "expected a list of names"),
+        ("aliases: [' a']", "expected a list of names"),
+        ('aliases: ["a\\nb"]', "expected a list of names"),
+        ("aliases: [" + "a" * 101 + "]", "of up to 100 printable characters"),
         ("{draft_min: 9, draft_max: 8}", "models.M.draft_min: must not exceed draft_max (8)"),
     ],
 )
@@ -177,6 +200,26 @@ def test_the_file_stands_before_the_key_in_an_error(tmp_path: Path) -> None:
     file.write_text("models: {A: {n_batch: lots}}")
     with pytest.raises(InvalidArgument, match=r"models\.yaml: models\.A\.n_batch: expected"):
         load_file(file)
+
+
+@pytest.mark.parametrize(
+    ("models", "words"),
+    [
+        ("{A: {aliases: [B]}, B: {}}", "models.A.aliases: 'B' is the id of another model"),
+        (
+            "{A: {aliases: [x]}, B: {aliases: [y, x]}}",
+            "models.B.aliases: 'x' is an alias of A already",
+        ),
+    ],
+)
+def test_a_name_that_could_mean_two_models_is_refused_with_both(
+    tmp_path: Path, models: str, words: str
+) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(f"models: {models}")
+    with pytest.raises(InvalidArgument) as refused:
+        load_file(file)
+    assert words in refused.value.message
 
 
 def test_the_manuals_example_for_coding_agents_is_read(tmp_path: Path) -> None:
@@ -275,9 +318,10 @@ def test_every_key_reaches_the_worker() -> None:
         "system_prompt_cache": True, "incremental_cache": True, "max_imc_sessions": 9,
         "cache_min_tokens": 9, "cache_ram": 9, "cache_disk": 9, "speculative": "ngram",
         "draft_model": "x", "draft_max": 9, "draft_min": 9, "draft_p_min": 0.5,
-        "spec_ngram_size": 9,
+        "spec_ngram_size": 9, "ttl": 5.0, "pin": True,
     }  # fmt: skip
-    assert other.keys() == KEYS.keys()
+    # By what names it is asked for, and when it is loaded, is nothing to its worker.
+    assert other.keys() == KEYS.keys() - {"aliases", "preload"}
     family, plain = Family("test", Load), spec("{}")
     for key, value in other.items():
         told = load_spec(
