@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
@@ -22,6 +22,7 @@ from kronk.shared.wire.to_gateway import Started
 
 from .body import disconnect_watch, while_connected
 from .dialects.media import linked
+from .dialects.sse import comment
 from .exchange import Exchange
 from .job import Job
 from .joined_runs import JoinedRuns
@@ -31,6 +32,7 @@ from .record import Record, record_of
 from .responses.shortening import shortened
 from .run import Bell, Event, Run
 from .services import Services
+from .standing import words
 
 log = structlog.get_logger()
 
@@ -195,10 +197,14 @@ class StreamResponse(_RunResponse):
     async def _answer(self, record: Record, receive: Receive, send: Send, send_body: Send) -> None:
         outlet = _Outlet(send, send_body, self._chunks.media_type)
         seconds = self._services.settings.stream_keepalive
-        pacemaker = _pacemaker(outlet, self._chunks.keep_alive, seconds)
+        keep_alive, waiting = self._chunks.keep_alive, list[Run]()
+        pacemaker = _pacemaker(
+            outlet, lambda: _standing_comment(waiting) + keep_alive, seconds if keep_alive else 0
+        )
         try:
             # Both are left before anything is decided by whether the answer has started.
             async with pacemaker, self._working(receive, record) as work:
+                waiting += work.runs
                 await work.source.until_accepted()
                 await outlet.send(self._chunks.opening())
                 await self._send_events(work, record, outlet)
@@ -281,9 +287,11 @@ class _Outlet:
 
 
 @asynccontextmanager
-async def _pacemaker(outlet: _Outlet, keep_alive: bytes, seconds: float) -> AsyncIterator[None]:
-    """Send `keep_alive` whenever nothing was sent for that long; 0 is never."""
-    if not keep_alive or not seconds:
+async def _pacemaker(
+    outlet: _Outlet, keep_alive: Callable[[], bytes], seconds: float
+) -> AsyncIterator[None]:
+    """Send what keeps it alive whenever nothing was sent for that long; 0 is never."""
+    if not seconds:
         yield
         return
     task = asyncio.create_task(_beat(outlet, keep_alive, seconds), name="keep-alive")
@@ -295,9 +303,16 @@ async def _pacemaker(outlet: _Outlet, keep_alive: bytes, seconds: float) -> Asyn
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _beat(outlet: _Outlet, keep_alive: bytes, seconds: float) -> None:
+async def _beat(outlet: _Outlet, keep_alive: Callable[[], bytes], seconds: float) -> None:
     while True:
         before = outlet.sends
         await asyncio.sleep(seconds)
         if outlet.sends == before:
-            await outlet.send(keep_alive)
+            await outlet.send(keep_alive())
+
+
+def _standing_comment(runs: Iterable[Run]) -> bytes:
+    """How the first of them that waits for its model is doing, where that is known."""
+    standings = (run.standing for run in runs if run.standing is not None)
+    standing = next(standings, None)
+    return b"" if standing is None else comment(words(standing))

@@ -39,6 +39,7 @@ from kronk.shared.wire.to_gateway import (
     Granted,
     Refused,
     Silent,
+    Waiting,
     WorkerLost,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
@@ -49,6 +50,7 @@ from .job import Job
 from .recoveries import Recoveries, with_cause
 from .recovery import Again, Loss, Policy
 from .run import DELTA_TYPES, Bell, ClientGone, Outcome, Run, Timer
+from .standing import Standing
 from .transcript import Differs
 
 # A worker dials the data plane before it reports READY, so a grant is normally late to this.
@@ -146,13 +148,17 @@ class Exchange:
 
     # From the supervisor.
 
-    def on_control(self, message: Granted | Refused | WorkerLost) -> None:
+    def on_control(self, message: Granted | Refused | Waiting | WorkerLost) -> None:
         """One control message."""
         match message:
             case Granted():
                 self._on_granted(message)
             case Refused():
                 self._on_refused(message)
+            case Waiting(leases):
+                for position, lease in enumerate(leases, 1):
+                    if (run := self._runs.get(lease)) is not None:
+                        run.waits(Standing(position, message))
             case WorkerLost():
                 self._attached.discard(message.worker)
                 self._lost.append(message.worker)
@@ -164,7 +170,7 @@ class Exchange:
         if run is None:
             # Given up meanwhile: its LeaseReturn is on the way behind this grant.
             return
-        run.worker = message.worker
+        run.worker, run.standing = message.worker, None
         if run.job.ask is None:
             self._finish(run, Done(run.id, Usage(0, 0), Timings(0.0, 0.0, 0.0)))
         else:

@@ -136,6 +136,6 @@ def inspect(
     return Job(model, ask)
 
 
-def load(model: str) -> Job:
+def load(model: str, ttl: float | None = None) -> Job:
     """Only that the model is loaded, or with a `ttl` of 0 unloaded."""
-    return Job(model, None)
+    return Job(model, None, ttl)

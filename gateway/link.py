@@ -13,7 +13,7 @@ import zmq
 
 from kronk import __version__
 from kronk.shared.child import Birth
-from kronk.shared.errors import Timeout, WireError
+from kronk.shared.errors import Timeout, WireError, from_code
 from kronk.shared.paths import BasePath
 from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
@@ -32,6 +32,7 @@ from kronk.shared.wire.to_gateway import (
     Attach,
     Drain,
     History,
+    Managed,
     Ping,
     Reloaded,
     Reread,
@@ -42,6 +43,8 @@ from kronk.shared.wire.to_supervisor import (
     Heartbeat,
     Hello,
     HistoryRequest,
+    Manage,
+    ManageAction,
     Pong,
     Reload,
     StatusRequest,
@@ -147,7 +150,24 @@ class Link:
         assert isinstance(answer, History)
         return answer
 
-    async def _answer(self, question: Callable[[int], Message], seconds: float) -> Message:
+    async def manage(
+        self,
+        action: ManageAction,
+        model: str,
+        *,
+        force: bool = False,
+        ttl: float | None = None,
+        seconds: float | None = None,
+    ) -> Managed:
+        """What an operator wants of a model, which may take as long as its requests; raises why it
+        cannot be had."""
+        answer = await self._answer(lambda ask: Manage(ask, action, model, force, ttl), seconds)
+        assert isinstance(answer, Managed)
+        if answer.code is not None:
+            raise from_code(answer.code, answer.message, answer.param, answer.retry_after)
+        return answer
+
+    async def _answer(self, question: Callable[[int], Message], seconds: float | None) -> Message:
         self._next_ask += 1
         ask = self._next_ask
         answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
@@ -157,7 +177,8 @@ class Link:
                 self._control.send(question(ask))
                 return await answer
         except (TimeoutError, PeerGone) as error:
-            raise Timeout(f"the supervisor did not answer within {seconds:g} s") from error
+            within = "" if seconds is None else f" within {seconds:g} s"
+            raise Timeout(f"the supervisor did not answer{within}") from error
         finally:
             del self._asks[ask]
 
@@ -220,7 +241,7 @@ class Link:
 
     def _on_control(self, _peer: bytes, _generation: int, message: Any) -> None:
         match message:
-            case Status() | Reloaded() | History():
+            case Status() | Reloaded() | History() | Managed():
                 answer = self._asks.get(message.ask)
                 if answer is not None and not answer.done():
                     answer.set_result(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kronk.shared.errors import KronkError, ModelCrashed, Overloaded
+from kronk.shared.errors import KronkError, ModelCrashed, ModelUnloaded
 
 # An unloaded model is loaded again for the next request that wants it.
 _AGAIN_AFTER_UNLOAD = 1.0
@@ -37,7 +37,7 @@ class Loss:
             case "crashed":
                 return f"the process of {self.model} died: {self.cause}"
             case "unloaded":
-                return f"{self.model} was unloaded by an operator"
+                return f"{self.model} was unloaded: {self.cause}"
             case "interrupted":
                 return f"the connection to the process of {self.model} was interrupted"
 
@@ -73,7 +73,7 @@ class GiveUp:
 def judge(loss: Loss, facts: Facts, policy: Policy) -> Again | GiveUp:
     """The decision."""
     if loss.how == "unloaded":
-        return GiveUp(Overloaded(loss.words, retry_after=_AGAIN_AFTER_UNLOAD))
+        return GiveUp(ModelUnloaded(loss.words, retry_after=_AGAIN_AFTER_UNLOAD))
     if not policy.resume:
         return GiveUp(ModelCrashed(loss.words))
     if facts.is_draining:

@@ -23,6 +23,7 @@ from kronk.shared.wire.to_gateway import (
 from kronk.shared.wire.to_worker import Embed, Inspect, Rank, Resumed, Submit
 
 from .job import WINDOW, Job
+from .standing import Standing
 from .transcript import Parts, PartsReplay, Replay, Transcript
 
 # Bounded by the request itself, so they cost no credit.
@@ -89,6 +90,8 @@ class Run:
         # The generation of the worker that holds the lease's grant; None until granted.
         self.worker: int | None = None
         self.submitted = False
+        # While it waits for its model, where the supervisor has said how that is doing.
+        self.standing: Standing | None = None
         self.accepted = False
         self.ended: Done | KronkError | None = None
         self.timers: list[Timer] = []
@@ -114,6 +117,11 @@ class Run:
         self._outcomes_left = job.most_outcomes
 
     # The exchange's side.
+
+    def waits(self, standing: Standing) -> None:
+        """It is told how its model is doing."""
+        self.standing = standing
+        self._bell.ring()
 
     def accept(self) -> None:
         """The worker has found the request good."""
@@ -205,6 +213,11 @@ class Run:
     def starved(self) -> bool:
         """The worker cannot go on until something is taken."""
         return self._unread + self._taken >= WINDOW
+
+    async def until_news(self) -> None:
+        """Return once it is told how its model is doing, or has ended."""
+        if self.ended is None:
+            await self._bell.wait()
 
     async def until_accepted(self) -> None:
         """Return once the request is known to be good; raises what it was refused with."""

@@ -106,6 +106,13 @@ class ModelCrashed(ServerError):
     code = "model_crashed"
 
 
+class ModelUnloaded(Overloaded):
+    """The process of the model was ended, as an operator wanted, with this request on it or waiting
+    for it. The next one loads the model again."""
+
+    code = "model_unloaded"
+
+
 class InsufficientMemory(ServerError):
     """The model does not fit into the memory budget, however empty it is; the message has the
     numbers and what to change."""
@@ -152,6 +159,7 @@ _BY_CODE: dict[str, type[KronkError]] = {
         Overloaded,
         ModelFailed,
         ModelCrashed,
+        ModelUnloaded,
         InsufficientMemory,
         PromptQuarantined,
         Timeout,

@@ -113,13 +113,13 @@ def lifetime(value: Any) -> float:
     raise ValueError("expected seconds, a duration such as 30m, or forever")
 
 
-# No longer than a request's own name of a model is quoted.
+# No longer than what is quoted of a name that a request has.
 LONGEST_NAME = 100
 _EXPECTED_NAMES = f"expected a list of names of up to {LONGEST_NAME} printable characters"
 
 
-def names(value: Any) -> tuple[str, ...]:
-    """Names: a list, or one of them."""
+def aliases(value: Any) -> tuple[str, ...]:
+    """Names for a model: a list, which may be empty, or one of them."""
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, list) or not all(_is_name(name) for name in found):
         raise ValueError(_EXPECTED_NAMES)

@@ -419,7 +419,7 @@ _RESIDENCY = Group(
     (
         Key(
             "aliases",
-            read.names,
+            read.aliases,
             "list of names",
             "Other names that requests may use for the model, such as `gpt-4o`. None may be the id"
             " or an alias of another model.",
@@ -437,7 +437,7 @@ _RESIDENCY = Group(
             read.switch,
             "true or false",
             "Once loaded it stays: it is not unloaded for being unused or to make room, whatever"
-            " requests say, and is loaded again after a crash. `kronk model unload` does unload it.",
+            " requests say, and is loaded again after a crash. Only `kronk model unload` ends it.",
         ),
         Key(
             "preload",

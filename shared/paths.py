@@ -51,8 +51,13 @@ class BasePath:
 
     @property
     def db(self) -> Path:
-        """LMDB: stored responses, files and batches."""
+        """LMDB: stored responses, files and batches; and what else is to outlive the server."""
         return self.root / "db"
+
+    @property
+    def load_times(self) -> Path:
+        """JSON: how long the latest loads of each model took."""
+        return self.db / "load-times.json"
 
     @property
     def files(self) -> Path:

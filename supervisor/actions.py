@@ -9,6 +9,7 @@ from typing import Any, Literal
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.status import Outcome
+from kronk.shared.wire.to_gateway import Waiting
 
 from .cause import Exit
 
@@ -81,6 +82,31 @@ class TellWorkerLost:
     generation: int
     model: str
     cause: str
+    how: Literal["crashed", "unloaded"] = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class TellManaged:
+    """Tell the gateway what came of an operator's wish: the state of the model, or an error."""
+
+    ask: int
+    before: str
+    state: str
+    error: KronkError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TellWaiting:
+    """Tell the gateway how those are doing that wait for a model."""
+
+    waiting: Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLoadTimes:
+    """Have them read again at the next start."""
+
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +144,9 @@ Action = (
     | Grant
     | Refuse
     | TellWorkerLost
+    | TellManaged
+    | TellWaiting
+    | KeepLoadTimes
     | Remember
     | Note
 )

@@ -53,10 +53,11 @@ class Admission:
             if model.room_since is None:
                 model.room_since = now
         near = [model for model in models if model.is_near]
-        leaving = sum(1 for model in near if model.state is State.DRAINING)
+        leaving = sum(1 for model in near if model.is_leaving)
         ready = {model.id: model for model in near if model.state is State.READY}
         residents = [model.as_resident() for model in ready.values()]
-        for name in eviction.least_recently_used(residents, len(blocked) - leaving):
+        short = sum(1 for model in blocked if model.makes_room) - leaving
+        for name in eviction.least_recently_used(residents, short):
             self._unload(ready[name], "made room for another model", now)
 
     def _admit_far(self, models: Collection[Model], wanted: list[Model], now: float) -> list[Model]:
@@ -79,15 +80,16 @@ class Admission:
             names = " and ".join(wanted.spec.places)
             away = f"{wanted.id} runs on the worker host {names}, which is not connected"
             self._leases.refuse_waiting(wanted, ModelFailed(away, retry_after=HOST_RETRY))
-            return
         if wanted.room_since is None:
             wanted.room_since = now
+        if not wanted.makes_room:
+            return
         there = {
             model.id: model
             for model in models
             if model.worker is not None and model.worker.place in wanted.spec.places
         }
-        if any(model.state is State.DRAINING for model in there.values()):
+        if any(model.is_leaving for model in there.values()):
             return
         ready = [model.as_resident() for model in there.values() if model.state is State.READY]
         for name in eviction.least_recently_used(ready, 1):

@@ -34,6 +34,7 @@ from kronk.shared.wire.to_supervisor import (
     LeaseReturn,
     LoadFailed,
     LoadProgress,
+    Manage,
     Pong,
     Ready,
     Reload,
@@ -48,7 +49,15 @@ log = structlog.get_logger()
 
 _MAY_SAY: dict[str, tuple[type, ...]] = {
     "worker": (LoadProgress, Ready, LoadFailed),
-    "gateway": (LeaseRequest, LeaseReturn, StatusRequest, HistoryRequest, Reload, Pong),
+    "gateway": (
+        LeaseRequest,
+        LeaseReturn,
+        StatusRequest,
+        HistoryRequest,
+        Manage,
+        Reload,
+        Pong,
+    ),
 }
 # The supervisor was there before every generation.
 _OUR_GENERATION = 0

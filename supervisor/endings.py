@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from kronk.shared.errors import KronkError, ModelFailed
 
@@ -46,7 +47,9 @@ class Endings:
         self._leases.void_granted(model)
         model.worker = None
         if worker.fitted is not None:
-            self._out.put(TellWorkerLost(worker.generation, model.id, words))
+            how: Literal["crashed", "unloaded"]
+            how = "unloaded" if ending is not None and ending.expected else "crashed"
+            self._out.put(TellWorkerLost(worker.generation, model.id, words, how))
         extra_buffers = model.spec.extra_buffers
         facts = Facts(
             model.id, worker.fitted is not None, worker.phase, extra_buffers, ending, exit

@@ -10,6 +10,7 @@ from kronk.shared.wire.to_supervisor import (
     LeaseReturn,
     LoadFailed,
     LoadProgress,
+    Manage,
     Ready,
 )
 
@@ -30,6 +31,8 @@ def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[A
                 message.lease, message.ttl, message.priority, message.purpose, message.alone
             )
             return fleet.lease_requested(now, claim, message.model)
+        case Manage():
+            return fleet.manage(now, message)
         case LeaseReturn(lease):
             return fleet.lease_returned(now, lease)
         case LoadProgress(phase, fraction):

@@ -8,27 +8,32 @@ and no process, so a test plays a day of it in a millisecond.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.status import LeaseCounts, ModelStatus, WorkerStats
+from kronk.shared.wire.to_supervisor import Manage
 
 from . import eviction, health
-from .actions import Action, Outbox
+from .actions import Action, KeepLoadTimes, Outbox
 from .admission import Admission
 from .cause import Exit
 from .endings import Endings
 from .health import Limits
 from .leases import Claim, Leases
 from .lifecycle import Event, State
+from .load_times import LoadTimes, eta
 from .loads import Loads
 from .model import LOAD_WITHIN, Model
+from .orders import Orders
 from .placing import Places
 from .pool import STOP_GRACE, Pool
 from .reloads import Reloads
 from .verdict import Ending
+from .waiting import WaitingRoom
+from .wishes import Wishes
 from .workers import Worker
 
 
@@ -46,11 +51,20 @@ class Policy:
 class Fleet:
     """All models, all workers and all leases."""
 
-    def __init__(self, policy: Policy, next_generation: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        next_generation: Callable[[], int],
+        *,
+        preload: Iterable[str] = (),
+        load_times: LoadTimes | None = None,
+    ) -> None:
         self._policy = policy
+        self._load_times = load_times or LoadTimes()
         self._out = Outbox()
         self._pool = Pool(self._out, next_generation, policy.limits)
-        self._leases = Leases(self._out)
+        self._leases = Leases(self._out, self._load_left)
+        self._waiting_room = WaitingRoom(self._out)
         self._loads = Loads(self._out, self._pool)
         self._places = Places()
         self._endings = Endings(self._out, self._pool, self._leases, self._loads)
@@ -63,6 +77,8 @@ class Fleet:
             self._unload,
         )
         self._reloads = Reloads(self._leases, self._unload)
+        self._orders = Orders(self._out, self._pool, self._leases)
+        self._wishes = Wishes(self._out, preload)
         self._models: dict[str, Model] = {}
         self._last_tick: float | None = None
         self._is_draining = False
@@ -92,6 +108,9 @@ class Fleet:
     def gateway_lost(self, now: float) -> list[Action]:
         """The gateway died: every lease is void. Loads go on."""
         self._leases.void_all(self._models.values(), now)
+        self._orders.gateway_lost()
+        self._wishes.gateway_lost()
+        self._waiting_room.gateway_lost()
         return self._settle(now)
 
     # What the look-up of a name found.
@@ -101,6 +120,7 @@ class Fleet:
         model = self._models.get(spec.model)
         if model is None:
             model = self._models[spec.model] = Model(spec, now, self._policy.ttl or math.inf)
+            model.pin_order = self._orders.pin_of(model.id)
         elif model.state is State.ABSENT and not model.queued:
             # A worker died in its first decode with the special kernels: not again.
             extra_buffers = spec.extra_buffers and model.spec.extra_buffers
@@ -110,12 +130,14 @@ class Fleet:
                 self._leases.refuse(claim.lease, Overloaded("the server is stopping"))
             else:
                 self._leases.attach(claim, model, now)
+        self._wishes.resolved(name, model, now)
         return self._settle(now)
 
     def unresolved(self, now: float, name: str, error: KronkError) -> list[Action]:
         """There is no such model, or its name could not be looked up."""
         for claim in self._leases.answered(name, None):
             self._leases.refuse(claim.lease, error)
+        self._wishes.unresolved(name, error)
         return self._settle(now)
 
     # What workers say.
@@ -138,6 +160,8 @@ class Fleet:
             if phase != worker.phase:
                 self._out.note("debug", "load", model=worker.name, phase=phase, done=fraction)
             worker.phase = phase
+            assert worker.progress is not None
+            worker.progress.report(phase, fraction, now)
             worker.vitals.moved(now)
         return self._settle(now)
 
@@ -160,6 +184,10 @@ class Fleet:
             worker.vitals.busy = False
             model.enter(Event.READY, now)
             model.last_used = now
+            model.wish = None
+            assert worker.progress is not None
+            self._load_times.note(model.id, worker.progress.took(now))
+            self._out.put(KeepLoadTimes(self._load_times.dump()))
         return self._settle(now)
 
     def load_failed(self, now: float, generation: int, error: KronkError) -> list[Action]:
@@ -203,7 +231,9 @@ class Fleet:
                 words = f"the load took more than {LOAD_WITHIN:.0f} s"
                 self._pool.abort(model.worker, words, now)
         self._leases.refuse_impatient(self._models.values(), self._admission.no_room(), now)
-        return self._settle(now)
+        actions = self._settle(now)
+        self._waiting_room.tell(self._models.values(), self._load_left, now)
+        return actions + self._out.take()
 
     def deadline(self) -> float | None:
         """When `tick` next has something to do that should not wait for the second."""
@@ -227,6 +257,7 @@ class Fleet:
         """Take no new requests; those that wait are still served, but for batches, which go on
         after the next start."""
         self._is_draining = True
+        self._wishes.drop_all(self._models.values())
         for model in self._models.values():
             self._leases.refuse_batch(model, Overloaded("the server is stopping"))
         if self._pool.spare is not None:
@@ -236,12 +267,27 @@ class Fleet:
     def stop(self, now: float) -> list[Action]:
         """End every worker."""
         self._is_draining = self._is_stopped = True
+        self._wishes.drop_all(self._models.values())
         for model in self._models.values():
             self._leases.refuse_waiting(model, Overloaded("the server is stopping"))
         self._leases.refuse_lookups(Overloaded("the server is stopping"))
         for worker in self._pool:
             if worker.ending is None:
                 self._pool.stop(worker, _STOPPING, now)
+        return self._settle(now)
+
+    def manage(self, now: float, order: Manage) -> list[Action]:
+        """An operator wants something of a model; answered by one `TellManaged`."""
+        model = self._models.get(self._leases.id_of(order.model))
+        match order.action:
+            case "load":
+                self._wishes.order(order, is_draining=self._is_draining)
+            case "unload":
+                self._orders.unload(order, model, now)
+            case "pin" | "unpin":
+                self._orders.pin(order, model, now)
+            case "reset":
+                self._orders.reset(order, model, now)
         return self._settle(now)
 
     def reset(self, now: float, name: str) -> list[Action]:
@@ -292,7 +338,7 @@ class Fleet:
             if model.is_worth_a_row:
                 process = processes.get(model.worker.generation) if model.worker else None
                 pid, rss = process or (None, None)
-                rows.append(model.row(now, pid, rss))
+                rows.append(model.row(now, pid, rss, self._load_left(model, now)))
         return rows
 
     @property
@@ -306,6 +352,12 @@ class Fleet:
         return self._pool.spare.generation if self._pool.spare else None
 
     # Models.
+
+    def _load_left(self, model: Model, now: float) -> float | None:
+        progress = model.worker.progress if model.worker else None
+        if model.state is not State.LOADING or progress is None:
+            return None
+        return eta(progress, self._load_times.of(model.id), now)
 
     def _known(self, name: str, now: float) -> Model | None:
         """The model of this name, if it can be told without a look at the disk."""
@@ -321,20 +373,29 @@ class Fleet:
     # After every event: whatever has become possible.
 
     def _settle(self, now: float) -> list[Action]:
-        for model in self._models.values():
-            if model.state is State.BACKOFF and not model.queued and _is_over(model, now):
-                model.enter(Event.CALMED, now)
+        self._orders.settle(self._models.values(), now)
+        self._calm(now)
         self._reloads.settle(self._models, now)
         for name in eviction.expired(self._residents(), now):
             self._unload(self._models[name], "unused for its TTL", now)
         if not self._is_stopped:
             self._admission.admit(self._models.values(), now)
+        self._wishes.settle(self._models.values(), now)
         is_loading = any(model.state is State.LOADING for model in self._models.values())
         if self._policy.spare and not is_loading and not self._is_draining:
             self._pool.keep_spare(now)
         for model in self._models.values():
             self._leases.grant(model, now)
         return self._out.take()
+
+    def _calm(self, now: float) -> None:
+        """Nobody wants those that wait after a crash, or they are not to be had again."""
+        for model in self._models.values():
+            if model.queued or model.state not in (State.BACKOFF, State.FAILED):
+                continue
+            is_over = model.state is State.BACKOFF and _is_over(model, now)
+            if (self._is_draining and model.recovers) or (is_over and not model.may_load(now)):
+                model.enter(Event.CALMED, now)
 
     def _residents(self) -> list[eviction.Resident]:
         ready = [model for model in self._models.values() if model.state is State.READY]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -16,6 +17,7 @@ from .actions import (
     AbortWorker,
     Action,
     Grant,
+    KeepLoadTimes,
     KillWorker,
     Note,
     Refuse,
@@ -24,6 +26,8 @@ from .actions import (
     SendLoad,
     Spawn,
     StopWorker,
+    TellManaged,
+    TellWaiting,
     TellWorkerLost,
 )
 from .children import Children
@@ -31,6 +35,7 @@ from .chronicle import Chronicle
 from .control import Control
 from .front import Front
 from .hosts import FarChild
+from .keeper import Keeper
 from .resolver import Resolver
 
 log = structlog.get_logger()
@@ -48,6 +53,7 @@ class Hands:
         resolver: Resolver,
         front: Front,
         chronicle: Chronicle,
+        keeper: Keeper,
         *,
         spawn: Callable[[int, str], None],
         data_addresses: tuple[str, str],
@@ -57,6 +63,7 @@ class Hands:
         self._resolver = resolver
         self._front = front
         self._chronicle = chronicle
+        self._keeper = keeper
         self._spawn = spawn
         self._data_addresses = data_addresses
 
@@ -64,12 +71,10 @@ class Hands:
         """Do all of them."""
         for action in actions:
             match action:
-                case Grant(lease, generation):
-                    self.tell_gateway(to_gateway.Granted(lease, generation))
-                case Refuse(lease, error):
-                    self.tell_gateway(_refused(lease, error))
-                case TellWorkerLost(generation, model, words):
-                    self.tell_gateway(to_gateway.WorkerLost(generation, model, words))
+                case Grant() | Refuse() | TellWorkerLost() | TellManaged() | TellWaiting():
+                    self.tell_gateway(_told(action))
+                case KeepLoadTimes(data):
+                    self._keeper.keep(data)
                 case Note(level, event, fields):
                     getattr(log, level)(event, **fields)
                 case Resolve(name):
@@ -119,5 +124,32 @@ class Hands:
             self._children.signal(generation, signal.SIGTERM)
 
 
+def _told(action: Grant | Refuse | TellWorkerLost | TellManaged | TellWaiting) -> Message:
+    match action:
+        case Grant(lease, generation):
+            return to_gateway.Granted(lease, generation)
+        case Refuse(lease, error):
+            return _refused(lease, error)
+        case TellWorkerLost(generation, model, words, how):
+            return to_gateway.WorkerLost(generation, model, words, how)
+        case TellManaged():
+            return _managed(action)
+        case TellWaiting(waiting):
+            return waiting
+
+
 def _refused(lease: int, error: KronkError) -> to_gateway.Refused:
     return to_gateway.Refused(lease, error.code, error.message, error.param, error.retry_after)
+
+
+def _managed(told: TellManaged) -> to_gateway.Managed:
+    answer = to_gateway.Managed(told.ask, told.state, before=told.before)
+    if (error := told.error) is None:
+        return answer
+    return replace(
+        answer,
+        code=error.code,
+        message=error.message,
+        param=error.param,
+        retry_after=error.retry_after,
+    )

@@ -6,7 +6,7 @@ It is in exactly one of these places until it is returned, refused or void.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kronk.shared.errors import KronkError, Overloaded
@@ -15,11 +15,10 @@ from kronk.shared.wire.status import LeaseCounts
 from kronk.shared.wire.values import Priority, Purpose
 
 from .actions import Grant, Outbox, Refuse, Resolve
+from .estimates import UNKNOWN, after_load, after_queue, bounded
+from .lifecycle import State
 from .lookups import LookUps
 from .model import MOST_BATCH, MOST_WAITING, Model
-
-# Suggested to a caller who found everything taken.
-TRY_AGAIN_IN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,10 @@ class Claim:
 class Leases:
     """Writes who waits at a model and who has it, and the answers to the gateway."""
 
-    def __init__(self, out: Outbox) -> None:
+    def __init__(self, out: Outbox, load_left: Callable[[Model, float], float | None]) -> None:
         self._out = out
+        # Seconds until a model that loads is ready, where that can be told.
+        self._load_left = load_left
         self._lookups = LookUps()
         self._place: dict[int, Model | str] = {}
         # Of the leases that wait for a look-up.
@@ -101,9 +102,10 @@ class Leases:
         elif error := model.refused(now):
             self.refuse(lease, error)
         elif is_batch and len(model.batch) >= MOST_BATCH:
-            self.refuse(lease, overloaded(f"{MOST_BATCH} batch requests wait for {model.id}"))
+            words = f"{MOST_BATCH} batch requests wait for {model.id}"
+            self.refuse(lease, overloaded(words, self._come_back(model, now)))
         elif not is_batch and self._is_full(model, claim.purpose):
-            self.refuse(lease, overloaded(_queue_full(model)))
+            self.refuse(lease, overloaded(_queue_full(model), self._come_back(model, now)))
         else:
             model.attach(lease, now, claim.ttl, claim.priority, claim.purpose, alone=claim.alone)
             self._place[lease] = model
@@ -116,9 +118,19 @@ class Leases:
         free = max(model.capacity - model.in_slots, 0)
         return len(model.waiting) >= model.most_waiting + free
 
+    def _come_back(self, model: Model, now: float) -> float:
+        """Seconds after which a request for the model may be served."""
+        if (retry_in := model.retry_in(now)) is not None:
+            return bounded(retry_in)
+        if model.state is State.READY and model.worker is not None and model.worker.fitted:
+            slots = model.worker.fitted.slots
+            ahead = max(model.in_slots - slots, 0) + len(model.waiting)
+            return after_queue(model.service.mean, ahead, slots)
+        return after_load(self._load_left(model, now))
+
     def grant(self, model: Model, now: float) -> None:
         """As many as its worker takes; in-flight is counted here."""
-        for lease in model.grantable():
+        for lease in model.grantable(now):
             assert model.worker is not None
             model.last_used = now
             self._out.put(Grant(lease, model.worker.generation))
@@ -154,7 +166,8 @@ class Leases:
                 self.refuse(lease, overloaded(no_room))
             for lease in model.overdue(now):
                 model.forget(lease)
-                self.refuse(lease, overloaded(_waited_too_long(model)))
+                again = self._come_back(model, now)
+                self.refuse(lease, overloaded(_waited_too_long(model), again))
 
     def returned(self, lease: int, now: float) -> None:
         """The request ended, or nobody waits for it any more. Idempotent."""
@@ -166,7 +179,7 @@ class Leases:
             self._lookups.forget(place, lease)
         elif place is not None:
             if lease in place.leases:
-                place.last_used = now
+                place.give_back(lease, now)
             place.forget(lease)
 
     def void_granted(self, model: Model) -> None:
@@ -204,6 +217,6 @@ def _waited_too_long(model: Model) -> str:
     )
 
 
-def overloaded(message: str) -> Overloaded:
+def overloaded(message: str, retry_after: float = UNKNOWN) -> Overloaded:
     """Everything is taken; it passes by itself."""
-    return Overloaded(message, retry_after=TRY_AGAIN_IN)
+    return Overloaded(message, retry_after=retry_after)

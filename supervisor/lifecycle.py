@@ -9,7 +9,8 @@ ever on a process that does not answer:
 
     loading    no step of progress for a while, or far too long in total: killed
     ready      the idle time after which the model is unloaded (none with a TTL of 0)
-    draining   asked to stop; killed after a grace, and left only at the reap
+    draining   asked to stop; killed after a grace, and left only at the reap. Where an operator
+               unloads a busy model its requests end first, each within its own limit
     backoff    until the next attempt
     failed     until one attempt is allowed again
 """
@@ -38,7 +39,7 @@ class Event(StrEnum):
     READY = "ready"
     # The process of a load died and another takes its place at once.
     REPLACED = "replaced"
-    # The owner wants the process to end: room, TTL, a refused load, no sign of life.
+    # The owner wants the process to end: room, TTL, an operator, a refused load, no sign of life.
     DRAIN = "drain"
     # Reaped, as wanted; or lost with its host, which is not the model's fault.
     EXITED = "exited"
@@ -68,6 +69,8 @@ NEXT: dict[State, dict[Event, State]] = {
         Event.GAVE_UP: State.FAILED,
     },
     State.DRAINING: {
+        # Its last requests have ended, or are not waited for any more: now it is told.
+        Event.DRAIN: State.DRAINING,
         Event.EXITED: State.ABSENT,
         # It was stopped because it had failed: the verdict waits for the reap.
         Event.CRASHED: State.BACKOFF,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .actions import Outbox, SendLoad
 from .lifecycle import Event
+from .load_times import Progress
 from .model import LOAD_WITHIN, Model
 from .placing import LOCAL
 from .pool import Pool
@@ -24,6 +25,7 @@ class Loads:
         worker = self._pool.take(now, place)
         worker.model, model.worker = model, worker
         worker.taken_at = now
+        worker.progress = Progress(now)
         model.room_since = None
         if model.crashed:
             model.restarts += 1

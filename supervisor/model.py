@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from itertools import takewhile
+from typing import Literal
 
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.status import ModelStatus
 from kronk.shared.wire.values import Priority, Purpose
 
+from .estimates import ServiceTime
 from .eviction import Resident, expiry
 from .lifecycle import RESIDENT, Event, State, after
 from .placing import LOCAL
@@ -50,14 +52,22 @@ class Model:
         self.waiting: dict[int, float] = {}
         # The same of batch requests, which have no deadline.
         self.batch: dict[int, float] = {}
-        self.leases: set[int] = set()
+        # Granted leases, with the time of the grant.
+        self.leases: dict[int, float] = {}
         # Those that need the model and no slot of it.
         self.slotless: set[int] = set()
         # Those that no other may be beside.
         self.alone: set[int] = set()
         # Seconds it may be idle, infinity for ever: what the last request said that said something
-        # since the load was first wanted, else the server's own.
-        self.ttl = self._own_ttl = ttl
+        # since the load was first wanted, else what is configured for it, else the server's own.
+        self._server_ttl = ttl
+        self.ttl = self._own_ttl
+        # What an operator said about it; None is as configured.
+        self.pin_order: bool | None = None
+        # Why it is to be loaded although nobody waits: at the start, if there is room, or because
+        # an operator asked for it. None once that has come to its end, well or badly.
+        self.wish: Literal["preload", "order"] | None = None
+        self.service = ServiceTime()
         # When it first found no room to load; None while it does not look for room.
         self.room_since: float | None = None
         self.last_used = now
@@ -84,6 +94,12 @@ class Model:
     @property
     def is_resident(self) -> bool:
         return self.state in RESIDENT
+
+    @property
+    def is_leaving(self) -> bool:
+        """Its process is ending now; one that is drained may have requests that take long."""
+        is_told = self.worker is not None and self.worker.ending is not None
+        return self.state is State.DRAINING and is_told
 
     def enter(self, event: Event, now: float, deadline: float | None = None) -> None:
         """The only place a state changes."""
@@ -118,7 +134,7 @@ class Model:
         """Nobody waits for the lease or has it any more. Idempotent."""
         self.waiting.pop(lease, None)
         self.batch.pop(lease, None)
-        self.leases.discard(lease)
+        self.leases.pop(lease, None)
         self.slotless.discard(lease)
         self.alone.discard(lease)
 
@@ -126,6 +142,52 @@ class Model:
         """The same of every lease."""
         for place in (self.waiting, self.batch, self.leases, self.slotless, self.alone):
             place.clear()
+
+    def adopt(self, spec: LoadSpec) -> None:
+        """It is configured otherwise now. What a request said of its TTL holds on."""
+        is_own = self.ttl == self._own_ttl
+        self.spec = spec
+        if is_own:
+            self.ttl = self._own_ttl
+
+    @property
+    def _own_ttl(self) -> float:
+        own = self.spec.residency.ttl
+        return self._server_ttl if own is None else own
+
+    @property
+    def is_pinned(self) -> bool:
+        """It leaves only when an operator says so."""
+        return self.spec.residency.pinned if self.pin_order is None else self.pin_order
+
+    @property
+    def recovers(self) -> bool:
+        """It is loaded again after its crash, though nobody waits for it."""
+        return self.is_pinned and self.state in (State.BACKOFF, State.FAILED)
+
+    def wish_for(self, why: Literal["preload", "order"], ttl: float | None, now: float) -> None:
+        """Have it loaded although nobody waits; where it is loaded, that counts as a use of it."""
+        if self.state in (State.LOADING, State.READY):
+            self.touch(now, ttl)
+            return
+        if not self.queued:
+            self.ttl = self._own_ttl
+            self.room_since = None
+        if ttl is not None:
+            self.ttl = ttl
+        self.wish = why
+
+    def is_blocked(self, now: float) -> bool:
+        """It has found no room for as long as its wish is worth: a load at the start takes only
+        what is free."""
+        if self.room_since is None:
+            return False
+        return self.wish == "preload" or now - self.room_since >= ROOM_PATIENCE
+
+    @property
+    def makes_room(self) -> bool:
+        """Idle models are unloaded for it."""
+        return bool(self.queued) or self.recovers or self.wish == "order"
 
     def needs_no_load(self, ttl: float | None) -> bool:
         """Whether a request that only wants the model loaded, or let go, has that already: it takes
@@ -139,7 +201,8 @@ class Model:
             self.ttl = ttl
 
     def as_resident(self) -> Resident:
-        return Resident(self.id, len(self.leases) + self.queued, self.last_used, self.ttl)
+        wanted_by = len(self.leases) + self.queued
+        return Resident(self.id, wanted_by, self.last_used, self.ttl, self.is_pinned)
 
     @property
     def queued(self) -> int:
@@ -148,8 +211,9 @@ class Model:
 
     @property
     def turn(self) -> tuple[bool, float]:
-        """Sorts wanted models: those that only batches want last, the others by who came first."""
-        return not self.waiting, next(iter((self.waiting or self.batch).values()))
+        """Sorts wanted models: those that nobody waits for but batches last, the others by who came
+        first."""
+        return not self.waiting, next(iter((self.waiting or self.batch).values()), self.since)
 
     def refused(self, now: float) -> KronkError | None:
         """The error to answer with at once, if attempts are held off."""
@@ -169,10 +233,11 @@ class Model:
     def refuse_until(self, until: float, error: KronkError) -> None:
         self.refusal = error
         self.refusal_until = until
+        self.wish = None
 
     def may_load(self, now: float) -> bool:
-        """Somebody wants it, and nothing but room can be in the way."""
-        if not self.queued:
+        """It is wanted, and nothing but room can be in the way."""
+        if not self.queued and not self.recovers and self.wish is None:
             return False
         if self.state in (State.BACKOFF, State.FAILED):
             return self.deadline is None or now >= self.deadline
@@ -198,18 +263,18 @@ class Model:
         is_timed = self.spec.queue_timeout is not None
         return self.worker.fitted.slots if is_timed else self.worker.places
 
-    def grantable(self) -> list[int]:
+    def grantable(self, now: float) -> list[int]:
         """Move leases from waiting to granted, as many as the worker takes."""
         if self.state is not State.READY or self.worker is None or self.is_closed:
             return []
-        if self.alone & self.leases:
+        if self.alone & self.leases.keys():
             return []
         ahead = self._before_alone(self.waiting)
-        granted = self._take(self.waiting, [one for one in ahead if one in self.slotless])
-        granted += self._grant(self.waiting, self.capacity)
+        granted = self._take(self.waiting, [one for one in ahead if one in self.slotless], now)
+        granted += self._grant(self.waiting, self.capacity, now)
         if not self.waiting:
-            granted += self._grant(self.batch, self._batch_capacity)
-        return granted + self._grant_alone()
+            granted += self._grant(self.batch, self._batch_capacity, now)
+        return granted + self._grant_alone(now)
 
     def _before_alone(self, queue: dict[int, float]) -> list[int]:
         """Those whose turn comes before that of the first who wants to be alone: what is behind it
@@ -218,10 +283,17 @@ class Model:
             return list(queue)
         return list(takewhile(lambda lease: lease not in self.alone, queue))
 
-    def _grant_alone(self) -> list[int]:
+    def _grant_alone(self, now: float) -> list[int]:
         queue = self.waiting or self.batch
         first = next(iter(queue), None)
-        return self._take(queue, [first]) if first in self.alone and not self.leases else []
+        return self._take(queue, [first], now) if first in self.alone and not self.leases else []
+
+    def give_back(self, lease: int, now: float) -> None:
+        """A granted lease has ended: learn from it how long one takes."""
+        self.last_used = now
+        if lease not in self.slotless and self.worker is not None and self.worker.fitted:
+            slots = self.worker.fitted.slots
+            self.service.note(now - self.leases[lease], self.in_slots, slots)
 
     @property
     def is_closed(self) -> bool:
@@ -231,7 +303,9 @@ class Model:
     @property
     def in_slots(self) -> int:
         """Granted leases that have a slot, or wait for one in the worker."""
-        return len(self.leases - self.slotless) if self.slotless else len(self.leases)
+        if not self.slotless:
+            return len(self.leases)
+        return sum(1 for lease in self.leases if lease not in self.slotless)
 
     @property
     def _batch_capacity(self) -> int:
@@ -241,13 +315,14 @@ class Model:
             return 0
         return max(self.worker.fitted.slots - 1, 1)
 
-    def _grant(self, queue: dict[int, float], capacity: int) -> list[int]:
-        return self._take(queue, self._before_alone(queue)[: max(capacity - self.in_slots, 0)])
+    def _grant(self, queue: dict[int, float], capacity: int, now: float) -> list[int]:
+        free = max(capacity - self.in_slots, 0)
+        return self._take(queue, self._before_alone(queue)[:free], now)
 
-    def _take(self, queue: dict[int, float], granted: list[int]) -> list[int]:
+    def _take(self, queue: dict[int, float], granted: list[int], now: float) -> list[int]:
         for lease in granted:
             del queue[lease]
-            self.leases.add(lease)
+            self.leases[lease] = now
         return granted
 
     def impatient(self, now: float) -> list[int]:
@@ -273,7 +348,8 @@ class Model:
             if self.spec.queue_timeout is not None and self.waiting:
                 first = next(iter(self.waiting.values()))
                 times.append(max(first, self.since) + self.spec.queue_timeout)
-        if self.state is State.BACKOFF or (self.state is State.FAILED and self.queued):
+        is_tried_again = bool(self.queued) or self.recovers
+        if self.state is State.BACKOFF or (self.state is State.FAILED and is_tried_again):
             # Past it, and not loading, the model waits for room.
             times.append(self.deadline if self.room_since is None else None)
         if self.room_since is not None and self.waiting:
@@ -284,15 +360,20 @@ class Model:
     @property
     def is_worth_a_row(self) -> bool:
         """Absent models are shown only while wanted, or when their last process ended badly."""
-        return self.state is not State.ABSENT or bool(self.queued) or self.last_exit is not None
+        if self.state is not State.ABSENT or self.queued or self.wish is not None:
+            return True
+        return self.last_exit is not None
 
-    def row(self, now: float, pid: int | None, rss: int | None) -> ModelStatus:
-        """Its line of `kronk ps`."""
+    def row(
+        self, now: float, pid: int | None, rss: int | None, eta: float | None = None
+    ) -> ModelStatus:
+        """Its line of `kronk ps`; `eta` are the seconds that its load has left."""
         worker = self.worker
         fitted = worker.fitted if worker else None
         stats = worker.stats if worker else None
         expires = expiry(self.as_resident()) if self.state is State.READY else None
         idle = self.state is State.READY and not self.leases and not self.queued
+        progress = worker.progress if worker and self.state is State.LOADING else None
         return ModelStatus(
             model=self.id,
             pid=pid,
@@ -312,4 +393,16 @@ class Model:
             fitted=fitted,
             ttl=None if math.isinf(self.ttl) else self.ttl,
             host=None if self.is_near or worker is None else worker.place,
+            pinned=self.is_pinned,
+            phase=progress.phase if progress else None,
+            fraction=progress.fraction if progress and progress.phase else None,
+            eta=eta,
+            retry_in=self.retry_in(now),
+            state_seconds=now - self.since,
         )
+
+    def retry_in(self, now: float) -> float | None:
+        """Seconds until it may be tried again after a crash."""
+        if self.state not in (State.BACKOFF, State.FAILED) or self.deadline is None:
+            return None
+        return max(self.deadline - now, 0.0)

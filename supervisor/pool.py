@@ -68,6 +68,13 @@ class Pool:
         self._doom(worker, Ending(words), now, ABORT_GRACE)
         self._out.put(AbortWorker(worker.generation))
 
+    def cut_short(self, worker: Worker, ending: Ending, now: float) -> None:
+        """SIGKILL without being asked first; nothing is wrong with it."""
+        if worker.ending is None:
+            self._doom(worker, ending, now, KILL_AGAIN)
+        worker.kill_at = now + KILL_AGAIN
+        self._out.put(KillWorker(worker.generation))
+
     def kill(self, worker: Worker, words: str, now: float) -> None:
         """It cannot be asked any more."""
         self._say_kill(worker, words)

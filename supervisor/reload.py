@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from kronk.shared.errors import KronkError
-from kronk.shared.wire.loading import LoadSpec
+from kronk.shared.wire.loading import LoadSpec, ResidencySpec
 
 from .lifecycle import RESIDENT, State
 
@@ -46,8 +46,13 @@ class Change:
 
 def is_same_load(old: LoadSpec, new: LoadSpec) -> bool:
     """Whether a process that loaded the one has what the other asks for."""
-    # A build whose special kernels crash does without them, whatever the configuration says.
-    return replace(old, extra_buffers=True) == replace(new, extra_buffers=True)
+    return _as_loaded(old) == _as_loaded(new)
+
+
+def _as_loaded(spec: LoadSpec) -> LoadSpec:
+    # A build whose special kernels crash does without them, whatever the configuration says. How
+    # long a model stays is nothing to its process.
+    return replace(spec, extra_buffers=True, residency=ResidencySpec())
 
 
 def next_step(state: State, leases: Set[int], before: Set[int]) -> Step:

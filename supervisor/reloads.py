@@ -25,7 +25,7 @@ class Reloads:
         as it should be."""
         if isinstance(to, LoadSpec) and is_same_load(model.spec, to):
             was_to_change = model.change is not None
-            model.spec = replace(to, extra_buffers=model.spec.extra_buffers)
+            model.adopt(replace(to, extra_buffers=model.spec.extra_buffers))
             model.change = None
             return was_to_change
         model.change = Change(to, frozenset(model.leases))
@@ -35,7 +35,7 @@ class Reloads:
         """After each event: whatever has become possible."""
         for model in [model for model in models.values() if model.change is not None]:
             assert model.change is not None
-            match next_step(model.state, model.leases, model.change.before):
+            match next_step(model.state, model.leases.keys(), model.change.before):
                 case Step.ADOPT:
                     self._adopt(models, model, model.change.to, now)
                 case Step.UNLOAD:
@@ -53,6 +53,6 @@ class Reloads:
             self._leases.refuse_waiting(model, to)
             del models[model.id]
             return
-        model.spec = replace(to, extra_buffers=model.spec.extra_buffers)
+        model.adopt(replace(to, extra_buffers=model.spec.extra_buffers))
         # What it failed of may be what was repaired.
         model.forgive(now)

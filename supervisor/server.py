@@ -36,7 +36,7 @@ from kronk.shared.wire.to_supervisor import (
 )
 from kronk.shared.worker_hosts import KnownHosts, port_of, server_secret
 
-from . import cause, events, health, report
+from . import cause, events, health, keeper, load_times, report
 from .actions import (
     Action,
 )
@@ -52,6 +52,7 @@ from .fleet import Fleet, Policy
 from .front import Front
 from .hands import Hands
 from .hosts import Hosts
+from .keeper import Keeper
 from .log_sink import Sink
 from .notify import notifier, watchdog_seconds
 from .placing import LOCAL
@@ -99,7 +100,12 @@ class Supervisor:
         self._generations = itertools.count(1)
         self._limits = health.limits(settings.stuck_after)
         policy = Policy(settings.models_in_cache, settings.cache_ttl, settings.spare, self._limits)
-        self._fleet = Fleet(policy, self._generations.__next__)
+        self._fleet = Fleet(
+            policy,
+            self._generations.__next__,
+            preload=configuration.preload,
+            load_times=load_times.parse(keeper.read(self._base.load_times)),
+        )
         self._stage = Stage.RUNNING
         # When the present stage is over at the latest; None for no limit.
         self._stage_ends: float | None = None
@@ -118,12 +124,14 @@ class Supervisor:
         self._children = Children(self._processes, self._hosts)
         self._control = Control(self._control_address, self._children, self._on_message)
         self._resolver = Resolver(self._configuration, self._on_resolved)
+        self._keeper = Keeper(self._base.load_times)
         self._hands = Hands(
             self._children,
             self._control,
             self._resolver,
             self._front,
             self._chronicle,
+            self._keeper,
             spawn=self._start_worker,
             data_addresses=(self._data_address, self._far_data_address),
         )
@@ -500,6 +508,7 @@ class Supervisor:
             # Only after a bug of ours; an orderly end leaves none.
             self._processes.signal(child.generation, signal.SIGKILL)
         self._resolver.close()
+        self._keeper.close()
         self._control.close()
         self._chronicle.close()
         self._service.close()

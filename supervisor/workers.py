@@ -9,6 +9,7 @@ from kronk.shared.wire.loading import Fitted
 from kronk.shared.wire.status import WorkerStats
 
 from .health import Vitals
+from .load_times import Progress
 from .placing import LOCAL
 from .verdict import Ending
 
@@ -36,6 +37,8 @@ class Worker:
     taken_at: float | None = None
     # The last phase of its load that it reported.
     phase: str | None = None
+    # Set once it has a model.
+    progress: Progress | None = None
     # Both are set once it is ready.
     fitted: Fitted | None = None
     ready_at: float | None = None

@@ -15,6 +15,11 @@ COMMENT = b": keep-alive\n\n"
 quoted = encode_basestring_ascii
 
 
+def comment(words: str) -> bytes:
+    """A line that clients skip, before an event or another comment; without a line break in it."""
+    return f": {words}\n".encode("ascii", "replace")
+
+
 def sse(value: dict[str, Any]) -> bytes:
     """One event."""
     return f"data: {compact(value)}\n\n".encode()

@@ -46,6 +46,11 @@ def request_document(
     return body | ({"parameters": list(parameters)} if parameters else {})
 
 
+def optional_document(schema: Schema | Callable[[], Schema]) -> dict[str, Any]:
+    """For `openapi_extra`: a body that need not be there."""
+    return {"requestBody": {"required": False, "content": {JSON: {"schema": schema}}}}
+
+
 def make_schemas(routes: Iterable[BaseRoute]) -> None:
     """Make the schemas of bodies that are not made yet: few gateways are ever asked for them."""
     for route in routes:

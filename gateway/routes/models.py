@@ -53,8 +53,8 @@ async def scan(services: Services) -> list[index.ModelEntry]:
     summary="List models",
 )
 async def models(request: Request) -> Response:
-    """The models that can be loaded, an entry for each alias too: clients look for the name they are
-    set to."""
+    """The models that can be loaded, an entry for each alias too: there are clients that look for
+    the name they were given."""
     scanned = await scan(services_of(request))
     entries = index.listed(entry for entry in scanned if entry.validated)
     if anthropic.VERSION_HEADER in request.headers:

@@ -112,8 +112,8 @@ def pick(
 
 
 def locate(known: Sequence[ModelEntry], model_id: str) -> ModelEntry:
-    """The entry of that id, alias or path, also of a file that cannot be loaded. What is an id means
-    that model, whoever has it as an alias."""
+    """The entry of that id, alias or path, also of a file that cannot be loaded. An id means its
+    model, whoever has it as an alias."""
     wanted = model_id[:-5] if model_id.lower().endswith(".gguf") else model_id
     matches = (
         [entry for entry in known if entry.id == wanted]

@@ -59,6 +59,8 @@ class ModelStatus:
     measured_bytes: int | None = None
     # The worker host it runs on; None is this machine.
     host: str | None = None
+    # Since it has this state.
+    state_seconds: float = 0.0
 
 
 # "unloaded" is the end that was wanted. A process that "failed" never became ready, and said or

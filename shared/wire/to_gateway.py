@@ -32,17 +32,19 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How a lease that waits is doing; sent when that changes, once a second at most."""
+    """How the leases that wait for one model are doing; sent when that changes, once a second at
+    most."""
 
-    lease: int
-    # Those before it at the same model, and itself: 1 is next.
-    position: int
-    # Of the model: "loading", "backoff", or "ready" where the request waits for a slot.
+    # In their order: the first is next.
+    leases: tuple[int, ...]
+    # Of the model: "ready" where they wait for a slot, "absent" where it finds no room.
     state: str
     # Of its load, as in `ModelStatus`.
     phase: str | None = None
     fraction: float | None = None
     eta: float | None = None
+    # Seconds until it is tried again, in `backoff`.
+    retry_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,9 @@ class Managed:
     code: str | None = None
     message: str = ""
     param: str | None = None
+    retry_after: float | None = None
+    # The state it was asked in.
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)

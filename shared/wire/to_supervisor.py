@@ -92,18 +92,26 @@ class StatusRequest:
     ask: int
 
 
+ManageAction = Literal["load", "unload", "pin", "unpin", "reset"]
+
+
 @dataclass(frozen=True, slots=True)
 class Manage:
     """What an operator wants of a model; answered by one `Managed` with the same `ask`.
 
-    `unload` ends its process when the running requests have ended, with `force` at once; the
-    answer comes when the memory is free. `reset` forgets its failures.
+    `load` starts a load that nobody waits for. `unload` ends its process when the running requests
+    have ended, with `force` at once; the answer comes when the memory is free. `pin` and `unpin`
+    hold, also for a model that is not loaded, until the other or the end of the server. `reset`
+    forgets its failures.
     """
 
     ask: int
-    action: Literal["unload", "pin", "unpin", "reset"]
+    action: ManageAction
+    # Its id; of `load` any name.
     model: str
     force: bool = False
+    # Of `load`: as in `LeaseRequest`.
+    ttl: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

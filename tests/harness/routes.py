@@ -215,6 +215,17 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
         "GET", "/v1/kronk/models/{model:path}/history", "/v1/kronk/models/nope/history", "model"
     ),
     PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
+    PlainRoute("GET", "/v1/kronk/loads"),
+    # Their bodies may be left out.
+    *(
+        PlainRoute(
+            "POST",
+            f"/v1/kronk/models/{{model:path}}/{action}",
+            f"/v1/kronk/models/nope/{action}",
+            "model",
+        )
+        for action in ("load", "unload", "pin", "unpin", "reset")
+    ),
 )
 
 

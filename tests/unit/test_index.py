@@ -272,7 +272,7 @@ def test_lists_have_an_entry_for_each_name(tmp_path: Path) -> None:
 
 def test_a_misspelt_alias_is_guessed_too(tmp_path: Path) -> None:
     put(tmp_path, "a.gguf")
-    with pytest.raises(NotFound, match="did you mean gpt-4o?"):
+    with pytest.raises(NotFound, match="did you mean gpt-4o"):
         resolve(tmp_path, "gpt-40", NAMED)
 
 

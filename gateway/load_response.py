@@ -1,0 +1,87 @@
+"""Waits for a load that an operator asked for, and streams how far it is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from kronk.shared.errors import KronkError
+
+from .body import disconnect_watch
+from .dialects.errors import openai
+from .dialects.sse import COMMENT, EVENT_STREAM, NO_MORE, sse
+from .job import load
+from .link import Link
+from .managing import loaded_object, progress_object
+from .operations import new_name
+from .record import record_of
+from .run import Run
+
+# The supervisor bounds every load, and says more than a limit of ours could.
+_NO_LIMIT = 0.0
+_STATUS_SECONDS = 2.0
+
+
+async def until_loaded(link: Link, model: str, ttl: float | None) -> dict[str, Any]:
+    """The answer once the model is loaded; raises why it is not."""
+    began = time.monotonic()
+    with link.exchange.running(new_name("load-"), load(model, ttl), _NO_LIMIT) as run:
+        await run.take()
+        run.result()
+    return await _loaded(link, model, time.monotonic() - began)
+
+
+async def _loaded(link: Link, model: str, seconds: float) -> dict[str, Any]:
+    rows = (await link.status(_STATUS_SECONDS)).models
+    return loaded_object(model, seconds, any(row.model == model and row.pinned for row in rows))
+
+
+class LoadStream(Response):
+    """Events of a load's progress, then one of its end. What fails before the first is a status."""
+
+    def __init__(self, link: Link, model: str, ttl: float | None) -> None:
+        super().__init__()
+        self._link = link
+        self._model = model
+        self._ttl = ttl
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        record = record_of(scope)
+        record.model = self._model
+        began, exchange = time.monotonic(), self._link.exchange
+        job = load(self._model, self._ttl)
+        with exchange.running(new_name("load-"), job, _NO_LIMIT) as run:
+            async with disconnect_watch(receive, lambda: exchange.hang_up(run)):
+                await run.until_news()
+                if isinstance(run.ended, KronkError):
+                    raise run.ended
+                await _start(send)
+                await self._tell(run, send)
+        try:
+            run.result()
+            loaded = await _loaded(self._link, self._model, time.monotonic() - began)
+            last = sse(loaded) + NO_MORE
+        except KronkError as error:
+            record.error = error.code
+            last = sse(openai(error))
+        await send({"type": "http.response.body", "body": last, "more_body": False})
+
+    async def _tell(self, run: Run, send: Send) -> None:
+        while run.ended is None:
+            event = COMMENT
+            if run.standing is not None:
+                event = sse(progress_object(self._model, run.standing))
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+            await run.until_news()
+
+
+async def _start(send: Send) -> None:
+    headers = [
+        (b"content-type", EVENT_STREAM.encode()),
+        (b"cache-control", b"no-cache"),
+        (b"x-accel-buffering", b"no"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
