@@ -46,24 +46,24 @@ def ask(
 def test_it_waits_until_the_model_does_nothing_else(model: Model) -> None:
     ask(model, 1)
     ask(model, 2, purpose="inspect")
-    assert model.grantable() == [2, 1]
+    assert model.grantable(0.0) == [2, 1]
     ask(model, 3, alone=True)
-    assert model.grantable() == []
+    assert model.grantable(0.0) == []
     model.forget(1)
-    assert model.grantable() == []
+    assert model.grantable(0.0) == []
     model.forget(2)
-    assert model.grantable() == [3]
+    assert model.grantable(0.0) == [3]
 
 
 def test_nothing_is_granted_beside_it(model: Model) -> None:
     ask(model, 1, alone=True)
-    assert model.grantable() == [1]
+    assert model.grantable(0.0) == [1]
     ask(model, 2)
     ask(model, 3, purpose="inspect")
     ask(model, 4, "batch")
-    assert model.grantable() == []
+    assert model.grantable(0.0) == []
     model.forget(1)
-    assert model.grantable() == [3, 2]
+    assert model.grantable(0.0) == [3, 2]
 
 
 def test_who_came_before_it_goes_first_and_who_came_later_waits(model: Model) -> None:
@@ -72,52 +72,52 @@ def test_who_came_before_it_goes_first_and_who_came_later_waits(model: Model) ->
     ask(model, 5, alone=True)
     ask(model, 6)
     ask(model, 7, purpose="inspect")
-    assert model.grantable() == [1, 2, 3]
+    assert model.grantable(0.0) == [1, 2, 3]
     model.forget(1)
-    assert model.grantable() == [4]
+    assert model.grantable(0.0) == [4]
     for lease in (2, 3):
         model.forget(lease)
-        assert model.grantable() == []
+        assert model.grantable(0.0) == []
     model.forget(4)
-    assert model.grantable() == [5]
+    assert model.grantable(0.0) == [5]
     model.forget(5)
-    assert model.grantable() == [7, 6]
+    assert model.grantable(0.0) == [7, 6]
 
 
 def test_several_go_one_after_the_other(model: Model) -> None:
     for lease in (1, 2, 3):
         ask(model, lease, alone=True)
     for lease in (1, 2, 3):
-        assert model.grantable() == [lease]
-        assert model.grantable() == []
+        assert model.grantable(0.0) == [lease]
+        assert model.grantable(0.0) == []
         model.forget(lease)
     assert not model.alone
 
 
 def test_one_that_leaves_holds_nobody_up(model: Model) -> None:
     ask(model, 1)
-    assert model.grantable() == [1]
+    assert model.grantable(0.0) == [1]
     ask(model, 2, alone=True)
     ask(model, 3)
-    assert model.grantable() == []
+    assert model.grantable(0.0) == []
     model.forget(2)
-    assert model.grantable() == [3]
+    assert model.grantable(0.0) == [3]
 
 
 def test_of_a_batch_it_waits_for_all_others_and_holds_up_only_batches(model: Model) -> None:
     ask(model, 1)
     ask(model, 2, "batch", alone=True)
     ask(model, 3, "batch")
-    assert model.grantable() == [1]
+    assert model.grantable(0.0) == [1]
     ask(model, 4)
-    assert model.grantable() == [4]
+    assert model.grantable(0.0) == [4]
     model.forget(1)
     model.forget(4)
-    assert model.grantable() == [2]
+    assert model.grantable(0.0) == [2]
     ask(model, 5)
-    assert model.grantable() == []
+    assert model.grantable(0.0) == []
     model.forget(2)
-    assert model.grantable() == [5]
+    assert model.grantable(0.0) == [5]
 
 
 def test_nobody_starves_whatever_comes_and_goes() -> None:
@@ -133,7 +133,7 @@ def test_nobody_starves_whatever_comes_and_goes() -> None:
                 ask(model, lease, purpose=purpose, alone=is_alone)
                 waiting[lease] = step
                 alone |= {lease} if is_alone else set()
-            for granted in model.grantable():
+            for granted in model.grantable(0.0):
                 del waiting[granted]
             running = set(model.leases)
             assert len(running) == 1 or not running & alone
@@ -141,7 +141,7 @@ def test_nobody_starves_whatever_comes_and_goes() -> None:
                 model.forget(rng.choice(sorted(running)))
         # What still waits is granted as the running end.
         while waiting:
-            for granted in model.grantable():
+            for granted in model.grantable(0.0):
                 del waiting[granted]
             assert model.leases, f"seed {seed}: {waiting} wait for nobody"
             model.forget(min(model.leases))

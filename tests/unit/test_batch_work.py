@@ -25,6 +25,7 @@ from kronk.gateway.batches.runner import Runner
 from kronk.gateway.batches.store import Batches
 from kronk.gateway.database import Database
 from kronk.gateway.exchange import Exchange
+from kronk.gateway.recovery import Policy
 from kronk.shared.errors import Conflict
 from kronk.shared.paths import BasePath
 from kronk.shared.wire.sockets import worker_identity
@@ -157,7 +158,14 @@ class Town:
     def _begin(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.exchange = Exchange(
-            3, self._to_supervisor, self._to_worker, lambda: None, self._loop.call_later
+            3,
+            self._to_supervisor,
+            self._to_worker,
+            lambda: None,
+            self._loop.call_later,
+            # A worker's death is the batch's own to deal with here.
+            Policy(resume=False),
+            self._loop.time,
         )
         self._worker = W
         self._attach()

@@ -17,6 +17,7 @@ from kronk.gateway.exchange import Exchange
 from kronk.gateway.job import generate
 from kronk.gateway.operation import Operation
 from kronk.gateway.record import Record
+from kronk.gateway.recovery import Policy
 from kronk.shared.errors import Conflict, KronkError, ModelFailed
 from kronk.shared.wire.sockets import worker_identity
 from kronk.shared.wire.to_gateway import (
@@ -58,6 +59,8 @@ class World:
             lambda worker, message: self.said.append(message),
             lambda: None,
             asyncio.get_running_loop().call_later,
+            Policy(),
+            asyncio.get_running_loop().time,
         )
         self.record = Record("r")
         self.say(Attach())
