@@ -14,7 +14,6 @@ from kronk.shared.errors import Internal, ServerError
 from kronk.shared.model_config import load_file
 from kronk.shared.models import catalog, details, index, sources
 from kronk.shared.models.catalog import CatalogEntry
-from kronk.shared.models.headers import headers_of
 from kronk.shared.paths import BasePath
 from kronk.shared.units import format_bytes
 
@@ -94,8 +93,7 @@ def local_base(base_path: str | None) -> BasePath:
 def local_models(base_path: str | None) -> list[dict[str, Any]]:
     """What the server would answer, from this machine's files."""
     chosen = settings.resolve({"base_path": base_path}, os.environ)
-    base = BasePath(chosen.base_path)
-    found = index.scan(base.models, load_file(chosen.model_config_file))
+    entries = index.scan(BasePath(chosen.base_path).models, load_file(chosen.model_config_file))
     return [
         {
             "id": entry.id,
@@ -106,7 +104,7 @@ def local_models(base_path: str | None) -> list[dict[str, Any]]:
             "reason": entry.reason,
             "aliases": list(entry.aliases),
         }
-        for entry in headers_of(base).judged(found)
+        for entry in entries
     ]
 
 

@@ -14,7 +14,7 @@ from kronk.shared.errors import InvalidArgument, NotFound, ServerError
 from kronk.shared.paths import BasePath
 from kronk.shared.units import parse_duration
 
-from . import halt, launch, loglines
+from . import halt, launch, loglines, service
 from .client import find_base_path, running_server, server_facts
 from .options import BasePathOption, WithSwitches, with_settings
 
@@ -106,6 +106,49 @@ def reload(base_path: BasePathOption = None) -> None:
     done = admin.post("/v1/kronk/reload", {}, timeout=_RELOAD_WITHIN)
     for line in reloaded(done["changed"], done["later"]):
         print(line)
+
+
+@server_app.command(cls=WithSwitches)
+@with_settings
+def install_service(
+    flags: dict[str, str | None],
+    user: Annotated[
+        bool, typer.Option("--user", help="A service of your own instead of the system's.")
+    ] = False,
+    socket: Annotated[
+        bool, typer.Option("--socket", help="Let systemd listen, and pass the socket on.")
+    ] = False,
+    run_as: Annotated[
+        str, typer.Option(metavar="USER", help="Whom the system's service runs as.")
+    ] = "kronk",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="What the service is called.")
+    ] = "kronk",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the files; write nothing.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that somebody has changed.")
+    ] = False,
+) -> None:
+    """Write a systemd unit for this installation, and say what it does and what to do next.
+
+    Takes the flags of `kronk server start`; they become the service's.
+    """
+    wish = service.Wish(name, is_users=user, with_socket=socket, run_as=run_as)
+    plan = service.plan(wish, flags, os.environ)
+    if dry_run:
+        for path, text in plan.files.items():
+            print(f"# {path}\n{text}")
+    else:
+        service.check_rights(wish)
+        for line in service.install(plan.files, force=force):
+            print(line)
+        print()
+    for line in (*plan.explained, "", "Next:", *(f"  {command}" for command in plan.next)):
+        print(line)
+    if not service.is_running():
+        print("\nThis machine does not run systemd; what is above is for one that does.")
 
 
 def reloaded(changed: list[str], later: list[str]) -> list[str]:

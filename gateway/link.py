@@ -33,7 +33,6 @@ from kronk.shared.wire.to_gateway import (
     Drain,
     History,
     Managed,
-    Ping,
     Reloaded,
     Reread,
     Status,
@@ -45,7 +44,6 @@ from kronk.shared.wire.to_supervisor import (
     HistoryRequest,
     Manage,
     ManageAction,
-    Pong,
     Reload,
     StatusRequest,
 )
@@ -252,8 +250,6 @@ class Link:
                 self._on_drain()
             case Reread():
                 self._on_reread()
-            case Ping(ask):
-                self._control.send(Pong(ask))
             case _:
                 self._hand_over(message)
 

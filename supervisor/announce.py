@@ -77,28 +77,22 @@ def _count(number: int, what: str) -> str:
 
 
 class Watchdog:
-    """Feeds only on proof that requests have a chance: a question went through this process's loop
-    and its control plane to the gateway's loop, and its answer came back the same way.
+    """When the manager's watchdog is to be fed.
 
-    While there is no gateway nobody can answer; the supervisor is at work to have one, and feeds by
-    itself. A gateway that is there and hangs keeps it from feeding.
+    That is done only on proof that requests have a chance: the gateway's loop beats, once a second,
+    through the control plane, and this process's loop hears it. While there is no gateway nobody
+    can beat; the supervisor is at work to have one, and feeds by itself. A gateway that is there
+    and hangs keeps it from feeding.
     """
 
     def __init__(self, limit: float | None) -> None:
         # Half of what is allowed, as sd_watchdog_enabled(3) advises; None: nobody watches.
         self._interval = None if limit is None else limit / 2
-        self._fed: float | None = None
-
-    def deadline(self) -> float | None:
-        """When it is next to be fed; None for never."""
-        if self._interval is None:
-            return None
-        return float("-inf") if self._fed is None else self._fed + self._interval
+        self._fed = float("-inf")
 
     def is_due(self, now: float) -> bool:
-        """Whether to look for the proof."""
-        deadline = self.deadline()
-        return deadline is not None and now >= deadline
+        """Whether to feed it, if there is the proof."""
+        return self._interval is not None and now >= self._fed + self._interval
 
     def fed(self, now: float) -> None:
         self._fed = now

@@ -35,7 +35,6 @@ from kronk.shared.wire.to_supervisor import (
     LoadFailed,
     LoadProgress,
     Manage,
-    Pong,
     Ready,
     Reload,
     StatusRequest,
@@ -49,15 +48,7 @@ log = structlog.get_logger()
 
 _MAY_SAY: dict[str, tuple[type, ...]] = {
     "worker": (LoadProgress, Ready, LoadFailed),
-    "gateway": (
-        LeaseRequest,
-        LeaseReturn,
-        StatusRequest,
-        HistoryRequest,
-        Manage,
-        Reload,
-        Pong,
-    ),
+    "gateway": (LeaseRequest, LeaseReturn, StatusRequest, HistoryRequest, Manage, Reload),
 }
 # The supervisor was there before every generation.
 _OUR_GENERATION = 0

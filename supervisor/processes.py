@@ -72,6 +72,8 @@ class Processes:
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._children: dict[int, Child] = {}
+        # What had ended at the last look, and is no child that we started.
+        self._stray: int | None = None
         self._kills = Kills()
 
     def __iter__(self) -> Iterator[Child]:
@@ -149,6 +151,17 @@ class Processes:
                 signal.pidfd_send_signal(child.pidfd, signal.SIGABRT)
                 signal.pidfd_send_signal(child.pidfd, signal.SIGCONT)
 
+    def reap_stray(self) -> None:
+        """As process 1, of a container, we are the parent of whatever lost its own, and its zombie
+        must not stay. To be called now and then: what ended since the last call may have somebody
+        who is about to reap it."""
+        ended = _next_ended()
+        if ended is not None and ended == self._stray:
+            os.waitpid(ended, 0)
+            ended = None
+        ours = {child.pid for child in self._children.values()}
+        self._stray = ended if ended not in ours else None
+
     def _read(self, child: Child) -> int:
         """Relay what has arrived; returns how much that was."""
         if child.output is None:
@@ -199,3 +212,12 @@ class Processes:
     def _report(self, child: Child, exit: Exit) -> None:
         self._on_exit(child, exit)
         del self._children[child.generation]
+
+
+def _next_ended() -> int | None:
+    """A child that has ended, reaped by nobody yet."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return found.si_pid if found is not None else None

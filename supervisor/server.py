@@ -30,7 +30,6 @@ from kronk.shared.wire.to_supervisor import (
     Heartbeat,
     Hello,
     HistoryRequest,
-    Pong,
     Reload,
     StatusRequest,
 )
@@ -146,7 +145,6 @@ class Supervisor:
         self._service = Service(
             notifier(self._service_manager),
             Watchdog(watchdog_seconds(self._service_manager, os.getpid())),
-            ask=lambda number: self._hands.tell_gateway(to_gateway.Ping(number)),
         )
         try:
             self._listen_far()
@@ -193,6 +191,8 @@ class Supervisor:
             if self._hosts is not None:
                 self._hosts.forgive(now)
         self._last_tick = now
+        if os.getpid() == 1:
+            self._processes.reap_stray()
         self._service.tick(now, self._situation())
         if self._stage is Stage.RUNNING and self._front.is_due(now):
             self._start_gateway()
@@ -224,7 +224,6 @@ class Supervisor:
             last + TICK_SECONDS,
             self._fleet.deadline(),
             self._stage_ends,
-            self._service.deadline(),
         ]
         if self._stage is Stage.RUNNING:
             times.append(self._front.deadline())
@@ -392,11 +391,10 @@ class Supervisor:
                 self._on_hello(child, message)
             case Reload(ask):
                 self._reload(ask)
-            case Pong(ask):
-                self._service.answered(self._now, ask)
-                self._tell_manager()
             case Heartbeat() if child.role == "gateway":
                 self._front.beat(self._now)
+                self._service.gateway_beat(self._now)
+                self._tell_manager()
             case _:
                 self._did(events.apply(self._fleet, self._now, child, message))
 
@@ -408,7 +406,6 @@ class Supervisor:
             return
         self._front.said_hello(self._now)
         log.info("gateway is up", generation=child.generation)
-        self._service.gateway_is_up(self._now)
         if self._stage is Stage.DRAINING:
             self._control.send(child, to_gateway.Drain())
 
@@ -442,7 +439,7 @@ class Supervisor:
         phase: Phase = "running"
         if self._stage is not Stage.RUNNING:
             phase = "draining" if self._stage is Stage.DRAINING else "stopping"
-        elif not self._service.was_answered:
+        elif not self._service.was_served:
             phase = "starting"
         elif self._reloader.is_busy:
             phase = "reloading"

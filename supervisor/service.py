@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .announce import Situation, Watchdog, extension, lines
 from .notify import Notifier, monotonic_usec
 
-# A question that finds no way is asked again: a full queue passes by itself.
-ASK_AGAIN = 1.0
-
 
 class Service:
-    """`ask` sends a number to the gateway, which sends it back."""
+    """What the manager was told already, and when the watchdog is to be fed again."""
 
-    def __init__(self, notifier: Notifier, watchdog: Watchdog, ask: Callable[[int], None]) -> None:
-        # Some gateway answered: from then on there is a server.
-        self.was_answered = False
+    def __init__(self, notifier: Notifier, watchdog: Watchdog) -> None:
+        # The loop of some gateway turned: from then on there is a server.
+        self.was_served = False
         self._notifier = notifier
         self._watchdog = watchdog
-        self._ask = ask
         self._told: Situation | None = None
-        # The last number asked with, when that was, and the first that this gateway was asked.
-        self._number = self._first = 0
-        self._asked_at = float("-inf")
 
     def tick(self, now: float, situation: Situation) -> None:
-        """Once a second, and at `deadline`."""
+        """Once a second."""
         self.tell(situation)
         if again := extension(situation):
             self._notifier.say(*again)
-        if self._watchdog.is_due(now):
-            if situation.is_served:
-                self._question(now)
-            else:
-                self._feed(now)
+        if not situation.is_served:
+            self._feed(now)
 
     def tell(self, situation: Situation) -> None:
         """Say what has changed."""
@@ -42,33 +30,15 @@ class Service:
             self._notifier.say(*said)
         self._told = situation
 
-    def deadline(self) -> float | None:
-        """When `tick` has something to do that should not wait for the second."""
-        due = self._watchdog.deadline()
-        return None if due is None else max(due, self._asked_at + ASK_AGAIN)
-
-    def gateway_is_up(self, now: float) -> None:
-        """A new one has reported: is it there for requests too?"""
-        self._first = self._number + 1
-        self._asked_at = float("-inf")
-        self._question(now)
-
-    def answered(self, now: float, number: int) -> None:
-        """The gateway sent a number back."""
-        if number >= self._first:
-            self.was_answered = True
-            self._feed(now)
+    def gateway_beat(self, now: float) -> None:
+        """The gateway's loop has said so itself, through the control plane and our own loop."""
+        self.was_served = True
+        self._feed(now)
 
     def close(self) -> None:
         self._notifier.close()
 
-    def _question(self, now: float) -> None:
-        if now >= self._asked_at + ASK_AGAIN:
-            self._number += 1
-            self._asked_at = now
-            self._ask(self._number)
-
     def _feed(self, now: float) -> None:
-        if self._watchdog.deadline() is not None:
+        if self._watchdog.is_due(now):
             self._notifier.say("WATCHDOG=1")
             self._watchdog.fed(now)

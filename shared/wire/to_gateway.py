@@ -108,13 +108,6 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
-class Ping:
-    """Answered by `Pong` with the same `ask`, as soon as the gateway's loop gets to it."""
-
-    ask: int
-
-
-@dataclass(frozen=True, slots=True)
 class Reread:
     """The model configuration has changed on disk, and is good: use it."""
 
@@ -136,7 +129,6 @@ CONTROL = Family(
     History,
     Reread,
     Drain,
-    Ping,
 )
 
 

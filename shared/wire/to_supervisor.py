@@ -129,13 +129,6 @@ class HistoryRequest:
     model: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """The answer to `Ping`."""
-
-    ask: int
-
-
 # From `kronk worker --connect`, on another host.
 
 
@@ -203,5 +196,4 @@ CONTROL = Family(
     Manage,
     Reload,
     HistoryRequest,
-    Pong,
 )

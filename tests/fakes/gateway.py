@@ -37,9 +37,6 @@ async def live() -> None:
     def receive(_: bytes, __: int, message: Any) -> None:
         if isinstance(message, to_gateway.Drain) and "stubborn" not in sys.argv:
             os._exit(exits.OK)
-        if isinstance(message, to_gateway.Ping):
-            control.send(to_supervisor.Pong(message.ask))
-            return
         fields = [getattr(message, field.name) for field in dataclasses.fields(message)]
         text = json.dumps([type(message).__name__, *fields], default=dataclasses.asdict)
         for client in clients:

@@ -250,12 +250,19 @@ def install(base: Path, files: Mapping[str, Path]) -> None:
             target.symlink_to(source)
 
 
-def launch(base: Path, port: int, *flags: str) -> Server:
-    """`kronk server start` in the foreground, in a session of its own."""
+def launch(
+    base: Path,
+    port: int,
+    *flags: str,
+    through: tuple[str, ...] = (),
+    pass_fds: tuple[int, ...] = (),
+) -> Server:
+    """`kronk server start` in the foreground, in a session of its own. `through` is a command that
+    becomes the one given to it as arguments; it gets the descriptors."""
     base.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
     own = [f"--base-path={base}", f"--api-host=127.0.0.1:{port}"]
-    command = [KRONK, "server", "start", *own, *flags]
+    command = [*through, KRONK, "server", "start", *own, *flags]
     with (base / "stdout.txt").open("wb") as out, (base / "stderr.txt").open("wb") as err:
         process = subprocess.Popen(
             command,
@@ -265,6 +272,7 @@ def launch(base: Path, port: int, *flags: str) -> Server:
             env=environment(mark),
             cwd="/",
             start_new_session=True,
+            pass_fds=pass_fds,
         )
     return Server(base, port, mark, process)
 

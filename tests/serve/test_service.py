@@ -1,0 +1,267 @@
+"""The server under a service manager, whose side the tests play."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from harness import proc
+from harness.counting_model import counted
+from harness.server import SMALL, Server, install, kronk, launch, wait_until_ready
+from harness.waiting import PATIENCE, wait_until
+
+CONFIG = {"Slow": SMALL | {"context_window": 8192}}
+# Half of it is once a second, which is as often as there is proof.
+WATCHDOG_USEC = 2_000_000
+# The least that the setting makes of the time a gateway may hang.
+HANGS_AFTER = 3
+
+
+@dataclass
+class Manager:
+    """The socket that a server is told to report to, and what it said, in order."""
+
+    socket: socket.socket
+    heard: list[str] = field(default_factory=list)
+
+    def listen(self) -> list[str]:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.heard += self.socket.recv(65536).decode().split("\n")
+        return self.heard
+
+    def wait_for(self, line: str) -> None:
+        """Until it is told this, if it was not since `forget`."""
+        wait_until(lambda: line in self.listen(), lambda: f"{line}; it was told {self.heard}")
+
+    def forget(self) -> None:
+        self.listen()
+        self.heard.clear()
+
+    @property
+    def phases(self) -> list[str]:
+        """The changes of phase that it was told, in order."""
+        words = ("READY=1", "RELOADING=1", "STOPPING=1")
+        return [line for line in self.listen() if line in words]
+
+
+@pytest.fixture
+def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager]:
+    """What servers of the test are started by."""
+    address = tmp_path / "notify"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(address))
+    monkeypatch.setenv("WATCHDOG_USEC", str(WATCHDOG_USEC))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as made:
+        made.bind(str(address))
+        yield Manager(made)
+
+
+def variables(pid: int) -> set[str]:
+    text = Path(f"/proc/{pid}/environ").read_bytes()
+    return {entry.partition(b"=")[0].decode() for entry in text.split(b"\0")}
+
+
+def test_a_manager_hears_of_every_turn_in_the_servers_life(
+    manager: Manager, start_server: Any, slow: Path
+) -> None:
+    server: Server = start_server({"Slow.gguf": slow}, CONFIG)
+    manager.wait_for("READY=1")
+    assert manager.heard.index("STATUS=Starting") < manager.heard.index("READY=1")
+    assert "EXTEND_TIMEOUT_USEC=30000000" in manager.heard
+    manager.wait_for("STATUS=0 models loaded, 0 requests running")
+    manager.wait_for("WATCHDOG=1")
+    for child in server.children():
+        told = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"}
+        assert not told & variables(child)
+
+    with server.stream("Slow", "from 7", max_tokens=400) as stream:
+        stream.wait_for_pieces(1)
+        manager.wait_for("STATUS=1 model loaded, 1 request running")
+        manager.forget()
+        server.kill(server.pid, signal.SIGHUP)
+        manager.wait_for("READY=1")
+        # As a manager needs it to know which reload that was.
+        at = manager.heard.index("RELOADING=1")
+        assert manager.heard[at + 1].startswith("MONOTONIC_USEC=")
+        assert int(manager.heard[at + 1].partition("=")[2]) > 0
+        assert manager.phases == ["RELOADING=1", "READY=1"]
+
+        manager.forget()
+        manager.wait_for("WATCHDOG=1")
+        server.kill(server.pid, signal.SIGTERM)
+        manager.wait_for("STATUS=Stopping: waiting for 1 running request")
+        manager.wait_for("EXTEND_TIMEOUT_USEC=30000000")
+        assert manager.phases == ["STOPPING=1"]
+        assert stream.ended_at is None, "too fast to show anything"
+        stream.wait_for_end()
+        assert stream.text == counted(7, 400)
+        assert stream.is_done
+    assert server.process.wait(PATIENCE) == 0
+    manager.wait_for("STATUS=Stopping")
+    assert manager.phases == ["STOPPING=1"]
+    server.prove_gone()
+
+
+def test_a_gateway_that_hangs_keeps_the_watchdog_hungry_until_it_is_replaced(
+    manager: Manager, start_server: Any, counting: Path
+) -> None:
+    server: Server = start_server({"A.gguf": counting}, {}, f"--stuck-after={HANGS_AFTER}s")
+    manager.wait_for("WATCHDOG=1")
+    gateway = server.role_pid("gateway")
+    assert gateway is not None
+    server.kill(gateway, signal.SIGSTOP)
+    wait_until(lambda: (found := proc.find(gateway)) is not None and found.state == "T", "the stop")
+    # What it had said before.
+    manager.forget()
+    wait_until(lambda: proc.is_gone(gateway), "its end")
+    # At most the last beat of before; the supervisor lived, and fed nothing for all that time.
+    assert manager.listen().count("WATCHDOG=1") <= 1
+    manager.forget()
+    manager.wait_for("WATCHDOG=1")
+    assert server.text("A", "from 7", max_tokens=3) == counted(7, 3)
+    # For the manager it was one service all the time.
+    assert manager.phases == []
+
+
+def test_a_supervisor_that_hangs_feeds_nothing(
+    manager: Manager, start_server: Any, slow: Path
+) -> None:
+    server: Server = start_server({"Slow.gguf": slow}, CONFIG)
+    with server.stream("Slow", "from 7", max_tokens=400) as stream:
+        stream.wait_for_pieces(1)
+        manager.wait_for("WATCHDOG=1")
+        server.kill(server.pid, signal.SIGSTOP)
+        wait_until(
+            lambda: (found := proc.find(server.pid)) is not None and found.state == "T", "the stop"
+        )
+        manager.forget()
+        # The gateway beats all the while, to nobody.
+        stream.wait_for_end()
+        assert stream.is_done
+        assert manager.listen() == []
+        server.kill(server.pid, signal.SIGCONT)
+        manager.wait_for("WATCHDOG=1")
+
+
+def test_workers_die_of_want_before_the_gateway_and_that_before_the_supervisor(
+    start_server: Any, counting: Path
+) -> None:
+    server: Server = start_server({"A.gguf": counting}, {})
+    assert server.text("A", "from 7", max_tokens=3) == counted(7, 3)
+    server.settle()
+    row, gateway = server.row("A"), server.role_pid("gateway")
+    assert row is not None
+    spare = server.role_pid("spare")
+
+    def score(pid: int | None) -> int:
+        return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    own = score(os.getpid())
+    assert score(server.pid) == own
+    assert (score(gateway), score(row["pid"]), score(spare)) == (
+        max(100, own),
+        max(500, own),
+        max(500, own),
+    )
+
+
+# Sockets that are passed on.
+
+# Becomes the command given, as a service manager would: with the sockets from descriptor 3 on.
+PASS_ON = """
+import os, sys
+count = int(sys.argv[1])
+for number, handle in enumerate(map(int, sys.argv[2:2 + count])):
+    os.dup2(handle, 3 + number)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(count), LISTEN_FDNAMES="kronk.socket")
+os.execv(sys.argv[2 + count], sys.argv[2 + count:])
+"""
+
+
+def started_with(base: Path, *sockets: socket.socket) -> Server:
+    """A server that was passed these, and an address of its own that it has no use for."""
+    handles = tuple(one.fileno() for one in sockets)
+    numbers = [str(number) for number in (len(handles), *handles)]
+    through = (sys.executable, "-c", PASS_ON, *numbers)
+    port = sockets[0].getsockname()[1] if sockets[0].family == socket.AF_INET else 0
+    return launch(base, port, through=through, pass_fds=handles)
+
+
+def test_a_passed_socket_outlives_the_server_and_its_connections_wait_for_the_next(
+    tmp_path: Path, counting: Path
+) -> None:
+    base = tmp_path / "base"
+    install(base, {"A.gguf": counting})
+    path = tmp_path / "api.sock"
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=64) as tcp,
+        socket.socket(socket.AF_UNIX) as unix,
+    ):
+        unix.bind(str(path))
+        unix.listen(64)
+        first = started_with(base, tcp, unix)
+        try:
+            # Its own address is in use, by the socket it was passed.
+            wait_until_ready(first)
+            transport = httpx.HTTPTransport(uds=str(path))
+            with httpx.Client(transport=transport, base_url="http://kronk") as client:
+                assert client.get("/v1/readiness", timeout=PATIENCE).status_code == 200
+            assert first.ps() == []
+            assert first.stop() == 0
+            first.prove_gone()
+            with httpx.Client(timeout=PATIENCE) as client, pytest.raises(httpx.ReadTimeout):
+                # Nobody refuses it.
+                client.get(f"{first.url}/v1/liveness", timeout=0.5)
+            second = started_with(base, tcp, unix)
+            try:
+                assert second.text("A", "from 7", max_tokens=3) == counted(7, 3)
+                assert second.stop() == 0
+                second.prove_gone()
+            finally:
+                second.clean_up()
+        finally:
+            first.clean_up()
+    assert path.exists()
+
+
+def test_a_server_without_a_port_is_found_by_its_socket(tmp_path: Path, counting: Path) -> None:
+    base = tmp_path / "base"
+    install(base, {"A.gguf": counting})
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "api.sock"))
+        unix.listen()
+        server = started_with(base, unix)
+        try:
+            wait_until(
+                lambda: server.output.exists() and (base / "run" / "server.json").exists(), "it"
+            )
+            assert server.ps() == []
+            done = kronk("server", "reload", f"--base-path={base}")
+            assert (done.returncode, done.stdout) == (0, "Nothing has changed.\n")
+            done = kronk("server", "stop", f"--base-path={base}")
+            assert done.returncode == 0
+            assert server.process.wait(PATIENCE) == 0
+            server.prove_gone()
+        finally:
+            server.clean_up()
+
+
+def test_a_passed_socket_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        server = started_with(tmp_path, udp)
+        try:
+            assert server.process.wait(PATIENCE) == 2
+            assert "'kronk.socket' that was passed" in server.output.read_text()
+        finally:
+            server.clean_up()
