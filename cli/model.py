@@ -14,6 +14,7 @@ from kronk.shared.errors import Internal, ServerError
 from kronk.shared.model_config import load_file
 from kronk.shared.models import catalog, details, index, sources
 from kronk.shared.models.catalog import CatalogEntry
+from kronk.shared.models.headers import headers_of
 from kronk.shared.paths import BasePath
 from kronk.shared.units import format_bytes
 
@@ -93,7 +94,8 @@ def local_base(base_path: str | None) -> BasePath:
 def local_models(base_path: str | None) -> list[dict[str, Any]]:
     """What the server would answer, from this machine's files."""
     chosen = settings.resolve({"base_path": base_path}, os.environ)
-    entries = index.scan(BasePath(chosen.base_path).models, load_file(chosen.model_config_file))
+    base = BasePath(chosen.base_path)
+    found = index.scan(base.models, load_file(chosen.model_config_file))
     return [
         {
             "id": entry.id,
@@ -104,7 +106,7 @@ def local_models(base_path: str | None) -> list[dict[str, Any]]:
             "reason": entry.reason,
             "aliases": list(entry.aliases),
         }
-        for entry in entries
+        for entry in headers_of(base).judged(found)
     ]
 
 

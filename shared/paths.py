@@ -32,6 +32,11 @@ class BasePath:
         return self.root / "cache"
 
     @property
+    def headers(self) -> Path:
+        """What the headers of model files say, so that none is read twice."""
+        return self.cache / "headers"
+
+    @property
     def templates(self) -> Path:
         """Chat templates that configurations name: `<name>.jinja`."""
         return self.root / "templates"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
 
-from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.wire.loading import AdapterSpec
 
+from . import gguf_file
 from .context import Context
 from .library import LlamaLog
 from .model import Model
@@ -47,7 +47,7 @@ def _load(model: Model, path: Path, log: LlamaLog) -> lib.llama_adapter_lora_p:
 
 def _check(path: Path, architecture: str) -> None:
     try:
-        header = gguf.read(path)
+        header = gguf_file.read(path)
     except InvalidArgument as error:
         raise ModelFailed(f"adapter {path}: {error.message}", param="model") from error
     kind = header.metadata.get("general.type")

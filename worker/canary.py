@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kronk.shared import gguf
 from kronk.shared.errors import KronkError
 
+from . import gguf_file
 from .main import prepare_environment
 
 _ROWS = 32
@@ -37,7 +37,7 @@ def main() -> int:
 
 def _try(model: Path | None, *, extra_buffers: bool) -> dict[str, object]:
     if model is not None:
-        gguf.check(model)
+        gguf_file.check(model)
         return _decode(model, extra_buffers=extra_buffers)
     from . import canary_model
 

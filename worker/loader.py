@@ -19,7 +19,7 @@ from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Sampling
 
-from . import adapters, chat_template, library, rope, template
+from . import adapters, chat_template, gguf_file, library, rope, template
 from .assembly import build_engine, cache_policy, memory_kind, open_disk
 from .cache.disk import DiskStore
 from .cache.policy import CachePolicy
@@ -221,7 +221,7 @@ def _open_projector(
     if spec.projector is None:
         return None
     path = Path(spec.projector)
-    header = _read_header(gguf.read, path)
+    header = _read_header(gguf_file.read, path)
     if not is_projector(header):
         raise ModelFailed(f"projector {path.name}: it is a model, not a projector", param="model")
     projector = Projector(
@@ -240,7 +240,7 @@ def _open_projector(
 
 
 def _check_file(path: Path) -> gguf.Header:
-    header = _read_header(gguf.check, path)
+    header = _read_header(gguf_file.check, path)
     if is_projector(header):
         raise ModelFailed(
             f"{path.name} is a projector, not a model: put it beside its model under a name with"

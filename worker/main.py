@@ -20,7 +20,8 @@ from kronk.shared.child import (
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import resolve
 
-from .sandbox.confine import Sandbox
+from .sandbox import policy
+from .sandbox.confine import Sandbox, make_private
 
 # Set before llama.cpp loads its libraries. Threads of a decode meet about 250 times a token.
 # Sleeping at each meeting costs three times the token's own time; spinning without bound costs
@@ -64,18 +65,23 @@ def enter_sandbox(birth: Birth) -> Sandbox:
     sandbox, settings = Sandbox(), resolve({}, os.environ)
     if settings.sandbox:
         cache = BasePath(settings.base_path).cache
-        sandbox.enter(cache, is_remote=birth.control.startswith("tcp:"))
+        make_private(cache)
+        layer = policy.from_start(cache)
+        sandbox.enter(layer, is_remote=birth.control.startswith("tcp:"))
     return sandbox
 
 
 async def _live(birth: Birth, sandbox: Sandbox) -> None:
     # Imported here, after the environment is set: this loads llama.cpp.
+    import structlog
+
     from kronk.shared import log
 
     from .service import Worker
 
     log.configure("worker", os.environ.get("KRONK_LOG_LEVEL", "info"))
-    sandbox.tell()
+    for measure, reason in sandbox.missing.items():
+        structlog.get_logger().info("not confined", lacks=measure, reason=reason)
     worker = Worker(birth, sandbox)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     await worker.live()

@@ -13,6 +13,7 @@ from kronk.gateway.dialects.anthropic import models as anthropic
 from kronk.gateway.dialects.schemas import MODEL, MODELS, TEXT, Schema
 from kronk.gateway.services import Services, services_of
 from kronk.shared.models import index
+from kronk.shared.models.headers import headers_of
 
 from .documents import answer_documents
 
@@ -43,7 +44,12 @@ _PAGE: list[Schema] = [
 
 async def scan(services: Services) -> list[index.ModelEntry]:
     """All models on disk, read in a thread."""
-    return await asyncio.to_thread(index.scan, services.base.models, services.configs)
+    headers = headers_of(services.base)
+
+    def judged() -> list[index.ModelEntry]:
+        return headers.judged(index.scan(services.base.models, services.configs))
+
+    return await asyncio.to_thread(judged)
 
 
 @router.get(

@@ -18,11 +18,11 @@ from kronk.gateway.dialects.ollama import listings, name
 from kronk.gateway.dialects.ollama.answer import NDJSON
 from kronk.gateway.dialects.ollama.details import Details
 from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
-from kronk.gateway.model_files import details_of, template_of
+from kronk.gateway.model_files import details_with, template_of
 from kronk.gateway.services import Services, services_of
-from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.models import index
+from kronk.shared.models.headers import headers_of
 from kronk.shared.models.index import ModelEntry
 from kronk.shared.models.resolve import resolve
 
@@ -53,7 +53,8 @@ async def version() -> Response:
 @router.get("/api/tags", responses=answer_documents(TAGS), summary="Ollama's list of models")
 async def tags(request: Request) -> Response:
     """The models that can be loaded, the newest first."""
-    found = await _described(index.listed(await scan(services_of(request))))
+    services = services_of(request)
+    found = await _described(services, index.listed(await scan(services)))
     found.sort(key=lambda pair: -pair[0].modified)
     return JSONResponse({"models": [listings.tag(*pair) for pair in found]})
 
@@ -64,7 +65,8 @@ async def running(request: Request) -> Response:
     services = services_of(request)
     status = await services.link.status(STATUS_SECONDS)
     rows = {row.model: row for row in status.models if row.state == "ready" and row.fitted}
-    found = await _described(entry for entry in await scan(services) if entry.id in rows)
+    loaded = [entry for entry in await scan(services) if entry.id in rows]
+    found = await _described(services, loaded)
     now = time.time_ns()
     models = [listings.running(entry, facts, rows[entry.id], now) for entry, facts in found]
     return JSONResponse({"models": models})
@@ -114,11 +116,14 @@ for (_method, _path), _words in _REFUSED.items():
     router.add_api_route(_path, _refusal(_path, _words), methods=[_method], include_in_schema=False)
 
 
-async def _described(entries: Iterable[ModelEntry]) -> list[tuple[ModelEntry, Details]]:
-    """The entries that are whole, with their details; headers are read in a thread."""
+async def _described(
+    services: Services, entries: Iterable[ModelEntry]
+) -> list[tuple[ModelEntry, Details]]:
+    """The entries that are whole, with their details; a thread waits for what reads them."""
+    known = details_with(headers_of(services.base))
 
     def read() -> list[tuple[ModelEntry, Details]]:
-        pairs = [(entry, details_of(entry)) for entry in entries if entry.validated]
+        pairs = known.of(entry for entry in entries if entry.validated)
         return [(entry, facts) for entry, facts in pairs if facts is not None]
 
     return await asyncio.to_thread(read)
@@ -128,9 +133,11 @@ def _shown(services: Services, model: str) -> dict[str, Any]:
     entries = index.scan(services.base.models, services.configs)
     spec = resolve(services.base, services.configs, model)
     entry = index.locate(entries, spec.model)
-    header, facts = gguf.read(entry.path), details_of(entry)
+    headers = headers_of(services.base)
+    header = headers.read(entry.path)
+    ((_, facts),) = details_with(headers).of([entry])
     if facts is None:
         raise ModelFailed(f"model {entry.id} cannot be loaded: a part is broken", param="model")
     template = template_of(header, spec.template)
-    projector = None if spec.projector is None else gguf.read(Path(spec.projector))
+    projector = None if spec.projector is None else headers.read(Path(spec.projector))
     return listings.shown(entry, header, facts, template, projector, spec.sampling)

@@ -17,6 +17,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.wire.values import Sampling
 
 from . import index
+from .headers import Headers, headers_of
 from .resolve import resolve
 
 # Of the architecture's own keys: what to call it, and its name after the architecture.
@@ -42,7 +43,7 @@ def describe(base: BasePath, configs: Mapping[str, ModelConfig], name: str) -> d
         "path": str(entry.path),
         "size_bytes": entry.size_bytes,
         "modified": int(entry.modified),
-        "file": _facts(entry.path) if entry.validated else None,
+        "file": _facts(entry.path, headers_of(base)) if entry.validated else None,
         "configuration": key_values(index.config_of(entry, configs)),
         **_load(base, configs, entry.id),
     }
@@ -67,9 +68,9 @@ def _load(base: BasePath, configs: Mapping[str, ModelConfig], model: str) -> dic
     return {"uses": uses, "problem": None}
 
 
-def _facts(path: Path) -> dict[str, Any] | None:
+def _facts(path: Path, headers: Headers) -> dict[str, Any] | None:
     try:
-        header = gguf.read(path)
+        header = headers.read(path)
     except KronkError:
         # It was whole when the folder was read.
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from kronk.shared import gguf
 from kronk.shared.errors import KronkError
+from kronk.shared.gguf import Header
 
 from .walk import PROJECTOR, is_model_name
 
@@ -19,13 +19,14 @@ _TYPES = ("f16", "bf16", "q8_0", "f32")
 _ANY = ("", "model")
 
 
-def is_projector(header: gguf.Header) -> bool:
+def is_projector(header: Header) -> bool:
     """Whether a GGUF is a projector, and no model."""
     return header.metadata.get("general.architecture") == "clip"
 
 
-def beside(model: Path) -> Path | None:
-    """The projector in the model's folder that is the model's, if there is one."""
+def beside(model: Path, read: Callable[[Path], Header]) -> Path | None:
+    """The projector in the model's folder that is the model's, if there is one; `read` reads the
+    headers of those that may be."""
     try:
         names = sorted(path.name for path in model.parent.iterdir())
     except OSError:
@@ -35,7 +36,7 @@ def beside(model: Path) -> Path | None:
     others = [name for name in ggufs if not is_model_name(name)]
     for name in rank(model.name, others, is_only=len(models) <= 1):
         path = model.parent / name
-        if _is_sound(path):
+        if _is_sound(path, read):
             return path
     return None
 
@@ -65,9 +66,9 @@ def rank(model: str, projectors: Iterable[str], *, is_only: bool) -> list[str]:
     return [name for _, name in sorted(found)]
 
 
-def _is_sound(path: Path) -> bool:
+def _is_sound(path: Path, read: Callable[[Path], Header]) -> bool:
     try:
-        return is_projector(gguf.read(path))
+        return is_projector(read(path))
     except (KronkError, OSError):
         return False
 

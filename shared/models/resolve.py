@@ -12,6 +12,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.wire.loading import LoadSpec
 
 from . import index, projectors
+from .headers import headers_of
 
 
 def resolve(
@@ -24,7 +25,7 @@ def resolve(
         cache=base.cache,
         draft=_draft(found, entries, configs),
         template=_template(base, found.config),
-        projector=projectors.beside(found.path) if found.config.projector is None else None,
+        projector=_projector(base, found),
         llama_log=llama_log,
     )
     return load_spec(found.id, found.path, found.config, around)
@@ -47,6 +48,12 @@ def _draft(
         raise ModelFailed(
             f"model {found.id} cannot be loaded: its draft_model: {error.message}", param="model"
         ) from error
+
+
+def _projector(base: BasePath, found: index.ResolvedModel) -> Path | None:
+    if found.config.projector is not None:
+        return None
+    return projectors.beside(found.path, headers_of(base).read)
 
 
 def _template(base: BasePath, config: ModelConfig) -> Path | None:

@@ -1,4 +1,4 @@
-"""Reads the headers of all files that a load uses: the only place here that opens any."""
+"""The headers of all files that a load uses: the only place here that asks for any."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from .read import model_facts, projector_facts
 Read = Callable[[Path], Header]
 
 
-def look(spec: LoadSpec, read: Read = gguf.read) -> ModelFiles:
-    """What the headers say. `InvalidArgument` for a file that cannot be read or is of no model;
-    the worker, which reads the files too, says it better."""
+def look(spec: LoadSpec, read: Read) -> ModelFiles:
+    """What the headers say; `read` is that of `models.headers` or, in a worker, of `gguf_file`.
+
+    `InvalidArgument` for a file that cannot be read or is of no model; the worker, which reads the
+    files too, says it better."""
     draft, projector = spec.speculation.draft_path, spec.projector
     return ModelFiles(
         model=_model(Path(spec.path), read),

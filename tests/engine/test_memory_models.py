@@ -10,7 +10,7 @@ import pytest
 
 from harness import random_gguf
 from harness.random_gguf import KINDS, Kind
-from kronk.shared import gguf
+from kronk.worker import gguf_file
 from kronk.worker.context import Batch, Context, ContextShape, DecodeResult
 from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
@@ -48,7 +48,7 @@ def test_a_random_model_loads_and_says_the_same_each_time(kind: Kind, tmp_path: 
     random_gguf.write(path, kind)
     random_gguf.write(again, kind)
     assert path.read_bytes() == again.read_bytes()
-    header = gguf.check(path)
+    header = gguf_file.check(path)
     assert header.metadata["general.architecture"] == kind.architecture
     model = load(path)
     assert lib.llama_model_is_recurrent(model.handle) == kind.is_recurrent

@@ -15,6 +15,7 @@ from kronk.shared.sizing.look import look
 from kronk.shared.sizing.predict import Machine, Prediction, predict
 from kronk.shared.sizing.shape import Host
 from kronk.shared.wire.loading import LoadSpec
+from kronk.worker import gguf_file
 from kronk.worker.loader import cores
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -60,7 +61,7 @@ def spec_of(path: Path, config: dict[str, Any], around: Surroundings) -> LoadSpe
 
 def check(spec: LoadSpec) -> Prediction:
     """Load it, and hold the prediction to what was found."""
-    expected = predict(spec, look(spec), HERE)
+    expected = predict(spec, look(spec, gguf_file.read), HERE)
     took = load_once(spec)
     shape = expected.shape
     assert (shape.window, shape.slots, shape.n_ubatch) == (took.n_ctx, took.slots, took.n_ubatch)
@@ -87,7 +88,7 @@ def test_a_draft_model_counts_with_a_context_of_its_own(files: dict[str, Path]) 
     config = {"context_window": 1024, "n_seq_max": 2, "draft_model": "./draft.gguf"}
     around = Surroundings(draft=MODELS / "tiny-chat-f16.gguf")
     spec = spec_of(TINY, config, around)
-    expected = predict(spec, look(spec), HERE)
+    expected = predict(spec, look(spec, gguf_file.read), HERE)
     took = load_once(spec)
     found = took.private_bytes + took.mapped_bytes
     apart = 2 * (expected.part("scratch") + expected.part("outputs"))

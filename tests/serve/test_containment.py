@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,9 +55,13 @@ def fitted(server: Server, model: str) -> dict[str, object]:
     return found
 
 
-def status(task: Path) -> dict[str, str]:
-    lines = (task / "status").read_text().splitlines()
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+def threads(pid: int | None) -> list[dict[str, str]]:
+    """What the kernel says of each."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        lines = (line.partition(":") for line in (task / "status").read_text().splitlines())
+        found.append({key: value.strip() for key, _, value in lines})
+    return found
 
 
 def test_files_far_from_the_base_path_are_read(yard: Server) -> None:
@@ -90,8 +93,14 @@ def test_every_thread_of_a_worker_is_confined_and_the_server_says_so(house: Serv
     assert row["fitted"]["confinement"] == list(MEASURES)
     house.settle()
     for pid in (row["pid"], house.role_pid("spare")):
-        tasks = [Path(f"/proc/{pid}/task/{task}") for task in os.listdir(f"/proc/{pid}/task")]
-        facts = [status(task) for task in tasks]
+        facts = threads(pid)
         assert {fact["NoNewPrivs"] for fact in facts} == {"1"}
         assert {fact["Seccomp"] for fact in facts} == {"2"}
         assert {int(fact["CapEff"], 16) | int(fact["CapPrm"], 16) for fact in facts} == {0}
+
+
+def test_a_spare_has_no_thread_that_the_layer_of_a_load_would_leave_out(house: Server) -> None:
+    house.settle()
+    # The first thread, which passes its layer on, and those that carry messages: two of ZeroMQ's,
+    # the heartbeat and the parent's watch.
+    assert len(threads(house.role_pid("spare"))) == 5

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness import random_gguf
-from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument
+from kronk.worker import gguf_file
 from kronk.worker.cache import fingerprint
 from kronk.worker.cache.fingerprint import Adapter, Dependencies
 
@@ -111,7 +111,7 @@ def rewrite(path: Path, at: int, value: bytes) -> None:
 
 
 def test_weights_matter_even_with_the_same_size_and_time(model: Path) -> None:
-    header = gguf.read(model)
+    header = gguf_file.read(model)
     before = of(model)
     for tensor in (header.tensors[0], header.tensors[10], header.tensors[-1]):
         rewrite(model, header.data_offset + tensor.offset, b"\x01\x02\x03\x04")

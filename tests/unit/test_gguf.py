@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument
+from kronk.worker import gguf_file
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 REAL = MODELS / "tiny-chat-q8_0.gguf"
@@ -53,7 +54,7 @@ def key(name: str, kind: int, value: bytes) -> bytes:
 
 @pytest.mark.parametrize("path", sorted(MODELS.glob("*.gguf")), ids=lambda path: path.name)
 def test_real_models_are_read_to_the_last_tensor(path: Path) -> None:
-    found = gguf.check(path)
+    found = gguf_file.check(path)
     last = max(found.tensors, key=lambda tensor: tensor.offset)
     end = found.data_offset + last.offset + last.size_bytes
     assert end <= found.file_size <= end + 32
@@ -63,9 +64,9 @@ def test_real_models_are_read_to_the_last_tensor(path: Path) -> None:
 def test_it_does_not_matter_how_much_of_a_file_is_read_at_a_time(
     monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    at_once = gguf.read(REAL)
-    monkeypatch.setattr(gguf, "_CHUNK", chunk)
-    assert gguf.read(REAL) == at_once
+    at_once = gguf_file.read(REAL)
+    monkeypatch.setattr(gguf_file, "_CHUNK", chunk)
+    assert gguf_file.read(REAL) == at_once
 
 
 def test_metadata_of_every_kind_is_read(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_metadata_of_every_kind_is_read(tmp_path: Path) -> None:
     ]
     path = tmp_path / "m.gguf"
     path.write_bytes(model(tensor(), data=b"\0" * 32, keys=b"".join(keys), key_count=len(keys)))
-    assert gguf.check(path).metadata == {
+    assert gguf_file.check(path).metadata == {
         "general.architecture": "llama",
         "u8": 255,
         "i16": -2,
@@ -148,7 +149,7 @@ def test_a_broken_file_gets_a_precise_reason(tmp_path: Path, content: bytes, rea
     path = tmp_path / "broken.gguf"
     path.write_bytes(content)
     with pytest.raises(InvalidArgument) as caught:
-        gguf.check(path)
+        gguf_file.check(path)
     assert caught.value.message.startswith("broken.gguf: ")
     assert reason in caught.value.message
 
@@ -156,16 +157,16 @@ def test_a_broken_file_gets_a_precise_reason(tmp_path: Path, content: bytes, rea
 def test_a_truncated_model_is_told_by_its_first_tensor_past_the_end(tmp_path: Path) -> None:
     path = tmp_path / "cut.gguf"
     path.write_bytes(REAL.read_bytes()[:-1])
-    last = max(gguf.read(REAL).tensors, key=lambda tensor: tensor.offset)
+    last = max(gguf_file.read(REAL).tensors, key=lambda tensor: tensor.offset)
     with pytest.raises(InvalidArgument, match=f"tensor '{last.name}' needs it up to byte"):
-        gguf.check(path)
+        gguf_file.check(path)
 
 
 def test_what_is_no_file_is_refused_without_opening_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
     for name in ("pipe.gguf", "absent.gguf", "."):
         with pytest.raises(InvalidArgument):
-            gguf.check(tmp_path / name)
+            gguf_file.check(tmp_path / name)
 
 
 def test_all_shards_of_a_split_model_are_read(tmp_path: Path) -> None:
@@ -173,16 +174,16 @@ def test_all_shards_of_a_split_model_are_read(tmp_path: Path) -> None:
     first, second = (tmp_path / f"m-0000{n}-of-00002.gguf" for n in (1, 2))
     first.write_bytes(model(keys=ARCHITECTURE + split, key_count=2))
     with pytest.raises(InvalidArgument, match=r"m-00002-of-00002.gguf: cannot be read"):
-        gguf.check(first)
+        gguf_file.check(first)
     second.write_bytes(model(tensor(), keys=split))
     with pytest.raises(InvalidArgument, match=r"m-00002-of-00002.gguf: truncated"):
-        gguf.check(first)
+        gguf_file.check(first)
     second.write_bytes(model(tensor(), data=b"\0" * 32, keys=split))
-    gguf.check(first)
+    gguf_file.check(first)
 
 
 def real_header() -> bytes:
-    return REAL.read_bytes()[: gguf.read(REAL).data_offset]
+    return REAL.read_bytes()[: gguf_file.read(REAL).data_offset]
 
 
 HEADER = real_header()
@@ -209,7 +210,7 @@ def test_no_damage_raises_anything_but_invalid_argument(
     path = tmp_path / "damaged.gguf"
     path.write_bytes(damaged[:end])
     try:
-        gguf.check(path)
+        gguf_file.check(path)
     except InvalidArgument:
         return
     # Only the header is there, so that the first tensor must be missed.
@@ -226,4 +227,4 @@ def test_no_bytes_raise_anything_but_invalid_argument(tmp_path: Path, tail: byte
     path = tmp_path / "random.gguf"
     path.write_bytes(b"GGUF\x03\0\0\0" + tail)
     with pytest.raises(InvalidArgument):
-        gguf.check(path)
+        gguf_file.check(path)

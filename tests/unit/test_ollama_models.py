@@ -18,12 +18,14 @@ from kronk.gateway.dialects.ollama.details import (
     in_words,
     model_info,
 )
-from kronk.gateway.model_files import details_of, template_of
-from kronk.shared.gguf import Counted, Header, Tensor, read
+from kronk.gateway.model_files import ModelDetails, template_of
+from kronk.shared.gguf import Counted, Header, Tensor
+from kronk.shared.models.headers import Headers
 from kronk.shared.models.index import ModelEntry
 from kronk.shared.wire.loading import Fitted, TemplateSpec
 from kronk.shared.wire.status import ModelStatus
 from kronk.shared.wire.values import Sampling
+from kronk.worker.gguf_file import read
 
 MODELS = Path(__file__).parents[1] / "models"
 TINY = MODELS / "tiny-chat-q8_0.gguf"
@@ -231,10 +233,13 @@ def test_a_model_is_shown_with_its_configuration() -> None:
 
 
 def test_details_are_those_of_the_file_and_none_of_a_broken_one(tmp_path: Path) -> None:
-    assert details_of(ENTRY) == Details("llama", 3_476_224, "Q8_0")
+    known = ModelDetails(Headers(tmp_path / "headers"))
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(TINY.read_bytes()[:5000])
-    assert details_of(replace(ENTRY, path=broken, size_bytes=5000)) is None
+    other = replace(ENTRY, id="broken", path=broken, size_bytes=5000)
+    found = Details("llama", 3_476_224, "Q8_0")
+    for _ in ("read", "remembered"):
+        assert known.of([ENTRY, other]) == [(ENTRY, found), (other, None)]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
+from kronk.worker import gguf_file
 from kronk.worker.pooled.kind import Pooling, pooling_of, trained_positions
 
 MODELS = Path(__file__).parents[1] / "models"
@@ -59,8 +60,8 @@ def test_a_classifier_without_its_head_is_a_broken_file() -> None:
 
 
 def test_the_models_of_the_tests_are_what_they_are() -> None:
-    assert pooling_of(gguf.check(MODELS / "tiny-chat-q8_0.gguf")) is None
-    reranker = gguf.check(MODELS / "tiny-rerank-q8_0.gguf")
+    assert pooling_of(gguf_file.check(MODELS / "tiny-chat-q8_0.gguf")) is None
+    reranker = gguf_file.check(MODELS / "tiny-rerank-q8_0.gguf")
     assert pooling_of(reranker) is Pooling.RANK
     assert trained_positions(reranker) == 512
 

@@ -21,6 +21,7 @@ import llama_cpp
 import llama_cpp.llama_cpp as lib
 
 from kronk.shared import gguf
+from kronk.worker import gguf_file
 
 from .state_file import VERSION
 
@@ -95,9 +96,9 @@ def file_identity(path: Path) -> str:
     """Changes with the weights: of each file of a model, its size and time of change, its header,
     and samples of its data. A few thousand small reads, however large the file."""
     digest = hashlib.sha256()
-    header = gguf.read(path)
+    header = gguf_file.read(path)
     for part in (path, *gguf.other_shards(path, header)):
-        _add_file(digest, part, header if part == path else gguf.read(part))
+        _add_file(digest, part, header if part == path else gguf_file.read(part))
     return digest.hexdigest()
 
 

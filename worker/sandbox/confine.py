@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-import structlog
-
 from kronk.shared.confinement import (
     NO_CAPABILITIES,
     NO_CORES,
@@ -27,8 +25,6 @@ from kronk.shared.wire.loading import LoadSpec
 
 from . import filter, kernel, policy
 from .landlock import Layer
-
-log = structlog.get_logger()
 
 # A layer more for threads that only carry messages.
 APART = "messages apart"
@@ -50,8 +46,9 @@ class Sandbox:
         self.missing: dict[str, str] = {}
         self._is_remote = False
 
-    def enter(self, cache: Path, *, is_remote: bool) -> None:
-        """Give up what no worker needs. A remote one dials in by TCP, which it may go on using."""
+    def enter(self, layer: Layer, *, is_remote: bool = False) -> None:
+        """Give up what no worker needs, and all files but the layer's. A remote one dials in by
+        TCP, which it may go on using."""
         self._is_remote = is_remote
         # With its capabilities root may still raise this one.
         _unlimit(resource.RLIMIT_MEMLOCK)
@@ -61,8 +58,7 @@ class Sandbox:
         self._take(NO_PROGRAMS, self._filter)
         if NO_PROGRAMS in self.measures and not is_remote:
             self.measures.append(NO_NETWORK)
-        _make_private(cache)
-        self._try(OWN_FILES, lambda: self._restrict(policy.from_start(cache)))
+        self._try(OWN_FILES, lambda: self._restrict(layer))
 
     def apart(self, make: Callable[[], T]) -> T:
         """What `make` returns, run in a thread that may read no model, and whose threads may not.
@@ -84,13 +80,8 @@ class Sandbox:
         if not self._has_layers:
             return
         if spec.cache.directory is not None:
-            _make_private(Path(spec.cache.directory))
+            make_private(Path(spec.cache.directory))
         self._take(OWN_FILES, lambda: self._restrict(policy.of_load(spec)))
-
-    def tell(self) -> None:
-        """Write to the log what is missing: an old kernel's lack is one line a process."""
-        for measure, reason in self.missing.items():
-            log.info("the sandbox lacks a measure", measure=measure, reason=reason)
 
     @property
     def _has_layers(self) -> bool:
@@ -137,7 +128,7 @@ def _unlimit(limit: int) -> None:
         resource.setrlimit(limit, (hard, hard))
 
 
-def _make_private(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """A folder that is granted has to be there; without it states are not kept, which is said."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -19,7 +19,8 @@ from typing import Any
 
 from kronk.shared.wire.loading import CacheSpec, LoadSpec
 
-from .confine import Sandbox
+from . import policy
+from .confine import Sandbox, make_private
 from .kernel import landlock_abi
 
 
@@ -43,7 +44,8 @@ def _probe(folder: Path) -> dict[str, Any]:
         file.write_bytes(b"GGUF")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sandbox, started = Sandbox(), time.perf_counter()
-        sandbox.enter(caches, is_remote=False)
+        make_private(caches)
+        sandbox.enter(policy.from_start(caches))
         told = sandbox.apart(lambda: _outcome(own.read_bytes))
         sandbox.narrow(LoadSpec("own", str(own), cache=CacheSpec(directory=str(cache))))
         seconds = time.perf_counter() - started

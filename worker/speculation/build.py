@@ -6,9 +6,9 @@ from pathlib import Path
 
 import llama_cpp.llama_cpp as lib
 
-from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.wire.loading import LoadSpec
+from kronk.worker import gguf_file
 from kronk.worker.cache.memory import Memory, MemoryKind
 from kronk.worker.context import Batch, Context, ContextShape
 from kronk.worker.library import LlamaLog
@@ -51,7 +51,7 @@ def _load_draft(
 ) -> ModelDrafter:
     name = spec.speculation.draft_model or path.name
     try:
-        gguf.check(path)
+        gguf_file.check(path)
     except InvalidArgument as error:
         raise ModelFailed(f"draft model {name}: {error.message}", param="draft_model") from error
     draft = Model(

@@ -1,0 +1,75 @@
+"""`python -m kronk.worker.headers`: reads the headers of model files for the rest of Kronk.
+
+Started by `shared.models.header_reader`, which opens the files: each request is a line of JSON on
+the socket that is our stdin, with the open file beside it, and each answer a line. This process
+can open no file of anybody's, and imports little, because somebody waits for it to start.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+from typing import Any
+
+from kronk.shared import gguf
+from kronk.shared.errors import InvalidArgument
+
+from . import gguf_file
+from .sandbox import policy
+from .sandbox.confine import Sandbox
+
+# The largest header that is allowed, twice, and Python.
+_MEMORY = 2 * 2**30
+# Processor time of one file, in seconds; a vocabulary of 300,000 takes a tenth of one.
+_SECONDS = 10
+_LONGEST_REQUEST = 65_536
+# Longer texts are only counted; chat templates have some 10,000 characters.
+_LONGEST_TEXT = 2**20
+
+
+def main() -> None:
+    """Answer until the other end is closed."""
+    asked = socket.socket(fileno=0)
+    if os.environ.get("KRONK_SANDBOX", "true").lower() not in ("0", "false", "no", "off"):
+        Sandbox().enter(policy.of_messages())
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    while True:
+        line, files, _, _ = socket.recv_fds(asked, _LONGEST_REQUEST, 1)
+        if not line:
+            return
+        _limit_time()
+        asked.sendall(json.dumps(_answer(json.loads(line), files[0])).encode() + b"\n")
+
+
+def _limit_time() -> None:
+    """The limit counts from the start of the process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + 1 + _SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _answer(request: dict[str, Any], handle: int) -> dict[str, Any]:
+    name = str(request["name"])
+    try:
+        with os.fdopen(handle, "rb") as file:
+            header = gguf_file.parse(file, os.fstat(handle).st_size, name)
+    except InvalidArgument as error:
+        return {"fault": error.message}
+    except OSError as error:
+        return {"fault": f"{name}: cannot be read: {error.strerror}"}
+    except MemoryError:
+        return {"fault": f"{name}: its header takes more than {_MEMORY} bytes of memory"}
+    return {"header": gguf.to_json(_shortened(header))}
+
+
+def _shortened(header: gguf.Header) -> gguf.Header:
+    for key, value in header.metadata.items():
+        if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+            header.metadata[key] = gguf.Counted("character", len(value))
+    return header
+
+
+if __name__ == "__main__":
+    main()
