@@ -56,3 +56,20 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     with fault_house(base, SCRIPTED, config, {"resume": "false"}) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same with the settings users have: requests survive their workers."""
+    models = ("Again", "Queued", "Poisoned", "Both", "Dying-0", "Dying-1", "Dying-70")
+    with fault_house(tmp_path_factory.mktemp("mill"), models) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The same as `lab` with limits of three seconds for signs of life."""
+    models = ("Hung", "Looping", "Never", "Frozen", "Held", "Still")
+    flags = {"resume": "false", "stuck_after": "3s"}
+    with fault_house(tmp_path_factory.mktemp("short"), models, flags=flags) as server:
+        yield server

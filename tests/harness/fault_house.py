@@ -73,7 +73,9 @@ def fault_house(
     file = base / "counting.gguf"
     base.mkdir(parents=True, exist_ok=True)
     counting_model.write(file)
-    install(base, {f"{name}.gguf": file for name in (*models, BYSTANDER)})
+    names = [f"{name}.gguf" for name in (*models, BYSTANDER)]
+    # Another server may have been here before.
+    install(base, {name: file for name in names if not (base / "models" / name).exists()})
     path = write_config(base, (*models, BYSTANDER), config or {})
     own = {"models_in_cache": "40", "model_config_file": str(path)}
     server = launch(base, free_port(), {**own, **(flags or {})}, QUICK | dict(limits or {}))

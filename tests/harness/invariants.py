@@ -208,11 +208,13 @@ def _no_orphans(server: Server) -> None:
 
 
 def orphans(server: Server) -> list[proc.Process]:
-    """Processes of this server that are neither it nor a child of it."""
+    """Processes of this server whose parent is none of it."""
+    ours = proc.marked(MARK, server.mark)
+    pids = {process.pid for process in ours}
     return [
         process
-        for process in proc.marked(MARK, server.mark)
-        if process.pid != server.pid and process.parent != server.pid
+        for process in ours
+        if process.pid != server.pid and process.parent not in pids and process.state != "Z"
     ]
 
 

@@ -1,0 +1,77 @@
+"""No deadline hangs on the wall clock, which steps: only what is shown to people reads it.
+
+The clock of a machine that others use cannot be set in a test. What is shown instead is that no
+code of ours that decides anything can see it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.matrix import Row, record
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("cli", "gateway", "sdk", "shared", "supervisor", "worker")
+WALL = {
+    ("time", "time"),
+    ("time", "time_ns"),
+    ("time", "localtime"),
+    ("time", "gmtime"),
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("datetime", "today"),
+    ("date", "today"),
+}
+# Who may read the wall clock, and what for. None of these measures how long something took or
+# decides when something is over, but for what outlives the process, where there is no other clock.
+ALLOWED: dict[str, str] = {
+    "cli/batch.py": "shown to people",
+    "cli/history.py": "shown to people",
+    "cli/model.py": "shown to people",
+    "gateway/batches/names.py": "names that sort by age",
+    "gateway/batches/runner.py": "files that expire after days, over restarts",
+    "gateway/batches/store.py": "records that expire after days, over restarts",
+    "gateway/batches/upload.py": "the same",
+    "gateway/batches/work.py": "a batch's window of 24 hours, over restarts",
+    "gateway/operations.py": "`created` of answers",
+    "gateway/responses/store.py": "records that expire after days, over restarts",
+    "gateway/routes/files.py": "the same",
+    "gateway/routes/ollama.py": "`created_at` of answers",
+    "gateway/routes/ollama_models.py": "`expires_at` of models, as Ollama shows it",
+    "shared/log.py": "log lines",
+    "shared/models/pull.py": "when a file was verified",
+    "supervisor/chronicle.py": "the history, which is read by people",
+    "supervisor/server.py": "when the server started, for people",
+    "worker/cache/disk.py": "how old a file is, by its own time stamp",
+}
+
+
+def reads() -> Iterator[tuple[str, int]]:
+    """Files and lines that read the wall clock."""
+    for part in PARTS:
+        for path in sorted((ROOT / part).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                    if (node.value.id, node.attr) in WALL:
+                        yield str(path.relative_to(ROOT)), node.lineno
+                elif isinstance(node, ast.ImportFrom) and node.module in ("time", "datetime"):
+                    # Imported by itself it would not be seen above.
+                    assert not {"time", "time_ns"} & {alias.name for alias in node.names}, path
+
+
+def test_only_these_files_read_the_wall_clock() -> None:
+    found = {path for path, _ in reads()}
+    assert found == set(ALLOWED), sorted(reads())
+    record(Row("clock steps", "all code", f"{len(found)} files read it, none for a deadline", {}))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_sleep_of_ours_is_never_until_a_time_of_day(part: str) -> None:
+    words = ("CLOCK_REALTIME", "call_at(time.time", "timer_settime")
+    for path in (ROOT / part).rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert not [word for word in words if word in text], path
