@@ -221,7 +221,7 @@ class Fleet:
 
     def tick(self, now: float) -> list[Action]:
         """Once a second, and at `deadline`: all that time alone brings about."""
-        if self._last_tick is not None and health.slept(self._last_tick, now):
+        if self._last_tick is not None and health.slept(self._last_tick, now, self._policy.limits):
             self._postpone(now - self._last_tick, now)
         self._last_tick = now
         self._pool.watch(now)

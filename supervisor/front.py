@@ -38,7 +38,8 @@ class Front:
         self._silent_after = silent_after
         # None before Hello.
         self._last_beat: float | None = None
-        # When it is sent SIGKILL, after it was sent something else.
+        # What it is being ended for, and when it is sent SIGKILL after SIGABRT.
+        self.ending: str | None = None
         self._kill_at: float | None = None
         # Deaths without a stable time between them.
         self._streak = 0
@@ -63,6 +64,7 @@ class Front:
         else:
             return None
         self._kill_at = now + ABORT_GRACE
+        self.ending = words
         return Cure("abort", words)
 
     def beat(self, now: float) -> None:
@@ -106,7 +108,7 @@ class Front:
         if self._streak > 1:
             delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** (self._streak - 2))
         self.generation = self._hello_by = self._up_since = None
-        self._last_beat = self._kill_at = None
+        self._last_beat = self._kill_at = self.ending = None
         self.is_up = False
         self._start_at = now + delay
         return delay

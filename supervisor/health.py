@@ -22,6 +22,7 @@ LEAST_FROZEN_AFTER = 3.0
 # Our own ticks come once a second. After a gap like this we were stopped ourselves (SIGSTOP, a
 # suspended machine), and so, presumably, was everybody else.
 GAP = 5.0
+LEAST_GAP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Limits:
 
     frozen: float = FROZEN_AFTER
     stuck: float = STUCK_AFTER
+
+    @property
+    def gap(self) -> float:
+        """The gap between our own ticks from which on nobody is judged: well below what it would be
+        taken for in others, and more than a busy machine makes of a second."""
+        return min(max(min(self.frozen, self.stuck) / 2, LEAST_GAP), GAP)
 
 
 def limits(stuck_after: float) -> Limits:
@@ -53,9 +60,9 @@ def judge(
     return None
 
 
-def slept(last_tick: float | None, now: float) -> bool:
+def slept(last_tick: float | None, now: float, limits: Limits) -> bool:
     """Did our own clock jump, so that no other clock may be judged by it?"""
-    return last_tick is not None and now - last_tick > GAP
+    return last_tick is not None and now - last_tick > limits.gap
 
 
 @dataclass(slots=True)

@@ -65,7 +65,6 @@ log = structlog.get_logger()
 TICK_SECONDS = 1.0
 # From SIGTERM to SIGKILL of a gateway that was told to stop at once.
 GATEWAY_GRACE = 3.0
-GATEWAY_FAILED = 1
 
 
 class Stage(Enum):
@@ -186,7 +185,7 @@ class Supervisor:
         now = self._now
         # First of all, so that no bug below can stop the clock.
         self._timer = self._loop.call_at(now + TICK_SECONDS, self._tick)
-        if self._last_tick is not None and health.slept(self._last_tick, now):
+        if self._last_tick is not None and health.slept(self._last_tick, now, self._limits):
             self._front.postpone(now - self._last_tick)
             if self._hosts is not None:
                 self._hosts.forgive(now)
@@ -301,6 +300,8 @@ class Supervisor:
         self._did(self._fleet.exited(self._now, generation, exit))
 
     def _gateway_exited(self, generation: int, exit: Exit) -> None:
+        ours = self._front.ending
+        words = cause.long(exit) if ours is None else cause.recorded(exit, ours)
         delay = self._front.exited(self._now)
         self._did(self._fleet.gateway_lost(self._now))
         if self._stage is not Stage.RUNNING:
@@ -310,14 +311,12 @@ class Supervisor:
         log.error(
             "gateway died",
             generation=generation,
-            cause=cause.long(exit),
-            hint=cause.hint(exit),
+            cause=words,
+            hint=cause.hint(exit, ours=ours is not None),
             restart_in=delay,
         )
         if self._front.is_hopeless:
-            self._failure = CannotStart(
-                f"the gateway cannot start: {cause.long(exit)}", GATEWAY_FAILED
-            )
+            self._failure = CannotStart(f"the gateway cannot start: {words}", exits.NO_GATEWAY)
             self._stop_now()
         else:
             # A first death costs no delay at all.

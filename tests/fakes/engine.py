@@ -396,6 +396,13 @@ def _deaf(worker: Worker, fault: script.Fault, answer: Answer) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def _undying(worker: Worker, fault: script.Fault, answer: Answer) -> None:
+    """Stands still, and SIGABRT does not end it."""
+    faulthandler.disable()
+    signal.signal(signal.SIGABRT, signal.SIG_IGN)
+    time.sleep(1e6)
+
+
 _FAULTS: dict[str, Callable[[Worker, script.Fault, Answer], None]] = {
     "exit": _exit,
     "hang": _hang,
@@ -411,6 +418,7 @@ _FAULTS: dict[str, Callable[[Worker, script.Fault, Answer], None]] = {
     "replay": _replay,
     "child": _child,
     "deaf": _deaf,
+    "undying": _undying,
 }
 
 

@@ -88,4 +88,11 @@ def test_forgiving_starts_both_clocks_anew() -> None:
 def test_a_gap_between_our_own_ticks_is_noticed(
     last: float | None, now: float, answer: bool
 ) -> None:
-    assert slept(last, now) is answer
+    assert slept(last, now, USUAL) is answer
+
+
+@pytest.mark.parametrize(
+    ("stuck_after", "gap"), [(0.0, 5.0), (600.0, 5.0), (60.0, 5.0), (6.0, 3.0), (0.5, 2.0)]
+)
+def test_shorter_limits_notice_shorter_gaps(stuck_after: float, gap: float) -> None:
+    assert limits(stuck_after).gap == gap

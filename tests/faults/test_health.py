@@ -1,0 +1,243 @@
+"""Frozen, stuck or only slow: what is ended, what is left alone, and what is known of it later."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import proc
+from harness.counting_model import counted
+from harness.fault_house import fault_house, real_house
+from harness.invariants import after_fault, milliseconds_since, wait_for_gateway
+from harness.server import Server, kronk
+from harness.waiting import wait_until
+from kronk.shared.departures import Departure, from_line
+
+# The limit of all servers here.
+LIMIT = 5.0
+# Longer than that by far, and shorter than that.
+LONG, SHORT = LIMIT + 3, 2.0
+FLAGS = {"stuck_after": f"{LIMIT:g}s", "resume": "false"}
+SCRIPTED = ("Spinning", "Hanging", "Held", "Undying")
+REAL = ("Idle", "Busy", "Paused", "Everybody")
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Real supervisor and gateway over scripted workers."""
+    with fault_house(tmp_path_factory.mktemp("clinic"), SCRIPTED, {}, FLAGS) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory, slow: Path) -> Iterator[Server]:
+    """Real workers."""
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in FLAGS.items()]
+    with real_house(tmp_path_factory.mktemp("ward"), slow, REAL, *flags) as server:
+        yield server
+
+
+def history(server: Server, model: str) -> list[Departure]:
+    rows = server.get(f"/v1/kronk/models/{model}/history")["data"]
+    return [found for row in rows if (found := from_line(json.dumps(row)))]
+
+
+def after(seconds: float) -> Callable[[], bool]:
+    """True from that long from now on: what is waited for is that nothing happens."""
+    until = time.monotonic() + seconds
+    return lambda: time.monotonic() > until
+
+
+def kills(server: Server) -> int:
+    return len(server.events("killing a worker")) + len(server.events("killing the gateway"))
+
+
+# Stuck.
+
+
+@pytest.mark.parametrize(
+    ("model", "word", "where"), [("Spinning", "spin", "in _spin"), ("Hanging", "hang", "in _hang")]
+)
+def test_an_engine_that_does_not_get_on_is_ended_and_says_where_it_was(
+    clinic: Server, model: str, word: str, where: str
+) -> None:
+    with after_fault(clinic, f"endless {word}", "mid-stream", models=(model,)) as fault:
+        pid = fault.pid(model)
+        asked = fault.stream(model, f"{word} at 5")
+        asked.wait_for_pieces(5)
+        stuck = time.monotonic()
+        assert asked.end() == "error"
+        fault.figure("last token to the error, ms", milliseconds_since(stuck))
+        assert asked.error is not None
+        assert asked.error["code"] == "model_crashed"
+        assert f"stuck: busy without progress for {LIMIT:g} s" in asked.error["message"]
+        (end,) = history(clinic, model)
+        assert (end.outcome, end.signal, end.pid, end.requests) == ("killed", "SIGABRT", pid, 1)
+        assert any(where in line for line in end.stack)
+        assert end.ready is not None
+        assert end.started <= end.ready < end.ended
+        # In the log, too, a line each, with its origin.
+        frames = [record for record in records(clinic) if where in record["event"]]
+        assert [(frame["model"], frame["generation"]) for frame in frames] == [
+            (model, end.generation)
+        ]
+
+
+def records(server: Server) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in server.log_file.read_text().splitlines()]
+
+
+def test_a_held_gil_is_no_reason_to_kill(clinic: Server) -> None:
+    with after_fault(clinic, "GIL held", f"{SHORT:g} s of {LIMIT:g}", models=("Held",)) as fault:
+        pid = fault.pid("Held")
+        before = kills(clinic)
+        assert fault.stream("Held", f"hold={SHORT:g} at 5", tokens=20).end() == "done"
+        assert fault.pid("Held") == pid
+        assert kills(clinic) == before
+
+
+def test_a_worker_that_does_not_end_at_sigabrt_is_killed(clinic: Server) -> None:
+    with after_fault(clinic, "ignores SIGABRT", "mid-stream", models=("Undying",)) as fault:
+        pid = fault.pid("Undying")
+        asked = fault.stream("Undying", "undying at 5")
+        assert asked.end() == "error"
+        wait_until(lambda: proc.find(pid) is None, "the end of the process")
+        (end,) = history(clinic, "Undying")
+        assert (end.outcome, end.signal, end.out_of_memory) == ("killed", "SIGKILL", False)
+        assert "stuck" in end.cause
+
+
+# Frozen.
+
+
+def test_a_stopped_worker_is_ended_with_its_stacks_and_replaced(ward: Server) -> None:
+    with after_fault(ward, "worker SIGSTOP", "idle", models=("Idle",)) as fault:
+        pid = fault.pid("Idle")
+        stopped = time.monotonic()
+        ward.kill(pid, signal.SIGSTOP)
+        wait_until(lambda: proc.find(pid) is None, "the end of the stopped process")
+        fault.figure("SIGSTOP to the reap, ms", milliseconds_since(stopped))
+        (end,) = history(ward, "Idle")
+        assert (end.outcome, end.signal, end.requests) == ("killed", "SIGABRT", 0)
+        assert f"frozen: no heartbeat for {LIMIT:g} s" in end.cause
+        # It was woken for it, and did nothing else: each thread is where it was.
+        assert any("engine/engine.py" in line and line.endswith("in run") for line in end.stack)
+        assert any("heartbeat.py" in line for line in end.stack)
+        assert "Fatal Python error: Aborted" in end.last_lines
+
+
+def test_a_worker_stopped_in_the_middle_of_its_answers_ends_them_with_the_cause(
+    ward: Server,
+) -> None:
+    with after_fault(ward, "worker SIGSTOP", "mid-decode", models=("Busy",)) as fault:
+        streams = fault.streams("Busy", 3)
+        ward.kill(fault.pid("Busy"), signal.SIGSTOP)
+        for stream in streams:
+            assert stream.end() == "error"
+            assert stream.error is not None
+            assert "frozen" in stream.error["message"]
+        (end,) = history(ward, "Busy")
+        assert end.requests == 3
+
+
+def test_a_worker_that_was_stopped_for_a_moment_goes_on(ward: Server) -> None:
+    with after_fault(ward, "worker SIGSTOP, SIGCONT", f"{SHORT:g} s", models=("Paused",)) as fault:
+        pid, before = fault.pid("Paused"), kills(ward)
+        stream = fault.stream("Paused", tokens=100)
+        stream.wait_for_pieces(3)
+        ward.kill(pid, signal.SIGSTOP)
+        wait_until(after(SHORT), "time to pass")
+        ward.kill(pid, signal.SIGCONT)
+        assert stream.end() == "done"
+        assert stream.text == counted(stream.start, 100)
+        assert (fault.pid("Paused"), kills(ward)) == (pid, before)
+
+
+def test_when_everything_stood_still_nobody_is_ended(ward: Server) -> None:
+    where = f"{LONG:g} s of {LIMIT:g}"
+    with after_fault(ward, "everything SIGSTOP", where, models=("Everybody",)) as fault:
+        stream = fault.stream("Everybody", tokens=300)
+        stream.wait_for_pieces(3)
+        pids, before = {ward.pid, *ward.children()}, kills(ward)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        wait_until(after(LONG), "time to pass")
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        assert stream.end() == "done"
+        # The limit begins anew, and is kept.
+        wait_until(after(LIMIT + 1), "time to pass")
+        assert ward.events("the supervisor itself stood still")
+        assert kills(ward) == before
+        assert {ward.pid, *ward.children()} == pids
+
+
+# The gateway.
+
+
+def test_a_gateway_whose_loop_hangs_is_replaced_and_the_models_stay(ward: Server) -> None:
+    with after_fault(
+        ward, "gateway SIGSTOP", "with a stream", models=("Everybody",), gateway_dies=True
+    ) as fault:
+        pid, gateway = fault.pid("Everybody"), ward.role_pid("gateway")
+        assert gateway is not None
+        fault.stream("Everybody").wait_for_pieces(3)
+        stopped = time.monotonic()
+        ward.kill(gateway, signal.SIGSTOP)
+        wait_for_gateway_process(ward, gateway)
+        wait_for_gateway(ward, gateway)
+        fault.figure("SIGSTOP to a new gateway, ms", milliseconds_since(stopped))
+        (killing,) = ward.events("killing the gateway")
+        assert f"hung: its event loop did nothing for {LIMIT:g} s" in killing["cause"]
+        died = ward.events("gateway died")[-1]
+        assert killing["cause"] in died["cause"]
+        assert "SIGABRT" in died["cause"]
+        assert fault.pid("Everybody") == pid
+
+
+def wait_for_gateway_process(server: Server, old: int) -> None:
+    """Until the old one is gone: while it is stopped, nobody can be asked."""
+    wait_until(lambda: proc.find(old) is None, "the end of the gateway")
+
+
+# What is known later.
+
+
+def test_the_history_is_told_by_the_command_line_and_survives_a_restart(
+    tmp_path: Path, slow: Path
+) -> None:
+    with real_house(tmp_path, slow, ("Victim",), "--resume=false") as server:
+        assert server.text("Victim", "from 7", max_tokens=3) == counted(7, 3)
+        row = server.row("Victim")
+        assert row is not None
+        server.kill(row["pid"], signal.SIGSEGV)
+        wait_until(lambda: history(server, "Victim"), "the history")
+        base = f"--base-path={server.base}"
+        told = kronk("model", "history", "Victim", base, mark=server.mark)
+        assert told.returncode == 0, told.stderr
+        head, line = told.stdout.splitlines()
+        assert head.split() == ["ENDED", "RAN", "OUTCOME", "REQUESTS", "CAUSE"]
+        assert "crashed" in line
+        assert "SIGSEGV" in line
+        whole = kronk("model", "history", "--stacks", base, mark=server.mark)
+        assert "Fatal Python error: Segmentation fault" in whole.stdout
+        assert "engine/engine.py" in whole.stdout
+        unknown = kronk("model", "history", "Nope", base, mark=server.mark)
+        assert (unknown.returncode, unknown.stdout) == (1, "")
+        assert "Nope" in unknown.stderr
+    # Nobody runs: the file is read.
+    local = kronk("model", "history", "--local", "--json", base)
+    (crash,) = [row for row in json.loads(local.stdout) if row["outcome"] == "crashed"]
+    assert (crash["model"], crash["signal"]) == ("Victim", "SIGSEGV")
+    shutil.rmtree(tmp_path / "models")
+    with real_house(tmp_path, slow, ("Victim",), "--resume=false") as server:
+        ends = history(server, "Victim")
+        assert "SIGSEGV" in [end.signal for end in ends]
