@@ -16,7 +16,6 @@ import kronk
 from kronk.shared import exits
 from kronk.shared.errors import InvalidArgument, KronkError
 
-_INTERRUPTED = 130
 _SHOW_WHERE = "KRONK_LOG_LEVEL=debug shows where"
 
 # Name: module, its Typer app, help. Imported when used, so that `kronk --help` is quick.
@@ -110,7 +109,7 @@ def _call() -> int:
     except KronkError as error:
         return _fail(error.message, exits.USAGE if isinstance(error, InvalidArgument) else 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
+        return exits.INTERRUPTED
     except BrokenPipeError:
         return _pipe_closed()
     except OSError as error:

@@ -81,6 +81,11 @@ _WIDE: tuple[tuple[str, bool, Callable[[dict[str, Any]], str]], ...] = (
     ("CONFINED", False, lambda fitted: _confined(fitted["confinement"])),
     ("NOTES", True, lambda fitted: str(len(fitted["notes"]))),
 )
+# The same of what belongs to the last column, from the model's own line.
+_WIDE_EXIT: tuple[tuple[str, bool, str], ...] = (
+    ("RETRY IN", True, "retry_in"),
+    ("EXITED AGO", True, "last_exit_age"),
+)
 _STATE_COLOURS = {"ready": "green", "loading": "yellow", "draining": "yellow", "failed": "red"}
 _NONE = "-"
 _GAP = 2
@@ -149,7 +154,8 @@ def _ask(admin: Admin) -> dict[str, Any]:
 
 def view(answer: dict[str, Any], width: int, wide: bool = False) -> RenderableType:
     """The table and its footer; a paragraph per model where a row is wider than the terminal."""
-    columns = (*_COLUMNS[:-1], *(column[:2] for column in _WIDE if wide), _COLUMNS[-1])
+    more = (*_WIDE, *_WIDE_EXIT) if wide else ()
+    columns = (*_COLUMNS[:-1], *(column[:2] for column in more), _COLUMNS[-1])
     rows = [cells(status, wide) for status in answer["data"]]
     footer = Text(_footer(answer), "dim", no_wrap=True, overflow="ellipsis")
     if not rows:
@@ -186,6 +192,7 @@ def cells(status: dict[str, Any], wide: bool = False) -> tuple[str, ...]:
         _or_dash(status["expires_in"], format_duration),
         str(status["restarts"]),
         *(_or_dash(status.get("fitted"), cell) for *_, cell in _WIDE if wide),
+        *(_or_dash(status.get(key), format_duration) for *_, key in _WIDE_EXIT if wide),
         _one_line(status["last_exit"]),
     )
 

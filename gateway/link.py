@@ -60,6 +60,10 @@ _BEAT_SECONDS = 1.0
 log = structlog.get_logger()
 
 
+class NoSupervisor(Timeout):
+    """The supervisor that started this process cannot be reached."""
+
+
 class Link:
     """Owns the sockets. Made on the running loop; `close` when done."""
 
@@ -112,13 +116,15 @@ class Link:
         )
 
     async def say_hello(self) -> None:
-        """Introduce this process to the supervisor; `Timeout` when it cannot be reached."""
+        """Introduce this process to the supervisor; `NoSupervisor` when it cannot be reached."""
         hello = Hello("gateway", self._birth.secret, os.getpid(), PROTOCOL, __version__)
         try:
             async with asyncio.timeout(_HELLO_SECONDS):
                 await self._control.send_when_connected(hello)
         except TimeoutError as error:
-            raise Timeout(f"the supervisor at {self._birth.control} does not answer") from error
+            raise NoSupervisor(
+                f"the supervisor at {self._birth.control} does not answer"
+            ) from error
 
     async def keep_beating(self) -> None:
         """Tell the supervisor once a second that this loop turns, for ever."""

@@ -24,7 +24,7 @@ from .batches.store import Batches
 from .configuration import Configuration
 from .database import Database
 from .disk import Disk
-from .link import Link
+from .link import Link, NoSupervisor
 from .middleware import Activity
 from .recovery import Policy
 from .responses.store import ResponseStore
@@ -48,7 +48,11 @@ def main() -> None:
     faulthandler.enable(all_threads=True)
     config = settings.from_environment()
     log.configure(process="gateway", level=config.log_level)
-    uvloop.run(Process(birth, config).run())
+    try:
+        uvloop.run(Process(birth, config).run())
+    except NoSupervisor as error:
+        logger.error("cannot start", reason=error.message)
+        raise SystemExit(exits.NO_SUPERVISOR) from error
 
 
 class Process:

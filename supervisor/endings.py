@@ -69,11 +69,12 @@ class Endings:
             )
         )
         if isinstance(verdict, Expected):
-            model.last_exit = None
+            model.last_exit = model.last_exit_at = None
             model.enter(Event.EXITED, now)
             self._out.note("info", "model unloaded", model=model.id, generation=worker.generation)
             return
         model.last_exit = cause.recorded(exit, words) if ending else cause.with_last_line(exit)
+        model.last_exit_at = now
         self._pool.note_death(worker, words, exit)
         match verdict:
             case Displaced():

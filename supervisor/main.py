@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -45,7 +44,7 @@ def main() -> None:
         code = exits.USAGE
     except KeyboardInterrupt:
         # Before there was a loop to hear it: nothing was started yet.
-        code = 128 + signal.SIGINT
+        code = exits.INTERRUPTED
     raise SystemExit(code)
 
 

@@ -76,6 +76,7 @@ class Model:
         self.restarts = 0
         self.crashed = False
         self.last_exit: str | None = None
+        self.last_exit_at: float | None = None
         # What it is to become, when the configuration was changed under it.
         self.change: Change | None = None
         # What every request is told for a while, with the time that ends it.
@@ -399,6 +400,7 @@ class Model:
             eta=eta,
             retry_in=self.retry_in(now),
             state_seconds=now - self.since,
+            last_exit_age=now - self.last_exit_at if self.last_exit_at is not None else None,
         )
 
     def retry_in(self, now: float) -> float | None:

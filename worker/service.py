@@ -58,6 +58,7 @@ from .pooled.engine import Begin as PooledBegin
 from .pooled.loader import PooledLoaded
 from .pooled.prepare import prepare as prepare_pooled
 from .prepare import prepare, read_files
+from .pulse import Pulse
 from .relocation import data_address, relocated
 from .sandbox.confine import Sandbox
 from .threads import name_thread, step_back
@@ -84,7 +85,7 @@ class Worker:
         self._sandbox = sandbox
         self._context: zmq.Context[Any] = sandbox.apart(_messenger)
         self._loop = asyncio.get_running_loop()
-        self._pulse = heartbeat.Pulse()
+        self._pulse = Pulse(lambda: len(self._preparing))
         self._prepare_pool = ThreadPoolExecutor(1, "prepare", lambda: name_thread("prepare"))
         self._media_pool = ThreadPoolExecutor(1, "media", _begin_media_thread)
         self._preparing: dict[int, asyncio.Task[None]] = {}
@@ -117,7 +118,7 @@ class Worker:
         await self._loop.create_future()
 
     def _start_heartbeat(self) -> None:
-        heartbeat.start(self._context, self._birth, self._token, self._pulse)
+        heartbeat.start(self._context, self._birth, self._token, self._pulse, self._loop)
 
     def stop(self) -> None:
         """Leave now: C++ destructors only cost time."""
@@ -147,10 +148,13 @@ class Worker:
         name_thread("engine")
         try:
             self._load_and_run(order)
+        except MemoryError:
+            log.exception("not enough memory")
+            os._exit(exits.NO_MEMORY)
         except BaseException:
             # Without its engine this process only looks alive.
             log.exception("the engine failed")
-            os._exit(exits.UNCAUGHT)
+            os._exit(exits.ENGINE_FAILED)
 
     def _as_here(self, order: Load) -> Load:
         """A server on another host has said it as it is there."""
@@ -181,11 +185,11 @@ class Worker:
                 emit=lambda batch: self._emit(events, batch),
             )
         except KronkError as error:
-            self._loop.call_soon_threadsafe(self._load_failed, error)
+            self._loop.call_soon_threadsafe(self._load_failed, error, exits.BAD_MODEL)
             return
         except MemoryError:
             failure = ModelFailed("not enough memory to load the model")
-            self._loop.call_soon_threadsafe(self._load_failed, failure)
+            self._loop.call_soon_threadsafe(self._load_failed, failure, exits.NO_MEMORY)
             return
         # A draft model's context is made after the model's own figures were taken.
         scratch = loaded.fitted.compute_bytes + sum(lines.measured.scratch.values())
@@ -208,9 +212,9 @@ class Worker:
         self._tell_supervisor(progress)
         sent.set()
 
-    def _load_failed(self, error: KronkError) -> None:
+    def _load_failed(self, error: KronkError, code: int) -> None:
         log.error("load failed", code=error.code, reason=error.message)
-        self._exit_code = exits.BAD_MODEL
+        self._exit_code = code
         self._tell_supervisor(LoadFailed(error.code, error.message, error.param))
         # The supervisor answers with Stop, which proves that it has heard the reason.
         self._loop.call_later(_STOP_WITHIN, self.stop)
@@ -286,11 +290,13 @@ class Worker:
             return
         finally:
             self._preparing.pop(asked.request, None)
+            self._pulse.prepared += 1
 
     async def _tell_in_turns(self, events: Sequence[Message]) -> None:
         """One by one, so that the gateway has turns for its other work in between."""
         for event in events:
             self._tell_gateway(event)
+            self._pulse.prepared += 1
             await asyncio.sleep(_BETWEEN_PARTS)
 
     async def _read_files(self, asked: Asked, loaded: Loaded | PooledLoaded) -> list[MediaFile]:

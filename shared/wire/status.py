@@ -61,6 +61,8 @@ class ModelStatus:
     host: str | None = None
     # Since it has this state.
     state_seconds: float = 0.0
+    # Since the end that `last_exit` is of.
+    last_exit_age: float | None = None
 
 
 # "unloaded" is the end that was wanted. A process that "failed" never became ready, and said or
