@@ -101,8 +101,11 @@ class House:
         self._file.flush()
 
     def hear(self, *names: str) -> list[Any]:
-        """The next message from the supervisor; it must be one of these."""
+        """The next message from the supervisor; it must be one of these. How those who wait are
+        doing is heard only by who asks for it."""
         message = json.loads(self._file.readline())
+        while message[0] == "Waiting" and "Waiting" not in names:
+            message = json.loads(self._file.readline())
         assert message[0] in names, message
         return list(message)
 
@@ -122,7 +125,7 @@ class House:
     def status(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Models by id, and the pids of the other processes by role."""
         self.say("StatusRequest", 1)
-        _, _, _, models, processes, _ = self.hear("Status")
+        _, _, _, models, processes, *_ = self.hear("Status")
         by_role = {process["role"]: process["pid"] for process in processes}
         return {model["model"]: model for model in models}, by_role
 
