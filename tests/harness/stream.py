@@ -28,6 +28,8 @@ class Stream:
         self.events: list[Any] = []
         # Monotonic seconds, one per event.
         self.times: list[float] = []
+        # What clients skip: keep-alives.
+        self.comments = 0
         # The answer's body when it was no stream.
         self.refusal: dict[str, Any] | None = None
         # Why the connection broke, when it did; None after an orderly end.
@@ -73,6 +75,7 @@ class Stream:
             while line := response.readline():
                 if line.startswith(b"data: "):
                     self._take(line[6:].strip().decode())
+                self.comments += line.startswith(b":")
 
     def _take(self, data: str) -> None:
         event = data if data == DONE else json.loads(data)

@@ -348,7 +348,7 @@ def test_what_is_wrong_with_a_request_is_named(client: ollama.Client) -> None:
 
 
 def test_a_stream_whose_model_dies_ends_with_the_error(start_server: Any, slow: Path) -> None:
-    server = start_server({"Slow.gguf": slow})
+    server = start_server({"Slow.gguf": slow}, {}, "--resume=false")
     body = {"model": "Slow", "prompt": "from 7", "options": {"num_predict": 2000}}
     with httpx.stream("POST", f"{server.url}/api/generate", json=body, timeout=PATIENCE) as answer:
         assert answer.headers["content-type"] == "application/x-ndjson"
