@@ -53,12 +53,24 @@ class Transcript:
 
     def fold(self) -> None:
         """Keep what matters of `recent`: four bytes for a token, and the text."""
+        choice, number = None, None
         for event in self.recent:
-            if isinstance(event, Started):
+            if type(event) is Started:
                 self._started = True
+                continue
+            if event.choice != number:
+                number = event.choice
+                choice = self._choice(number)
+            assert choice is not None
+            # Nearly all are of this kind.
+            if type(event) is Delta:
+                choice.unfolded_tokens += event.tokens
+                choice.unfolded_text.append(event.text)
             else:
-                self._choice(event.choice).add(event)
+                choice.add(event)
         self.recent.clear()
+        for choice in self._choices.values():
+            choice.fold()
 
     def _choice(self, number: int) -> _Choice:
         choice = self._choices.get(number)
@@ -85,6 +97,9 @@ class _Choice:
 
     def __init__(self) -> None:
         self.tokens = array("i")
+        self.unfolded_tokens: list[int] = []
+        # Of the content.
+        self.unfolded_text: list[str] = []
         self.texts: dict[Stream, StringIO] = {}
         # Names of the tool calls that were begun, by index.
         self.calls: dict[int, str] = {}
@@ -94,16 +109,24 @@ class _Choice:
         self.scored = 0
         self.finished: Finished | None = None
 
+    def fold(self) -> None:
+        if self.unfolded_tokens:
+            self.tokens.fromlist(self.unfolded_tokens)
+            self.unfolded_tokens.clear()
+        if self.unfolded_text:
+            self._write(_CONTENT, "".join(self.unfolded_text))
+            self.unfolded_text.clear()
+
     def add(self, event: Token | Finished) -> None:
         if isinstance(event, Finished):
             self.finished = event
             return
-        self.tokens.extend(event.tokens)
+        self.unfolded_tokens += event.tokens
         match event:
             case Delta(text=text):
-                self._write(_CONTENT, text)
+                self.unfolded_text.append(text)
             case ScoredDelta(text=text, logprobs=logprobs):
-                self._write(_CONTENT, text)
+                self.unfolded_text.append(text)
                 self.scored += len(logprobs)
             case ReasoningDelta(text=text):
                 self._write(_REASONING, text)
