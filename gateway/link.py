@@ -169,6 +169,8 @@ class Link:
         assert isinstance(answer, Managed)
         if answer.code is not None:
             raise from_code(answer.code, answer.message, answer.param, answer.retry_after)
+        if action == "reset":
+            self.exchange.recoveries.quarantine.clear(model)
         return answer
 
     async def _answer(self, question: Callable[[int], Message], seconds: float | None) -> Message:
