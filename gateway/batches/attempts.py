@@ -23,6 +23,7 @@ from kronk.shared.errors import (
     KronkError,
     ModelCrashed,
     ModelFailed,
+    PromptQuarantined,
     Timeout,
 )
 from kronk.shared.wire.to_gateway import Done
@@ -49,6 +50,7 @@ async def answer(desk: Desk, line: Line) -> Response | NoResponse:
     """What came of the request. Raises `ModelFailed` when its model cannot be loaded: that is not
     the request's fault, and no other would fare better."""
     request_id, attempts, place = new_name("req-"), 0, desk.ward.beside_others
+    failure: KronkError | None = None
     while True:
         attempts += 1
         try:
@@ -56,6 +58,10 @@ async def answer(desk: Desk, line: Line) -> Response | NoResponse:
             async with place():
                 with structlog.contextvars.bound_contextvars(request_id=request_id):
                     return Response(200, request_id, await _perform(desk.services, operation))
+        except PromptQuarantined as error:
+            # The attempt before says more.
+            failure = failure if isinstance(failure, ModelCrashed) else error
+            break
         except KronkError as error:
             failure = error
         except Exception:

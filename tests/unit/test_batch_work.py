@@ -61,6 +61,8 @@ class Town:
         self.database = Database(self.base.db)
         self.files = Files(self.base.files, self.database.table("files"))
         self.write_timeout = 0.0
+        # A worker's death is the batch's own to deal with, unless a test says otherwise.
+        self.policy = Policy(resume=False)
         # What was asked for, by the prompt's last message.
         self.asked: Counter[str] = Counter()
         self.priorities: set[str] = set()
@@ -74,6 +76,9 @@ class Town:
         self.answered = 0
         self.leases = 0
         self._running: set[int] = set()
+        # Those that wait for their grant, and those that have it, and whether alone.
+        self._line: list[LeaseRequest] = []
+        self._granted: dict[int, bool] = {}
 
     # A life.
 
@@ -163,8 +168,7 @@ class Town:
             self._to_worker,
             lambda: None,
             self._loop.call_later,
-            # A worker's death is the batch's own to deal with here.
-            Policy(resume=False),
+            self.policy,
             self._loop.time,
         )
         self._worker = W
@@ -179,15 +183,30 @@ class Town:
             self._running.add(message.lease)
             self.most_at_once = max(self.most_at_once, len(self._running))
             self.on_lease(len(self._running))
-            self._loop.call_soon(self._on_lease, message.lease)
+            self._line.append(message)
+            self._loop.call_soon(self._serve)
         elif isinstance(message, LeaseReturn):
             self._running.remove(message.lease)
+            self._granted.pop(message.lease, None)
+            self._line = [ask for ask in self._line if ask.lease != message.lease]
+            self._loop.call_soon(self._serve)
 
-    def _on_lease(self, lease: int) -> None:
+    def _serve(self) -> None:
+        """Grant in order; one that wants to be alone has nobody beside it."""
+        while self._line:
+            first = self._line[0]
+            if self._granted and (first.alone or any(self._granted.values())):
+                return
+            self._on_lease(self._line.pop(0))
+
+    def _on_lease(self, ask: LeaseRequest) -> None:
         self.leases += 1
         refused = self.grant(self.leases)
-        answer = Granted(lease, self._worker) if refused is None else replace(refused, lease=lease)
-        self.exchange.on_control(answer)
+        if refused is None:
+            self._granted[ask.lease] = ask.alone
+            self.exchange.on_control(Granted(ask.lease, self._worker))
+        else:
+            self.exchange.on_control(replace(refused, lease=ask.lease))
 
     def _to_worker(self, worker: int, message: Any) -> None:
         if isinstance(message, Submit):
@@ -298,6 +317,28 @@ def test_a_line_that_kills_its_worker_is_given_up(town: Town) -> None:
     assert row["response"]["status_code"] == 503
     assert row["response"]["body"]["error"]["code"] == "model_crashed"
     assert town.asked["line 5"] == 3
+
+
+def test_a_line_that_kills_its_worker_is_found_out_where_requests_are_resumed(town: Town) -> None:
+    town.policy = Policy()
+
+    def script(prompt: str, attempt: int) -> bool:
+        if prompt == "line 5":
+            town.kill_worker()
+            return False
+        return True
+
+    town.script = script
+    batch = town.finish(town.submit())
+    assert (batch.status, batch.counts) == (Status.COMPLETED, Counts(LINES, LINES - 1, 1))
+    answers, errors = town.results(batch)
+    assert len(answers) == LINES - 1
+    (row,) = errors.values()
+    # What it died of, and not that it is refused since.
+    assert row["response"]["body"]["error"]["code"] == "model_crashed"
+    assert "SIGSEGV" in row["response"]["body"]["error"]["message"]
+    assert town.asked["line 5"] == 3
+    assert town.exchange.recoveries.quarantined == 1
 
 
 def test_an_answer_that_takes_too_long_is_given_up(town: Town) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kronk.gateway.recovery import Again, Facts, GiveUp, Loss, Policy, judge
-from kronk.shared.errors import ModelCrashed, Overloaded
+from kronk.shared.errors import ModelCrashed, ModelUnloaded
 
 DIED = Loss("org/tiny", "killed by SIGSEGV")
 UNLOADED = Loss("org/tiny", "asked to", "unloaded")
@@ -42,8 +42,16 @@ FAILS: list[tuple[str, Loss, Facts, Policy, type, str, bool]] = [
     ("resume is off", DIED, facts(1), OFF, ModelCrashed, "the process of org/tiny died: ", False),
     ("off, before it was asked", DIED, facts(0), OFF, ModelCrashed, "SIGSEGV", False),
     ("the server stops", DIED, facts(1, is_draining=True), ON, ModelCrashed, "stopping", False),
-    ("an operator unloaded it", UNLOADED, facts(1), ON, Overloaded, "by an operator", False),
-    ("unloaded, and off", UNLOADED, facts(1), OFF, Overloaded, "by an operator", False),
+    (
+        "an operator unloaded it",
+        UNLOADED,
+        facts(1),
+        ON,
+        ModelUnloaded,
+        "was unloaded",
+        False,
+    ),
+    ("unloaded, and off", UNLOADED, facts(1), OFF, ModelUnloaded, "was unloaded", False),
     ("in company, once too often", DIED, facts(3), ON, ModelCrashed, "3 attempts", False),
     ("alone", DIED, facts(3, was_alone=True), ON, ModelCrashed, "3 attempts", True),
     (
