@@ -23,7 +23,7 @@ _COMMANDS = {
     "server": ("server", "server_app", "Start and stop the server, read its log."),
     "run": ("run", "run_app", "Chat with a model of the running server."),
     "ps": ("ps", "ps_app", "Show the loaded models and their processes."),
-    "model": ("model", "model_app", "List the models on this machine, and fetch more."),
+    "model": ("model", "model_app", "List, fetch, load and unload models."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
     "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),
     "worker": ("worker", "worker_app", "Run models of a server on another host."),

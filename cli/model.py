@@ -1,4 +1,4 @@
-"""`kronk model`: the models on disk."""
+"""`kronk model`: the models on disk, and what an operator does to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kronk.shared.models.headers import headers_of
 from kronk.shared.paths import BasePath
 from kronk.shared.units import format_bytes
 
-from . import show
+from . import manage, show
 from .client import Admin, NoServer, find_server
 from .columns import aligned
 from .history import history
@@ -28,6 +28,8 @@ from .pulling import pull_here
 model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 model_app.command("history")(history)
+for _command in (manage.load, manage.unload, manage.pin, manage.reset):
+    model_app.command()(_command)
 
 Local = Annotated[
     bool, typer.Option("--local", help="Work on this machine's files, without a server.")

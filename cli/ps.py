@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -180,7 +181,7 @@ def cells(status: dict[str, Any], wide: bool = False) -> tuple[str, ...]:
     return (
         str(status["model"]),
         _pid(status),
-        str(status["state"]),
+        _state(status),
         _or_dash(status["generation"], str),
         _or_dash(status["rss_bytes"], format_bytes),
         _or_dash(status["n_ctx"], str),
@@ -189,12 +190,30 @@ def cells(status: dict[str, Any], wide: bool = False) -> tuple[str, ...]:
         str(status["active_streams"]),
         f"{status['tokens_per_second']:.1f}",
         _or_dash(status["idle_seconds"], format_duration),
-        _or_dash(status["expires_in"], format_duration),
+        "pinned" if status.get("pinned") else _or_dash(status["expires_in"], format_duration),
         str(status["restarts"]),
         *(_or_dash(status.get("fitted"), cell) for *_, cell in _WIDE if wide),
         *(_or_dash(status.get(key), format_duration) for *_, key in _WIDE_EXIT if wide),
         _one_line(status["last_exit"]),
     )
+
+
+def _state(status: dict[str, Any]) -> str:
+    """With how far a load is, or when what failed is tried again: `loading 45 % (3 s left)`."""
+    words = str(status["state"])
+    if status.get("phase") == "weights" and status.get("fraction") is not None:
+        words += f" {round(status['fraction'] * 100)} %"
+    if status.get("eta") is not None:
+        words += f" ({_seconds(status['eta'])} left)"
+    if status.get("retry_in") is not None:
+        words += f" (retry in {_seconds(status['retry_in'])})"
+    return words
+
+
+def _seconds(span: float) -> str:
+    """`4 s`, `2m5s`; never less than what is left."""
+    whole = math.ceil(span)
+    return f"{whole} s" if whole < 60 else format_duration(whole)
 
 
 def _pid(status: dict[str, Any]) -> str:
@@ -216,7 +235,8 @@ def _shortened(words: str, most: int) -> str:
 
 
 def _styled(column: tuple[str, bool], cell: str) -> Text:
-    return Text(cell, _STATE_COLOURS.get(cell, "") if column[0] == "STATE" else "")
+    state = cell.partition(" ")[0] if column[0] == "STATE" else ""
+    return Text(cell, _STATE_COLOURS.get(state, ""))
 
 
 def _blocks(columns: _Columns, rows: list[tuple[str, ...]]) -> Iterator[RenderableType]:

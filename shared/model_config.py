@@ -214,6 +214,8 @@ def _check(config: ModelConfig, where: str) -> None:
         )
     if config.chat_template_file is not None and config.chat_template is not None:
         raise InvalidArgument(f"{where}: chat_template and chat_template_file exclude each other")
+    if config.preload and config.ttl == 0 and not config.pin:
+        raise InvalidArgument(f"{where}.preload: with a ttl of 0 it would be unloaded at once")
     _check_speculation(config, where)
 
 

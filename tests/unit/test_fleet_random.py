@@ -1,5 +1,5 @@
-"""Ten thousand short lives of a fleet, each a random order of events with one bad moment in it: a TTL
-that fires as a request comes, an unload during a load, a death in a drain, a gateway that is gone.
+"""Ten thousand short lives of a fleet, each a random order of events, bad moments among them: a
+TTL that fires as a request comes, an unload during a load, a death in a drain, a lost gateway.
 
 What must hold stands where the action is seen that could break it: every lease and every operator's
 question ends exactly once, nothing is granted to a process that ends, a model has one process at a

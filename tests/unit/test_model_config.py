@@ -181,6 +181,7 @@ def test_a_value_is_read_as_people_write_it(text: str, name: str, value: Any) ->
         ("ttl: true", "expected seconds, a duration"),
         ("pin: 1", "models.M.pin: expected true or false"),
         ("preload: always", "models.M.preload: expected true or false"),
+        ("{preload: true, ttl: 0}", "models.M.preload: with a ttl of 0 it would be unloaded"),
         ("aliases: 5", "models.M.aliases: expected a list of names"),
         ("aliases: ['']", "expected a list of names"),
         ("aliases: [' a']", "expected a list of names"),
