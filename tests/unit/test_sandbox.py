@@ -5,16 +5,26 @@ from __future__ import annotations
 
 import errno
 import json
+import resource
 import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kronk.shared.confinement import MEASURES, NEEDED
+from kronk.shared.confinement import (
+    MEASURES,
+    NEEDED,
+    NO_CAPABILITIES,
+    NO_CORES,
+    NO_NETWORK,
+    NO_PROGRAMS,
+    OWN_FILES,
+)
 from kronk.shared.wire.loading import (
     AdapterSpec,
     CacheSpec,
@@ -22,7 +32,8 @@ from kronk.shared.wire.loading import (
     SpeculationSpec,
     TemplateSpec,
 )
-from kronk.worker.sandbox import policy
+from kronk.worker.sandbox import confine, kernel, policy
+from kronk.worker.sandbox.confine import Sandbox
 from kronk.worker.sandbox.filter import LOCAL, MACHINES, REMOTE, Machine, program
 from kronk.worker.sandbox.landlock import DEVICE, KEEP, READ, Grant, Right, handled, usable
 
@@ -186,6 +197,62 @@ def test_no_layer_but_the_first_grants_the_root_or_a_home(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "path", [*sys.path, "/", "", "relative", "/home"])
     granted = {str(grant.path) for grant in policy.of_messages()}
     assert not granted & {"/", "/home", "/root", "/etc", "/dev", "/tmp", ".", "relative"}
+
+
+@pytest.fixture
+def old_kernel(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A kernel of which nothing is asked in earnest; the names of what it lacks are to be set."""
+    lacks: list[str] = []
+
+    def called(name: str) -> Callable[..., int]:
+        def call(*_: Any, **__: Any) -> int:
+            if name in lacks:
+                raise OSError(errno.ENOSYS, "Function not implemented")
+            return 0
+
+        return call
+
+    for name in ("no_new_privileges", "drop_capabilities", "filter_calls", "restrict"):
+        monkeypatch.setattr(kernel, name, called(name))
+    monkeypatch.setattr(confine, "_limit", called("limits"))
+    monkeypatch.setattr(resource, "setrlimit", called("never lacking"))
+    return lacks
+
+
+@pytest.mark.parametrize(
+    ("lacks", "missing"),
+    [
+        ([], set()),
+        (["restrict"], {OWN_FILES}),
+        (["filter_calls"], {NO_PROGRAMS, NO_NETWORK}),
+        (["drop_capabilities", "limits"], {NO_CAPABILITIES, NO_CORES}),
+        # Neither of the others may be had without it.
+        (
+            ["no_new_privileges", "filter_calls", "restrict"],
+            set(MEASURES) - {NO_CAPABILITIES, NO_CORES},
+        ),
+    ],
+)
+def test_what_a_kernel_lacks_is_told_and_the_rest_holds(
+    old_kernel: list[str], lacks: list[str], missing: set[str], tmp_path: Path
+) -> None:
+    old_kernel += lacks
+    sandbox = Sandbox()
+    sandbox.enter(policy.from_start(tmp_path))
+    assert OWN_FILES not in sandbox.measures
+    assert sandbox.apart(lambda: "made") == "made"
+    sandbox.narrow(LoadSpec("m", "/models/m.gguf", cache=CacheSpec(directory=str(tmp_path / "c"))))
+    assert set(sandbox.measures) == set(MEASURES) - missing
+    assert set(sandbox.missing) == missing - {NO_NETWORK}
+
+
+def test_a_worker_of_another_host_keeps_what_it_dials_in_by(
+    old_kernel: list[str], tmp_path: Path
+) -> None:
+    sandbox = Sandbox()
+    sandbox.enter(policy.from_start(tmp_path), is_remote=True)
+    sandbox.narrow(LoadSpec("m", "/models/m.gguf"))
+    assert set(sandbox.measures) == set(MEASURES) - {NO_NETWORK}
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,8 @@ T = TypeVar("T")
 class Sandbox:
     """One process's. To be entered by its first thread before there is another one.
 
-    `measures` are in force, `missing` could not be had, each with the reason.
+    `measures` are in force, `missing` could not be had, each with the reason. The process stays
+    dumpable: otherwise its files in /proc, which its supervisor reads, would belong to root.
     """
 
     def __init__(self) -> None:
@@ -95,7 +96,7 @@ class Sandbox:
         if machine is None:
             raise OSError(0, f"not built for {platform.machine()}")
         families = filter.REMOTE if self._is_remote else filter.LOCAL
-        kernel.filter_calls(filter.program(machine, families))
+        kernel.filter_calls(machine.seccomp, filter.program(machine, families))
 
     def _take(self, measure: str, act: Callable[[], None]) -> None:
         if self._try(measure, act):

@@ -26,9 +26,11 @@ _X32 = 0x40000000
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A processor's numbers for the calls that are decided on."""
+    """A processor's number in audit records, and its numbers of system calls: the one that takes
+    the filter, and those that it decides on."""
 
     audit: int
+    seccomp: int
     socket: int
     clone: int
     # Refused whatever their arguments.
@@ -51,8 +53,8 @@ _AARCH64 = (
     *_SAME_EVERYWHERE,
 )
 MACHINES = {
-    "x86_64": Machine(0xC000003E, socket=41, clone=56, refused=_X86_64, has_x32=True),
-    "aarch64": Machine(0xC00000B7, socket=198, clone=220, refused=_AARCH64),
+    "x86_64": Machine(0xC000003E, seccomp=317, socket=41, clone=56, refused=_X86_64, has_x32=True),
+    "aarch64": Machine(0xC00000B7, seccomp=277, socket=198, clone=220, refused=_AARCH64),
 }
 LOCAL = (socket.AF_UNIX,)
 # Name look-ups ask the kernel for this machine's addresses.
