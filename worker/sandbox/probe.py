@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from kronk.shared.wire.loading import CacheSpec, LoadSpec
 
@@ -24,17 +25,26 @@ from .confine import Sandbox, make_private
 from .kernel import landlock_abi
 
 
-def main() -> None:
-    """Try everything and report; needs no arguments."""
+def main() -> int:
+    """Try everything and report; returns the exit code."""
+    # Removed by this process; the other one may not.
     with tempfile.TemporaryDirectory(prefix="kronk-probe-") as folder:
         child = os.fork()
-        if child:
-            # The folder has to be removed by somebody who may.
-            os.waitpid(child, 0)
-            return
-        print(json.dumps(_probe(Path(folder))))
-        sys.stdout.flush()
-        os._exit(0)
+        if not child:
+            _confined(Path(folder))
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _confined(folder: Path) -> NoReturn:
+    code = 1
+    try:
+        print(json.dumps(_probe(folder)), flush=True)
+        code = 0
+    except Exception:
+        # Nothing of the other process's may run here on the way out.
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def _probe(folder: Path) -> dict[str, Any]:
@@ -113,4 +123,4 @@ def _status() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
