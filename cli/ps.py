@@ -68,7 +68,13 @@ def _confined(measures: list[str]) -> str:
     return "yes" if set(MEASURES) <= set(measures) else "partly"
 
 
-# What `--wide` adds before the last column: each is read from what was fitted.
+# What `--wide` adds before the last column: of the memory budget, what is set aside for the model,
+# and what its process took when it was new;
+_MEMORY: tuple[tuple[str, bool, str], ...] = (
+    ("RESERVED", True, "predicted_bytes"),
+    ("TOOK", True, "measured_bytes"),
+)
+# and of what was fitted.
 _WIDE: tuple[tuple[str, bool, Callable[[dict[str, Any]], str]], ...] = (
     ("KV", True, lambda fitted: format_bytes(fitted["kv_bytes"])),
     ("KV TYPES", False, lambda fitted: f"{fitted['cache_type_k']}/{fitted['cache_type_v']}"),
@@ -116,7 +122,7 @@ def ps(
         return
     answer = _ask(admin)
     if as_json:
-        keys = (*JSON_KEYS, "fitted") if wide else JSON_KEYS
+        keys = (*JSON_KEYS, "predicted_bytes", "measured_bytes", "fitted") if wide else JSON_KEYS
         print(json.dumps([{key: row.get(key) for key in keys} for row in answer["data"]]))
         return
     console = Console(highlight=False)
@@ -155,8 +161,8 @@ def _ask(admin: Admin) -> dict[str, Any]:
 
 def view(answer: dict[str, Any], width: int, wide: bool = False) -> RenderableType:
     """The table and its footer; a paragraph per model where a row is wider than the terminal."""
-    more = (*_WIDE, *_WIDE_EXIT) if wide else ()
-    columns = (*_COLUMNS[:-1], *(column[:2] for column in more), _COLUMNS[-1])
+    more = [column[:2] for column in (*_MEMORY, *_WIDE, *_WIDE_EXIT) if wide]
+    columns = (*_COLUMNS[:-1], *more, _COLUMNS[-1])
     rows = [cells(status, wide) for status in answer["data"]]
     footer = Text(_footer(answer), "dim", no_wrap=True, overflow="ellipsis")
     if not rows:
@@ -192,6 +198,7 @@ def cells(status: dict[str, Any], wide: bool = False) -> tuple[str, ...]:
         _or_dash(status["idle_seconds"], format_duration),
         "pinned" if status.get("pinned") else _or_dash(status["expires_in"], format_duration),
         str(status["restarts"]),
+        *(_or_dash(status.get(key), format_bytes) for *_, key in _MEMORY if wide),
         *(_or_dash(status.get("fitted"), cell) for *_, cell in _WIDE if wide),
         *(_or_dash(status.get(key), format_duration) for *_, key in _WIDE_EXIT if wide),
         _one_line(status["last_exit"]),
@@ -249,8 +256,17 @@ def _blocks(columns: _Columns, rows: list[tuple[str, ...]]) -> Iterator[Renderab
         yield Text("  " + " · ".join(facts), overflow="fold")
 
 
+def _device(name: str) -> str:
+    return "memory" if name == "host" else name
+
+
 def _footer(answer: dict[str, Any]) -> str:
     parts = [
+        f"{_device(budget['device'])} {format_bytes(budget['reserved_bytes'])} of"
+        f" {format_bytes(budget['budget_bytes'])}"
+        for budget in answer.get("budgets", [])
+    ]
+    parts += [
         f"{process['role']} {process['pid']} ({format_bytes(process['rss_bytes'])})"
         for process in answer.get("processes", [])
     ]

@@ -31,8 +31,9 @@ _ERRORS = {
     500: "A bug of ours; the server's log says more.",
     503: "Too busy, or the model cannot be loaded or died; the `code` tells which.",
     504: "A bounded wait ran out.",
+    507: "The model does not fit into memory; the message has the numbers and what to change.",
 }
-_BODY_ERRORS, _OTHER_ERRORS = (400, 404, 413, 500, 503, 504), (400, 500, 503, 504)
+_BODY_ERRORS, _OTHER_ERRORS = (400, 404, 413, 500, 503, 504, 507), (400, 500, 503, 504)
 _SCHEMAS = {
     "OpenAIError": OPENAI_SCHEMA,
     "AnthropicError": ANTHROPIC_SCHEMA,
@@ -59,7 +60,7 @@ _RETRY = {
         "schema": {"type": "integer", "minimum": 0},
     }
 }
-_MAY_PASS = (429, 503)
+_MAY_PASS = (429, 503, 507)
 # FastAPI's own, for parameters that it checks: ours are strings, and nothing else is checked there.
 _FOREIGN = ("HTTPValidationError", "ValidationError")
 

@@ -60,6 +60,11 @@ class BasePath:
         return self.root / "db"
 
     @property
+    def model_sizes(self) -> Path:
+        """JSON: how much memory the latest loads of each model took."""
+        return self.db / "model-sizes.json"
+
+    @property
     def load_times(self) -> Path:
         """JSON: how long the latest loads of each model took."""
         return self.db / "load-times.json"

@@ -37,9 +37,9 @@ def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[A
             return fleet.lease_returned(now, lease)
         case LoadProgress(phase, fraction):
             return fleet.load_progress(now, generation, phase, fraction)
-        case Ready(fitted):
+        case Ready(fitted, taken):
             child.is_loading = False
-            return fleet.ready(now, generation, fitted)
+            return fleet.ready(now, generation, fitted, taken)
         case LoadFailed(code, text, param):
             return fleet.load_failed(now, generation, from_code(code, text, param))
     return []

@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from kronk.shared.errors import KronkError, Overloaded
-from kronk.shared.wire.loading import Fitted, LoadSpec
+from kronk.shared.wire.loading import Fitted, LoadSpec, Taken
 from kronk.shared.wire.status import LeaseCounts, ModelStatus, WorkerStats
 from kronk.shared.wire.to_supervisor import Manage
 
@@ -23,15 +24,17 @@ from .cause import Exit
 from .endings import Endings
 from .health import Limits
 from .leases import Claim, Leases
+from .ledger import Room
 from .lifecycle import Event, State
 from .load_times import LoadTimes, eta
 from .loads import Loads
 from .model import LOAD_WITHIN, Model
+from .needs import Needs
 from .orders import Orders
 from .placing import Places
 from .pool import STOP_GRACE, Pool
 from .reloads import Reloads
-from .verdict import Ending
+from .verdict import Ending, ran_out_of_memory
 from .waiting import WaitingRoom
 from .wishes import Wishes
 from .workers import Worker
@@ -46,6 +49,8 @@ class Policy:
     ttl: float
     spare: bool
     limits: Limits = field(default_factory=Limits)
+    # Bytes by device that models may have; a device that is not there has no limit.
+    budgets: Mapping[str, int] = field(default_factory=dict)
 
 
 class Fleet:
@@ -58,6 +63,7 @@ class Fleet:
         *,
         preload: Iterable[str] = (),
         load_times: LoadTimes | None = None,
+        needs: Needs | None = None,
     ) -> None:
         self._policy = policy
         self._load_times = load_times or LoadTimes()
@@ -65,11 +71,14 @@ class Fleet:
         self._pool = Pool(self._out, next_generation, policy.limits)
         self._leases = Leases(self._out, self._load_left)
         self._waiting_room = WaitingRoom(self._out)
-        self._loads = Loads(self._out, self._pool)
+        needs = needs or Needs.of_nothing()
+        self._loads = Loads(self._out, self._pool, needs.trimmed)
         self._places = Places()
         self._endings = Endings(self._out, self._pool, self._leases, self._loads)
         self._admission = Admission(
-            policy.models_in_cache,
+            self._out,
+            Room(policy.budgets, policy.models_in_cache),
+            needs,
             self._pool,
             self._places,
             self._leases,
@@ -165,7 +174,9 @@ class Fleet:
             worker.vitals.moved(now)
         return self._settle(now)
 
-    def ready(self, now: float, generation: int, fitted: Fitted) -> list[Action]:
+    def ready(
+        self, now: float, generation: int, fitted: Fitted, taken: Taken | None = None
+    ) -> list[Action]:
         """A model is loaded and has decoded."""
         worker = self._loading(generation)
         if worker is not None and worker.model is not None:
@@ -180,11 +191,13 @@ class Fleet:
                 slots=fitted.slots,
             )
             worker.fitted, worker.ready_at = fitted, now
+            worker.taken_bytes = taken.all_bytes if taken is not None else None
             # It has done its work, whatever its last heartbeat said.
             worker.vitals.busy = False
             model.enter(Event.READY, now)
             model.last_used = now
             model.wish = None
+            self._admission.loaded(model, taken)
             assert worker.progress is not None
             self._load_times.note(model.id, worker.progress.took(now))
             self._out.put(KeepLoadTimes(self._load_times.dump()))
@@ -216,6 +229,8 @@ class Fleet:
         """A worker process was reaped."""
         worker = self._pool.reaped(generation, exit, now)
         if worker is not None and worker.model is not None:
+            if ran_out_of_memory(worker.ending, exit):
+                self._admission.ran_out_of_memory(worker.model)
             self._endings.lost(worker, worker.model, exit, now)
         return self._settle(now)
 
@@ -230,7 +245,8 @@ class Fleet:
                 assert model.worker is not None
                 words = f"the load took more than {LOAD_WITHIN:.0f} s"
                 self._pool.abort(model.worker, words, now)
-        self._leases.refuse_impatient(self._models.values(), self._admission.no_room(), now)
+        models = self._models.values()
+        self._leases.refuse_impatient(models, partial(self._admission.no_room, models), now)
         actions = self._settle(now)
         self._waiting_room.tell(self._models.values(), self._load_left, now)
         return actions + self._out.take()
@@ -340,6 +356,17 @@ class Fleet:
                 pid, rss = process or (None, None)
                 rows.append(model.row(now, pid, rss, self._load_left(model, now)))
         return rows
+
+    def resident(self, sizes: Mapping[int, int]) -> None:
+        """Bytes of main memory that worker processes have now, by generation."""
+        for model in self._models.values():
+            if model.worker is not None and model.worker.generation in sizes:
+                self._admission.resident(model, sizes[model.worker.generation])
+
+    @property
+    def reserved(self) -> dict[str, int]:
+        """Bytes by device that are promised to models on this machine."""
+        return self._admission.reserved(self._models.values())
 
     @property
     def leases(self) -> LeaseCounts:

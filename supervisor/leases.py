@@ -156,14 +156,16 @@ class Leases:
         for lease in self._lookups.forget_all():
             self.refuse(lease, error)
 
-    def refuse_impatient(self, models: Iterable[Model], no_room: str, now: float) -> None:
+    def refuse_impatient(
+        self, models: Iterable[Model], no_room: Callable[[Model], str], now: float
+    ) -> None:
         """Those that have waited too long for the disk, for room, or for a slot."""
         for lease in self._lookups.impatient(now):
             self.refuse(lease, overloaded("the models folder does not answer"))
         for model in models:
             for lease in model.impatient(now):
                 model.forget(lease)
-                self.refuse(lease, overloaded(no_room))
+                self.refuse(lease, overloaded(no_room(model)))
             for lease in model.overdue(now):
                 model.forget(lease)
                 again = self._come_back(model, now)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from kronk.shared.wire.loading import LoadSpec
+
 from .actions import Outbox, SendLoad
 from .lifecycle import Event
 from .load_times import Progress
@@ -12,11 +16,14 @@ from .workers import Worker
 
 
 class Loads:
-    """Gives models their processes."""
+    """Gives models their processes. `trimmed` makes of a configuration what there is memory for."""
 
-    def __init__(self, out: Outbox, pool: Pool) -> None:
+    def __init__(
+        self, out: Outbox, pool: Pool, trimmed: Callable[[LoadSpec], LoadSpec] = lambda spec: spec
+    ) -> None:
         self._out = out
         self._pool = pool
+        self._trimmed = trimmed
 
     def start(
         self, model: Model, now: float, event: Event = Event.LOAD, place: str = LOCAL
@@ -42,4 +49,7 @@ class Loads:
         """Tell a worker that has said Hello what to load."""
         assert worker.model is not None
         worker.vitals.start_work(now)
-        self._out.put(SendLoad(worker.generation, worker.model.spec))
+        spec = worker.model.spec
+        # Other hosts have memory of their own.
+        spec = self._trimmed(spec) if worker.place == LOCAL else spec
+        self._out.put(SendLoad(worker.generation, spec))

@@ -26,7 +26,9 @@ from .boot import CannotStart, Lock, cannot_write, listen
 from .commands import Commands
 from .configuration import Configuration
 from .log_sink import Output, RotatedFile, Sink, Stdout
+from .memory import Memory
 from .server import Supervisor
+from .sizes import Sizes
 
 log = structlog.get_logger()
 
@@ -54,7 +56,8 @@ def serve(config: Settings, commands: Commands) -> None:
     base.prepare()
     lock = Lock(base.pid_file)
     try:
-        look_up = partial(resolve_model, base, config)
+        memory = Memory(config, base)
+        look_up = partial(resolve_model, base, config, memory.sizes)
         check = partial(check_names, base)
         configuration = Configuration(config.model_config_file, base.configuration, look_up, check)
         configuration.take()
@@ -65,7 +68,9 @@ def serve(config: Settings, commands: Commands) -> None:
             sink = _open_sink(base)
             logging.configure("supervisor", config.log_level, sink.write)
             _warn_of_unknown_variables(os.environ)
-            supervisor = Supervisor(config, listeners, sink, configuration, os.environ, commands)
+            supervisor = Supervisor(
+                config, listeners, sink, configuration, memory, os.environ, commands
+            )
             try:
                 asyncio.run(supervisor.run())
             finally:
@@ -83,10 +88,17 @@ def _open_sink(base: BasePath) -> Sink:
 
 
 def resolve_model(
-    base: BasePath, config: Settings, models: Mapping[str, ModelConfig], name: str
+    base: BasePath,
+    config: Settings,
+    sizes: Sizes,
+    models: Mapping[str, ModelConfig],
+    name: str,
 ) -> LoadSpec:
-    """What a worker is told to load for a request that names a model so."""
-    return resolve(base, models, name, llama_log=config.llama_log)
+    """What a worker is told to load for a request that names a model so; afterwards `sizes` knows
+    how large that is."""
+    spec = resolve(base, models, name, llama_log=config.llama_log)
+    sizes.look(spec)
+    return spec
 
 
 def check_names(base: BasePath, models: Mapping[str, ModelConfig]) -> None:

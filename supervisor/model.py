@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import takewhile
 from typing import Literal
 
@@ -68,6 +69,10 @@ class Model:
         # an operator asked for it. None once that has come to its end, well or badly.
         self.wish: Literal["preload", "order"] | None = None
         self.service = ServiceTime()
+        # Bytes by device set aside for its process, from the start of its load to the reap.
+        self.promised: Mapping[str, int] = {}
+        # Another model has waited long enough for its memory: it takes no new requests.
+        self.yields = False
         # When it first found no room to load; None while it does not look for room.
         self.room_since: float | None = None
         self.last_used = now
@@ -91,6 +96,10 @@ class Model:
     def is_near(self) -> bool:
         """It runs on this machine, or does not run."""
         return self.worker is None or self.worker.place == LOCAL
+
+    @property
+    def is_ready(self) -> bool:
+        return self.state is State.READY
 
     @property
     def is_resident(self) -> bool:
@@ -298,8 +307,9 @@ class Model:
 
     @property
     def is_closed(self) -> bool:
-        """Its process takes no new request: the next one does, with another configuration."""
-        return self.change is not None and self.change.is_closed
+        """Its process takes no new request: the next one does, with another configuration, or when
+        another model has had its turn."""
+        return self.yields or (self.change is not None and self.change.is_closed)
 
     @property
     def in_slots(self) -> int:
@@ -399,6 +409,8 @@ class Model:
             fraction=progress.fraction if progress and progress.phase else None,
             eta=eta,
             retry_in=self.retry_in(now),
+            predicted_bytes=sum(self.promised.values()) if self.is_resident else None,
+            measured_bytes=worker.taken_bytes if worker else None,
             state_seconds=now - self.since,
             last_exit_age=now - self.last_exit_at if self.last_exit_at is not None else None,
         )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 
-import psutil
-
 from kronk.shared.wire.status import ProcessStatus
 from kronk.shared.wire.to_gateway import Status
 
 from .fleet import Fleet
 from .hosts import Hosts
+from .memory import Memory, resident_bytes
 from .processes import Processes
 
 
@@ -18,6 +17,7 @@ def status(
     ask: int,
     now: float,
     fleet: Fleet,
+    memory: Memory,
     processes: Processes,
     hosts: Hosts | None,
     gateway: int | None,
@@ -28,23 +28,17 @@ def status(
     living: dict[int, tuple[int, int | None]] = {
         child.generation: (child.pid, rss)
         for child in processes
-        if (rss := _resident_bytes(child.pid)) is not None
+        if (rss := resident_bytes(child.pid)) is not None
     }
     if hosts is not None:
         living |= {child.generation: (child.pid, None) for child in hosts if child.pid is not None}
     roles = {gateway: "gateway", fleet.spare: "spare"}
-    rows = [ProcessStatus("supervisor", os.getpid(), 0, _resident_bytes(os.getpid()) or 0)]
+    rows = [ProcessStatus("supervisor", os.getpid(), 0, resident_bytes(os.getpid()) or 0)]
     rows += [
         ProcessStatus(roles[generation], pid, generation, rss or 0)
         for generation, (pid, rss) in living.items()
         if generation in roles
     ]
     models = tuple(fleet.status(now, living))
-    return Status(ask, draining, models, tuple(rows), leases=fleet.leases)
-
-
-def _resident_bytes(pid: int) -> int | None:
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return None
+    budgets = memory.status(fleet)
+    return Status(ask, draining, models, tuple(rows), budgets, leases=fleet.leases)

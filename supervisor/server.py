@@ -53,6 +53,7 @@ from .hands import Hands
 from .hosts import Hosts
 from .keeper import Keeper
 from .log_sink import Sink
+from .memory import Memory
 from .notify import notifier, watchdog_seconds
 from .placing import LOCAL
 from .processes import Child, Processes
@@ -84,6 +85,7 @@ class Supervisor:
         listeners: Sequence[socket.socket],
         sink: Sink,
         configuration: Configuration,
+        memory: Memory,
         service_manager: Mapping[str, str],
         commands: Commands | None = None,
     ) -> None:
@@ -92,17 +94,25 @@ class Supervisor:
         self._listeners = listeners
         self._sink = sink
         self._configuration = configuration
+        self._memory = memory
         self._service_manager = service_manager
         self._commands = commands or Commands()
         self._census = Census(self._base)
         self._generations = itertools.count(1)
         self._limits = health.limits(settings.stuck_after)
-        policy = Policy(settings.models_in_cache, settings.cache_ttl, settings.spare, self._limits)
+        policy = Policy(
+            settings.models_in_cache,
+            settings.cache_ttl,
+            settings.spare,
+            self._limits,
+            memory.budgets,
+        )
         self._fleet = Fleet(
             policy,
             self._generations.__next__,
             preload=configuration.preload,
             load_times=load_times.parse(keeper.read(self._base.load_times)),
+            needs=memory.needs,
         )
         self._stage = Stage.RUNNING
         # When the present stage is over at the latest; None for no limit.
@@ -171,6 +181,7 @@ class Supervisor:
             write_atomically(self._base.server_file, json.dumps(facts).encode())
         except OSError as error:
             raise cannot_write(self._base.server_file, error) from error
+        self._memory.start()
         log.info("server started", api=str(api), base_path=str(self._base.root))
         self._tick()
 
@@ -199,6 +210,7 @@ class Supervisor:
         if self._hosts is not None:
             self._hosts.tick(now)
         self._hands.act(self._fleet.tick(now))
+        self._memory.tick(now, self._fleet, self._processes)
         if self._stage_ends is not None and now >= self._stage_ends:
             self._stage_is_over()
         self._arm()
@@ -377,6 +389,7 @@ class Supervisor:
                     ask,
                     self._now,
                     self._fleet,
+                    self._memory,
                     self._processes,
                     self._hosts,
                     gateway,
@@ -505,6 +518,7 @@ class Supervisor:
             self._processes.signal(child.generation, signal.SIGKILL)
         self._resolver.close()
         self._keeper.close()
+        self._memory.close()
         self._control.close()
         self._chronicle.close()
         self._service.close()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kronk.shared import exits
-from kronk.shared.errors import CallerError, InvalidArgument, KronkError, ModelFailed
+from kronk.shared.errors import (
+    CallerError,
+    InsufficientMemory,
+    InvalidArgument,
+    KronkError,
+    ModelFailed,
+)
 from kronk.shared.wire.status import Outcome
 
 from . import cause
@@ -96,8 +102,18 @@ def judge(facts: Facts) -> Verdict:
     if exit.returncode == exits.BAD_MODEL:
         return Rejected(InvalidArgument(f"{facts.model}: {cause.long(exit)}", param="model"))
     if exit.returncode == exits.NO_MEMORY:
-        return Crashed(ModelFailed(f"{facts.model}: {cause.long(exit)}"))
+        return Crashed(InsufficientMemory(f"{facts.model}: {cause.long(exit)}"))
     return Crashed()
+
+
+def ran_out_of_memory(ending: Ending | None, exit: Exit) -> bool:
+    """Whether a process ended because there was too little of it, as far as anybody knows."""
+    if ending is not None:
+        return isinstance(ending.error, InsufficientMemory)
+    if exit.returncode == exits.NO_MEMORY or exit.out_of_memory is not None:
+        return True
+    # C++ that nobody caught.
+    return exit.crashed_natively and any("bad_alloc" in line for line in exit.last_lines)
 
 
 def outcome(facts: Facts, verdict: Verdict) -> Outcome:

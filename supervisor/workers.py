@@ -42,6 +42,8 @@ class Worker:
     # Both are set once it is ready.
     fitted: Fitted | None = None
     ready_at: float | None = None
+    # What its process took of all devices, when it was new.
+    taken_bytes: int | None = None
     stats: WorkerStats | None = None
     # Both are set once we want it to end; the time is that of the next SIGKILL.
     ending: Ending | None = None

@@ -16,7 +16,6 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
-from kronk.shared.errors import ModelFailed
 from kronk.shared.wire.loading import RopeSpec
 
 from .library import LlamaLog
@@ -190,7 +189,7 @@ class Context:
             params.pooling_type = shape.pooling
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
-            raise ModelFailed(
+            raise log.failure(
                 f"llama.cpp cannot create a context of {shape.n_ctx} tokens in all"
                 f" ({shape.n_seq_max} slots): {log.explain()}. Reduce context_window or n_seq_max,"
                 " or set cache_type_k and cache_type_v to q8_0"

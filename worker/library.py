@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 import llama_cpp
 import llama_cpp.llama_cpp as lib
 
+from kronk.shared.errors import InsufficientMemory, KronkError, ModelFailed
+
 # ggml's log levels; CONT continues the line before.
 _DEBUG, _WARN, _CONT = 1, 3, 5
 # Lines kept to explain a failed load.
@@ -46,6 +48,9 @@ class Measured:
 
 
 _BUFFER = re.compile(r"^\w+:\s+(\S+) (KV|RS|compute) buffer size = +([\d.]+) MiB")
+_NO_MEMORY = re.compile(
+    r"(?:failed|unable) to allocate|out of memory|bad_alloc|cannot allocate memory", re.IGNORECASE
+)
 _FLASH = re.compile(r"(?:flash_attn += |Flash Attention )(enabled|disabled)")
 _OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 
@@ -75,6 +80,16 @@ class LlamaLog:
         self.measured.take(line)
         if self._forward is not None and self._level != _DEBUG:
             self._forward("warning" if self._level >= _WARN else "info", line)
+
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether a device had too little memory for something."""
+        return any(_NO_MEMORY.search(line) for line in self.lines)
+
+    def failure(self, message: str, *, param: str | None = None) -> KronkError:
+        """The error for something that llama.cpp could not do, by what it said."""
+        kind = InsufficientMemory if self.ran_out_of_memory else ModelFailed
+        return kind(message, param=param)
 
     def explain(self) -> str:
         """What llama.cpp said last, for an error message."""

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import llama_cpp.llama_cpp as lib
 
-from kronk.shared.errors import InvalidArgument, ModelFailed
+from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.loading import PlacementSpec
 
 from . import backends
@@ -98,7 +98,7 @@ class Model:
         handle = lib.llama_model_load_from_file(str(path).encode(), params)
         # A NULL pointer is falsy but not None.
         if not handle:
-            raise ModelFailed(f"llama.cpp cannot load {path.name}: {log.explain()}")
+            raise log.failure(f"llama.cpp cannot load {path.name}: {log.explain()}")
         self.handle = handle
         self.vocab = lib.llama_model_get_vocab(handle)
         self.n_vocab: int = lib.llama_vocab_n_tokens(self.vocab)

@@ -21,7 +21,7 @@ import zmq
 from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.child import Birth
-from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, WireError
+from kronk.shared.errors import InsufficientMemory, InvalidArgument, KronkError, WireError
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
 from kronk.shared.wire.curve import parse_token
@@ -185,10 +185,12 @@ class Worker:
                 emit=lambda batch: self._emit(events, batch),
             )
         except KronkError as error:
-            self._loop.call_soon_threadsafe(self._load_failed, error, exits.BAD_MODEL)
+            ran_out = isinstance(error, InsufficientMemory)
+            code = exits.NO_MEMORY if ran_out else exits.BAD_MODEL
+            self._loop.call_soon_threadsafe(self._load_failed, error, code)
             return
         except MemoryError:
-            failure = ModelFailed("not enough memory to load the model")
+            failure = InsufficientMemory("not enough memory to load the model")
             self._loop.call_soon_threadsafe(self._load_failed, failure, exits.NO_MEMORY)
             return
         # A draft model's context is made after the model's own figures were taken.

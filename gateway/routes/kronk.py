@@ -23,7 +23,7 @@ from kronk.gateway.dialects.schemas import (
 from kronk.gateway.services import Services, services_of
 from kronk.shared.departures import MOST_TOLD
 from kronk.shared.models import details
-from kronk.shared.wire.status import Departure, LeaseCounts, ModelStatus, ProcessStatus
+from kronk.shared.wire.status import Budget, Departure, LeaseCounts, ModelStatus, ProcessStatus
 
 from .documents import answer_documents, schema_of
 from .models import scan
@@ -34,6 +34,7 @@ STATUS_SECONDS = 2.0
 PS = listed(
     schema_of(ModelStatus),
     processes=array(schema_of(ProcessStatus)),
+    budgets=array(schema_of(Budget)),
     draining=TRUTH,
     leases=schema_of(LeaseCounts),
     # Of the gateway itself: requests, those that ask for this among them not; tasks of its loop;
@@ -73,6 +74,7 @@ async def ps(request: Request) -> Response:
             "object": "list",
             "data": [asdict(model) for model in status.models],
             "processes": [asdict(process) for process in status.processes],
+            "budgets": [asdict(budget) for budget in status.budgets],
             "draining": status.draining,
             "leases": asdict(status.leases),
             "gateway": {

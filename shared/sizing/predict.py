@@ -23,7 +23,7 @@ PROCESS_PRIVATE = 46 * MIB
 PROCESS_MAPPED = 26 * MIB
 # llama.cpp's vocabulary, by token: text, score, two maps.
 _TOKEN_BYTES = 280
-# A projector's buffers beside its weights, and the embeddings of the latest clips.
+# A projector's buffers beside its weights, and the embeddings that it keeps.
 _PROJECTOR_BASE = 12 * MIB
 _KEPT_CLIPS = 128 * MIB
 _FLOAT = 4
@@ -46,8 +46,13 @@ class Prediction:
 
     shape: Shape
     parts: Mapping[str, Mapping[str, int]]
-    # What caches may grow by while it runs, in main memory; not in `parts`.
-    growth_bytes: int
+    # What may come on top while it runs, in main memory: states of cached prefixes, and the
+    # embeddings of the latest clips.
+    cache_bytes: int
+    clip_bytes: int
+    # Pages of the model's file that are in memory and read no more, because the processor has a
+    # copy in another layout; the kernel takes them back when memory is short. In no part.
+    stale_bytes: int
 
     @property
     def by_device(self) -> dict[str, int]:
@@ -68,27 +73,32 @@ def predict(spec: LoadSpec, files: ModelFiles, machine: Machine) -> Prediction:
     places = homes(spec.placement, files.model, machine.gpus)
     parts = {
         "process": {HOST: PROCESS_PRIVATE + PROCESS_MAPPED},
-        **_model(spec, files.model, shape, places, machine),
+        **_model(spec, files.model, shape, places),
     }
     if files.draft is not None:
         parts["draft"] = _draft(spec, files.draft, shape, machine)
-    growth = spec.cache.ram_bytes if spec.cache.mode != "off" and not files.model.pools else 0
+    keeps = spec.cache.mode != "off" and not files.model.pools
     if files.projector is not None:
         place = places.main if places.layers and spec.placement.n_gpu_layers != 0 else HOST
         parts["projector"] = {place: _projector(files.projector)}
-        growth += _KEPT_CLIPS
     if files.adapter_bytes:
         parts["adapters"] = {HOST: files.adapter_bytes}
-    return Prediction(shape, parts, growth)
+    return Prediction(
+        shape,
+        parts,
+        cache_bytes=spec.cache.ram_bytes if keeps else 0,
+        clip_bytes=_KEPT_CLIPS if files.projector is not None else 0,
+        stale_bytes=_stale(spec, files.model, places, machine),
+    )
 
 
 def _model(
-    spec: LoadSpec, facts: ModelFacts, shape: Shape, places: Homes, machine: Machine
+    spec: LoadSpec, facts: ModelFacts, shape: Shape, places: Homes
 ) -> dict[str, Mapping[str, int]]:
     context = spec.context
     scratch = scratch_bytes(facts, shape, context.swa_full)
     return {
-        "weights": _weights(spec, facts, places, machine),
+        "weights": _weights(spec, facts, places),
         "vocabulary": {HOST: facts.vocabulary * _TOKEN_BYTES},
         "kv": _memory(spec, facts, shape, places),
         "scratch": dict.fromkeys(places.computing, scratch),
@@ -103,12 +113,12 @@ def _draft(spec: LoadSpec, facts: ModelFacts, shape: Shape, machine: Machine) ->
     one = replace(shape, outputs=shape.sequences)
     places = homes(spec.placement, facts, machine.gpus)
     total: Counter[str] = Counter()
-    for part in _model(alone, facts, one, places, machine).values():
+    for part in _model(alone, facts, one, places).values():
         total.update(part)
     return dict(total)
 
 
-def _weights(spec: LoadSpec, facts: ModelFacts, places: Homes, machine: Machine) -> dict[str, int]:
+def _weights(spec: LoadSpec, facts: ModelFacts, places: Homes) -> dict[str, int]:
     total = Counter(places.weights)
     on_gpus = sum(size for device, size in places.weights.items() if device != HOST)
     if not on_gpus:
@@ -117,11 +127,15 @@ def _weights(spec: LoadSpec, facts: ModelFacts, places: Homes, machine: Machine)
     elif spec.placement.use_mmap:
         # What went to a GPU is unmapped at the file's ends only; what is read there is let go.
         total[HOST] = max(facts.file_bytes - on_gpus, total[HOST])
-    if spec.extra_buffers:
-        copied = sum(size for kind, size in facts.matrix_bytes if kind in machine.repacked)
-        share = 1 - on_gpus / max(facts.file_bytes, 1)
-        total[HOST] += int(copied * max(share, 0))
     return dict(total)
+
+
+def _stale(spec: LoadSpec, facts: ModelFacts, places: Homes, machine: Machine) -> int:
+    if not spec.extra_buffers or not spec.placement.use_mmap:
+        return 0
+    copied = sum(size for kind, size in facts.matrix_bytes if kind in machine.repacked)
+    on_gpus = sum(size for device, size in places.weights.items() if device != HOST)
+    return int(copied * max(1 - on_gpus / max(facts.file_bytes, 1), 0))
 
 
 def _memory(spec: LoadSpec, facts: ModelFacts, shape: Shape, places: Homes) -> dict[str, int]:

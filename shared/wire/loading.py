@@ -241,3 +241,8 @@ class Taken:
     # Set aside in main memory, and taken when a decode first fills it: the scratch memory that the
     # first one had no use for.
     untouched_bytes: int = 0
+
+    @property
+    def all_bytes(self) -> int:
+        """Of all devices."""
+        return self.private_bytes + self.mapped_bytes + sum(self.devices.values())

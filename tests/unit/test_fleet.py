@@ -1273,7 +1273,9 @@ class Storm:
             in_slots = row.active_streams - slotless
             assert in_slots <= SLOTS + QUEUE
             # What waits for a ready model are batches, once the last slot is to stay free.
-            assert row.state != "ready" or not row.queued or in_slots >= SLOTS - 1
+            # A model that makes way for another one takes nobody.
+            makes_way = self.house.fleet._models[row.model].yields
+            assert row.state != "ready" or not row.queued or in_slots >= SLOTS - 1 or makes_way
             assert row.state in ("ready", "draining") or not row.active_streams
 
     def calm_down(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 import llama_cpp.mtmd_cpp as mtmd
 
-from kronk.shared.errors import InvalidArgument, ModelFailed
+from kronk.shared.errors import InvalidArgument
 from kronk.shared.media_formats import READABLE, sniff
 from kronk.shared.wire.values import Media
 from kronk.worker.library import LlamaLog
@@ -69,7 +69,7 @@ class Projector:
         params.progress_callback = progress
         handle = mtmd.mtmd_init_from_file(str(shape.path).encode(), model.handle, params)
         if not handle:
-            raise ModelFailed(
+            raise log.failure(
                 f"the projector {shape.path.name} cannot be loaded for this model: {log.explain()}",
                 param="model",
             )

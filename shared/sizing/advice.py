@@ -1,0 +1,90 @@
+"""What to change about a model that does not fit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from kronk.shared.units import format_bytes
+from kronk.shared.wire.loading import LoadSpec
+
+from .predict import Prediction
+from .shape import CELL_STEP, Shape
+
+# A smaller window is no use to anybody.
+_LEAST = 512
+# Parts in the order in which they are named, as people know them.
+_NAMES = {
+    "process": "the process itself",
+    "weights": "weights",
+    "kv": "KV cache",
+    "scratch": "scratch memory",
+    "outputs": "outputs",
+    "draft": "draft model",
+    "projector": "projector",
+    "adapters": "adapters",
+}
+# Smaller parts of the whole are not worth a word.
+_WORTH_NAMING = 0.05
+
+
+def parts_in_words(prediction: Prediction) -> str:
+    """The larger parts: `weights 4.1 GiB, KV cache 12 GiB (4 slots of 32768 tokens)`."""
+    shape = prediction.shape
+    words = []
+    total = sum(prediction.by_device.values())
+    for part, name in _NAMES.items():
+        size = prediction.part(part)
+        if size >= _WORTH_NAMING * total or part == "weights":
+            words.append(f"{name} {format_bytes(size)}" + (_slots(shape) if part == "kv" else ""))
+    return ", ".join(words)
+
+
+def _slots(shape: Shape) -> str:
+    slots = "1 slot" if shape.slots == 1 else f"{shape.slots} slots"
+    return f" ({slots} of {shape.window} tokens)"
+
+
+def advise(
+    spec: LoadSpec, prediction: Prediction, fits: Callable[[LoadSpec], bool], *, has_gpu: bool
+) -> list[str]:
+    """Changes of the configuration each of which alone would make it fit, least painful first; a
+    smaller context, fewer slots, a smaller cache type, more layers on the GPU."""
+    return list(_changes(spec, prediction, fits, has_gpu=has_gpu))
+
+
+def _changes(
+    spec: LoadSpec, prediction: Prediction, fits: Callable[[LoadSpec], bool], *, has_gpu: bool
+) -> Iterator[str]:
+    context = spec.context
+    window = _largest(
+        prediction.shape.window // CELL_STEP,
+        lambda steps: fits(replace(spec, context=replace(context, window=steps * CELL_STEP))),
+    )
+    if window * CELL_STEP >= _LEAST:
+        yield f"context_window: {window * CELL_STEP}"
+    slots = _largest(
+        prediction.shape.slots - 1,
+        lambda count: fits(replace(spec, context=replace(context, slots=count))),
+    )
+    if slots:
+        yield f"n_seq_max: {slots}"
+    small = replace(context, cache_type_k="q8_0", cache_type_v="q8_0")
+    can_be_small = context.flash_attention != "disabled"
+    if can_be_small and small != context and fits(replace(spec, context=small)):
+        yield "cache_type_k and cache_type_v: q8_0"
+    elsewhere = replace(spec.placement, n_gpu_layers=None)
+    if has_gpu and elsewhere != spec.placement and fits(replace(spec, placement=elsewhere)):
+        yield "n_gpu_layers: 0 (all layers on the GPU)"
+
+
+def _largest(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest number from 1 to `most` that fits, as every smaller one does; 0 for none."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
