@@ -39,14 +39,14 @@ from kronk.shared.wire.to_gateway import (
     Status,
 )
 from kronk.shared.wire.to_supervisor import Hello, LeaseRequest, LeaseReturn, StatusRequest
-from kronk.shared.wire.to_worker import Cancel, Credit, Submit
+from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Submit
 from kronk.shared.wire.values import Timings, Usage
 
 PATIENCE = 20.0
 GATEWAY_GENERATION = 3
 WORKER = 7
 
-Script = Callable[[Submit], Iterator[Any]]
+Script = Callable[[Any], Iterator[Any]]
 
 
 def done(request: int, tokens: int = 2) -> tuple[Finished, Done]:
@@ -124,7 +124,8 @@ class House:
         self.answer_status = True
         self.seen: list[Any] = []
         self.deltas_sent = 0
-        self._newest = WORKER
+        # The worker that came last.
+        self.newest = WORKER
         # The gateway has ended, and all it said was read.
         self._deserted = False
         self._changed = threading.Condition()
@@ -220,8 +221,8 @@ class House:
 
     def fresh_worker(self) -> int:
         """A new worker, attached, that all grants name from now on."""
-        self._newest += 1
-        worker = self._newest
+        self.newest += 1
+        worker = self.newest
         self.attach(worker)
         self.grant = lambda ask: Granted(ask.lease, worker)
         return worker
@@ -329,6 +330,8 @@ class House:
                 self._to_gateway(Status(message.ask, False, (), (us,)))
             case Submit():
                 self._plays[message.request] = _Play(worker, self.script(message), message.window)
+            case Embed():
+                self._plays[message.request] = _Play(worker, self.script(message), 0)
             case Credit() if message.request in self._plays:
                 self._plays[message.request].credit += message.events
             case Cancel():
