@@ -42,14 +42,15 @@ from kronk.shared.wire.to_gateway import (
     Waiting,
     WorkerLost,
 )
-from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
+from kronk.shared.wire.to_supervisor import LeaseRequest
 from kronk.shared.wire.to_worker import Cancel, Credit, Inspect
 from kronk.shared.wire.values import Purpose, Timings, Usage
 
 from .job import Job
+from .lease_returns import LeaseReturns
 from .recoveries import Recoveries, with_cause
 from .recovery import Again, Loss, Policy
-from .run import DELTA_TYPES, Bell, ClientGone, Outcome, Run, Timer
+from .run import DELTA_TYPES, Bell, CallLater, ClientGone, Outcome, Run
 from .standing import Standing
 from .transcript import Differs
 
@@ -58,12 +59,8 @@ ATTACH_SECONDS = 5.0
 # The supervisor's word of a death can overtake the last frames of the dead, which our I/O thread
 # may still be reading.
 LAST_WORDS_SECONDS = 0.005
-# How soon a lease is offered again when the supervisor's queue was full.
-RETURN_AGAIN_SECONDS = 0.25
 
 log = structlog.get_logger()
-
-CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
 class Exchange:
@@ -95,8 +92,7 @@ class Exchange:
         self._attached: set[int] = set()
         # An Attach may still be on its way from a process that is known to be dead.
         self._lost: deque[int] = deque(maxlen=256)
-        # Leases whose return found the supervisor's queue full; bounded by what was ever leased.
-        self._unreturned: deque[int] = deque()
+        self._leases = LeaseReturns(to_supervisor, call_later)
 
     @property
     def draining(self) -> bool:
@@ -206,7 +202,7 @@ class Exchange:
             self._finish(run, with_cause(_no_supervisor(), run))
             return
         del self._runs[run.id]
-        self._return_lease(run.id)
+        self._leases.give_back(run.id)
         run.begin_again(self._next_id)
         self._runs[run.id] = run
         self.recoveries.begun_again(run)
@@ -375,23 +371,10 @@ class Exchange:
         for timer in (*run.timers, run.attach_timer):
             if timer is not None:
                 timer.cancel()
-        self._return_lease(run.id)
+        self._leases.give_back(run.id)
         run.end(result)
         if self.draining and not self._runs:
             self.drained.set()
-
-    def _return_lease(self, lease: int) -> None:
-        self._unreturned.append(lease)
-        self._return_leases()
-
-    def _return_leases(self) -> None:
-        while self._unreturned:
-            try:
-                self._to_supervisor(LeaseReturn(self._unreturned[0]))
-            except PeerGone:
-                self._call_later(RETURN_AGAIN_SECONDS, self._return_leases)
-                return
-            self._unreturned.popleft()
 
     def _tell_worker(self, worker: int, message: Cancel | Credit) -> None:
         try:

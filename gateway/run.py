@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import typing
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from random import getrandbits
 from typing import Protocol
@@ -51,6 +52,9 @@ class Timer(Protocol):
     """What `call_later` returns."""
 
     def cancel(self) -> None: ...
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
 class Bell:

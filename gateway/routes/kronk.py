@@ -38,8 +38,18 @@ PS = listed(
     draining=TRUTH,
     leases=schema_of(LeaseCounts),
     # Of the gateway itself: requests, those that ask for this among them not; tasks of its loop;
-    # and frames it dropped.
-    gateway=closed({"live": COUNT, "tasks": COUNT, "stale_frames": COUNT, "late_frames": COUNT}),
+    # frames it dropped; and requests whose process died: begun anew, gone on with, refused since.
+    gateway=closed(
+        {
+            "live": COUNT,
+            "tasks": COUNT,
+            "stale_frames": COUNT,
+            "late_frames": COUNT,
+            "retried": COUNT,
+            "resumed": COUNT,
+            "quarantined": COUNT,
+        }
+    ),
 )
 HISTORY = listed(schema_of(Departure))
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": MOST_TOLD, "default": USUAL_LIMIT}
@@ -82,6 +92,9 @@ async def ps(request: Request) -> Response:
                 "tasks": len(asyncio.all_tasks()),
                 "stale_frames": exchange.stale_frames,
                 "late_frames": exchange.late_frames,
+                "retried": exchange.recoveries.retried,
+                "resumed": exchange.recoveries.resumed,
+                "quarantined": exchange.recoveries.quarantined,
             },
         }
     )

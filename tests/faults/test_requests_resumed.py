@@ -254,7 +254,7 @@ def test_a_trained_model_says_what_it_would_have_said(trained: Server, variant: 
     expected = told(trained, model, VARIANTS[variant], dies=False)
     assert told(trained, model, VARIANTS[variant], dies=True) == expected
     (tokens,) = recovered(trained, model)
-    assert tokens >= 5
+    assert tokens >= 3
 
 
 def told(server: Server, model: str, options: dict[str, Any], *, dies: bool) -> Any:
@@ -266,11 +266,11 @@ def told(server: Server, model: str, options: dict[str, Any], *, dies: bool) -> 
         model=model,
         messages=[{"role": "user", "content": "Tell me a story about the sea."}],
         stream=True,
-        max_tokens=100,
-        extra_body=options | {"min_tokens": 100},
+        max_tokens=60,
+        extra_body=options | {"min_tokens": 60},
     )
     for at, chunk in enumerate(chunks):
-        if dies and at == 5:
+        if dies and at == 8:
             server.kill(pid)
         for choice in chunk.choices:
             text, pieces, ends = said.setdefault(choice.index, ([], [], []))
