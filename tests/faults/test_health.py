@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +31,7 @@ LIMIT = 5.0
 LONG, SHORT = LIMIT + 3, 2.0
 FLAGS = {"stuck_after": f"{LIMIT:g}s", "resume": "false"}
 SCRIPTED = ("Spinning", "Hanging", "Held", "Undying")
-REAL = ("Idle", "Busy", "Paused", "Everybody")
+REAL = ("Idle", "Busy", "Paused", "Everybody", "Starved")
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +184,32 @@ def test_when_everything_stood_still_nobody_is_ended(ward: Server) -> None:
         assert {ward.pid, *ward.children()} == pids
 
 
+def test_a_worker_that_hardly_gets_a_processor_is_left_alone(ward: Server) -> None:
+    with after_fault(ward, "CPU starvation", "mid-decode", models=("Starved",)) as fault:
+        pid, before = fault.pid("Starved"), kills(ward)
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            # Three hundredths of what any other thread gets.
+            os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
+        with hogs(2 * len(os.sched_getaffinity(0))):
+            stream = fault.stream("Starved", tokens=100)
+            assert stream.end() == "done"
+        gaps = [later - earlier for earlier, later in itertools.pairwise(stream.times)]
+        fault.figure("longest time between two tokens, ms", 1000 * max(gaps))
+        assert (fault.pid("Starved"), kills(ward)) == (pid, before)
+
+
+@contextlib.contextmanager
+def hogs(count: int) -> Iterator[None]:
+    """Processes that want all the processor there is."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
 # The gateway.
 
 
@@ -241,3 +271,52 @@ def test_the_history_is_told_by_the_command_line_and_survives_a_restart(
     with real_house(tmp_path, slow, ("Victim",), "--resume=false") as server:
         ends = history(server, "Victim")
         assert "SIGSEGV" in [end.signal for end in ends]
+
+
+# Memory.
+
+ROOM = 600 * 1024 * 1024
+
+
+@pytest.fixture
+def narrow() -> Iterator[Path]:
+    """A cgroup with little memory; skips where this user can make none."""
+    root = Path("/sys/fs/cgroup")
+    is_v1 = (root / "memory").is_dir()
+    folder = root / ("memory" if is_v1 else "") / f"kronk-test-{os.getpid()}"
+    limit = "memory.limit_in_bytes" if is_v1 else "memory.max"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no cgroup can be made here: {error}")
+    try:
+        (folder / limit).write_text(str(ROOM))
+        yield folder
+    except OSError as error:
+        pytest.skip(f"memory is not limited by cgroups here: {error}")
+    finally:
+        # Those that ended may not have left it yet.
+        wait_until(lambda: not (folder / "cgroup.procs").read_text(), "an empty cgroup")
+        folder.rmdir()
+
+
+def test_a_worker_that_the_kernel_killed_for_memory_is_said_to_be(
+    narrow: Path, tmp_path: Path
+) -> None:
+    with fault_house(tmp_path, ("Leaking", "Innocent"), {}, FLAGS) as server:
+        server.settle()
+        for pid in (server.pid, *server.children()):
+            (narrow / "cgroup.procs").write_text(str(pid))
+        with after_fault(server, "OOM kill", "by its cgroup", models=("Innocent",)) as fault:
+            asked = fault.stream("Leaking", "leak at 5")
+            assert asked.end() == "error"
+            assert asked.error is not None
+            assert "SIGKILL: out of memory" in asked.error["message"]
+            (end,) = history(server, "Leaking")
+            assert (end.outcome, end.signal, end.out_of_memory) == ("crashed", "SIGKILL", True)
+            (died,) = server.events("worker died", model="Leaking")
+            assert "context_window" in died["hint"]
+            # Somebody's SIGKILL is not taken for one of the kernel's, also after that.
+            server.kill(fault.pid("Innocent"), signal.SIGKILL)
+            wait_until(lambda: history(server, "Innocent"), "its history")
+            assert [end.out_of_memory for end in history(server, "Innocent")] == [False]

@@ -25,7 +25,7 @@ SENT = [
     "x-request-id",
     "kronk_imc_id",
 ]
-READ = {"x-request-id", "request-id", "retry-after"}
+READ = {"x-request-id", "request-id", "retry-after", "retry-after-ms"}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -136,6 +137,11 @@ def test_a_refused_lease_is_an_http_error(
     assert answer.json()["error"]["code"] == refused.code
     assert answer.json()["error"]["param"] == refused.param
     assert answer.headers.get("retry-after") == retry
+    # To the millisecond, for clients that read it.
+    exact = answer.headers.get("retry-after-ms")
+    assert (exact is None) == (retry is None)
+    if refused.retry_after is not None:
+        assert exact == str(math.ceil(refused.retry_after * 1000))
     assert house.settled()
 
 
