@@ -58,7 +58,11 @@ _RETRY = {
     "Retry-After": {
         "description": "Seconds after which it may work, where that is known.",
         "schema": {"type": "integer", "minimum": 0},
-    }
+    },
+    "Retry-After-Ms": {
+        "description": "The same in milliseconds.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
 }
 _MAY_PASS = (429, 503, 507)
 # FastAPI's own, for parameters that it checks: ours are strings, and nothing else is checked there.

@@ -36,9 +36,16 @@ from kronk.shared.wire.to_gateway import (
     Drain,
     Finished,
     Granted,
+    History,
     Status,
 )
-from kronk.shared.wire.to_supervisor import Hello, LeaseRequest, LeaseReturn, StatusRequest
+from kronk.shared.wire.to_supervisor import (
+    Hello,
+    HistoryRequest,
+    LeaseRequest,
+    LeaseReturn,
+    StatusRequest,
+)
 from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Submit
 from kronk.shared.wire.values import Timings, Usage
 
@@ -328,6 +335,8 @@ class House:
             case StatusRequest() if self.answer_status:
                 us = ProcessStatus("supervisor", os.getpid(), 1, 1024)
                 self._to_gateway(Status(message.ask, False, (), (us,)))
+            case HistoryRequest(ask):
+                self._to_gateway(History(ask, ()))
             case Submit():
                 self._plays[message.request] = _Play(worker, self.script(message), message.window)
             case Embed():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -30,7 +31,7 @@ LIMIT = 5.0
 # Longer than that by far, and shorter than that.
 LONG, SHORT = LIMIT + 3, 2.0
 FLAGS = {"stuck_after": f"{LIMIT:g}s", "resume": "false"}
-SCRIPTED = ("Spinning", "Hanging", "Held", "Undying")
+SCRIPTED = ("Spinning", "Hanging", "Held", "Undying", "Crashing-Reset")
 REAL = ("Idle", "Busy", "Paused", "Everybody", "Starved")
 
 
@@ -271,6 +272,30 @@ def test_the_history_is_told_by_the_command_line_and_survives_a_restart(
     with real_house(tmp_path, slow, ("Victim",), "--resume=false") as server:
         ends = history(server, "Victim")
         assert "SIGSEGV" in [end.signal for end in ends]
+
+
+def test_a_model_that_keeps_crashing_is_held_back_until_it_is_reset(clinic: Server) -> None:
+    model = "Crashing-Reset"
+    with after_fault(clinic, "crash loop", "reset by hand") as fault:
+        assert fault.whole(model, tokens=5).end() == "refused"
+        row = clinic.wait_for_row(model, state="failed")
+        assert row["retry_in"] > 0
+        assert row["last_exit_age"] >= 0
+        refused = fault.whole(model, tokens=5)
+        assert refused.end() == "refused"
+        assert refused.answer is not None
+        assert refused.answer.status_code == 503
+        headers = refused.answer.headers
+        exact = int(headers["retry-after-ms"])
+        assert math.ceil(exact / 1000) == int(headers["retry-after"])
+        assert len(clinic.events("load started", model=model)) == 5
+        assert [end.outcome for end in history(clinic, model)] == ["crashed"] * 5
+        wide = kronk("ps", "--wide", f"--base-path={clinic.base}", mark=clinic.mark)
+        assert "RETRY IN" in wide.stdout
+        reset = kronk("model", "reset", model, f"--base-path={clinic.base}", mark=clinic.mark)
+        assert reset.returncode == 0, reset.stderr
+        assert fault.whole(model, tokens=5).end() == "refused"
+        assert len(clinic.events("load started", model=model)) == 10
 
 
 # Memory.
