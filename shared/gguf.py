@@ -51,6 +51,9 @@ TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
     42: ("q2_0", 64, 18),
 }
 
+# Of a header's JSON in bytes; a table of the most tensors that are allowed has half of it.
+LONGEST_JSON = 16 * 2**20
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:

@@ -40,7 +40,8 @@ def main() -> None:
         if not line:
             return
         _limit_time()
-        asked.sendall(json.dumps(_answer(json.loads(line), files[0])).encode() + b"\n")
+        name = str(json.loads(line)["name"])
+        asked.sendall(_line(_answer(name, files[0]), name))
 
 
 def _limit_time() -> None:
@@ -50,8 +51,7 @@ def _limit_time() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def _answer(request: dict[str, Any], handle: int) -> dict[str, Any]:
-    name = str(request["name"])
+def _answer(name: str, handle: int) -> dict[str, Any]:
     try:
         with os.fdopen(handle, "rb") as file:
             header = gguf_file.parse(file, os.fstat(handle).st_size, name)
@@ -62,6 +62,13 @@ def _answer(request: dict[str, Any], handle: int) -> dict[str, Any]:
     except MemoryError:
         return {"fault": f"{name}: its header takes more than {_MEMORY} bytes of memory"}
     return {"header": gguf.to_json(_shortened(header))}
+
+
+def _line(answer: dict[str, Any], name: str) -> bytes:
+    line = json.dumps(answer).encode()
+    if len(line) > gguf.LONGEST_JSON:
+        line = json.dumps({"fault": f"{name}: its header is too long to be told"}).encode()
+    return line + b"\n"
 
 
 def _shortened(header: gguf.Header) -> gguf.Header:

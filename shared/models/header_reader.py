@@ -25,9 +25,9 @@ from kronk.shared.gguf import Header
 COMMAND = (sys.executable, "-P", "-m", "kronk.worker.headers")
 # Seconds for one answer, the start of the process included, on a machine that is busy.
 ANSWER_WITHIN = 30.0
-# A table of the most tensors that are allowed has half of it.
-_LONGEST_ANSWER = 32 * 2**20
 _READ_BYTES = 2**18
+# What an answer has besides a header's JSON.
+_MOST_AROUND = 1024
 
 
 def signal_name(number: int) -> str:
@@ -93,7 +93,7 @@ class HeaderReader:
             if not data:
                 raise ConnectionResetError
             answer += data
-            if len(answer) > _LONGEST_ANSWER:
+            if len(answer) > _MOST_AROUND + gguf.LONGEST_JSON:
                 raise ValueError("it answered without end")
         return json.loads(answer)
 

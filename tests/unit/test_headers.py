@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import proc
+from harness.gguf_bytes import STRING, string
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.gguf import Counted, Header, Tensor
@@ -197,6 +199,24 @@ def test_no_damage_to_a_file_ends_the_reader(tmp_path: Path) -> None:
         except InvalidArgument as error:
             expected = error.message
         assert (answer.message if isinstance(answer, InvalidArgument) else answer) == expected
+
+
+def test_a_header_of_many_long_texts_is_refused_and_one_long_text_is_counted(
+    tmp_path: Path,
+) -> None:
+    def entry(name: str, size: int) -> bytes:
+        return string(name) + struct.pack("<IQ", STRING, size) + b"x" * size
+
+    def write(name: str, *entries: bytes) -> Path:
+        head = struct.pack("<4sIQQ", b"GGUF", 3, 0, len(entries))
+        (tmp_path / name).write_bytes(head + b"".join(entries))
+        return tmp_path / name
+
+    one = write("one.gguf", entry("a", 2**21), entry("b", 10))
+    assert Headers(None).read(one).metadata == {"a": Counted("character", 2**21), "b": "x" * 10}
+    many = write("many.gguf", *(entry(f"k{number}", 2**20) for number in range(17)))
+    with pytest.raises(InvalidArgument, match="too long to be told"):
+        Headers(None).read(many)
 
 
 def test_a_list_says_what_is_known_of_its_files(tmp_path: Path) -> None:
