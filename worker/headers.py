@@ -15,6 +15,7 @@ from typing import Any
 
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.settings import resolve
 
 from . import gguf_file
 from .sandbox import policy
@@ -32,7 +33,7 @@ _LONGEST_TEXT = 2**20
 def main() -> None:
     """Answer until the other end is closed."""
     asked = socket.socket(fileno=0)
-    if os.environ.get("KRONK_SANDBOX", "true").lower() not in ("0", "false", "no", "off"):
+    if resolve({}, os.environ).sandbox:
         Sandbox().enter(policy.of_messages())
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     while True:

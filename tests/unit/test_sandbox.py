@@ -194,7 +194,7 @@ def test_a_name_that_claims_a_hundred_thousand_files_is_granted_a_thousand() -> 
 
 
 def test_no_layer_but_the_first_grants_the_root_or_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path, "/", "", "relative", "/home"])
+    monkeypatch.setattr(sys, "path", [*sys.path, "/", "", "relative", "/home", str(Path.home())])
     granted = {str(grant.path) for grant in policy.of_messages()}
     assert not granted & {"/", "/home", "/root", "/etc", "/dev", "/tmp", ".", "relative"}
 

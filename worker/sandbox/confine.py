@@ -82,11 +82,17 @@ class Sandbox:
             return
         if spec.cache.directory is not None:
             make_private(Path(spec.cache.directory))
-        self._take(OWN_FILES, lambda: self._restrict(policy.of_load(spec)))
+        if self._try(OWN_FILES, lambda: self._restrict(policy.of_load(spec))) and self._is_whole:
+            self.measures.append(OWN_FILES)
 
     @property
     def _has_layers(self) -> bool:
         return NO_NEW_PRIVILEGES in self.measures and OWN_FILES not in self.missing
+
+    @property
+    def _is_whole(self) -> bool:
+        """No thread has been left with more than the others."""
+        return APART not in self.missing
 
     def _restrict(self, layer: Layer) -> None:
         kernel.restrict(layer, connects=self._is_remote)

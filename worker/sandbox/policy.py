@@ -53,6 +53,8 @@ _SYSTEM = (
     "/dev/zero",
     "/dev/full",
 )
+# Folders of many owners.
+_SHARED = frozenset(("/", "/dev", "/etc", "/home", "/mnt", "/root", "/run", "/srv", "/tmp", "/var"))
 _FIRST_SHARD = re.compile(r"(.+)-00001-of-(\d{5})", re.DOTALL)
 # As many as a model in the models folder may have.
 _MOST_SHARDS = 1000
@@ -122,9 +124,14 @@ def library_path(environment: Mapping[str, str]) -> list[str]:
 
 
 def _folders(names: Iterable[str]) -> list[Path]:
-    """Those that name a folder of their own: a PYTHONPATH of `/` must not grant everything."""
+    """Those that name a folder of their own: a PYTHONPATH of `/` or of a home must not grant all
+    that is there."""
     paths = (Path(name) for name in names if name)
-    return [path for path in paths if path.is_absolute() and len(path.parts) > 2]
+    return [path for path in paths if path.is_absolute() and not _is_everything(path)]
+
+
+def _is_everything(path: Path) -> bool:
+    return str(path) in _SHARED or Path.home().is_relative_to(path)
 
 
 def devices() -> Layer:
