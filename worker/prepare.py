@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.to_worker import Resumed, Submit
 from kronk.shared.wire.values import Answer, Prompt
 
 from . import answering
 from .cache import policy
 from .engine import sampling
 from .engine.job import Job
+from .engine.output import Output
+from .engine.steering import not_resumed
 from .loader import Loaded
 from .media.clip import MediaFile
 from .media.projector import wrong_modality
@@ -83,6 +85,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
     if not tokens.ids:
         raise InvalidArgument(f"'{param}': nothing is left of it as a prompt", param=param)
     max_tokens = room if submit.max_tokens is None else min(submit.max_tokens, room)
+    resumed = _resumed(submit, max_tokens, loaded)
     params = sampling.resolve(submit.sampling, *loaded.sampling, draw=submit.draw)
     sampling.require_known_tokens(params, loaded.model.n_vocab)
     return Job(
@@ -103,7 +106,36 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         thinking=reading.thinking,
         marks=_marks(loaded, seen, submit.prompt.session),
         spans=tuple(tokens.spans),
+        resumed=resumed,
+        thought=sum(_thought(reading, one, loaded) for one in resumed.values() if one.finished),
     )
+
+
+def _resumed(submit: Submit, max_tokens: int, loaded: Loaded) -> dict[int, Resumed]:
+    """What another process has generated, by choice; `ModelCrashed` where this model cannot have
+    generated it."""
+    known = {}
+    for one in submit.resumed:
+        if one.choice in known or not 0 <= one.choice < submit.answer.choices:
+            raise not_resumed(f"it has no choice {one.choice}, or has it twice")
+        if len(one.tokens) > max_tokens:
+            raise not_resumed(f"it has {len(one.tokens)} tokens, where {max_tokens} are allowed")
+        for token in one.tokens:
+            if not 0 <= token < loaded.model.n_vocab or token in loaded.model.ends:
+                raise not_resumed(f"token {token} is none that this model's answers are made of")
+        known[one.choice] = one
+    return known
+
+
+def _thought(reading: answering.Reading, finished: Resumed, loaded: Loaded) -> int:
+    """Tokens of thinking in a choice that is finished."""
+    if reading.parser is None:
+        return 0
+    output = Output(0, 0, (), reading.parser())
+    for token in finished.tokens:
+        output.feed(token, reading.shown.get(token) or loaded.model.piece(token))
+    output.finish()
+    return output.reasoning_tokens
 
 
 def _text(loaded: Loaded, tokens: Sequence[int]) -> str:

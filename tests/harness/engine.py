@@ -24,7 +24,7 @@ from kronk.shared.wire.to_gateway import (
     ToolCallDelta,
     ToolCallRetracted,
 )
-from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.to_worker import Resumed, Submit
 from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, TokenLogprob, Usage
 from kronk.worker.engine.commands import Begin, Cancel, CancelAll
 from kronk.worker.library import LlamaLog
@@ -136,13 +136,22 @@ class EngineRun:
         answer: Answer = Answer(),  # noqa: B008  # frozen
         stop: tuple[str, ...] = (),
         window: int = 10_000,
+        resumed: tuple[Resumed, ...] = (),
     ) -> int:
         """Submit; the request's number. A plain text is a user's message."""
         prompt = Prompt(({"role": "user", "content": text},)) if isinstance(text, str) else text
         number = next(self._numbers)
         self.events[number] = Queue()
         submit = Submit(
-            number, f"test-{number}", prompt, sampling, answer, max_tokens, stop, window
+            number,
+            f"test-{number}",
+            prompt,
+            sampling,
+            answer,
+            max_tokens,
+            stop,
+            window,
+            resumed=resumed,
         )
         self.engine.tell(Begin(prepare(submit, self.loaded)))
         return number
@@ -164,12 +173,16 @@ class EngineRun:
         choices: dict[int, Said] = {}
         while not isinstance(event := self.next(request), Done):
             assert not isinstance(event, Failed), event
-            said = choices.setdefault(event.choice, Said())
-            assert said.reason is None, "nothing comes after a choice's end"
-            _hear(said, event)
-        ordered = [choices[number] for number in sorted(choices)]
-        assert all(said.reason for said in ordered)
-        return Answered(ordered, event.usage, event.timings)
+            put_together(choices, event)
+        return answered(choices, event)
+
+    def record(self, request: int) -> list[Any]:
+        """All events of a request that ends well, its `Done` the last."""
+        events = []
+        while not events or not isinstance(events[-1], Done):
+            events.append(self.next(request))
+            assert not isinstance(events[-1], Failed), events[-1]
+        return events
 
     def ask(self, text: str | Prompt, max_tokens: int | None = 100, **options: Any) -> Answered:
         """`begin` and `result`."""
@@ -194,6 +207,20 @@ class EngineRun:
         assert not self._thread.is_alive()
         lib.llama_free(self.engine._context.handle)
         lib.llama_model_free(self.loaded.model.handle)
+
+
+def put_together(choices: dict[int, Said], event: Any) -> None:
+    """Add an event to the choice it belongs to."""
+    said = choices.setdefault(event.choice, Said())
+    assert said.reason is None, "nothing comes after a choice's end"
+    _hear(said, event)
+
+
+def answered(choices: dict[int, Said], done: Done) -> Answered:
+    """All choices together."""
+    ordered = [choices[number] for number in sorted(choices)]
+    assert all(said.reason for said in ordered)
+    return Answered(ordered, done.usage, done.timings)
 
 
 def _hear(said: Said, event: Any) -> None:

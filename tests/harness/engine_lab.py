@@ -288,13 +288,15 @@ class WatchedPrefixes(Prefixes):
         self.cached: dict[int, int] = {}
         self._has_room = policy.ram_bytes == AMPLE and not bench.is_cramped
 
-    def place(self, job: Job, free: Sequence[Slot], busy: Sequence[Slot]) -> tuple[Slot, int, str]:
+    def place(
+        self, job: Job, rows: Sequence[int], free: Sequence[Slot], busy: Sequence[Slot]
+    ) -> tuple[Slot, int, str]:
         self.slots = {slot.index: slot for slot in (*free, *busy)}
         self.look()
-        prompt = tuple(job.prompt)
+        prompt = tuple(rows)
         longest, promised = self.model.longest(prompt), self.model.promised(prompt)
         self._inside = True
-        slot, cached, why = super().place(job, free, busy)
+        slot, cached, why = super().place(job, rows, free, busy)
         self._inside = False
         assert slot in free
         self.cached.setdefault(job.request, cached)
@@ -414,11 +416,20 @@ class Broken:
         if self.tokens < 0:
             raise Internal("the grammar is too complex")
 
+    def takes(self, token: int) -> bool:
+        return True
+
     def accept(self, token: int) -> None:
         pass
 
     def after(self, token: int) -> None:
         return None
+
+    def refuses(self, token: int) -> bool:
+        return False
+
+    def closing(self) -> list[int]:
+        return []
 
 
 class Client:

@@ -194,6 +194,9 @@ class Only:
         forbidden[self.allowed] = False
         logits[forbidden] = -math.inf
 
+    def takes(self, token: int) -> bool:
+        return token in self.allowed
+
     def accept(self, token: int) -> None:
         self.accepted.append(token)
 

@@ -74,6 +74,9 @@ class Form:
     def apply(self, logits: Logits) -> None:
         logits[:WORD] = -np.inf
 
+    def takes(self, token: int) -> bool:
+        return token >= WORD and not self.is_complete
+
     def accept(self, token: int) -> None:
         assert token >= WORD, "the grammar has no such token"
         assert not self.is_complete
@@ -81,7 +84,13 @@ class Form:
 
     def after(self, token: int) -> list[int] | None:
         """The last token is for an ending of one token."""
-        return [WORD + 1] if len(self.written) + 1 >= min(self.length, self.budget) else None
+        return self.closing() if self.refuses(token) else None
+
+    def refuses(self, token: int) -> bool:
+        return token >= WORD and len(self.written) + 1 >= min(self.length, self.budget)
+
+    def closing(self) -> list[int]:
+        return [WORD + 1]
 
 
 class Thoughts:

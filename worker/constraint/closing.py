@@ -38,10 +38,23 @@ class Closer:
             return None
         ending = self._next(self._ending, token)
         if ending is None:
-            return self._matcher.spelled(self._ending) or [self._matcher.end]
+            return self.closing()
         self._ending = ending
         self._left -= 1
         return None
+
+    def refuses(self, token: int) -> bool:
+        """Whether `after` would give a list. Changes nothing."""
+        if self._ending is None or self._matcher.is_end(token):
+            return False
+        return self._next(self._ending, token) is None
+
+    def closing(self) -> list[int]:
+        """What `after` would give for a token that it does not take; nothing where the answer
+        cannot be brought to its end."""
+        if self._ending is None:
+            return []
+        return self._matcher.spelled(self._ending) or [self._matcher.end]
 
     def _next(self, known: list[int], token: int) -> list[int] | None:
         """An ending for after `token` that is not too long."""

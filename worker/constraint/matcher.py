@@ -104,6 +104,10 @@ class Matcher:
         forced = self.forced()
         return not forced or forced[0] == token
 
+    def takes(self, token: int) -> bool:
+        """Whether `accept` may be told of `token`."""
+        return self._state.validate_tokens([token]) == 1
+
     def accept(self, token: int) -> None:
         """Take `token`; the next call is about what follows it."""
         if not self._state.consume_token(token):

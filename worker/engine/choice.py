@@ -15,7 +15,7 @@ from .output import Output, Sent
 from .request import Reason, Request
 from .sampler import Sampler
 from .sampling import Logits
-from .steering import Steering
+from .steering import Steering, not_resumed
 from .vocabulary import Vocabulary
 
 log = structlog.get_logger()
@@ -30,9 +30,13 @@ class Choice:
         job = request.job
         self.request = request
         self.number = number
+        # What is to be read before its first own token.
+        self.rows: Sequence[int] = job.prompt
         self.generated = 0
         # The token sampled last, which the next decode takes; nothing before the first.
         self.pending = 0
+        # Tokens of another process.
+        self._taken_over = 0
         self._sampler = sampler
         self._vocabulary = vocabulary
         self._scorer = None if job.logprobs is None else Scorer(job.logprobs)
@@ -51,9 +55,36 @@ class Choice:
         self._bare = sampler.is_plain and self._scorer is None and self._steering is None
 
     @property
+    def is_fresh(self) -> bool:
+        """It has no token of its own yet."""
+        return self.generated == self._taken_over
+
+    @property
     def tokens_left(self) -> int:
         """Tokens it may still have."""
         return self.request.job.max_tokens - self.generated
+
+    def resume(self) -> Sequence[Sent]:
+        """Take the tokens that another process has chosen, if any, and send what it did because of
+        them. Raises `ModelCrashed` where they cannot have been chosen. What log-probabilities they
+        have is not known here."""
+        said = self.request.job.said(self.number)
+        sent: list[Sent] = []
+        for at, token in enumerate(said):
+            if self.verdict() is not None:
+                raise not_resumed(f"it was complete after {at} tokens, and there are {len(said)}")
+            if self._steering is not None and not self._steering.follow(said, at):
+                break
+            score = None
+            if self._scorer is not None:
+                score = TokenLogprob(self._vocabulary.spelling(token), 0.0, ())
+            sent += self.take(token, score)
+        if self.generated:
+            self._taken_over = self.generated
+            self._sampler.resume(said[: self.generated])
+            self.rows = [*self.rows, *said[: self.generated]]
+            self.request.took_over(self.generated)
+        return sent
 
     def choose(self, logits: Logits) -> tuple[int, TokenLogprob | None]:
         """The next token of this row of logits, which is used up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import Any
 
@@ -36,13 +37,17 @@ class Desk:
     def admit(self, job: Job, free: int) -> None:
         """Let a job wait for a slot, of which `free` are; or refuse it."""
         # Leases keep the gateway below this; a gateway that does not count is refused here.
-        new = sum(1 for _, choice in self._waiting if choice == 0)
+        new = sum(1 for request, _ in self._waiting if not request.is_started)
         if new >= self._queue + free:
             self.fail(job, Overloaded("the model's queue is full"))
             return
         self._events.append(Accepted(job.request, job.prompt_rows))
         request = self._requests[job.request] = Request(job, self._events.append)
-        self._waiting.append((request, 0))
+        if request.first is not None:
+            self._waiting.append((request, request.first))
+            return
+        request.conclude(time.monotonic())
+        self.forget_if_over(request)
 
     def next(self) -> tuple[Request, int]:
         """The choice that has waited longest; there is one."""

@@ -161,20 +161,51 @@ class Engine:
     def _assign_slots(self) -> None:
         while self._free and len(self._desk):
             request, number = self._desk.next()
-            job, now = request.job, time.monotonic()
-            slot, cached, source = self._prefixes.place(
-                job, list(self._free.values()), list(self._running.values())
-            )
-            if number == 0:
-                request.cached, request.cache = job.rows(cached), source
-                request.start(now)
-            self._occupy(slot, request, number)
+            choice = self._make_choice(request, number)
+            try:
+                replayed = choice.resume()
+            except KronkError as error:
+                choice.close()
+                self._drop(request.job.request)
+                self._desk.fail(request.job, error)
+                continue
+            reason = choice.verdict()
+            if reason is None:
+                self._place(choice)
+            elif not request.is_started:
+                request.start(time.monotonic())
+            request.send(replayed)
+            if reason is not None:
+                self._end_resumed(choice, reason)
 
-    def _occupy(self, slot: Slot, request: Request, number: int) -> None:
+    def _make_choice(self, request: Request, number: int) -> Choice:
         # Equal choices would be of no use.
         sampling = request.job.sampling.for_choice(number)
         sampler = Sampler(sampling, self._candidates, request.job.words, self._vocabulary.ends)
-        slot.begin(Choice(request, number, sampler, self._vocabulary))
+        return Choice(request, number, sampler, self._vocabulary)
+
+    def _place(self, choice: Choice) -> None:
+        request, job = choice.request, choice.request.job
+        slot, cached, source = self._prefixes.place(
+            job, choice.rows, list(self._free.values()), list(self._running.values())
+        )
+        if not request.is_started:
+            request.cached, request.cache = job.rows(min(cached, len(job.prompt))), source
+            request.start(time.monotonic())
+        self._occupy(slot, choice)
+
+    def _end_resumed(self, choice: Choice, reason: Reason) -> None:
+        """A choice of which another process had everything but its end."""
+        request = choice.request
+        choice.finish(reason, time.monotonic())
+        choice.close()
+        if choice.number == request.first and request.others:
+            request.first = request.others.pop(0)
+            self._desk.put_first([(request, request.first)])
+        self._desk.forget_if_over(request)
+
+    def _occupy(self, slot: Slot, choice: Choice) -> None:
+        slot.begin(choice)
         if self._guesser is not None:
             self._guesser.begin(slot.index)
         del self._free[slot.index]
@@ -295,7 +326,7 @@ class Engine:
         elif sampling:
             rows = self._context.outputs(len(sampling))
             for slot, row in zip(sampling, rows, strict=True):
-                if slot.running.generated == 0:
+                if slot.running.is_fresh:
                     self._fork(slot, row, now)
                 self._sample(slot, row, now)
         for slot in marked:
@@ -319,7 +350,7 @@ class Engine:
         for slot in sampling:
             draft, choice = slot.draft, slot.running
             mine = [next(rows) for _ in range(1 + len(draft))]
-            if choice.generated == 0:
+            if choice.is_fresh:
                 self._fork(slot, mine[0], now)
             choice.request.drafted += len(draft)
             self._sample(slot, mine[0], now)
@@ -343,17 +374,21 @@ class Engine:
 
     def _fork(self, slot: Slot, row: Logits, now: float) -> None:
         """Begin the other choices of a request whose prompt is decoded: each in a free slot, from
-        the same logits. Those that find none wait for one, before all others."""
-        request = slot.running.request
-        if slot.running.number or request.job.choices == 1:
+        the same logits. Those that find none wait for one, before all others; and those of which
+        one or the other has begun, as they differ."""
+        request, first = slot.running.request, slot.running.number
+        if first != request.first or not request.others:
             return
-        late = []
-        for number in range(1, request.job.choices):
-            twin = self._prefixes.twin(slot, list(self._free.values())) if self._free else None
+        late, others = [], request.others
+        request.others = []
+        for number in others:
+            is_alike = not request.job.said(first) and not request.job.said(number)
+            can_copy = is_alike and self._free
+            twin = self._prefixes.twin(slot, list(self._free.values())) if can_copy else None
             if twin is None:
                 late.append((request, number))
                 continue
-            self._occupy(twin, request, number)
+            self._occupy(twin, self._make_choice(request, number))
             self._sample(twin, row.copy(), now)
         self._desk.put_first(late)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from kronk.shared.wire.to_worker import Resumed
 from kronk.worker.media.clip import Span
 from kronk.worker.parsers.base import Parser
 
@@ -27,6 +28,12 @@ class Closer(Protocol):
     def after(self, token: int) -> list[int] | None:
         """Asked with each sampled token before it is accepted: None takes it; a list is what to
         write instead, which ends the answer."""
+
+    def refuses(self, token: int) -> bool:
+        """Whether `after` would write something instead. Changes nothing."""
+
+    def closing(self) -> list[int]:
+        """What `after` would write instead of a token that it refuses now."""
 
 
 class Grammar(Protocol):
@@ -93,6 +100,21 @@ class Job:
     marks: Mapping[int, str | None] = field(default_factory=dict)
     # Where images and recordings stand in the prompt, in order.
     spans: tuple[Span, ...] = ()
+    # By choice, what another process has generated of it.
+    resumed: Mapping[int, Resumed] = field(default_factory=dict)
+    # Tokens of thinking in the choices that are finished.
+    thought: int = 0
+
+    @property
+    def open_choices(self) -> list[int]:
+        """Those that are not finished."""
+        known = self.resumed
+        return [n for n in range(self.choices) if n not in known or not known[n].finished]
+
+    def said(self, choice: int) -> tuple[int, ...]:
+        """The first tokens of a choice, where another process has begun it."""
+        resumed = self.resumed.get(choice)
+        return () if resumed is None else resumed.tokens
 
     @property
     def words(self) -> Sequence[int]:

@@ -63,13 +63,15 @@ class Prefixes:
         """What a decode wrote cannot be taken back."""
         return self._memory.kind.is_recurrent
 
-    def place(self, job: Job, free: Sequence[Slot], busy: Sequence[Slot]) -> tuple[Slot, int, str]:
-        """A free slot whose sequence now holds a prefix of the prompt and nothing else, the length
-        of that prefix, and where it came from or why it is empty."""
+    def place(
+        self, job: Job, rows: Sequence[int], free: Sequence[Slot], busy: Sequence[Slot]
+    ) -> tuple[Slot, int, str]:
+        """A free slot whose sequence now holds a prefix of `rows`, a job's prompt and perhaps more,
+        and nothing else; the length of that prefix, and where it came from or why it is empty."""
         if not self._policy.is_on:
             self.clear(free[0])
             return free[0], 0, "off"
-        prompt = np.array(job.prompt, np.int32)
+        prompt = np.array(rows, np.int32)
         views = [self._view(slot) for slot in free]
         candidates = [view.candidate() for view in views if not view.is_empty]
         candidates += self._elsewhere(busy)

@@ -34,9 +34,15 @@ class Request:
         self._emit = emit
         self._credit = job.window
         self._outbox: deque[Any] = deque()
-        self._unfinished = job.choices
-        self._completion_tokens = 0
-        self._reasoning_tokens = 0
+        # The choices that nobody has begun yet. The first of them is begun before the others, so
+        # that they need not read the prompt again.
+        self.others = job.open_choices
+        self.first = self.others.pop(0) if self.others else None
+        self._unfinished = job.choices - len([one for one in job.resumed.values() if one.finished])
+        self._completion_tokens = sum(
+            [len(one.tokens) for one in job.resumed.values() if one.finished]
+        )
+        self._reasoning_tokens = job.thought
         self._started: float | None = None
         self._first_token: float | None = None
 
@@ -44,6 +50,11 @@ class Request:
     def may_generate(self) -> bool:
         """The client keeps up."""
         return self._credit > 0
+
+    @property
+    def is_started(self) -> bool:
+        """One of its choices has had a slot."""
+        return self._started is not None
 
     @property
     def is_over(self) -> bool:
@@ -55,6 +66,15 @@ class Request:
         self._started = now
         job = self.job
         self._emit(Started(job.request, job.prompt_rows, self.cached, echo=job.echo))
+
+    def conclude(self, now: float) -> None:
+        """All of its choices have been finished by another process."""
+        self.start(now)
+        self._end(self._done(now))
+
+    def took_over(self, tokens: int) -> None:
+        """One of its choices has begun with tokens of another process."""
+        self._completion_tokens += tokens
 
     def took_token(self, now: float) -> None:
         """One of its choices has a token more."""
@@ -76,11 +96,12 @@ class Request:
         """Credit from the client."""
         self._credit += events
         while self._outbox:
-            if not isinstance(self._outbox[0], _FREE):
-                if self._credit <= 0:
-                    return
+            if self._credit <= 0 and not self._is_free():
+                return
+            event = self._outbox.popleft()
+            if not isinstance(event, _FREE):
                 self._credit -= 1
-            self._emit(self._outbox.popleft())
+            self._emit(event)
 
     def finish(
         self, choice: int, reason: Reason, stop: str | None, reasoning_tokens: int, now: float
@@ -91,6 +112,14 @@ class Request:
         self._end(Finished(self.job.request, choice, reason, stop))
         if not self._unfinished:
             self._end(self._done(now))
+
+    def _is_free(self) -> bool:
+        """What comes next needs no credit. Silent tokens come together with what is behind them:
+        who has heard of them has heard of that."""
+        ahead = self._outbox[0]
+        if isinstance(ahead, Silent) and len(self._outbox) > 1:
+            ahead = self._outbox[1]
+        return isinstance(ahead, _FREE)
 
     def _end(self, event: Finished | Done) -> None:
         # Never before the deltas that wait.

@@ -38,6 +38,9 @@ class Mask(Protocol):
     def apply(self, logits: Logits) -> None:
         """Write -inf, in place, over what the grammar forbids."""
 
+    def takes(self, token: int) -> bool:
+        """Whether the answer may go on with this token."""
+
     def accept(self, token: int) -> None:
         """The answer goes on with this token."""
 
@@ -108,10 +111,9 @@ class Sampler:
         # Tokens for which the answer may not end.
         self._unending = math.inf if params.ignore_eos else params.min_tokens
         self._penalties = Penalties(params, prompt) if params.penalizes else None
-        self._dry = None
-        if params.is_dry:
-            breakers = shared.breakers(params.dry_sequence_breakers)
-            self._dry = Dry(params, breakers, prompt)
+        self._params = params
+        self._prompt = prompt
+        self._dry = self._make_dry(()) if params.is_dry else None
         self._edits = bool(self._penalties or self._dry or self._biased.size)
         # Tokens accepted: what the next one is drawn by.
         self._position = 0
@@ -154,10 +156,25 @@ class Sampler:
         if by_mask and self.mask is not None:
             self.mask.accept(token)
 
+    def resume(self, tokens: Sequence[int]) -> None:
+        """The answer has begun with these tokens, of which the mask knows. To be called before
+        anything else."""
+        self._position = len(tokens)
+        self._unending = max(0, self._unending - len(tokens))
+        if self._penalties is not None:
+            for token in tokens:
+                self._penalties.accept(token)
+        if self._dry is not None:
+            self._dry = self._make_dry(tokens)
+
     def close(self) -> None:
         """Free the chain. Idempotent."""
         if self._chain is not None:
             self._chain.close()
+
+    def _make_dry(self, tokens: Sequence[int]) -> Dry:
+        breakers = self._shared.breakers(self._params.dry_sequence_breakers)
+        return Dry(self._params, breakers, [*self._prompt, *tokens])
 
     def _edit(self, row: Logits) -> None:
         if self._biased.size:

@@ -71,7 +71,7 @@ class Slot:
     def begin(self, choice: Choice) -> None:
         """From now on it works for that choice."""
         self.choice = choice
-        self._prompt = choice.request.job.prompt
+        self._prompt = choice.rows
         self._marks = choice.request.job.marks
         self._spans = {span.start: span for span in choice.request.job.spans}
 
@@ -93,7 +93,8 @@ class Slot:
 
     @property
     def prompt_left(self) -> int:
-        """Prompt tokens that are not in the KV cache; 0 once it generates."""
+        """Tokens of the prompt, and of what it is resumed with, that are not in the KV cache; 0
+        once it generates."""
         return max(0, len(self._prompt) - len(self._history))
 
     def is_generating(self) -> bool:

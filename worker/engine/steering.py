@@ -4,13 +4,20 @@ A grammar is for the answer, not for the thinking before it. Where the prompt ha
 thinking, the grammar begins when it is closed; where the model opens it itself, the first token
 may be the one that does. Thinking that would use up its budget, or the tokens that the shortest
 answer needs, is closed by writing the closing tag in the model's place.
+
+An answer that another process began is followed token by token. Whether a token was the model's or
+was written in its place makes a difference to what comes next, and does not show in the token
+itself. It follows from what came before, but for an answer that may just have been brought to its
+end: the tokens of which that could be are chosen again.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Sequence
+
+from kronk.shared.errors import ModelCrashed
 
 from .job import Closer, Job, Matcher, ThinkingParser
 from .sampler import Sampler
@@ -48,6 +55,10 @@ class Steering:
         self._matcher: Matcher | None = None
         self._closer: Closer | None = None
         self._phase = Phase.ANSWER
+        # Tokens after which the thinking was closed, and the grammar began.
+        self._closed_at = 0
+        # What another process chose, to be chosen again.
+        self._again: deque[int] = deque()
         self._begin()
 
     @property
@@ -60,7 +71,9 @@ class Steering:
     def choose(self, logits: Logits) -> int:
         """The next token, accepted by the sampler. May write into the row."""
         if self.forced:
-            token = self.forced.popleft()
+            token = self._forced()
+        elif self._again:
+            token = self._choose_again(self._sampler.sample(logits))
         else:
             token = self._instead(self._sampler.sample(logits))
         self._sampler.accept(token)
@@ -85,6 +98,67 @@ class Steering:
         elif self._phase is Phase.THINKING and not self.forced:
             # What is written behind the closing tag is no part of the answer either.
             self._start_grammar()
+            self._closed_at = self._taken
+
+    def follow(self, said: Sequence[int], at: int) -> bool:
+        """Another process has chosen token `at` of these; to be followed by `took`, like `choose`.
+        False: it may have been written in the model's place, and it and what is behind it is to be
+        chosen again. Raises `ModelCrashed` where it cannot have been chosen."""
+        token = said[at]
+        if not self.forced and self._phase is Phase.ANSWER:
+            self._resume_closing(said, at)
+        if self.forced:
+            if self.forced.popleft() != token:
+                raise not_resumed(f"token {at} is not what had to be written there")
+        elif self._closer is not None and not self._opens_thinking(token):
+            closing = self._closer.closing()
+            if closing and said[at:] == tuple(closing[: len(said) - at]):
+                self._again.extend(said[at:])
+                return False
+            if not self._takes(token) or self._closer.after(token) is not None:
+                raise not_resumed(f"its grammar does not allow token {at}")
+        if self._sampler.mask is not None:
+            if not self._takes(token):
+                raise not_resumed(f"its grammar does not allow token {at}")
+            self._sampler.mask.accept(token)
+        self._taken += 1
+        return True
+
+    def _takes(self, token: int) -> bool:
+        return self._sampler.mask is None or self._sampler.mask.takes(token)
+
+    def _resume_closing(self, said: Sequence[int], at: int) -> None:
+        """Where the thinking was closed in the model's place, because it wanted to end, the rest of
+        the closing is no part of the answer. That it was shows in the grammar not allowing it."""
+        thinking = self._job.thinking
+        if thinking is None or self._closed_at != self._taken or self._takes(said[at]):
+            return
+        closing = thinking.closing
+        for done in range(1, min(at + 1, len(closing))):
+            rest = closing[done:]
+            is_done = tuple(said[at - done : at]) == closing[:done]
+            if is_done and tuple(said[at : at + len(rest)]) == rest:
+                self._sampler.mask = self._closer = self._matcher = None
+                self._phase = Phase.THINKING
+                self.forced.extend(rest)
+                return
+
+    def _forced(self) -> int:
+        token = self.forced.popleft()
+        if self._again and self._again.popleft() != token:
+            raise not_resumed("its tokens are not those that had to be written")
+        return token
+
+    def _choose_again(self, sampled: int) -> int:
+        """What the model wants now may differ from what it wanted then by rounding: what was chosen
+        stays. Only where something else had to be written for it, this is what was chosen."""
+        known = self._again.popleft()
+        if sampled != known and not (self._closer is not None and self._closer.refuses(sampled)):
+            sampled = known
+        token = self._instead(sampled)
+        if token != known:
+            raise not_resumed("its tokens are not those that would be chosen again")
+        return token
 
     def _begin(self) -> None:
         if self._thinker is not None and self._thinker.is_thinking:
@@ -160,6 +234,14 @@ class _OrThink:
         self._matcher.apply(logits)
         logits[self._opening] = opening
 
+    def takes(self, token: int) -> bool:
+        return token == self._opening or self._matcher.takes(token)
+
     def accept(self, token: int) -> None:
         if token != self._opening:
             self._matcher.accept(token)
+
+
+def not_resumed(why: str) -> ModelCrashed:
+    """What is said of an answer that is cut off for good."""
+    return ModelCrashed(f"the model's process died, and the answer cannot go on: {why}")
