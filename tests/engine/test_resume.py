@@ -44,7 +44,7 @@ PERSON = {
     "additionalProperties": False,
 }
 # Cuts tried of each answer, beside the first and the last two.
-CUTS = 400
+CUTS = 12
 
 
 def said(text: str, **options: Any) -> Prompt:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kronk.shared.errors import ModelCrashed
 from kronk.shared.wire.values import Sampling
 from kronk.worker.engine.job import Job, Thinking
 from kronk.worker.engine.sampler import Mask, Sampler
@@ -253,3 +254,118 @@ def test_however_little_room_there_is_the_answer_is_whole(
     assert run.steering.is_complete, taken
     assert run.grammar.begun[-1].written == taken[-length:]
     assert run.sampler.accepted == taken
+
+
+def resumed(run: Run, taken: Sequence[int], at: int, wanted: Sequence[int]) -> list[int]:
+    """What a new choice takes of which another process had the first `at` tokens."""
+    said = tuple(taken[:at])
+    for place, token in enumerate(said):
+        if not run.steering.follow(said, place):
+            return [*said[:place], *run.write(wanted[place:])]
+        if run.thoughts is not None:
+            run.thoughts.read(token)
+        run.steering.took(token)
+    return list(said) if run.steering.is_complete else [*said, *run.write(wanted[at:])]
+
+
+def is_inside_closing(taken: Sequence[int]) -> bool:
+    return any(tuple(taken[-size:]) == CLOSING[:size] for size in range(1, len(CLOSING)))
+
+
+@pytest.mark.parametrize("budget", [None, 0, 3, 50])
+@pytest.mark.parametrize(
+    ("opening", "is_open"), [(OPEN, False), (None, True), (None, None)], ids=str
+)
+@settings(max_examples=60, deadline=None)
+@given(
+    length=st.integers(0, 5),
+    spare=st.integers(0, 20),
+    wanted=st.lists(
+        st.sampled_from([OPEN, CLOSE, SPACE, BREAK, END, 6, WORD, WORD + 1]),
+        min_size=40,
+        max_size=40,
+    ),
+    cut=st.integers(0, 40),
+)
+def test_an_answer_that_is_followed_goes_on_as_it_would_have(
+    budget: int | None,
+    opening: int | None,
+    is_open: bool | None,
+    length: int,
+    spare: int,
+    wanted: list[int],
+    cut: int,
+) -> None:
+    max_tokens = length + len(CLOSING) + 1 + spare
+
+    def begin() -> Run:
+        return Run(
+            grammar=Form(length) if length else None,
+            opening=opening,
+            is_open=is_open,
+            budget=budget,
+            max_tokens=max_tokens,
+        )
+
+    first = begin()
+    taken = first.write(wanted[:max_tokens])
+    at = min(cut, len(taken))
+    if END in taken[:at]:
+        at = taken.index(END)
+    while is_inside_closing(taken[:at]):
+        # Nobody hears of a part of it: it goes out with the text behind it.
+        at -= 1
+    again = begin()
+    assert resumed(again, taken, at, wanted[:max_tokens]) == taken
+    assert again.steering.is_cut == first.steering.is_cut
+    assert again.steering.is_complete == first.steering.is_complete
+    if length and first.grammar.begun and again.grammar.begun:
+        assert again.grammar.begun[-1].budget == first.grammar.begun[-1].budget
+
+
+@pytest.mark.parametrize("at", range(9))
+def test_a_closing_by_budget_may_be_cut_anywhere(at: int) -> None:
+    wanted = [6] * 9
+    first = Run(grammar=Form(2), is_open=True, budget=2)
+    taken = first.write(wanted)
+    again = Run(grammar=Form(2), is_open=True, budget=2)
+    assert resumed(again, taken, min(at, len(taken)), wanted) == taken
+
+
+def test_what_was_written_behind_a_model_that_would_end_is_no_part_of_the_answer() -> None:
+    wanted = [6, END, 6, 6, WORD + 4, 6]
+    first = Run(grammar=Form(3), is_open=True)
+    taken = first.write(wanted)
+    assert taken[:4] == [6, *CLOSING]
+    for at in (4, 5, 6):
+        again = Run(grammar=Form(3), is_open=True)
+        assert resumed(again, taken, at, wanted) == taken
+        assert again.grammar.begun[-1].written == first.grammar.begun[-1].written
+
+
+@pytest.mark.parametrize(
+    ("said", "grammar", "is_open", "budget"),
+    [
+        # The grammar has no such token, or no more tokens.
+        ((6,), 2, None, None),
+        ((WORD, 6), 3, None, None),
+        # Where the thinking had to be closed.
+        ((6, 6, 6), 2, True, 2),
+    ],
+)
+def test_tokens_that_cannot_have_been_chosen_are_refused(
+    said: tuple[int, ...], grammar: int, is_open: bool | None, budget: int | None
+) -> None:
+    run = Run(grammar=Form(grammar), is_open=is_open, budget=budget)
+    with pytest.raises(ModelCrashed, match="cannot go on"):
+        resumed(run, said, len(said), [6] * 9)
+
+
+def test_what_was_chosen_stays_where_rounding_would_choose_another() -> None:
+    first = Run(grammar=Form(3))
+    # The last is the grammar's own closing: chosen again, it may be wanted or not.
+    taken = first.write([WORD + 2, WORD + 3, WORD + 5])
+    assert taken[-1] == WORD + 1
+    for wish in (WORD + 1, WORD + 7, END):
+        again = Run(grammar=Form(3))
+        assert resumed(again, taken, 3, [6, 6, wish]) == taken

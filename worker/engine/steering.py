@@ -57,6 +57,8 @@ class Steering:
         self._phase = Phase.ANSWER
         # Tokens after which the thinking was closed, and the grammar began.
         self._closed_at = 0
+        # Tokens after which a closing ends that another process wrote.
+        self._closing_until = 0
         # What another process chose, to be chosen again.
         self._again: deque[int] = deque()
         self._begin()
@@ -107,6 +109,8 @@ class Steering:
         token = said[at]
         if not self.forced and self._phase is Phase.ANSWER:
             self._resume_closing(said, at)
+        elif not self.forced and self._phase is Phase.THINKING:
+            self._expect_closing(said, at)
         if self.forced:
             if self.forced.popleft() != token:
                 raise not_resumed(f"token {at} is not what had to be written there")
@@ -126,6 +130,14 @@ class Steering:
 
     def _takes(self, token: int) -> bool:
         return self._sampler.mask is None or self._sampler.mask.takes(token)
+
+    def _expect_closing(self, said: Sequence[int], at: int) -> None:
+        """Where the closing comes, it is not to be closed in time as well."""
+        thinking = self._job.thinking
+        if thinking is not None:
+            end = at + len(thinking.closing)
+            if tuple(said[at:end]) == thinking.closing:
+                self._closing_until = end
 
     def _resume_closing(self, said: Sequence[int], at: int) -> None:
         """Where the thinking was closed in the model's place, because it wanted to end, the rest of
@@ -204,7 +216,9 @@ class Steering:
 
     def _end_thinking_in_time(self) -> None:
         limit = self._thinking_limit()
-        if limit is not None and self._thought >= limit and not self.forced:
+        if limit is None or self._taken < self._closing_until:
+            return
+        if self._thought >= limit and not self.forced:
             self._close_thinking()
 
     def _close_thinking(self) -> None:
