@@ -185,7 +185,9 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class ScoredDelta:
-    """A `Delta` of a request that asked for log-probabilities: one for each of `tokens`."""
+    """A `Delta` of a request that asked for log-probabilities: one for each of `tokens`. Of tokens
+    that a request was resumed with they are 0, without alternatives: whoever had the tokens had
+    their log-probabilities."""
 
     request: int
     choice: int
