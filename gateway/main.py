@@ -122,6 +122,8 @@ class Process:
         exchange = link.exchange
         await exchange.draining_started.wait()
         logger.info("draining", running=len(exchange))
+        if self._birth.listen_shared:
+            server.stop_listening()
         # Nobody waits for batches; what they were at begins anew with the next start.
         await _end(runner)
         # Zero is no limit; the supervisor has the last word either way.

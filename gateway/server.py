@@ -29,6 +29,11 @@ class Server(uvicorn.Server):
         self.should_exit = True
         self._stopping.set()
 
+    def stop_listening(self) -> None:
+        """Take no more connections; those there are go on."""
+        for server in self.servers:
+            server.close()
+
     async def main_loop(self) -> None:
         """Keep the date of answers current. uvicorn's own looks ten times a second whether it is to
         stop; beside a few streams that took as long as their tokens."""

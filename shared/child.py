@@ -41,6 +41,8 @@ class Birth:
     data: str | None = None
     # The API's listening sockets, inherited; the gateway's only.
     listen_fds: tuple[int, ...] = ()
+    # They stay open without us: a connection that we do not take waits for the next server.
+    listen_shared: bool = False
     # Where workers of other hosts dial the data plane, and the secret key it is known by; the
     # gateway's only, where there are such hosts.
     far_data: str | None = None

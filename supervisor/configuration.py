@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from kronk.shared.errors import NotFound, ServerError
@@ -11,17 +10,9 @@ from kronk.shared.files import write_atomically
 from kronk.shared.model_config import ModelConfig, parse_file, read_file
 from kronk.shared.wire.loading import LoadSpec
 
+from .reload import Found
+
 Models = Mapping[str, ModelConfig]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a reading of the configuration found, once it was taken."""
-
-    # Names of the file whose keys are others than before, or there no longer.
-    changed: frozenset[str]
-    # What each model that was asked about is to be loaded with, or why it is none any more.
-    specs: Mapping[str, LoadSpec | NotFound]
 
 
 class Configuration:
@@ -76,7 +67,7 @@ class Configuration:
         before, self._models = self._models, models
         names = before.keys() | models.keys()
         changed = (name for name in names if before.get(name) != models.get(name))
-        return Found(frozenset(changed), specs)
+        return Found(frozenset(changed), specs, frozenset(self.preload))
 
     def _spec(self, models: Models, name: str) -> LoadSpec | NotFound:
         try:

@@ -33,6 +33,7 @@ from .needs import Needs
 from .orders import Orders
 from .placing import Places
 from .pool import STOP_GRACE, Pool
+from .reload import Found
 from .reloads import Reloads
 from .verdict import Ending, ran_out_of_memory
 from .waiting import WaitingRoom
@@ -313,18 +314,20 @@ class Fleet:
             model.forgive(now)
         return self._settle(now)
 
-    def reconfigured(
-        self, now: float, specs: Mapping[str, LoadSpec | KronkError]
-    ) -> tuple[frozenset[str], list[Action]]:
+    def reconfigured(self, now: float, found: Found) -> tuple[frozenset[str], list[Action]]:
         """The configuration is another now: what it makes of each known model. Returns the ids of
         those that change."""
         # An alias may be another model's.
         self._leases.forget_names()
         changed = {
             name
-            for name, spec in specs.items()
+            for name, spec in found.specs.items()
             if name in self._models and self._reloads.want(self._models[name], spec)
         }
+        self._reloads.preload = found.preload
+        if not self._is_draining:
+            resident = {model.id for model in self._models.values() if model.is_resident}
+            self._wishes.preload(sorted(found.preload & found.changed - resident))
         return frozenset(changed), self._settle(now)
 
     @property
@@ -402,7 +405,7 @@ class Fleet:
     def _settle(self, now: float) -> list[Action]:
         self._orders.settle(self._models.values(), now)
         self._calm(now)
-        self._reloads.settle(self._models, now)
+        self._reloads.settle(self._models, now, is_draining=self._is_draining)
         for name in eviction.expired(self._residents(), now):
             self._unload(self._models[name], "unused for its TTL", now)
         if not self._is_stopped:

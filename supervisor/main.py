@@ -62,14 +62,22 @@ def serve(config: Settings, commands: Commands) -> None:
         configuration = Configuration(config.model_config_file, base.configuration, look_up, check)
         configuration.take()
         with ExitStack() as listening:
-            listeners = passed(os.environ, os.getpid()) or [listen(config.api_host)]
+            ours = passed(os.environ, os.getpid())
+            listeners = ours or [listen(config.api_host)]
             for listener in listeners:
                 listening.enter_context(listener)
             sink = _open_sink(base)
             logging.configure("supervisor", config.log_level, sink.write)
             _warn_of_unknown_variables(os.environ)
             supervisor = Supervisor(
-                config, listeners, sink, configuration, memory, os.environ, commands
+                config,
+                listeners,
+                sink,
+                configuration,
+                memory,
+                os.environ,
+                commands,
+                listeners_passed=bool(ours),
             )
             try:
                 asyncio.run(supervisor.run())

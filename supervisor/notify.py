@@ -6,7 +6,6 @@ service manager that does not read must not stop the server.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
 from collections.abc import Mapping
@@ -50,13 +49,16 @@ class Notifier:
         """Whether anybody asked to be told."""
         return self._socket is not None
 
-    def say(self, *lines: str) -> None:
-        """Send these lines together."""
+    def say(self, *lines: str) -> bool:
+        """Send these lines together; false when that is to be tried again, because the manager is
+        not there or its queue is full."""
         if self._socket is None or self._address is None:
-            return
-        # Not there, or its queue is full: it will see for itself how we are doing.
-        with contextlib.suppress(OSError):
+            return True
+        try:
             self._socket.sendto("\n".join(lines).encode(), self._address)
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         if self._socket is not None:

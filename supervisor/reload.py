@@ -8,14 +8,26 @@ new requests wait for the next process, which takes no longer than the running o
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
-from kronk.shared.errors import KronkError
+from kronk.shared.errors import KronkError, NotFound
 from kronk.shared.wire.loading import LoadSpec, ResidencySpec
 
 from .lifecycle import RESIDENT, State
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reading of the configuration found, once it was taken."""
+
+    # Names of the file whose keys are others than before, or there no longer.
+    changed: frozenset[str]
+    # What each model that was asked about is to be loaded with, or why it is none any more.
+    specs: Mapping[str, LoadSpec | NotFound]
+    # Names of models that are to be loaded without being asked for.
+    preload: frozenset[str] = frozenset()
 
 
 class Step(Enum):

@@ -11,8 +11,8 @@ from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
 
 from .actions import Action
-from .configuration import Found
 from .fleet import Fleet
+from .reload import Found
 from .resolver import Resolver
 
 log = structlog.get_logger()
@@ -70,7 +70,7 @@ class Reloader:
         self._ended()
 
     def _apply(self, served: list[int | None], found: Found) -> None:
-        models, actions = self._fleet.reconfigured(self._clock(), found.specs)
+        models, actions = self._fleet.reconfigured(self._clock(), found)
         changed = tuple(sorted(models | found.changed))
         later = tuple(sorted(self._fleet.outdated))
         log.info("configuration reloaded", changed=changed, later=later)

@@ -9,6 +9,7 @@ from kronk.shared.errors import KronkError
 from kronk.shared.wire.loading import LoadSpec
 
 from .leases import Leases
+from .lifecycle import State
 from .model import Model
 from .reload import Change, Step, is_same_load, next_step
 
@@ -17,6 +18,8 @@ class Reloads:
     """`unload` ends the process of a model, for the reason it is given."""
 
     def __init__(self, leases: Leases, unload: Callable[[Model, str, float], None]) -> None:
+        # Models that are to be loaded without being asked for, as configured now.
+        self.preload: frozenset[str] = frozenset()
         self._leases = leases
         self._unload = unload
 
@@ -31,7 +34,7 @@ class Reloads:
         model.change = Change(to, frozenset(model.leases))
         return True
 
-    def settle(self, models: dict[str, Model], now: float) -> None:
+    def settle(self, models: dict[str, Model], now: float, *, is_draining: bool) -> None:
         """After each event: whatever has become possible."""
         for model in [model for model in models.values() if model.change is not None]:
             assert model.change is not None
@@ -39,11 +42,22 @@ class Reloads:
                 case Step.ADOPT:
                     self._adopt(models, model, model.change.to, now)
                 case Step.UNLOAD:
+                    is_wanted = self._is_wanted(model, model.change.to)
                     self._unload(model, "its configuration has changed", now)
+                    if is_wanted and not is_draining:
+                        model.wish_for("order", None, now)
                 case Step.CLOSE:
                     model.change.is_closed = True
                 case Step.WAIT | Step.SERVE:
                     pass
+
+    def _is_wanted(self, model: Model, to: LoadSpec | KronkError) -> bool:
+        """Whether it is to be loaded again, though nobody waits for it."""
+        if isinstance(to, KronkError):
+            return False
+        is_pinned = to.residency.pinned if model.pin_order is None else model.pin_order
+        # Somebody wanted what is not loaded yet, and may still.
+        return is_pinned or model.id in self.preload or model.state is State.LOADING
 
     def _adopt(
         self, models: dict[str, Model], model: Model, to: LoadSpec | KronkError, now: float

@@ -14,7 +14,8 @@ import structlog
 from kronk.shared.errors import Internal, KronkError, ModelFailed
 from kronk.shared.wire.loading import LoadSpec
 
-from .configuration import Configuration, Found
+from .configuration import Configuration
+from .reload import Found
 
 log = structlog.get_logger()
 

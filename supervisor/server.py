@@ -88,10 +88,13 @@ class Supervisor:
         memory: Memory,
         service_manager: Mapping[str, str],
         commands: Commands | None = None,
+        *,
+        listeners_passed: bool = False,
     ) -> None:
         self._settings = settings
         self._base = BasePath(settings.base_path)
         self._listeners = listeners
+        self._listeners_passed = listeners_passed
         self._sink = sink
         self._configuration = configuration
         self._memory = memory
@@ -281,7 +284,12 @@ class Supervisor:
         if not is_gateway:
             return birth
         handles = tuple(listener.fileno() for listener in self._listeners)
-        birth = replace(birth, data=self._data_address, listen_fds=handles)
+        birth = replace(
+            birth,
+            data=self._data_address,
+            listen_fds=handles,
+            listen_shared=self._listeners_passed,
+        )
         if self._hosts is None:
             return birth
         return replace(birth, far_data=self._known.now().data, far_secret=self._far_secret)

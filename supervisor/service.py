@@ -25,10 +25,10 @@ class Service:
             self._feed(now)
 
     def tell(self, situation: Situation) -> None:
-        """Say what has changed."""
-        if said := lines(self._told, situation, monotonic_usec()):
-            self._notifier.say(*said)
-        self._told = situation
+        """Say what has changed. What could not be said is still to be said with the next tick."""
+        said = lines(self._told, situation, monotonic_usec())
+        if not said or self._notifier.say(*said):
+            self._told = situation
 
     def gateway_beat(self, now: float) -> None:
         """The gateway's loop has said so itself, through the control plane and our own loop."""
@@ -39,6 +39,5 @@ class Service:
         self._notifier.close()
 
     def _feed(self, now: float) -> None:
-        if self._watchdog.is_due(now):
-            self._notifier.say("WATCHDOG=1")
+        if self._watchdog.is_due(now) and self._notifier.say("WATCHDOG=1"):
             self._watchdog.fed(now)

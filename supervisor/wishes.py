@@ -32,6 +32,10 @@ class Wishes:
 
     # From outside.
 
+    def preload(self, names: Iterable[str]) -> None:
+        """Load these too, after those that are waiting to be."""
+        self._preload.extend(names)
+
     def order(self, order: Manage, *, is_draining: bool) -> None:
         """Load it, once its name is looked up."""
         if is_draining:

@@ -91,6 +91,32 @@ def test_workers_survive_the_gateway_and_serve_again(server: Server) -> None:
     assert "SIGKILL" in death["cause"]
 
 
+def test_fifty_streams_break_off_and_their_workers_never_notice(
+    start_server: Any, slow: Path
+) -> None:
+    # Eight of each model write, the others wait in their workers.
+    config = dict.fromkeys(MODELS, SMALL | {"context_window": 8192, "queue_depth": 4})
+    server: Server = start_server({f"{m}.gguf": slow for m in MODELS}, config, "--cache-ttl=0")
+    serves(server, *MODELS)
+    before = workers(server)
+    with ExitStack() as streams:
+        running = [
+            streams.enter_context(server.stream(MODELS[n % 2], f"from {n}", max_tokens=4000))
+            for n in range(50)
+        ]
+        for model in MODELS:
+            server.wait_for_row(model, active_streams=25, slots_busy=8)
+        kill_gateway(server)
+        for stream in running:
+            stream.wait_for_end()
+            assert (stream.is_done, stream.finish_reason, stream.error) == (False, None, None)
+    serves(server, *MODELS)
+    for model in MODELS:
+        server.wait_for_row(model, active_streams=0, slots_busy=0, queued=0)
+    assert workers(server) == before
+    assert [row["restarts"] for row in server.status()["data"]] == [0, 0]
+
+
 def test_connections_that_come_while_no_gateway_runs_are_served_by_the_next(
     server: Server,
 ) -> None:

@@ -7,8 +7,8 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 
 from harness import proc
 from harness.counting_model import counted
-from harness.server import SMALL, Server, install, kronk, launch, wait_until_ready
+from harness.server import KRONK, SMALL, Server, install, kronk, launch, wait_until_ready
 from harness.waiting import PATIENCE, wait_until
 
 CONFIG = {"Slow": SMALL | {"context_window": 8192}}
@@ -27,32 +27,39 @@ WATCHDOG_USEC = 2_000_000
 HANGS_AFTER = 3
 
 
-@dataclass
 class Manager:
     """The socket that a server is told to report to, and what it said, in order."""
 
-    socket: socket.socket
-    heard: list[str] = field(default_factory=list)
+    def __init__(self, path: Path) -> None:
+        self.heard: list[str] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        # At once, as a real one: the queue of such a socket is short.
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
 
-    def listen(self) -> list[str]:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                self.heard += self.socket.recv(65536).decode().split("\n")
-        return self.heard
+    def _listen(self) -> None:
+        while (said := self._socket.recv(65536)) != b"":
+            self.heard += said.decode().split("\n")
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", self._socket.getsockname())
+        self._thread.join()
+        self._socket.close()
 
     def wait_for(self, line: str) -> None:
         """Until it is told this, if it was not since `forget`."""
-        wait_until(lambda: line in self.listen(), lambda: f"{line}; it was told {self.heard}")
+        wait_until(lambda: line in self.heard, lambda: f"{line}; it was told {self.heard}")
 
     def forget(self) -> None:
-        self.listen()
         self.heard.clear()
 
     @property
     def phases(self) -> list[str]:
         """The changes of phase that it was told, in order."""
         words = ("READY=1", "RELOADING=1", "STOPPING=1")
-        return [line for line in self.listen() if line in words]
+        return [line for line in self.heard if line in words]
 
 
 @pytest.fixture
@@ -61,9 +68,13 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Manager
     address = tmp_path / "notify"
     monkeypatch.setenv("NOTIFY_SOCKET", str(address))
     monkeypatch.setenv("WATCHDOG_USEC", str(WATCHDOG_USEC))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as made:
-        made.bind(str(address))
-        yield Manager(made)
+    with contextlib.closing(Manager(address)) as made:
+        yield made
+
+
+def signalled(pid: int, state: str) -> None:
+    """Wait until the process is in this state."""
+    wait_until(lambda: (found := proc.find(pid)) is not None and found.state == state, state)
 
 
 def variables(pid: int) -> set[str]:
@@ -120,12 +131,12 @@ def test_a_gateway_that_hangs_keeps_the_watchdog_hungry_until_it_is_replaced(
     gateway = server.role_pid("gateway")
     assert gateway is not None
     server.kill(gateway, signal.SIGSTOP)
-    wait_until(lambda: (found := proc.find(gateway)) is not None and found.state == "T", "the stop")
+    signalled(gateway, "T")
     # What it had said before.
     manager.forget()
     wait_until(lambda: proc.is_gone(gateway), "its end")
     # At most the last beat of before; the supervisor lived, and fed nothing for all that time.
-    assert manager.listen().count("WATCHDOG=1") <= 1
+    assert manager.heard.count("WATCHDOG=1") <= 1
     manager.forget()
     manager.wait_for("WATCHDOG=1")
     assert server.text("A", "from 7", max_tokens=3) == counted(7, 3)
@@ -141,14 +152,12 @@ def test_a_supervisor_that_hangs_feeds_nothing(
         stream.wait_for_pieces(1)
         manager.wait_for("WATCHDOG=1")
         server.kill(server.pid, signal.SIGSTOP)
-        wait_until(
-            lambda: (found := proc.find(server.pid)) is not None and found.state == "T", "the stop"
-        )
+        signalled(server.pid, "T")
         manager.forget()
         # The gateway beats all the while, to nobody.
         stream.wait_for_end()
         assert stream.is_done
-        assert manager.listen() == []
+        assert manager.heard == []
         server.kill(server.pid, signal.SIGCONT)
         manager.wait_for("WATCHDOG=1")
 
@@ -204,6 +213,7 @@ def test_a_passed_socket_outlives_the_server_and_its_connections_wait_for_the_ne
     install(base, {"A.gguf": counting})
     path = tmp_path / "api.sock"
     with (
+        contextlib.ExitStack() as streams,
         socket.create_server(("127.0.0.1", 0), backlog=64) as tcp,
         socket.socket(socket.AF_UNIX) as unix,
     ):
@@ -217,13 +227,22 @@ def test_a_passed_socket_outlives_the_server_and_its_connections_wait_for_the_ne
             with httpx.Client(transport=transport, base_url="http://kronk") as client:
                 assert client.get("/v1/readiness", timeout=PATIENCE).status_code == 200
             assert first.ps() == []
-            assert first.stop() == 0
+            with first.stream("A", "from 7", max_tokens=900) as stream:
+                stream.wait_for_pieces(1)
+                first.kill(first.pid, signal.SIGTERM)
+                wait_until(lambda: first.events("draining"), "the drain")
+                # A request that comes now is not refused: it waits for the next server.
+                late = streams.enter_context(first.stream("A", "from 300", max_tokens=5))
+                stream.wait_for_end()
+                assert stream.is_done
+            assert first.process.wait(PATIENCE) == 0
             first.prove_gone()
-            with httpx.Client(timeout=PATIENCE) as client, pytest.raises(httpx.ReadTimeout):
-                # Nobody refuses it.
-                client.get(f"{first.url}/v1/liveness", timeout=0.5)
+            assert late.status is None
             second = started_with(base, tcp, unix)
             try:
+                late.wait_for_end()
+                assert late.text == counted(300, 5)
+                assert late.is_done
                 assert second.text("A", "from 7", max_tokens=3) == counted(7, 3)
                 assert second.stop() == 0
                 second.prove_gone()
@@ -265,3 +284,45 @@ def test_a_passed_socket_of_the_wrong_kind_is_refused(tmp_path: Path) -> None:
             assert "'kronk.socket' that was passed" in server.output.read_text()
         finally:
             server.clean_up()
+
+
+# The unit.
+
+
+def test_the_command_writes_a_unit_once_and_says_what_to_do_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "systemd" / "user" / "kronk.service"
+    install_it = ("server", "install-service", "--user", f"--base-path={tmp_path}")
+    shown = kronk(*install_it, "--dry-run", "--cache-ttl=7m")
+    assert shown.returncode == 0, shown.stderr
+    assert f"ExecStart={KRONK} server start --base-path={tmp_path} --cache-ttl=7m" in shown.stdout
+    assert not path.exists()
+    done = kronk(*install_it, "--cache-ttl=7m")
+    assert f"wrote {path}" in done.stdout
+    assert "systemctl --user enable --now kronk" in done.stdout
+    assert path.read_text() in shown.stdout
+    path.write_text(path.read_text() + "# mine\n")
+    refused = kronk(*install_it)
+    assert refused.returncode == 1
+    assert "--force" in refused.stderr
+
+
+def test_a_stop_says_how_many_answers_it_waits_for(start_server: Any, slow: Path) -> None:
+    server: Server = start_server({"Slow.gguf": slow}, CONFIG)
+    with contextlib.ExitStack() as streams:
+        running = [
+            streams.enter_context(server.stream("Slow", f"from {n}", max_tokens=300))
+            for n in range(2)
+        ]
+        for stream in running:
+            stream.wait_for_pieces(1)
+        done = kronk("server", "stop", f"--base-path={server.base}")
+        assert done.returncode == 0
+        assert "waiting for 2 running answers" in done.stderr
+        assert "Kronk stopped after" in done.stdout
+        for stream in running:
+            stream.wait_for_end()
+            assert stream.is_done
+    assert server.process.wait(PATIENCE) == 0

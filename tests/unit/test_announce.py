@@ -85,7 +85,8 @@ class Manager:
     def __init__(self, folder: Path, limit: float | None) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.socket.bind(str(folder / "notify"))
-        self.service = Service(Notifier(str(folder / "notify")), Watchdog(limit))
+        self.teller = Notifier(str(folder / "notify"))
+        self.service = Service(self.teller, Watchdog(limit))
 
     def heard(self) -> list[str]:
         said = []
@@ -94,6 +95,10 @@ class Manager:
                 said += self.socket.recv(4096).decode().split("\n")
             except BlockingIOError:
                 return said
+
+    def stuff(self) -> bool:
+        """Fill its queue; false once that is full."""
+        return self.teller.say("STATUS=")
 
     def fed_at(self, situation: Situation, *, beats: bool) -> list[int]:
         """The seconds of a minute in which it is fed."""
@@ -138,6 +143,19 @@ def test_a_gateway_that_was_slow_and_beats_again_feeds_at_once(tmp_path: Path) -
         assert manager.fed_at(RUNNING, beats=False) == []
         manager.service.gateway_beat(60.0)
         assert manager.heard() == ["WATCHDOG=1"]
+
+
+def test_what_a_full_queue_did_not_take_is_said_again(tmp_path: Path) -> None:
+    with Manager(tmp_path, None) as manager:
+        manager.service.tick(0.0, STARTING)
+        while manager.stuff():
+            pass
+        manager.service.tick(1.0, RUNNING)
+        assert "READY=1" not in manager.heard()
+        manager.service.tick(2.0, RUNNING)
+        assert "READY=1" in manager.heard()
+        manager.service.tick(3.0, RUNNING)
+        assert "READY=1" not in manager.heard()
 
 
 def test_without_a_watchdog_nobody_feeds(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ import pytest
 from kronk.shared.errors import InvalidArgument, KronkError, NotFound, ServerError
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
-from kronk.shared.wire.loading import Fitted, LoadSpec
+from kronk.shared.wire.loading import Fitted, LoadSpec, ResidencySpec
 from kronk.supervisor.actions import Action, Grant, Refuse, Resolve, SendLoad, StopWorker
 from kronk.supervisor.cause import Exit
 from kronk.supervisor.configuration import Configuration, Models
 from kronk.supervisor.fleet import Fleet, Policy
 from kronk.supervisor.leases import Claim
 from kronk.supervisor.lifecycle import State
-from kronk.supervisor.reload import Step, is_same_load, next_step
+from kronk.supervisor.reload import Found, Step, is_same_load, next_step
 
 T = TypeVar("T")
 
@@ -80,6 +80,7 @@ class House:
     def __init__(self) -> None:
         self.done: list[Action] = []
         self.specs: dict[str, LoadSpec] = {}
+        self.preload: frozenset[str] = frozenset()
         self.fleet = Fleet(Policy(3, 300.0, False), itertools.count(1).__next__)
         self.lease = itertools.count(1)
 
@@ -123,8 +124,9 @@ class House:
         for name, found in specs.items():
             if not isinstance(found, LoadSpec):
                 del self.specs[name]
-        everything = {model: self.specs.get(model, GONE) for model in self.fleet.known}
-        changed, actions = self.fleet.reconfigured(0.0, everything)
+        everything: Any = {model: self.specs.get(model, GONE) for model in self.fleet.known}
+        found = Found(frozenset(specs), everything, self.preload)
+        changed, actions = self.fleet.reconfigured(0.0, found)
         self.done += actions
         return frozenset(changed)
 
@@ -301,6 +303,75 @@ def test_a_name_may_mean_another_model_after_a_reload() -> None:
     house.reload(best=spec("b"))
     house.back(house.ask("best"))
     assert house.state("b") == "loading"
+
+
+def pinned(model: str, window: int = 1024) -> LoadSpec:
+    return replace(spec(model, window), residency=ResidencySpec(pinned=True))
+
+
+@pytest.mark.parametrize(
+    ("new", "preload", "loaded"),
+    [
+        (spec("a", 2048), frozenset(), "absent"),
+        (pinned("a", 2048), frozenset(), "loading"),
+        (spec("a", 2048), frozenset({"a"}), "loading"),
+    ],
+)
+def test_what_is_to_stay_or_to_be_there_from_the_start_is_loaded_again_at_once(
+    new: LoadSpec, preload: frozenset[str], loaded: str
+) -> None:
+    house = House()
+    old = house.load("a")
+    running = house.ask("a")
+    house.preload = preload
+    house.reload(a=new)
+    house.back(running)
+    house.exit(old)
+    assert house.state("a") == loaded
+    if loaded == "loading":
+        again = house.ready("a")
+        assert house.all(SendLoad)[-1] == SendLoad(again, new)
+
+
+def test_how_long_a_model_stays_is_changed_without_a_new_load() -> None:
+    house = House()
+    old = house.load("a")
+    assert house.reload(a=pinned("a")) == frozenset()
+    (row,) = house.fleet.status(0.0, {})
+    assert (row.generation, row.pinned) == (old, True)
+    assert house.stopped() == []
+
+
+def test_a_model_that_is_to_be_preloaded_from_now_on_is_loaded() -> None:
+    house = House()
+    house.specs["b"] = spec("b")
+    house.preload = frozenset({"b"})
+    house.reload(b=spec("b"))
+    assert house.all(Resolve)[-1] == Resolve("b")
+    house.do("resolved", "b", spec("b"))
+    assert house.state("b") == "loading"
+
+
+def test_a_load_that_nobody_waits_for_any_more_goes_on_with_the_new_configuration() -> None:
+    house = House()
+    house.specs["a"] = spec("a")
+    house.back(house.ask("a"))
+    old = house.generation("a")
+    house.do("hello", old)
+    house.reload(a=spec("a", 2048))
+    house.exit(old)
+    assert house.state("a") == "loading"
+
+
+def test_a_server_that_stops_serves_who_waits_and_loads_nothing_for_its_own_sake() -> None:
+    house = House()
+    old = house.load("a")
+    running = house.ask("a")
+    house.reload(a=pinned("a", 2048))
+    house.do("drain")
+    house.back(running)
+    house.exit(old)
+    assert house.state("a") == "absent"
 
 
 # The file.
