@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,16 @@ import pytest
 
 from harness import proc
 from harness.counting_model import counted
-from harness.server import KRONK, SMALL, Server, install, kronk, launch, wait_until_ready
+from harness.server import (
+    KRONK,
+    SMALL,
+    Server,
+    free_port,
+    install,
+    kronk,
+    launch,
+    wait_until_ready,
+)
 from harness.waiting import PATIENCE, wait_until
 
 CONFIG = {"Slow": SMALL | {"context_window": 8192}}
@@ -326,3 +336,54 @@ def test_a_stop_says_how_many_answers_it_waits_for(start_server: Any, slow: Path
             stream.wait_for_end()
             assert stream.is_done
     assert server.process.wait(PATIENCE) == 0
+
+
+# Process 1, as in a container.
+
+NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+
+def may_make_a_namespace() -> bool:
+    try:
+        return (
+            subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+        )
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not may_make_a_namespace(), reason="no process namespaces for this user")
+def test_as_process_1_it_reaps_what_is_left_to_it_and_stops_in_order(
+    tmp_path: Path, counting: Path
+) -> None:
+    install(tmp_path, {"A.gguf": counting})
+    server = launch(tmp_path, free_port(), through=NAMESPACE)
+    try:
+        wait_until_ready(server)
+        (supervisor,) = proc.children(server.pid)
+        assert server.text("A", "from 7", max_tokens=3) == counted(7, 3)
+        # Its parent ends at once.
+        enter = [
+            "nsenter",
+            f"--target={supervisor.pid}",
+            "--pid",
+            "sh",
+            "-c",
+            "sleep 1000 & exit 0",
+        ]
+        mark = str(tmp_path)
+        subprocess.run(enter, env={**os.environ, "STRAY": mark}, check=True, timeout=PATIENCE)
+
+        def stray() -> proc.Process | None:
+            found = [one for one in proc.marked("STRAY", mark) if one.name == "sleep"]
+            return next((one for one in found if one.parent == supervisor.pid), None)
+
+        left = wait_until(stray, "an orphan")
+        os.kill(left.pid, signal.SIGKILL)
+        wait_until(lambda: proc.find(left.pid) is None, "the reap of it")
+        assert server.text("A", "from 7", max_tokens=3) == counted(7, 3)
+        os.kill(supervisor.pid, signal.SIGTERM)
+        assert server.process.wait(PATIENCE) == 0
+        server.prove_gone()
+    finally:
+        server.clean_up()
