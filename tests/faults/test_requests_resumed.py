@@ -44,8 +44,8 @@ def test_streams_go_on_when_their_process_dies_in_the_middle(lab: Server, word: 
     with after_fault(
         lab, f"resumed: {word}", "mid-stream", models=(model,), refused=False
     ) as fault:
-        others = fault.streams(model, 3, "pace 5", tokens=300)
-        plain = fault.whole(model, "pace 5", tokens=300)
+        others = fault.streams(model, 3, "pace 5", tokens=1000)
+        plain = fault.whole(model, "pace 5", tokens=1000)
         lab.wait_for_row(model, active_streams=4)
         culprit = fault.stream(model, f"{word} once at 50", tokens=100)
         assert {asked.end() for asked in (*others, plain, culprit)} == {"done"}
@@ -86,7 +86,7 @@ def test_a_process_that_dies_again_while_it_loads_is_outlived(lab: Server) -> No
     with after_fault(
         lab, "resumed: SIGKILL", "mid-stream and in a load", models=(model,), refused=False
     ) as fault:
-        stream = fault.stream(model, "pace 5", tokens=100)
+        stream = fault.stream(model, "pace 5", tokens=1500)
         stream.wait_for_pieces(20)
         lab.kill(fault.pid(model))
         lab.kill(lab.wait_for_row(model, state="loading")["pid"])
@@ -98,7 +98,7 @@ def test_a_process_that_dies_again_while_it_loads_is_outlived(lab: Server) -> No
 
 def test_a_client_that_leaves_while_its_answer_has_no_process_leaves_nothing(lab: Server) -> None:
     with after_fault(lab, "resumed: hang-up", "during recovery", models=("Slowly-Left",)) as fault:
-        leaving, staying = fault.streams("Slowly-Left", 2, "pace 5", tokens=300)
+        leaving, staying = fault.streams("Slowly-Left", 2, "pace 5", tokens=1500)
         lab.kill(fault.pid("Slowly-Left"))
         lab.wait_for_row("Slowly-Left", state="loading")
         leaving.leave()
@@ -118,8 +118,8 @@ def test_while_an_answer_waits_for_its_next_process_its_client_is_kept(lab: Serv
 
 def test_a_poison_prompt_is_found_out_and_costs_nobody_else(lab: Server) -> None:
     with after_fault(lab, "resumed: poison prompt", "beside four", models=("Poisoned",)) as fault:
-        others = fault.streams("Poisoned", 3, "pace 5", tokens=400)
-        plain = fault.whole("Poisoned", "pace 5", tokens=400)
+        others = fault.streams("Poisoned", 3, "pace 5", tokens=500)
+        plain = fault.whole("Poisoned", "pace 5", tokens=500)
         lab.wait_for_row("Poisoned", active_streams=4)
         begun = time.monotonic()
         poison = fault.stream("Poisoned", "segv at 2", tokens=50)
@@ -144,7 +144,7 @@ def test_a_poison_prompt_is_found_out_and_costs_nobody_else(lab: Server) -> None
         reset = lab.http().post("/v1/kronk/models/Poisoned/reset")
         assert reset.status_code == 200, reset.text
         assert lab.chat("Poisoned", f"from {poison.start}", max_tokens=1).status_code == 200
-        assert "422" not in str(lab.chat("Poisoned", prompt, max_tokens=1).status_code)
+        assert lab.chat("Poisoned", prompt, max_tokens=1).status_code == 200
     assert len(lab.events("prompt quarantined", model="Poisoned")) == 1
     assert lab.events("model failed", model="Poisoned") == []
 

@@ -7,6 +7,7 @@ import math
 import random
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -16,6 +17,7 @@ from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.status import ModelStatus
+from kronk.shared.wire.to_supervisor import LeaseRequest
 from kronk.shared.wire.values import Priority, Purpose
 from kronk.supervisor.actions import (
     AbortWorker,
@@ -32,6 +34,7 @@ from kronk.supervisor.actions import (
     TellWorkerLost,
 )
 from kronk.supervisor.cause import Exit
+from kronk.supervisor.events import apply
 from kronk.supervisor.fleet import Fleet, Policy
 from kronk.supervisor.health import FROZEN_AFTER, STUCK_AFTER, limits
 from kronk.supervisor.leases import Claim
@@ -1302,3 +1305,21 @@ def test_any_sequence_of_events_keeps_the_books_right_and_serves_everybody(seed:
     storm.calm_down()
     storm.check()
     assert storm.open == set()
+
+
+def test_the_gateways_word_for_it_reaches_the_model() -> None:
+    house = House()
+    first = house.ask("a")
+    generation = house.make_ready("a")
+    child: Any = SimpleNamespace(generation=1)
+    for lease, alone in ((101, True), (102, False)):
+        request = LeaseRequest(lease, "a", alone=alone)
+        house.done += apply(house.fleet, house.now, child, request)
+    assert house.granted() == [first]
+    house.do("lease_returned", first)
+    assert house.granted() == [first, 101]
+    # Its process dies of it: it may be asked for again, and the other has its turn.
+    house.do("exited", generation, Exit(-11))
+    house.sleep(2)
+    house.make_ready("a")
+    assert house.granted() == [first, 101, 102]
