@@ -151,6 +151,8 @@ class Run:
         self._mailbox.append(outcome)
         if self._told is not None:
             self._told.recent.append(outcome)
+            # Vectors are large, and not kept.
+            self._told.fold()
         self._bell.ring()
         return True
 
