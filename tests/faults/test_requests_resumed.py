@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import httpx
 import pytest
 
 from harness.counting_model import counted
@@ -141,7 +142,7 @@ def test_a_poison_prompt_is_found_out_and_costs_nobody_else(lab: Server) -> None
         assert {asked.end() for asked in (*others, plain)} == {"done"}
         assert len(lab.events("load started", model="Poisoned")) == loads
         # Until somebody says that it is repaired.
-        reset = lab.http().post("/v1/kronk/models/Poisoned/reset")
+        reset = httpx.post(f"{lab.url}/v1/kronk/models/Poisoned/reset", timeout=PATIENCE)
         assert reset.status_code == 200, reset.text
         assert lab.chat("Poisoned", f"from {poison.start}", max_tokens=1).status_code == 200
         assert lab.chat("Poisoned", prompt, max_tokens=1).status_code == 200
