@@ -307,13 +307,6 @@ class Fleet:
                 self._orders.reset(order, model, now)
         return self._settle(now)
 
-    def reset(self, now: float, name: str) -> list[Action]:
-        """The cause of a model's failures was repaired: forget them and try when next wanted."""
-        model = self._models.get(self._leases.id_of(name))
-        if model is not None:
-            model.forgive(now)
-        return self._settle(now)
-
     def reconfigured(self, now: float, found: Found) -> tuple[frozenset[str], list[Action]]:
         """The configuration is another now: what it makes of each known model. Returns the ids of
         those that change."""

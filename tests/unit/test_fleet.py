@@ -17,7 +17,7 @@ from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.status import ModelStatus
-from kronk.shared.wire.to_supervisor import LeaseRequest
+from kronk.shared.wire.to_supervisor import LeaseRequest, Manage
 from kronk.shared.wire.values import Priority, Purpose
 from kronk.supervisor.actions import (
     AbortWorker,
@@ -986,7 +986,7 @@ def test_a_reset_lets_a_failed_model_start_at_once_with_a_clean_slate() -> None:
         house.do("exited", house.worker_of("a"), Exit(1))
         house.sleep(delay)
     assert house.state("a") == "failed"
-    house.do("reset", "a")
+    house.do("manage", Manage(1, "reset", "a"))
     assert house.state("a") == "absent"
     waits = house.ask("a")
     house.do("exited", house.worker_of("a"), Exit(1))

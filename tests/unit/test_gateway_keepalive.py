@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     Granted,
     Refused,
+    Waiting,
     WorkerLost,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest
@@ -280,4 +282,71 @@ def test_comments_come_while_a_conversation_is_made_to_fit(house: House) -> None
         rest = "".join(parts)
     assert "it does not load" in rest
     assert "response.completed" not in rest
+    assert house.settled()
+
+
+# What a stream that waits for its model is told.
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+STREAMING: dict[str, dict[str, Any]] = BODIES | {
+    "/v1/responses": {"model": "tiny", "input": "hi", "store": False},
+    "/v1/messages": {"model": "tiny", "messages": MESSAGES, "max_tokens": 9},
+}
+
+
+@pytest.mark.parametrize("path", STREAMING)
+def test_the_comments_of_a_stream_say_how_its_model_is_doing(house: House, path: str) -> None:
+    house.grant = never
+    body = STREAMING[path] | {"stream": True}
+    with (
+        httpx.Client(base_url=house.url, timeout=20) as http,
+        http.stream("POST", path, json=body) as answer,
+    ):
+        (ask,) = house.wait_for(LeaseRequest)
+        text, parts = "", answer.iter_text()
+        for seen, words in (
+            (Waiting((7, ask.lease), "loading", "weights", 0.45), "weights 45 %, 2nd"),
+            (Waiting((ask.lease,), "loading", "context", 0.0, 2.0), "context, 2 s left, 1st"),
+        ):
+            house.control(seen)
+            comment = f": model loading, {words} in the queue\n"
+            while comment not in text:
+                text += next(parts)
+        house.control(Granted(ask.lease, WORKER))
+        text += "".join(parts)
+    # The comments are lines of their own, and what is left of the stream is what it was.
+    events = [line for line in text.splitlines() if line and not line.startswith(":")]
+    assert all(line.startswith(("data: ", "event: ")) for line in events)
+    assert '"error":{' not in text
+    assert house.settled()
+
+
+def test_once_it_is_granted_the_comments_say_no_more_of_a_queue(house: House) -> None:
+    house.grant = never
+    house.script = hang_after()
+    with Listener(house, "/v1/completions") as listener:
+        (ask,) = house.wait_for(LeaseRequest)
+        house.control(Waiting((ask.lease,), "ready"))
+        house.control(Granted(ask.lease, WORKER))
+        (submit,) = house.wait_for(Submit)
+        listener.hear(2)
+        assert listener.text.endswith("\n\n: keep-alive\n\n") or listener.text == COMMENT * 2
+        house.data(*done(submit.request))
+        listener.rest()
+    assert house.settled()
+
+
+def test_lines_of_json_have_no_comments(house: House) -> None:
+    house.grant = never
+    body = {"model": "tiny", "messages": MESSAGES}
+    with Listener(house, "/v1/completions") as beside, ThreadPoolExecutor() as pool:
+        asked = pool.submit(httpx.post, f"{house.url}/api/chat", json=body, timeout=20)
+        leases = tuple(ask.lease for ask in house.wait_for(LeaseRequest, 2))
+        house.control(Waiting(leases, "loading"))
+        beside.hear(3)
+        for lease in leases:
+            house.control(Granted(lease, WORKER))
+        lines = [json.loads(line) for line in asked.result().text.splitlines()]
+        beside.rest()
+    assert lines[-1]["done"] is True
     assert house.settled()
