@@ -11,7 +11,7 @@ from . import eviction, ledger, refusals
 from .actions import Outbox
 from .leases import Leases
 from .ledger import Blocked, Bytes, Evict, Fits, Holder, Infeasible, Room, Wait
-from .lifecycle import State
+from .lifecycle import Event, State
 from .loads import Loads
 from .model import REJECTION_LASTS, Model
 from .needs import Needs
@@ -114,6 +114,9 @@ class Admission:
         # Whoever asked for the load hears it too, and the file is not looked at each time.
         model.refuse_until(now + REJECTION_LASTS, error)
         self._leases.refuse_waiting(model, error)
+        if model.recovers:
+            # It would be refused again and again, and nobody waits for it.
+            model.enter(Event.CALMED, now)
 
     def _admit_far(self, models: Collection[Model], wanted: list[Model], now: float) -> list[Model]:
         """Start the loads that worker hosts take; returns those that are for this machine."""

@@ -40,11 +40,15 @@ def infeasible(spec: LoadSpec, need: Need, room: Room, needs: Needs) -> Insuffic
 
 def blocked(model: str, need: Bytes, room: Room, by: Sequence[str]) -> Overloaded:
     """Pinned models are in the way."""
-    return Overloaded(
-        f"no room for {model}: {_wants(need, room)}, and models that are pinned have it:"
-        f" {', '.join(by)}",
-        retry_after=_TRY_AGAIN_IN,
-    )
+    if len(by) >= room.places:
+        why = (
+            f"the {room.places} models that may be loaded at a time are all pinned"
+            " (--models-in-cache)"
+        )
+    else:
+        why = f"{_wants(need, room)}, and models that are pinned have it"
+    words = f"no room for {model}: {why}: {', '.join(by)}"
+    return Overloaded(words, retry_after=_TRY_AGAIN_IN)
 
 
 def no_room(model: str, need: Bytes, room: Room, holders: Iterable[Holder]) -> str:

@@ -379,6 +379,24 @@ def test_a_pinned_model_that_is_unloaded_by_command_stays_away() -> None:
     assert house.row("pinned").pinned
 
 
+def test_a_pinned_model_that_finds_only_pinned_ones_in_its_place_is_refused_once() -> None:
+    house = House(models_in_cache=1)
+    house.load("pinned")
+    house.exit("pinned", -9)
+    house.manage("pin", "b")
+    house.load("b")
+    house.sleep(100)
+    assert (house.state("pinned"), house.state("b")) == ("absent", "ready")
+    warnings = [note.event for note in house.all(Note) if note.level == "warning"]
+    assert warnings == ["model not loaded"]
+    error = house.refusal(house.ask("pinned"))
+    assert error.code == "overloaded"
+    assert error.message == (
+        "no room for pinned: the 1 models that may be loaded at a time are all pinned"
+        " (--models-in-cache): b"
+    )
+
+
 def test_while_the_server_stops_nothing_recovers() -> None:
     house = House()
     house.load("pinned")
