@@ -89,10 +89,7 @@ _WIDE: tuple[tuple[str, bool, Callable[[dict[str, Any]], str]], ...] = (
     ("NOTES", True, lambda fitted: str(len(fitted["notes"]))),
 )
 # The same of what belongs to the last column, from the model's own line.
-_WIDE_EXIT: tuple[tuple[str, bool, str], ...] = (
-    ("RETRY IN", True, "retry_in"),
-    ("EXITED AGO", True, "last_exit_age"),
-)
+_WIDE_EXIT: tuple[tuple[str, bool, str], ...] = (("EXITED AGO", True, "last_exit_age"),)
 _STATE_COLOURS = {"ready": "green", "loading": "yellow", "draining": "yellow", "failed": "red"}
 _NONE = "-"
 _GAP = 2

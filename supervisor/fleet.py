@@ -35,6 +35,7 @@ from .placing import Places
 from .pool import STOP_GRACE, Pool
 from .reload import Found
 from .reloads import Reloads
+from .rows import is_worth_a_row, row
 from .verdict import Ending, ran_out_of_memory
 from .waiting import WaitingRoom
 from .wishes import Wishes
@@ -347,10 +348,10 @@ class Fleet:
         """The lines of `kronk ps`; `processes` is pid and resident bytes by generation."""
         rows = []
         for model in sorted(self._models.values(), key=lambda model: model.id):
-            if model.is_worth_a_row:
+            if is_worth_a_row(model):
                 process = processes.get(model.worker.generation) if model.worker else None
                 pid, rss = process or (None, None)
-                rows.append(model.row(now, pid, rss, self._load_left(model, now)))
+                rows.append(row(model, now, pid, rss, self._load_left(model, now)))
         return rows
 
     def resident(self, sizes: Mapping[int, int]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from itertools import takewhile
 from typing import Literal
 
 from kronk.shared.errors import KronkError
 from kronk.shared.wire.loading import LoadSpec
-from kronk.shared.wire.status import ModelStatus
 from kronk.shared.wire.values import Priority, Purpose
 
 from .estimates import ServiceTime
@@ -367,53 +365,6 @@ class Model:
             first = next(iter(self.waiting.values()))
             times.append(max(first, self.room_since) + ROOM_PATIENCE)
         return min((time for time in times if time is not None), default=None)
-
-    @property
-    def is_worth_a_row(self) -> bool:
-        """Absent models are shown only while wanted, or when their last process ended badly."""
-        if self.state is not State.ABSENT or self.queued or self.wish is not None:
-            return True
-        return self.last_exit is not None
-
-    def row(
-        self, now: float, pid: int | None, rss: int | None, eta: float | None = None
-    ) -> ModelStatus:
-        """Its line of `kronk ps`; `eta` are the seconds that its load has left."""
-        worker = self.worker
-        fitted = worker.fitted if worker else None
-        stats = worker.stats if worker else None
-        expires = expiry(self.as_resident()) if self.state is State.READY else None
-        idle = self.state is State.READY and not self.leases and not self.queued
-        progress = worker.progress if worker and self.state is State.LOADING else None
-        return ModelStatus(
-            model=self.id,
-            pid=pid,
-            state=self.state.value,
-            generation=worker.generation if worker else None,
-            rss_bytes=rss,
-            n_ctx=fitted.n_ctx if fitted else None,
-            slots_busy=stats.slots_busy if stats else 0,
-            slots_total=fitted.slots if fitted else 0,
-            queued=(stats.queued if stats else 0) + self.queued,
-            active_streams=len(self.leases),
-            tokens_per_second=stats.tokens_per_second if stats else 0.0,
-            idle_seconds=now - self.last_used if idle else None,
-            expires_in=max(expires - now, 0.0) if expires is not None else None,
-            restarts=self.restarts,
-            last_exit=self.last_exit,
-            fitted=fitted,
-            ttl=None if math.isinf(self.ttl) else self.ttl,
-            host=None if self.is_near or worker is None else worker.place,
-            pinned=self.is_pinned,
-            phase=progress.phase if progress else None,
-            fraction=progress.fraction if progress and progress.phase else None,
-            eta=eta,
-            retry_in=self.retry_in(now),
-            predicted_bytes=sum(self.promised.values()) if self.is_resident else None,
-            measured_bytes=worker.taken_bytes if worker else None,
-            state_seconds=now - self.since,
-            last_exit_age=now - self.last_exit_at if self.last_exit_at is not None else None,
-        )
 
     def retry_in(self, now: float) -> float | None:
         """Seconds until it may be tried again after a crash."""
