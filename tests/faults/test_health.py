@@ -291,7 +291,7 @@ def test_a_model_that_keeps_crashing_is_held_back_until_it_is_reset(clinic: Serv
         assert len(clinic.events("load started", model=model)) == 5
         assert [end.outcome for end in history(clinic, model)] == ["crashed"] * 5
         wide = kronk("ps", "--wide", f"--base-path={clinic.base}", mark=clinic.mark)
-        assert "RETRY IN" in wide.stdout
+        assert "EXITED AGO" in wide.stdout
         reset = kronk("model", "reset", model, f"--base-path={clinic.base}", mark=clinic.mark)
         assert reset.returncode == 0, reset.stderr
         assert fault.whole(model, tokens=5).end() == "refused"

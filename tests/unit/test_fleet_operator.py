@@ -38,6 +38,7 @@ from kronk.supervisor.fleet import Fleet, Policy
 from kronk.supervisor.leases import Claim
 from kronk.supervisor.load_times import LoadTime, LoadTimes, parse
 from kronk.supervisor.model import MOST_WAITING, ROOM_PATIENCE
+from kronk.supervisor.reload import Found
 
 T = TypeVar("T")
 
@@ -53,6 +54,10 @@ CONFIGS = {
 
 def spec(model: str) -> LoadSpec:
     return load_spec(model, Path(f"/models/{model}.gguf"), CONFIGS.get(model, ModelConfig()))
+
+
+def found(changed: LoadSpec) -> Found:
+    return Found(frozenset({changed.model}), {changed.model: changed}, frozenset())
 
 
 class House:
@@ -448,11 +453,11 @@ def test_a_changed_configuration_changes_the_ttl_of_a_loaded_model() -> None:
     house = House()
     house.load("brief")
     changed = replace(spec("brief"), residency=replace(spec("brief").residency, ttl=50.0))
-    house.fleet.reconfigured(house.now, {"brief": changed})
+    house.fleet.reconfigured(house.now, found(changed))
     assert (house.state("brief"), house.row("brief").expires_in) == ("ready", 50.0)
     # But not what a request said.
     house.give_back(house.ask("brief", 9.0))
-    house.fleet.reconfigured(house.now, {"brief": spec("brief")})
+    house.fleet.reconfigured(house.now, found(spec("brief")))
     assert house.row("brief").expires_in == 9.0
 
 
