@@ -1,7 +1,7 @@
 """The real supervisor and the real gateway over the scripted engine of this folder.
 
-Limits that are a minute long may be shorter here: `HARNESS_LIMITS` is JSON, a number for each name
-such as `health.FROZEN_AFTER`.
+`HARNESS_ENGINE=real` leaves the real workers in their place. Limits that are a minute long may be
+shorter here: `HARNESS_LIMITS` is JSON, a number for each name such as `restart.FIRST_DELAY`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ def set_limits(limits: dict[str, float]) -> None:
 
 if __name__ == "__main__":
     set_limits(json.loads(os.environ.get("HARNESS_LIMITS", "{}")))
+    is_real = os.environ.get("HARNESS_ENGINE") == "real"
     try:
-        main.serve(settings.from_environment(), Commands(worker=ENGINE))
+        main.serve(settings.from_environment(), Commands() if is_real else Commands(worker=ENGINE))
     except main.CannotStart as error:
         print(f"error: {error.message}", file=sys.stderr)
         sys.exit(error.code)

@@ -32,6 +32,11 @@ class AskedStream(Stream):
         self.has_left = True
         self.close()
 
+    def close_when_ended(self) -> None:
+        """For those that nobody waits for."""
+        self._thread.join()
+        self.close()
+
     def end(self) -> End:
         """How it ended, once it has; fails unless that was in exactly one way."""
         self.wait_for_end()

@@ -9,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -23,9 +24,10 @@ from .server import (
     environment,
     free_port,
     install,
-    running_server,
     wait_until_ready,
 )
+
+Engine = Literal["scripted", "real"]
 
 TESTS = Path(__file__).parents[1]
 # The model that is under load whatever happens to the others.
@@ -35,10 +37,14 @@ QUICK = {"restart.FIRST_DELAY": 0.1}
 
 
 def launch(
-    base: Path, port: int, flags: Mapping[str, str], limits: Mapping[str, float] | None = None
+    base: Path,
+    port: int,
+    flags: Mapping[str, str],
+    limits: Mapping[str, float],
+    engine: Engine = "scripted",
 ) -> Server:
-    """A supervisor and a gateway, real both, over scripted workers. `flags` are settings by name,
-    `limits` constants of the supervisor as `fakes.engine_supervisor` takes them."""
+    """A supervisor and a gateway, real both. `flags` are settings by name, `limits` constants of
+    the supervisor as `fakes.engine_supervisor` takes them."""
     own = {"base_path": str(base), "api_host": f"127.0.0.1:{port}", "cache_ttl": "0"}
     values = settings.resolve({**own, **flags}, {})
     mark = uuid.uuid4().hex
@@ -51,7 +57,11 @@ def launch(
             stderr=err,
             env=environment(mark)
             | settings.to_environment(values)
-            | {"PYTHONPATH": str(TESTS), "HARNESS_LIMITS": json.dumps(dict(limits or {}))},
+            | {
+                "PYTHONPATH": str(TESTS),
+                "HARNESS_LIMITS": json.dumps(dict(limits)),
+                "HARNESS_ENGINE": engine,
+            },
             cwd="/",
             start_new_session=True,
         )
@@ -65,20 +75,22 @@ def fault_house(
     config: Config | None = None,
     flags: Mapping[str, str] | None = None,
     limits: Mapping[str, float] | None = None,
+    engine: Engine = "scripted",
 ) -> Iterator[Server]:
     """A server over scripted workers with these models and the bystander; proved gone at the end.
 
-    Every model is a small GGUF of its own, for those parts that read files.
+    Every model is a small GGUF that counts, with real workers some 2 ms a number.
     """
     file = base / "counting.gguf"
     base.mkdir(parents=True, exist_ok=True)
-    counting_model.write(file)
+    counting_model.write(file, hidden=4096 if engine == "real" else 64)
     names = [f"{name}.gguf" for name in (*models, BYSTANDER)]
     # Another server may have been here before.
     install(base, {name: file for name in names if not (base / "models" / name).exists()})
     path = write_config(base, (*models, BYSTANDER), config or {})
     own = {"models_in_cache": "40", "model_config_file": str(path)}
-    server = launch(base, free_port(), {**own, **(flags or {})}, QUICK | dict(limits or {}))
+    all_limits = QUICK | dict(limits or {})
+    server = launch(base, free_port(), {**own, **(flags or {})}, all_limits, engine)
     RUNNING.append(server)
     try:
         wait_until_ready(server)
@@ -90,17 +102,6 @@ def fault_house(
     finally:
         RUNNING.remove(server)
         server.clean_up()
-
-
-@contextlib.contextmanager
-def real_house(base: Path, file: Path, models: Sequence[str], *flags: str) -> Iterator[Server]:
-    """The same over real workers, which all load `file`, a counting model."""
-    names = (*models, BYSTANDER)
-    config = {name: SMALL | {"context_window": 8192} for name in names}
-    files = {f"{name}.gguf": file for name in names}
-    own = ("--cache-ttl=0", "--models-in-cache=40")
-    with running_server(base, files, config, *own, *flags) as server:
-        yield server
 
 
 def write_config(base: Path, models: Sequence[str], config: Config) -> Path:

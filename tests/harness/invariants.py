@@ -123,7 +123,7 @@ def after_fault(
         assert gateway_dies or ends["broken"] <= left, f"{ends}, of which {left} hung up"
         assert refused or set(ends) <= {"done", "broken"}, f"{ends}: {_errors(fault)}"
         _no_orphans(server)
-        assert steady.errors == []
+        assert steady.errors == [], steady.errors[:5]
         assert gateway_dies or steady.broken == 0
         assert steady.served, "the steady load asked for nothing"
         serves(server, BYSTANDER, *models)
