@@ -108,7 +108,7 @@ class Chaos:
 
     def hang_up(self) -> None:
         model = self.random.choice(MODELS)
-        with ExitStack() as stack, ThreadPoolExecutor(20) as pool:
+        with ThreadPoolExecutor(20) as pool, ExitStack() as stack:
             for number in range(20):
                 stream = AskedStream(self.server, model, number, "", max_tokens=2000)
                 stack.callback(pool.submit, stream.leave)

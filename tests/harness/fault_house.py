@@ -79,11 +79,11 @@ def fault_house(
 ) -> Iterator[Server]:
     """A server over scripted workers with these models and the bystander; proved gone at the end.
 
-    Every model is a small GGUF that counts, with real workers some 2 ms a number.
+    Every model is a small GGUF that counts, with real workers about a millisecond a number.
     """
     file = base / "counting.gguf"
     base.mkdir(parents=True, exist_ok=True)
-    counting_model.write(file, hidden=4096 if engine == "real" else 64)
+    counting_model.write(file, hidden=2048 if engine == "real" else 64)
     names = [f"{name}.gguf" for name in (*models, BYSTANDER)]
     # Another server may have been here before.
     install(base, {name: file for name in names if not (base / "models" / name).exists()})
