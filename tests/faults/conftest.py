@@ -61,7 +61,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The same with the settings users have: requests survive their workers."""
-    models = ("Again", "Queued", "Poisoned", "Both", "Dying-0", "Dying-1", "Dying-70")
+    models = (
+        "Again",
+        "Queued",
+        "Poisoned",
+        "Both",
+        "Dying-0",
+        "Dying-1",
+        "Dying-70",
+        "Emptied",
+        "Slowly-Emptied",
+    )
     with fault_house(tmp_path_factory.mktemp("mill"), models) as server:
         yield server
 

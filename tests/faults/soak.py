@@ -30,7 +30,10 @@ CLIENTS = 8
 LIMITS = {"restart.WINDOW": 0.5, "restart.FIRST_HOLD": 1.0, "restart.LONGEST_DELAY": 1.0}
 FLAGS = {"stuck_after": "4s"}
 # What a client may be told in a day like this.
-KNOWN = {"model_crashed", "model_failed", "overloaded", "internal", "prompt_quarantined", "timeout"}
+KNOWN = {
+    *("model_crashed", "model_failed", "overloaded", "internal", "prompt_quarantined", "timeout"),
+    "model_unloaded",
+}
 
 
 class Client(threading.Thread):
