@@ -246,6 +246,16 @@ def test_what_a_kernel_lacks_is_told_and_the_rest_holds(
     assert set(sandbox.missing) == missing - {NO_NETWORK}
 
 
+@pytest.mark.parametrize("limit", ["-c 0", "-n 256", "-l 64"])
+def test_limits_that_are_low_already_stay_so(limit: str) -> None:
+    probe = f"ulimit {limit} && exec {sys.executable} -P -m kronk.worker.sandbox.probe"
+    done = subprocess.run(
+        ["sh", "-c", probe], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert NO_CORES in json.loads(done.stdout)["measures"]
+
+
 def test_a_worker_of_another_host_keeps_what_it_dials_in_by(
     old_kernel: list[str], tmp_path: Path
 ) -> None:

@@ -118,11 +118,17 @@ class Sandbox:
 
 
 def _limit() -> None:
+    """Not the number of processes, which counts all that this user has, nor the address space, of
+    which GPU drivers reserve terabytes."""
     # Not 0, which does not hold where cores are piped into a program; 1 holds for both.
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _lower(resource.RLIMIT_CORE, 1)
+    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
+
+
+def _lower(limit: int, most: int) -> None:
+    _, hard = resource.getrlimit(limit)
+    kept = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    resource.setrlimit(limit, (kept, kept))
 
 
 def _unlimit(limit: int) -> None:
