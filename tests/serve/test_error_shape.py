@@ -332,7 +332,7 @@ QUERIES = [
         "after=nope",
         "after=%00",
     )
-] + [(FILES, "order=up", "order")]
+] + [(FILES, "order=up", "order"), ("/v1/kronk/history", "limit=101", "limit")]
 
 
 @pytest.mark.parametrize(("path", "query", "param"), QUERIES)
