@@ -370,7 +370,12 @@ _CACHE = Group(
             "tokens",
             "Shorter prefixes are not kept.",
         ),
-        Key("cache_ram", read.size, "bytes, `512MB` or `off`", "Memory for kept prefixes."),
+        Key(
+            "cache_ram",
+            read.size,
+            "bytes, `512MB` or `off`",
+            "Memory for kept prefixes, up to an eighth of `--memory-budget`.",
+        ),
         Key(
             "cache_disk",
             read.size,

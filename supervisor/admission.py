@@ -127,6 +127,7 @@ class Admission:
             if place == LOCAL:
                 near.append(model)
             elif place is not None:
+                model.promised = {}
                 self._loads.start(model, now, place=place)
             else:
                 self._wait_far(models, model, now)

@@ -38,9 +38,11 @@ class Loads:
             model.restarts += 1
             model.crashed = False
         model.enter(event, now, now + LOAD_WITHIN)
-        where = {} if place == LOCAL else {"host": place}
+        facts: dict[str, object] = {} if place == LOCAL else {"host": place}
+        if place == LOCAL and model.promised:
+            facts = {"reserved_bytes": sum(model.promised.values())}
         self._out.note(
-            "info", "load started", model=model.id, generation=worker.generation, **where
+            "info", "load started", model=model.id, generation=worker.generation, **facts
         )
         if worker.hello_by is None:
             self.send(worker, now)

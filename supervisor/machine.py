@@ -13,6 +13,8 @@ from kronk.shared.sizing.shape import Host, default_threads
 
 from .budget import Device
 
+# A GPU whose memory nobody tells us of: what is there is not in main memory.
+_UNKNOWN = Gpu("gpu", 0)
 # Built for one of these, llama.cpp has a library named so beside its others.
 _GPU_LIBRARIES = ("cuda", "hip", "vulkan", "sycl", "metal", "musa", "cann")
 # What llama.cpp copies into another layout for processors that have these. A Q4_0 model is then
@@ -27,9 +29,15 @@ _REPACKED = {
 def machine(devices: tuple[Device, ...]) -> Machine:
     """The machine, with these of its devices."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    host = Host(default_threads(len(os.sched_getaffinity(0))), memory, has_gpu=uses_gpus())
     cards = tuple(Gpu(one.name, one.budget_bytes) for one in devices if one.name != HOST)
+    if not cards and uses_gpus() and _has_another_gpu():
+        cards = (_UNKNOWN,)
+    host = Host(default_threads(len(os.sched_getaffinity(0))), memory, has_gpu=bool(cards))
     return Machine(host, cards, repacked(Path("/proc/cpuinfo"), platform.machine()))
+
+
+def _has_another_gpu() -> bool:
+    return Path("/dev/kfd").exists() or any(Path("/dev/dri").glob("renderD*"))
 
 
 def uses_gpus() -> bool:

@@ -109,12 +109,6 @@ class Needs:
             self._failed[need.load.whole] = min(more, self._budgets.get(HOST, more))
             self._failures += 1
 
-    def forgive(self, spec: LoadSpec) -> None:
-        """What it failed of was repaired."""
-        need = self.need(spec)
-        if need is not None:
-            self._forget(need.load)
-
     def _forget(self, load: Load) -> None:
         if self._failed.pop(load.whole, None) is not None:
             self._failures += 1

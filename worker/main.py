@@ -31,6 +31,8 @@ _ENVIRONMENT = {
     "GOMP_SPINCOUNT": "1000",
     # Otherwise an assert in ggml forks a debugger and takes seconds to die.
     "GGML_NO_BACKTRACE": "1",
+    # As the driver counts GPUs, by whose numbers budgets are kept.
+    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
     # numpy's library of matrices would start a thread per core, which nothing here has work for.
     "OPENBLAS_NUM_THREADS": "1",
 }

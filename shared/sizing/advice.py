@@ -9,8 +9,11 @@ from kronk.shared.units import format_bytes
 from kronk.shared.wire.loading import LoadSpec
 
 from .predict import Prediction
+from .read import MOST_LAYERS
 from .shape import CELL_STEP, Shape
 
+# Rows of a decode that sizes scratch memory, the most first; prompts are read more slowly.
+_FEWER_ROWS = (256, 128, 64, 32)
 # A smaller window is no use to anybody.
 _LEAST = 512
 # Parts in the order in which they are named, as people know them.
@@ -48,8 +51,8 @@ def _slots(shape: Shape) -> str:
 def advise(
     spec: LoadSpec, prediction: Prediction, fits: Callable[[LoadSpec], bool], *, has_gpu: bool
 ) -> list[str]:
-    """Changes of the configuration each of which alone would make it fit, least painful first; a
-    smaller context, fewer slots, a smaller cache type, more layers on the GPU."""
+    """Changes of the configuration each of which alone would make it fit: a smaller context, fewer
+    slots, a smaller cache type, more layers on the GPU, fewer rows at a time."""
     return list(_changes(spec, prediction, fits, has_gpu=has_gpu))
 
 
@@ -73,9 +76,22 @@ def _changes(
     can_be_small = context.flash_attention != "disabled"
     if can_be_small and small != context and fits(replace(spec, context=small)):
         yield "cache_type_k and cache_type_v: q8_0"
-    elsewhere = replace(spec.placement, n_gpu_layers=None)
-    if has_gpu and elsewhere != spec.placement and fits(replace(spec, placement=elsewhere)):
+    if has_gpu:
+        yield from _offloads(spec, fits)
+    for rows in _FEWER_ROWS:
+        if rows < context.n_ubatch and fits(replace(spec, context=replace(context, n_ubatch=rows))):
+            yield f"n_ubatch: {rows}"
+            break
+
+
+def _offloads(spec: LoadSpec, fits: Callable[[LoadSpec], bool]) -> Iterator[str]:
+    def moved(layers: int | None) -> LoadSpec:
+        return replace(spec, placement=replace(spec.placement, n_gpu_layers=layers))
+
+    if fits(moved(None)):
         yield "n_gpu_layers: 0 (all layers on the GPU)"
+    elif layers := _largest(MOST_LAYERS, lambda count: fits(moved(count))):
+        yield f"n_gpu_layers: {layers}"
 
 
 def _largest(most: int, fits: Callable[[int], bool]) -> int:

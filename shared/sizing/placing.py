@@ -1,8 +1,11 @@
-"""On which device each layer of a model is. Pure; follows llama.cpp's rules."""
+"""On which device each layer of a model is. Pure; follows llama.cpp's rules.
+
+Where single tensors go by their names (`tensor_buffer_overrides`) is not followed: what such a load
+takes is known once it was measured.
+"""
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
@@ -61,11 +64,6 @@ def homes(asked: PlacementSpec, facts: ModelFacts, gpus: tuple[Gpu, ...]) -> Hom
     total[places[count]] += facts.output_bytes
     used = {place for place in places if place != HOST}
     return Homes(main, tuple(places[:count]), dict(total), (HOST, *sorted(used)))
-
-
-def moves_tensors(asked: PlacementSpec) -> bool:
-    """Whether single tensors are placed by their names, which only the worker can follow."""
-    return any(re.search(r"\S", place.pattern) for place in asked.tensor_places)
 
 
 def _gpu_of(asked: PlacementSpec, gpus: tuple[Gpu, ...], main: str, place: float) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from harness import random_gguf, random_pooled
 from harness.load_once import load_once
+from kronk.shared.errors import InsufficientMemory
 from kronk.shared.load_spec import Surroundings, load_spec
 from kronk.shared.model_config import parse
 from kronk.shared.sizing.look import look
@@ -16,7 +17,8 @@ from kronk.shared.sizing.predict import Machine, Prediction, predict
 from kronk.shared.sizing.shape import Host
 from kronk.shared.wire.loading import LoadSpec
 from kronk.worker import gguf_file
-from kronk.worker.loader import cores
+from kronk.worker.library import LlamaLog
+from kronk.worker.loader import cores, load
 
 MODELS = Path(__file__).parents[1] / "models"
 TINY = MODELS / "tiny-chat-q8_0.gguf"
@@ -95,6 +97,12 @@ def test_a_draft_model_counts_with_a_context_of_its_own(files: dict[str, Path]) 
     total = sum(expected.by_device.values())
     assert expected.part("draft") > expected.part("kv")
     assert 0.97 * found <= total <= 1.1 * found + apart
+
+
+def test_a_context_that_cannot_be_had_is_said_to_be_for_want_of_memory() -> None:
+    spec = spec_of(TINY, {"context_window": 1_000_000, "n_seq_max": 200}, Surroundings())
+    with pytest.raises(InsufficientMemory, match="cannot create a context of 200000000 tokens"):
+        load(spec, log_lines=LlamaLog(), report=lambda _: None, emit=lambda _: None)
 
 
 @pytest.mark.starter
