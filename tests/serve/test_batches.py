@@ -424,6 +424,15 @@ def test_a_batch_goes_on_when_the_gateway_was_killed(base: Path, slow: Path) -> 
         finished(server, made, kept)
 
 
+def test_a_batch_does_not_notice_the_death_of_its_models_process(base: Path, slow: Path) -> None:
+    with serving(base, slow) as server:
+        made, kept = begun(server)
+        row = server.wait_for_row("Slow", state="ready")
+        server.kill(row["pid"])
+        finished(server, made, kept)
+        assert server.events("request recovered", model="Slow")
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_batch_goes_on_in_the_next_life_of_the_server(
     base: Path, slow: Path, number: signal.Signals
