@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,104 +48,153 @@ class Land:
         )
 
 
-@pytest.fixture
-def make_land(tmp_path: Path, slow: Path) -> Iterator[Callable[[str], Land]]:
-    with ExitStack() as stack:
-
-        def make(lost_after: str) -> Land:
-            head, far = tmp_path / "head", tmp_path / "far"
-            token = make_known(head, HOST, lost_after)
-            control, data = stack.enter_context(wires(head))
-            files = {f"{FAR}.gguf": slow, f"{EITHER}.gguf": slow}
-            config = {
-                FAR: SMALL | {"context_window": 4096, "worker": HOST},
-                EITHER: SMALL | {"context_window": 4096, "worker": [HOST, "local"]},
-            }
-            server = stack.enter_context(running_server(head, files, config, "--cache-ttl=0"))
-            install(far, files)
-            host = FarHost(far, control.port, token, server.mark)
+@contextmanager
+def land(folder: Path, model: Path, lost_after: str) -> Iterator[Land]:
+    head, far = folder / "head", folder / "far"
+    token = make_known(head, HOST, lost_after)
+    files = {f"{FAR}.gguf": model, f"{EITHER}.gguf": model}
+    config = {
+        FAR: SMALL | {"context_window": 4096, "worker": HOST},
+        EITHER: SMALL | {"context_window": 4096, "worker": [HOST, "local"]},
+    }
+    with (
+        wires(head) as (control, data),
+        running_server(head, files, config, "--cache-ttl=0") as server,
+    ):
+        install(far, files)
+        host = FarHost(far, control.port, token, server.mark)
+        try:
+            made = Land(server, host, control, data, token)
+            made.wait_for_host()
+            yield made
+        finally:
             # Before the server is: its workers die with it.
-            stack.callback(host.stop)
-            land = Land(server, host, control, data, token)
-            land.wait_for_host()
-            return land
+            host.stop()
 
-        yield make
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory, slow: Path) -> Iterator[Land]:
+    """A server that waits for its host for long."""
+    with land(tmp_path_factory.mktemp("patient"), slow, "30s") as made:
+        yield made
+
+
+@pytest.fixture
+def hasty(tmp_path: Path, slow: Path) -> Iterator[Land]:
+    """One that does not, and that a test may leave without its host."""
+    with land(tmp_path, slow, f"{LOST_AFTER:g}s") as made:
+        yield made
 
 
 def test_a_model_runs_on_the_host_that_its_configuration_names(
-    make_land: Callable[[str], Land],
+    patient: Land,
 ) -> None:
-    land = make_land("30s")
-    assert land.server.text(FAR, "from 7", max_tokens=20) == counted(7, 20)
-    row = land.server.row(FAR)
+    assert patient.server.text(FAR, "from 7", max_tokens=20) == counted(7, 20)
+    row = patient.server.row(FAR)
     assert row is not None
     assert row["host"] == HOST
     worker = proc.find(row["pid"])
     assert worker is not None
-    assert worker.parent == land.host.process.pid
+    assert worker.parent == patient.host.process.pid
 
 
 def test_a_far_worker_that_dies_is_named_with_its_cause_and_replaced(
-    make_land: Callable[[str], Land],
+    patient: Land,
 ) -> None:
-    land = make_land("30s")
-    assert land.server.text(FAR, "from 7", max_tokens=3) == counted(7, 3)
-    before = land.server.row(FAR)
+    assert patient.server.text(FAR, "from 7", max_tokens=3) == counted(7, 3)
+    before = patient.server.row(FAR)
     assert before is not None
     os.kill(before["pid"], signal.SIGKILL)
-    died = wait_until(lambda: land.server.events("worker died", model=FAR), "the news")[0]
+    died = wait_until(lambda: patient.server.events("worker died", model=FAR), "the news")[0]
     assert "SIGKILL" in died["cause"]
-    assert land.server.text(FAR, "from 7", max_tokens=3) == counted(7, 3)
-    after = land.server.row(FAR)
+    assert patient.server.text(FAR, "from 7", max_tokens=3) == counted(7, 3)
+    after = patient.server.row(FAR)
     assert after is not None
     assert (after["host"], after["restarts"]) == (HOST, 1)
     assert after["pid"] != before["pid"]
 
 
 def test_a_short_partition_delays_a_stream_and_loses_nothing(
-    make_land: Callable[[str], Land],
+    patient: Land,
 ) -> None:
-    land = make_land("30s")
-    with land.server.stream(FAR, "from 7", max_tokens=LONG) as stream:
+    with patient.server.stream(FAR, "from 7", max_tokens=LONG) as stream:
         stream.wait_for_pieces(5)
-        land.cut()
+        patient.cut()
         seen = len(stream.pieces)
         # Five seconds, counted by the host's own beats, which nobody hears.
         wait_until(lambda: stream.is_silent(5.0), "five silent seconds")
-        land.mend()
+        patient.mend()
         stream.wait_for_end()
         assert len(stream.pieces) > seen
         assert stream.text == counted(7, LONG)
         assert stream.is_done
-    assert not land.server.events("worker host lost")
+    assert not patient.server.events("worker host lost")
 
 
 def test_a_model_whose_only_host_is_away_is_refused_with_the_reason(
-    make_land: Callable[[str], Land],
+    hasty: Land,
 ) -> None:
-    land = make_land(f"{LOST_AFTER:g}s")
-    land.host.stop()
-    wait_until(lambda: land.server.events("worker host lost"), "the loss to be noticed")
-    answer = land.server.chat(FAR, "from 7", max_tokens=3)
+    hasty.host.stop()
+    wait_until(lambda: hasty.server.events("worker host lost"), "the loss to be noticed")
+    answer = hasty.server.chat(FAR, "from 7", max_tokens=3)
     assert answer.status_code == 503
     assert HOST in answer.json()["error"]["message"]
     assert "Retry-After" in answer.headers
 
 
-def test_a_token_that_was_taken_back_is_worth_nothing(
-    make_land: Callable[[str], Land], tmp_path: Path
-) -> None:
-    land = make_land("30s")
-    gone = kronk("worker", "remove", HOST, f"--base-path={land.server.base}")
+def test_a_token_that_was_taken_back_is_worth_nothing(hasty: Land, tmp_path: Path) -> None:
+    gone = kronk("worker", "remove", HOST, f"--base-path={hasty.server.base}")
     assert gone.returncode == 0, gone.stderr
     stranger = tmp_path / "stranger"
     stranger.mkdir()
-    other = FarHost(stranger, land.control.port, land.token, land.server.mark)
+    other = FarHost(stranger, hasty.control.port, hasty.token, hasty.server.mark)
     try:
         wait_until(lambda: "worker host started" in other.said, "the stranger to try")
         # The connected one is not heard any more either.
-        wait_until(lambda: land.server.chat(FAR, "from 7").status_code == 503, "no host")
+        wait_until(lambda: hasty.server.chat(FAR, "from 7").status_code == 503, "no host")
         assert "connected to the server" not in other.said
     finally:
         other.stop()
+
+
+def test_after_a_long_partition_the_model_runs_elsewhere_and_the_old_worker_ends(
+    hasty: Land,
+) -> None:
+    assert hasty.server.text(EITHER, "from 7", max_tokens=3) == counted(7, 3)
+    before = hasty.server.row(EITHER)
+    assert before is not None
+    assert before["host"] == HOST
+    with hasty.server.stream(EITHER, "from 9", max_tokens=LONG) as stream:
+        stream.wait_for_pieces(5)
+        hasty.cut()
+        wait_until(lambda: hasty.server.events("worker host lost"), "the loss to be noticed")
+        # Who asks now is served on this machine.
+        assert hasty.server.text(EITHER, "from 7", max_tokens=3) == counted(7, 3)
+        row = hasty.server.row(EITHER)
+        assert row is not None
+        assert row["host"] is None
+        assert row["generation"] != before["generation"]
+        # The host has given up as well, and its memory is free.
+        wait_until(lambda: proc.is_gone(before["pid"]), "the old worker's end")
+        hasty.mend()
+        stream.wait_for_end()
+        assert stream.text == counted(9, LONG)
+    # It is back, and does no harm.
+    wait_until(
+        lambda: len(hasty.server.events("worker host connected")) == 2,
+        lambda: f"the host again: {hasty.host.said}",
+    )
+    assert hasty.server.text(FAR, "from 7", max_tokens=3) == counted(7, 3)
+
+
+def test_a_host_that_dies_takes_its_workers_along(hasty: Land) -> None:
+    assert hasty.server.text(EITHER, "from 7", max_tokens=3) == counted(7, 3)
+    row = hasty.server.row(EITHER)
+    assert row is not None
+    hasty.host.process.kill()
+    hasty.host.process.wait()
+    wait_until(lambda: proc.is_gone(row["pid"]), "the worker's end")
+    assert hasty.server.text(EITHER, "from 8", max_tokens=3) == counted(8, 3)
+    now = hasty.server.row(EITHER)
+    assert now is not None
+    assert now["host"] is None
