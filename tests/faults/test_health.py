@@ -7,7 +7,6 @@ import itertools
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +19,9 @@ import pytest
 
 from harness import proc
 from harness.counting_model import counted
-from harness.fault_house import fault_house, real_house
+from harness.fault_house import fault_house
 from harness.invariants import after_fault, milliseconds_since, wait_for_gateway
-from harness.server import Server, kronk
+from harness.server import SMALL, Server, kronk
 from harness.waiting import wait_until
 from kronk.shared.departures import Departure, from_line
 
@@ -32,6 +31,7 @@ LIMIT = 5.0
 LONG, SHORT = LIMIT + 3, 2.0
 FLAGS = {"stuck_after": f"{LIMIT:g}s", "resume": "false"}
 SCRIPTED = ("Spinning", "Hanging", "Held", "Undying", "Crashing-Reset")
+ROOMY = SMALL | {"context_window": 8192}
 REAL = ("Idle", "Busy", "Paused", "Everybody", "Starved")
 
 
@@ -43,10 +43,10 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory, slow: Path) -> Iterator[Server]:
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Real workers."""
-    flags = [f"--{name.replace('_', '-')}={value}" for name, value in FLAGS.items()]
-    with real_house(tmp_path_factory.mktemp("ward"), slow, REAL, *flags) as server:
+    base, config = tmp_path_factory.mktemp("ward"), dict.fromkeys(REAL, ROOMY)
+    with fault_house(base, REAL, config, FLAGS, engine="real") as server:
         yield server
 
 
@@ -156,20 +156,20 @@ def test_a_worker_stopped_in_the_middle_of_its_answers_ends_them_with_the_cause(
 def test_a_worker_that_was_stopped_for_a_moment_goes_on(ward: Server) -> None:
     with after_fault(ward, "worker SIGSTOP, SIGCONT", f"{SHORT:g} s", models=("Paused",)) as fault:
         pid, before = fault.pid("Paused"), kills(ward)
-        stream = fault.stream("Paused", tokens=100)
+        stream = fault.stream("Paused", tokens=1000)
         stream.wait_for_pieces(3)
         ward.kill(pid, signal.SIGSTOP)
         wait_until(after(SHORT), "time to pass")
         ward.kill(pid, signal.SIGCONT)
         assert stream.end() == "done"
-        assert stream.text == counted(stream.start, 100)
+        assert stream.text == counted(stream.start, 1000)
         assert (fault.pid("Paused"), kills(ward)) == (pid, before)
 
 
 def test_when_everything_stood_still_nobody_is_ended(ward: Server) -> None:
     where = f"{LONG:g} s of {LIMIT:g}"
     with after_fault(ward, "everything SIGSTOP", where, models=("Everybody",)) as fault:
-        stream = fault.stream("Everybody", tokens=300)
+        stream = fault.stream("Everybody", tokens=3000)
         stream.wait_for_pieces(3)
         pids, before = {ward.pid, *ward.children()}, kills(ward)
         for pid in pids:
@@ -192,7 +192,7 @@ def test_a_worker_that_hardly_gets_a_processor_is_left_alone(ward: Server) -> No
             # Three hundredths of what any other thread gets.
             os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
         with hogs(2 * len(os.sched_getaffinity(0))):
-            stream = fault.stream("Starved", tokens=100)
+            stream = fault.stream("Starved", tokens=300)
             assert stream.end() == "done"
         gaps = [later - earlier for earlier, later in itertools.pairwise(stream.times)]
         fault.figure("longest time between two tokens, ms", 1000 * max(gaps))
@@ -242,10 +242,8 @@ def wait_for_gateway_process(server: Server, old: int) -> None:
 # What is known later.
 
 
-def test_the_history_is_told_by_the_command_line_and_survives_a_restart(
-    tmp_path: Path, slow: Path
-) -> None:
-    with real_house(tmp_path, slow, ("Victim",), "--resume=false") as server:
+def test_the_history_is_told_by_the_command_line_and_survives_a_restart(tmp_path: Path) -> None:
+    with fault_house(tmp_path, ("Victim",), engine="real") as server:
         assert server.text("Victim", "from 7", max_tokens=3) == counted(7, 3)
         row = server.row("Victim")
         assert row is not None
@@ -268,8 +266,7 @@ def test_the_history_is_told_by_the_command_line_and_survives_a_restart(
     local = kronk("model", "history", "--local", "--json", base)
     (crash,) = [row for row in json.loads(local.stdout) if row["outcome"] == "crashed"]
     assert (crash["model"], crash["signal"]) == ("Victim", "SIGSEGV")
-    shutil.rmtree(tmp_path / "models")
-    with real_house(tmp_path, slow, ("Victim",), "--resume=false") as server:
+    with fault_house(tmp_path, ("Victim",), engine="real") as server:
         ends = history(server, "Victim")
         assert "SIGSEGV" in [end.signal for end in ends]
 
