@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -42,11 +44,13 @@ async def _loaded(link: Link, model: str, seconds: float) -> dict[str, Any]:
 class LoadStream(Response):
     """Events of a load's progress, then one of its end. What fails before the first is a status."""
 
-    def __init__(self, link: Link, model: str, ttl: float | None) -> None:
+    def __init__(self, link: Link, model: str, ttl: float | None, keep_alive: float) -> None:
+        """`keep_alive` is how long it may be silent, in seconds; 0 is for ever."""
         super().__init__()
         self._link = link
         self._model = model
         self._ttl = ttl
+        self._keep_alive = keep_alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
@@ -55,7 +59,7 @@ class LoadStream(Response):
         job = load(self._model, self._ttl)
         with exchange.running(new_name("load-"), job, _NO_LIMIT) as run:
             async with disconnect_watch(receive, lambda: exchange.hang_up(run)):
-                await run.until_news()
+                await self._news(run)
                 if isinstance(run.ended, KronkError):
                     raise run.ended
                 await _start(send)
@@ -70,12 +74,19 @@ class LoadStream(Response):
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _tell(self, run: Run, send: Send) -> None:
+        told = None
         while run.ended is None:
             event = COMMENT
-            if run.standing is not None:
-                event = sse(progress_object(self._model, run.standing))
+            if run.standing is not None and run.standing != told:
+                told = run.standing
+                event = sse(progress_object(self._model, told))
             await send({"type": "http.response.body", "body": event, "more_body": True})
-            await run.until_news()
+            await self._news(run)
+
+    async def _news(self, run: Run) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._keep_alive or None):
+                await run.until_news()
 
 
 async def _start(send: Send) -> None:

@@ -183,7 +183,8 @@ class Model:
             self.room_since = None
         if ttl is not None:
             self.ttl = ttl
-        self.wish = why
+        # An order has more of a right than a load at the start.
+        self.wish = "order" if self.wish == "order" else why
 
     def is_blocked(self, now: float) -> bool:
         """It has found no room for as long as its wish is worth: a load at the start takes only

@@ -68,7 +68,8 @@ class Wishes:
             self._failed(name, error.message)
 
     def gateway_lost(self) -> None:
-        """Nobody waits for answers any more. What was asked for goes on."""
+        """Nobody waits for answers any more. Loads go on, but for those whose names are still being
+        looked up."""
         for orders in self._asked.values():
             orders.clear()
         self._unanswered.clear()

@@ -110,7 +110,8 @@ async def load(request: Request, model: str) -> Response:
         managed = await services.link.manage("load", model, ttl=asked.ttl)
         return JSONResponse(managed_object(model, "load", managed))
     if asked.stream:
-        return LoadStream(services.link, model, asked.ttl)
+        keep_alive = services.settings.stream_keepalive
+        return LoadStream(services.link, model, asked.ttl, keep_alive)
     waiting = until_loaded(services.link, model, asked.ttl)
     return JSONResponse(await while_connected(request.receive, waiting))
 

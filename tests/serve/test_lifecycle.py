@@ -247,10 +247,12 @@ def test_a_load_can_be_watched(server: Server) -> None:
             timeout=PATIENCE,
         )
         with asked as answer:
-            events = (line[6:] for line in answer.iter_lines() if line.startswith("data: "))
-            first = json.loads(next(events))
+            lines = answer.iter_lines()
+            first = json.loads(next(line[6:] for line in lines if line.startswith("data: ")))
+            # Nothing changes, and the connection is kept.
+            assert next(line for line in lines if line.startswith(":")) == ": keep-alive"
             server.kill(worker, signal.SIGCONT)
-            *_, last, end = list(events)
+            *_, last, end = [line[6:] for line in lines if line.startswith("data: ")]
     assert (first["object"], first["state"]) == ("model.load.progress", "loading")
     loaded = json.loads(last)
     assert (loaded["object"], loaded["state"], loaded["pinned"]) == ("model.loaded", "ready", False)
