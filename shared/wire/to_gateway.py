@@ -161,8 +161,8 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Silent:
     """Tokens of the answer that no delta tells of, because they stand for no text that is sent.
-    They come before the tokens of the next delta of the choice. Costs no credit: there is at most
-    one for each delta."""
+    They come before the tokens of the next delta of the choice, or at its end. Costs no credit:
+    there is at most one for each delta and each end."""
 
     request: int
     choice: int

@@ -68,7 +68,13 @@ def written(grammar: Grammar, budget: int, seed: int) -> list[int]:
         matcher.apply(logits)
         token = int(logits.argmax())
         assert logits[token] > -np.inf, "there is always a way on"
+        refuses = closer.refuses(token)
         instead = closer.after(token)
+        assert refuses == (instead is not None)
+        if instead is not None:
+            # Who reads the answer without having written it sees where it may have been closed.
+            for count in range(1, len(instead) + 1):
+                assert closer.may_be_closing(instead[:count])
         for chosen in [token] if instead is None else instead:
             matcher.accept(chosen)
             tokens.append(chosen)

@@ -428,8 +428,8 @@ class Broken:
     def refuses(self, token: int) -> bool:
         return False
 
-    def closing(self) -> list[int]:
-        return []
+    def may_be_closing(self, tokens: Sequence[int]) -> bool:
+        return False
 
 
 class Client:

@@ -85,13 +85,13 @@ class Form:
 
     def after(self, token: int) -> list[int] | None:
         """The last token is for an ending of one token."""
-        return self.closing() if self.refuses(token) else None
+        return [WORD + 1] if self.refuses(token) else None
 
     def refuses(self, token: int) -> bool:
         return token >= WORD and len(self.written) + 1 >= min(self.length, self.budget)
 
-    def closing(self) -> list[int]:
-        return [WORD + 1]
+    def may_be_closing(self, tokens: Sequence[int]) -> bool:
+        return tuple(tokens) == (WORD + 1,)
 
 
 class Thoughts:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .matcher import Matcher
 
 # Places in the known ending at which the answer may have gone on.
 _NEAR = 32
+# Tokens by whose text it is seen first whether an ending begins with them.
+_FIRST = 8
 
 
 class Closer:
@@ -38,7 +42,7 @@ class Closer:
             return None
         ending = self._next(self._ending, token)
         if ending is None:
-            return self.closing()
+            return self._closing(self._ending)
         self._ending = ending
         self._left -= 1
         return None
@@ -49,12 +53,19 @@ class Closer:
             return False
         return self._next(self._ending, token) is None
 
-    def closing(self) -> list[int]:
-        """What `after` would give for a token that it does not take; nothing where the answer
-        cannot be brought to its end."""
-        if self._ending is None:
-            return []
-        return self._matcher.spelled(self._ending) or [self._matcher.end]
+    def may_be_closing(self, tokens: Sequence[int]) -> bool:
+        """Whether these are what `after` would give for a token that it does not take, or the
+        beginning of it."""
+        known = self._ending
+        if known is None or len(tokens) > max(1, len(known)):
+            return False
+        # The text shows in a few microseconds what spelling a long ending takes a millisecond for.
+        if known and not self._matcher.is_spelling(tokens[:_FIRST], known):
+            return False
+        return list(tokens) == self._closing(known)[: len(tokens)]
+
+    def _closing(self, ending: list[int]) -> list[int]:
+        return self._matcher.spelled(ending) or [self._matcher.end]
 
     def _next(self, known: list[int], token: int) -> list[int] | None:
         """An ending for after `token` that is not too long."""

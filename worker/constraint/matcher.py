@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -178,6 +179,11 @@ class Matcher:
     def spelled(self, ending: list[int]) -> list[int]:
         """An ending in as few tokens as its text usually has."""
         return self._vocabulary.respell(ending)
+
+    def is_spelling(self, tokens: Sequence[int], ending: list[int]) -> bool:
+        """Whether an ending's text begins with that of the tokens."""
+        text = self._vocabulary.text(tokens)
+        return self._vocabulary.text(ending[: len(text)]).startswith(text)
 
     def fits(self, ending: list[int], limit: int) -> bool:
         """Whether an ending, spelled, has at most `limit` tokens."""

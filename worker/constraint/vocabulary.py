@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+from collections.abc import Sequence
 
 import llama_cpp.llama_cpp as lib
 from llguidance import LLTokenizer
@@ -64,7 +65,7 @@ class Vocabulary:
             spelled += self._spell(same) if is_text else same
         return spelled
 
-    def text(self, tokens: list[int]) -> bytes:
+    def text(self, tokens: Sequence[int]) -> bytes:
         """What tokens that are text say."""
         return b"".join(self.table[token] for token in tokens)
 

@@ -32,8 +32,9 @@ class Closer(Protocol):
     def refuses(self, token: int) -> bool:
         """Whether `after` would write something instead. Changes nothing."""
 
-    def closing(self) -> list[int]:
-        """What `after` would write instead of a token that it refuses now."""
+    def may_be_closing(self, tokens: Sequence[int]) -> bool:
+        """Whether these are what `after` would write instead of a token that it refuses now, or
+        the beginning of it."""
 
 
 class Grammar(Protocol):

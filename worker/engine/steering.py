@@ -115,8 +115,7 @@ class Steering:
             if self.forced.popleft() != token:
                 raise not_resumed(f"token {at} is not what had to be written there")
         elif self._closer is not None and not self._opens_thinking(token):
-            closing = self._closer.closing()
-            if closing and said[at:] == tuple(closing[: len(said) - at]):
+            if self._closer.may_be_closing(said[at:]):
                 self._again.extend(said[at:])
                 return False
             if not self._takes(token) or self._closer.after(token) is not None:
