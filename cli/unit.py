@@ -197,9 +197,9 @@ RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
-# Landlock is what workers confine themselves with.
+# The latter are what workers confine themselves with, more than a unit can.
 SystemCallFilter=@system-service
-SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self
+SystemCallFilter=landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp
 SystemCallErrorNumber=EPERM
 """
 

@@ -175,6 +175,21 @@ def test_a_variant_that_is_taken_away_answers_its_requests_and_no_more(server: S
     assert variant not in listed(server)
 
 
+def test_a_pinned_model_is_loaded_anew_at_once_and_its_stay_alone_needs_no_load(
+    server: Server,
+) -> None:
+    old = pid_of(server, "Idle")
+    configure(server, Idle=WINDOW | {"pin": True, "ttl": "1h"})
+    assert reload(server) == (0, "Changed: Idle\n")
+    row = server.wait_for_row("Idle", pinned=True)
+    assert (row["pid"], row["ttl"]) == (old, 3600.0)
+    configure(server, Idle=WINDOW | {"pin": True, "ttl": "1h", "context_window": 4096})
+    assert reload(server)[0] == 0
+    # Nobody asks for it.
+    row = server.wait_for_row("Idle", state="ready", n_ctx=4096, pinned=True)
+    assert row["pid"] != old
+
+
 def test_without_a_server_a_reload_says_so(tmp_path: Path) -> None:
     done = kronk("server", "reload", f"--base-path={tmp_path}")
     assert done.returncode == 1

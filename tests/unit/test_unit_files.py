@@ -89,6 +89,14 @@ def test_the_service_exposes_little(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-300:]
 
 
+@pytest.mark.parametrize(
+    "call", ["seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"]
+)
+def test_workers_may_confine_themselves(call: str) -> None:
+    allowed = " ".join(values(unit.service(REFERENCE), "SystemCallFilter")).split()
+    assert call in allowed
+
+
 def test_bad_settings_and_a_second_server_are_not_tried_again() -> None:
     text = unit.service(REFERENCE)
     assert values(text, "RestartPreventExitStatus") == ["2 8"]
