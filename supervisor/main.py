@@ -22,6 +22,7 @@ from kronk.shared.settings import Settings
 from kronk.shared.wire.loading import LoadSpec
 
 from .activation import passed
+from .births import Listening
 from .boot import CannotStart, Lock, cannot_write, listen
 from .commands import Commands
 from .configuration import Configuration
@@ -71,13 +72,12 @@ def serve(config: Settings, commands: Commands) -> None:
             _warn_of_unknown_variables(os.environ)
             supervisor = Supervisor(
                 config,
-                listeners,
+                Listening(tuple(listeners), are_passed=bool(ours)),
                 sink,
                 configuration,
                 memory,
                 os.environ,
                 commands,
-                listeners_passed=bool(ours),
             )
             try:
                 asyncio.run(supervisor.run())

@@ -8,17 +8,14 @@ import json
 import os
 import secrets
 import signal
-import socket
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from enum import Enum, auto
 
 import structlog
 
 from kronk import __version__
 from kronk.shared import exits
-from kronk.shared.child import Birth
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.files import write_atomically
 from kronk.shared.paths import BasePath
@@ -33,20 +30,21 @@ from kronk.shared.wire.to_supervisor import (
     Reload,
     StatusRequest,
 )
-from kronk.shared.worker_hosts import KnownHosts, port_of, server_secret
 
 from . import cause, events, health, keeper, load_times, report
 from .actions import (
     Action,
 )
 from .announce import Phase, Situation, Watchdog
-from .boot import CannotStart, Census, api_address, cannot_write
+from .births import Births, Listening
+from .boot import CannotStart, api_address, cannot_write
 from .cause import Exit
 from .children import AnyChild, Children
 from .chronicle import Chronicle
-from .commands import Commands, Role, environment
+from .commands import Commands, Role
 from .configuration import Configuration
 from .control import Control
+from .far import Far
 from .fleet import Fleet, Policy
 from .front import Front
 from .hands import Hands
@@ -82,25 +80,21 @@ class Supervisor:
     def __init__(
         self,
         settings: Settings,
-        listeners: Sequence[socket.socket],
+        listening: Listening,
         sink: Sink,
         configuration: Configuration,
         memory: Memory,
         service_manager: Mapping[str, str],
         commands: Commands | None = None,
-        *,
-        listeners_passed: bool = False,
     ) -> None:
         self._settings = settings
         self._base = BasePath(settings.base_path)
-        self._listeners = listeners
-        self._listeners_passed = listeners_passed
+        self._listening = listening
         self._sink = sink
         self._configuration = configuration
         self._memory = memory
         self._service_manager = service_manager
         self._commands = commands or Commands()
-        self._census = Census(self._base)
         self._generations = itertools.count(1)
         self._limits = health.limits(settings.stuck_after)
         policy = Policy(
@@ -131,9 +125,18 @@ class Supervisor:
         self._front = Front(self._now, self._limits.frozen)
         self._chronicle = Chronicle(self._base.history_file)
         self._processes = Processes(self._sink.write, self._on_exit)
-        self._hosts = self._known_hosts()
+        self._far = Far(self._base)
+        self._births = Births(
+            self._settings,
+            self._commands,
+            self._listening,
+            self._processes,
+            far=self._far.plane,
+            failed=self._not_started,
+        )
+        self._hosts = self._far_hosts()
         self._children = Children(self._processes, self._hosts)
-        self._control = Control(self._control_address, self._children, self._on_message)
+        self._control = Control(self._births.control, self._children, self._on_message)
         self._resolver = Resolver(self._configuration, self._on_resolved)
         self._keeper = Keeper(self._base.load_times)
         self._hands = Hands(
@@ -144,7 +147,7 @@ class Supervisor:
             self._chronicle,
             self._keeper,
             spawn=self._start_worker,
-            data_addresses=(self._data_address, self._far_data_address),
+            data_addresses=(self._births.data, self._far.data_address),
         )
         self._reloader = Reloader(
             self._resolver,
@@ -159,7 +162,7 @@ class Supervisor:
             Watchdog(watchdog_seconds(self._service_manager, os.getpid())),
         )
         try:
-            self._listen_far()
+            self._far.listen(self._control, self._on_host)
             self._startup()
             await self._ended.wait()
         finally:
@@ -171,9 +174,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._on_stop_signal, number)
         self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
-        if left := self._census.sweep():
+        if left := self._births.sweep():
             log.warning("killed processes of a supervisor that died", pids=left)
-        api = api_address(self._listeners)
+        api = api_address(self._listening.sockets)
         facts = {
             "pid": os.getpid(),
             "api": str(api),
@@ -249,67 +252,26 @@ class Supervisor:
 
     # Processes.
 
-    @property
-    def _control_address(self) -> str:
-        return f"ipc://{self._base.sockets}/control.sock"
-
-    @property
-    def _data_address(self) -> str:
-        return f"ipc://{self._base.sockets}/data.sock"
-
     def _start_gateway(self) -> None:
         generation = next(self._generations)
         self._front.started(generation, self._now)
-        self._start("gateway", generation)
-
-    def _start(self, role: Role, generation: int) -> None:
-        is_gateway = role == "gateway"
-        try:
-            child = self._processes.spawn(
-                role,
-                self._birth(generation, is_gateway=is_gateway),
-                self._commands.of(role),
-                environment(self._settings, os.environ),
-            )
-        except OSError as error:
-            log.error("cannot start a process", role=role, reason=str(error))
-            exited = self._gateway_exited if is_gateway else self._worker_exited
-            self._loop.call_soon(exited, generation, Exit(None, (str(error),)))
-            return
-        log.info("process started", role=role, generation=generation, child=child.pid)
-        self._record()
-
-    def _birth(self, generation: int, *, is_gateway: bool) -> Birth:
-        birth = Birth(generation, secrets.token_hex(32), os.getpid(), self._control_address)
-        if not is_gateway:
-            return birth
-        handles = tuple(listener.fileno() for listener in self._listeners)
-        birth = replace(
-            birth,
-            data=self._data_address,
-            listen_fds=handles,
-            listen_shared=self._listeners_passed,
-        )
-        if self._hosts is None:
-            return birth
-        return replace(birth, far_data=self._known.now().data, far_secret=self._far_secret)
+        self._births.start("gateway", generation)
 
     def _start_worker(self, generation: int, place: str) -> None:
         if place == LOCAL:
-            self._start("worker", generation)
+            self._births.start("worker", generation)
         else:
             assert self._hosts is not None, "the fleet knows no place but those that are connected"
             self._hosts.spawn(place, generation, secrets.token_hex(32), self._now)
 
-    def _record(self) -> None:
-        try:
-            self._census.record([child.pid for child in self._processes])
-        except OSError as error:
-            log.warning("cannot record the children", reason=str(error))
+    def _not_started(self, role: Role, generation: int, exit: Exit) -> None:
+        exited = self._gateway_exited if role == "gateway" else self._worker_exited
+        # Not within the event that wanted it started.
+        self._loop.call_soon(exited, generation, exit)
 
     def _on_exit(self, child: Child, exit: Exit) -> None:
         self._control.drain()
-        self._record()
+        self._births.record()
         if child.role == "gateway":
             self._gateway_exited(child.generation, exit)
         else:
@@ -344,43 +306,17 @@ class Supervisor:
 
     # Workers on other hosts.
 
-    def _known_hosts(self) -> Hosts | None:
-        self._known = KnownHosts(self._base)
-        self._far_secret = server_secret(self._base)
-        if self._far_secret is None or not self._base.workers_file.exists():
+    def _far_hosts(self) -> Hosts | None:
+        if not self._far.is_open:
             return None
         return Hosts(
-            self._known,
+            self._far.known,
             str(self._base.root),
             tell=lambda host, message: self._control.tell_host(host, message),
             on_up=lambda host, models: self._did(self._fleet.host_up(self._now, host, models)),
             on_down=lambda host: self._did(self._fleet.host_down(self._now, host)),
             on_exit=lambda child, exit: self._worker_exited(child.generation, exit),
         )
-
-    @property
-    def _far_data_address(self) -> str:
-        """The worker puts the server's own name in the place of the star."""
-        return f"tcp://*:{port_of(self._known.now().data)}"
-
-    def _listen_far(self) -> None:
-        if self._hosts is None or self._far_secret is None:
-            return
-        address = self._known.now().control
-        try:
-            self._control.listen_far(
-                address,
-                self._far_secret,
-                lambda key: self._known.now().name_of(key),
-                lambda host, message: self._on_host(host, message),
-            )
-        except OSError as error:
-            raise CannotStart(
-                f"cannot listen on {address} for worker hosts ({self._base.workers_file}): "
-                f"{(error.strerror or str(error)).lower()}",
-                exits.ADDRESS_IN_USE,
-            ) from error
-        log.info("listening for worker hosts", control=address, data=self._known.now().data)
 
     def _on_host(self, host: str, message: Message) -> None:
         assert self._hosts is not None
@@ -481,16 +417,12 @@ class Supervisor:
         timeout = self._settings.shutdown_timeout
         # The gateway keeps the same limit, and can tell its callers why.
         self._stage_ends = self._now + timeout + GATEWAY_GRACE if timeout else None
-        self._close_listeners()
+        self._listening.close()
         self._tell_manager()
         self._did(self._fleet.drain(self._now))
         self._hands.tell_gateway(to_gateway.Drain())
         if self._front.generation is None:
             self._stop_now()
-
-    def _close_listeners(self) -> None:
-        for listener in self._listeners:
-            listener.close()
 
     def _stop_now(self) -> None:
         """Tell everything to exit, the gateway too if it still runs. Idempotent."""
@@ -530,13 +462,8 @@ class Supervisor:
         self._control.close()
         self._chronicle.close()
         self._service.close()
-        self._close_listeners()
-        self._census.forget()
-        for path in (
-            self._base.server_file,
-            self._base.configuration,
-            self._base.sockets / "control.sock",
-            self._base.sockets / "data.sock",
-        ):
+        self._listening.close()
+        self._births.close()
+        for path in (self._base.server_file, self._base.configuration):
             path.unlink(missing_ok=True)
         log.info("server stopped")
