@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from kronk.shared.errors import NotFound, ServerError
+from kronk.shared.errors import KronkError, NotFound, ServerError
 from kronk.shared.files import write_atomically
 from kronk.shared.model_config import ModelConfig, parse_file, read_file
 from kronk.shared.wire.loading import LoadSpec
@@ -53,27 +53,39 @@ class Configuration:
         """What the name means now."""
         return self._look_up(self._models, name)
 
-    def retake(self, known: Collection[str]) -> Found:
+    def retake(self, known: Collection[str], loaded: Collection[str] = ()) -> Found:
         """Read the file again. What is raised says why it cannot be had; then nothing has changed.
 
-        A model of `known` that the new configuration cannot load is a reason too; one that it does
-        not have is not.
+        A model of `loaded` that only the new configuration cannot load is a reason too; one that it
+        does not have is not. What is wrong with a model's own file is left for its next load.
         """
         text = read_file(self._file)
         models = parse_file(text, self._file)
         self._check(models)
-        specs = {name: self._spec(models, name) for name in known}
+        found = {name: self._spec(models, name, is_loaded=name in loaded) for name in known}
+        specs = {name: spec for name, spec in found.items() if spec is not None}
         self._keep(text)
         before, self._models = self._models, models
         names = before.keys() | models.keys()
         changed = (name for name in names if before.get(name) != models.get(name))
         return Found(frozenset(changed), specs, frozenset(self.preload))
 
-    def _spec(self, models: Models, name: str) -> LoadSpec | NotFound:
+    def _spec(self, models: Models, name: str, *, is_loaded: bool) -> LoadSpec | NotFound | None:
         try:
             return self._look_up(models, name)
         except NotFound as error:
             return error
+        except KronkError:
+            if is_loaded and self._resolves(name):
+                raise
+            return None
+
+    def _resolves(self, name: str) -> bool:
+        try:
+            self.resolve(name)
+        except KronkError:
+            return False
+        return True
 
     def _keep(self, text: str) -> None:
         try:

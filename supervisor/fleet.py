@@ -330,6 +330,11 @@ class Fleet:
         return frozenset(self._models)
 
     @property
+    def loaded(self) -> frozenset[str]:
+        """The ids of those that have a process."""
+        return frozenset(model.id for model in self._models.values() if model.is_resident)
+
+    @property
     def outdated(self) -> frozenset[str]:
         """The ids of those that go on with an old configuration."""
         models = self._models.values()

@@ -24,7 +24,8 @@ class Found:
 
     # Names of the file whose keys are others than before, or there no longer.
     changed: frozenset[str]
-    # What each model that was asked about is to be loaded with, or why it is none any more.
+    # What each model that was asked about is to be loaded with, or why it is none any more. Not
+    # those whose own files are in the way.
     specs: Mapping[str, LoadSpec | NotFound]
     # Names of models that are to be loaded without being asked for.
     preload: frozenset[str] = frozenset()

@@ -43,6 +43,8 @@ class Reloader:
         self._ended = ended
         self._served: list[int | None] = []
         self._waiting: list[int | None] = []
+        # The models that the reading under way was asked about.
+        self._asked: frozenset[str] = frozenset()
 
     @property
     def is_busy(self) -> bool:
@@ -57,7 +59,8 @@ class Reloader:
     def _next(self) -> None:
         if self._waiting and not self._served:
             self._served, self._waiting = self._waiting, []
-            self._resolver.retake(self._fleet.known, self._taken)
+            self._asked = self._fleet.known
+            self._resolver.retake(self._asked, self._fleet.loaded, self._taken)
 
     def _taken(self, found: Found | KronkError) -> None:
         served, self._served = self._served, []
@@ -78,7 +81,7 @@ class Reloader:
         self._tell(to_gateway.Reread())
         self._did(actions)
         self._answer(served, lambda ask: to_gateway.Reloaded(ask, changed, later))
-        if self._fleet.known - found.specs.keys():
+        if self._fleet.known - self._asked:
             # Looked up while the file was read, and with the old configuration.
             self.ask(NOBODY)
 

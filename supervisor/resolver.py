@@ -47,10 +47,13 @@ class Resolver:
         )
 
     def retake(
-        self, known: Collection[str], on_taken: Callable[[Found | KronkError], None]
+        self,
+        known: Collection[str],
+        loaded: Collection[str],
+        on_taken: Callable[[Found | KronkError], None],
     ) -> None:
         """Read the configuration again, and what it makes of these models."""
-        self._put(lambda: self._configuration.retake(known), on_taken)
+        self._put(lambda: self._configuration.retake(known, loaded), on_taken)
 
     def close(self) -> None:
         """The thread ends after the question it is at."""

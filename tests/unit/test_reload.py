@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kronk.shared.errors import InvalidArgument, KronkError, NotFound, ServerError
+from kronk.shared.errors import KronkError, ModelFailed, NotFound, ServerError
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.loading import Fitted, LoadSpec, ResidencySpec
@@ -381,8 +381,10 @@ def configuration(folder: Path, text: str) -> Configuration:
     (folder / "models.yaml").write_text(text)
 
     def look_up(models: Models, name: str) -> LoadSpec:
-        if name == "broken":
-            raise InvalidArgument("broken: its draft_model is not there")
+        if name == "torn":
+            raise ModelFailed("torn: its file ends too soon")
+        if name == "broken" and "C" in models:
+            raise ModelFailed("broken: its draft_model is not there")
         if name not in models:
             raise NotFound(name)
         return load_spec(name, Path("/x"), models[name])
@@ -392,7 +394,7 @@ def configuration(folder: Path, text: str) -> Configuration:
     return found
 
 
-A = "models: {A: {context_window: 1024}}"
+A = "models: {A: {context_window: 1024}, broken: {}}"
 
 
 def test_a_file_that_is_taken_again_says_what_has_changed(tmp_path: Path) -> None:
@@ -411,7 +413,7 @@ def test_a_file_that_is_taken_again_says_what_has_changed(tmp_path: Path) -> Non
     [
         ("models: {A: {n_bath: 1}}", ["A"], "models.A.n_bath: no such key"),
         ("models: [", ["A"], "not YAML"),
-        ("models: {A: {n_batch: 512}}", ["A", "broken"], "its draft_model is not there"),
+        ("models: {broken: {n_batch: 512}, C: {}}", ["broken"], "its draft_model is not there"),
     ],
 )
 def test_what_is_wrong_with_a_file_leaves_the_old_one_in_force(
@@ -419,10 +421,22 @@ def test_what_is_wrong_with_a_file_leaves_the_old_one_in_force(
 ) -> None:
     config = configuration(tmp_path, A)
     (tmp_path / "models.yaml").write_text(text)
-    with pytest.raises(InvalidArgument, match=words):
-        config.retake(known)
+    with pytest.raises(KronkError, match=words):
+        config.retake(known, known)
     assert config.resolve("A").context.window == 1024
     assert (tmp_path / "in-force.yaml").read_text() == A
+
+
+@pytest.mark.parametrize(
+    ("known", "loaded"), [(["A", "torn"], ["A", "torn"]), (["A", "broken"], ["A"])]
+)
+def test_a_models_own_file_is_no_reason_to_refuse_a_configuration(
+    known: list[str], loaded: list[str], tmp_path: Path
+) -> None:
+    config = configuration(tmp_path, A)
+    (tmp_path / "models.yaml").write_text("models: {A: {context_window: 2048}, broken: {}, C: {}}")
+    assert config.retake(known, loaded).specs == {"A": config.resolve("A")}
+    assert config.resolve("A").context.window == 2048
 
 
 def test_a_disk_that_takes_no_copy_of_the_file_is_a_reason_to_refuse_it(tmp_path: Path) -> None:
