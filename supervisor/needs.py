@@ -117,14 +117,27 @@ class Needs:
         prediction = predict(spec, sized.files, self._machine)
         predicted = prediction.by_device
         load = Load(sized.identity, _digest(sized.identity, spec))
-        expected = dict(self._learned.expect(load, predicted))
         clips, cache = prediction.clip_bytes, prediction.cache_bytes
+        room = dict(self._budgets)
+        if HOST in room:
+            room[HOST] -= clips
+        learned = self._learned.expect(load, predicted)
+        expected = {
+            device: _bounded(size, predicted.get(device, 0), room.get(device))
+            for device, size in learned.items()
+        }
         used = expected.get(HOST, 0) + clips
-        budget = self._budgets.get(HOST)
-        if budget is not None:
+        if HOST in room:
+            budget = self._budgets[HOST]
             cache = max(min(cache, budget // CACHE_SHARE, budget - used), 0)
         host = max(used + cache, self._failed.get(load.whole, 0))
         return Need({**expected, HOST: host}, cache, prediction, load, predicted, expected)
+
+
+def _bounded(learned: int, predicted: int, room: int | None) -> int:
+    """What was learned, but never so much that a model which has run here would be refused: it has
+    the budget to itself then."""
+    return learned if room is None or predicted > room else min(learned, room)
 
 
 def _unreadable(path: Path) -> Header:

@@ -54,7 +54,8 @@ class ModelStatus:
     eta: float | None = None
     # Seconds until it may be tried again, in `backoff` and `failed`.
     retry_in: float | None = None
-    # What it was expected to take of the memory budget, and what its process really took.
+    # What is set aside for it of the memory budget, caches included, and what its process had
+    # really taken when it was new.
     predicted_bytes: int | None = None
     measured_bytes: int | None = None
     # The worker host it runs on; None is this machine.
