@@ -63,6 +63,7 @@ def mill(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The same with the settings users have: requests survive their workers."""
     models = (
         "Again",
+        "Unread",
         "Queued",
         "Poisoned",
         "Both",

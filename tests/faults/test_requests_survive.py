@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import socket
 import time
 from itertools import pairwise
 
 import pytest
 
+from harness.counting_model import counted
 from harness.invariants import after_fault, milliseconds_since
-from harness.server import Server
+from harness.server import Server, chat_body
+from harness.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
@@ -43,6 +47,26 @@ def test_requests_in_the_queue_of_a_worker_go_on_too(mill: Server) -> None:
             stream.wait_for_pieces(1)
         mill.kill(f.pid("Queued"))
         assert {asked.end() for asked in crowd} == {"done"}
+
+
+def test_a_client_that_did_not_read_while_its_worker_died_reads_all_of_it(mill: Server) -> None:
+    with (
+        after_fault(mill, "worker SIGKILL, resumed", "slow reader", models=("Unread",)) as fault,
+        socket.create_connection(("127.0.0.1", mill.port), timeout=PATIENCE) as client,
+    ):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        body = json.dumps(chat_body("Unread", "from 7", max_tokens=3000, stream=True)).encode()
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+        client.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
+        mill.wait_for_row("Unread", active_streams=1)
+        mill.kill(fault.pid("Unread"))
+        mill.wait_for_row("Unread", state="ready", active_streams=1, restarts=1)
+        with client.makefile("rb") as answer:
+            events = [line[6:] for line in answer if line.startswith(b"data: ")]
+        assert events.pop().strip() == b"[DONE]"
+        choices = [json.loads(event)["choices"] for event in events]
+        text = "".join(choice[0]["delta"].get("content") or "" for choice in choices if choice)
+        assert text == counted(7, 3000)
 
 
 def test_a_poison_prompt_is_quarantined_and_its_neighbours_are_served(mill: Server) -> None:

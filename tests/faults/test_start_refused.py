@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.counting_model import counted
+from harness.matrix import Row, record
 from harness.server import Server, free_port, kronk
 
 USAGE, ADDRESS_IN_USE, ALREADY_RUNNING = 2, 7, 8
@@ -47,6 +48,7 @@ def test_an_address_in_use_is_refused(tmp_path: Path, mode: str) -> None:
     assert f"127.0.0.1:{port}" in words
     assert "--api-host" in words
     assert not (tmp_path / "run" / "server.json").exists()
+    record(Row("port in use", f"start {mode}", f"refused in one line, exit code {code}", {}))
 
 
 @pytest.mark.parametrize(
