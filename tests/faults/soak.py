@@ -43,6 +43,8 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.ends: Counter[str] = Counter()
         self.violations: list[str] = []
+        # The first error of each kind.
+        self.words: dict[str, str] = {}
         self.longest = 0.0
         self._server = server
         self._random = Random(seed)
@@ -75,6 +77,7 @@ class Client(threading.Thread):
             code = asked.error["code"]
             assert code in KNOWN, asked.error
             end = f"{end}: {code}"
+            self.words.setdefault(end, asked.error["message"])
         self.ends[end] += 1
         self.longest = max(self.longest, time.monotonic() - begun)
 
@@ -147,8 +150,11 @@ def report(done: Counter[str], clients: list[Client]) -> None:
     for client in clients:
         ends += client.ends
     print("\n| end of a request | times |\n| --- | --- |")
+    words = {name: said for client in clients for name, said in client.words.items()}
     for name, count in ends.most_common():
         print(f"| {name} | {count} |")
+    for name, said in words.items():
+        print(f"{name}: {said[:500]}")
 
 
 def main() -> None:
