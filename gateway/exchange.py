@@ -336,7 +336,9 @@ class Exchange:
         self._runs[run.id] = run
         if timeout:
             over = Timeout(f"the answer took longer than the server allows ({timeout:g} s)")
-            run.timers.append(self._call_later(timeout, lambda: self._abandon(run, over)))
+            run.timers.append(
+                self._call_later(timeout, lambda: self._abandon(run, with_cause(over, run)))
+            )
         return run
 
     def _submit(self, run: Run) -> None:

@@ -389,6 +389,18 @@ def test_a_next_worker_that_does_not_attach_is_a_timeout(world: World) -> None:
     assert CAUSE in run.ended.message
 
 
+def test_the_time_limit_counts_from_the_first_start(world: World) -> None:
+    world.say(Attach())
+    run = world.begin(timeout=900)[1]
+    world.exchange.on_control(Granted(run.id, W))
+    lose(world)
+    regranted(world, run)
+    assert [timer.seconds for timer in world.timers if not timer.cancelled] == [900]
+    world.fire(900)
+    assert isinstance(run.ended, Timeout)
+    assert CAUSE in run.ended.message
+
+
 def test_an_earlier_attempts_wait_for_its_worker_ends_with_it(world: World) -> None:
     run = world.begin()[1]
     world.exchange.on_control(Granted(run.id, W))
