@@ -221,7 +221,7 @@ class Worker:
         # The supervisor answers with Stop, which proves that it has heard the reason.
         self._loop.call_later(_STOP_WITHIN, self.stop)
 
-    def _ready(self, loaded: Loaded | PooledLoaded, took: Taken, data_address: str) -> None:
+    def _ready(self, loaded: Loaded | PooledLoaded, took: Taken | None, data_address: str) -> None:
         self._loaded = loaded
         self._pulse.serve(loaded.engine)
         measures = tuple(self._sandbox.measures)

@@ -15,20 +15,29 @@ _ROLLUP = Path("/proc/self/smaps_rollup")
 _STATUS = Path("/proc/self/status")
 
 
-def measure(scratch_bytes: int = 0, before: Mapping[str, int] | None = None) -> Taken:
-    """As of now. `scratch_bytes` is memory set aside that nothing has been written to, `before`
-    what GPUs had in use before the load."""
-    try:
-        private, mapped = of_rollup(_ROLLUP.read_text())
-    except OSError:
-        # Kernels may be built without it.
-        private, mapped = of_status(_STATUS.read_text())
+def measure(scratch_bytes: int = 0, before: Mapping[str, int] | None = None) -> Taken | None:
+    """As of now; None where the kernel does not say. `scratch_bytes` is memory set aside that
+    nothing has been written to, `before` what GPUs had in use before the load."""
+    found = _own()
+    if found is None:
+        return None
+    private, mapped = found
     now = gpu_use() if before else {}
     devices = {
         name: size for name, used in (before or {}).items() if (size := now.get(name, 0) - used) > 0
     }
     # On a machine with GPUs most of it is there, and counted.
     return Taken(private, mapped, devices, 0 if devices else scratch_bytes)
+
+
+def _own() -> tuple[int, int] | None:
+    # Kernels may be built without the first, and a confined process may be kept from both.
+    for path, read in ((_ROLLUP, of_rollup), (_STATUS, of_status)):
+        try:
+            return read(path.read_text())
+        except OSError:
+            continue
+    return None
 
 
 def gpu_use() -> dict[str, int]:

@@ -59,6 +59,7 @@ def _main() -> None:
         batch.add(0, 0, [1] * fitted.n_ubatch, output_last=True)
         context.decode(batch)
     taken = measure()
+    assert taken is not None
     facts = Took(
         fitted.kv_bytes,
         fitted.compute_bytes,

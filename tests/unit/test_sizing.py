@@ -21,7 +21,8 @@ from kronk.shared.sizing.predict import Machine, predict
 from kronk.shared.sizing.read import MOST_LAYERS, model_facts, projector_facts
 from kronk.shared.sizing.shape import Host
 from kronk.shared.sizing.windows import windowed
-from kronk.shared.wire.loading import LoadSpec, PlacementSpec
+from kronk.shared.wire.loading import LoadSpec, PlacementSpec, Taken
+from kronk.worker import taken
 from kronk.worker.taken import of_rollup, of_status
 
 MIB, GIB = 2**20, 2**30
@@ -373,3 +374,14 @@ def test_what_a_process_has_is_read_from_either_file_of_the_kernel() -> None:
     assert of_rollup(rollup) == (120 * 1024, 200 * 1024)
     status = "Name:\tx\nRssAnon:\t100 kB\nRssFile:\t150 kB\nRssShmem:\t50 kB\nVmSwap:\t20 kB\n"
     assert of_status(status) == (120 * 1024, 200 * 1024)
+
+
+def test_a_process_that_may_not_see_itself_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken, "_ROLLUP", tmp_path / "smaps_rollup")
+    (tmp_path / "status").write_text("RssAnon:\t7 kB\nRssFile:\t5 kB\n")
+    monkeypatch.setattr(taken, "_STATUS", tmp_path / "status")
+    assert taken.measure(3) == Taken(7 * 1024, 5 * 1024, {}, 3)
+    (tmp_path / "status").unlink()
+    assert taken.measure(3) is None
