@@ -49,10 +49,11 @@ def main() -> None:
     config = settings.from_environment()
     log.configure(process="gateway", level=config.log_level)
     try:
-        uvloop.run(Process(birth, config).run())
+        code = uvloop.run(Process(birth, config).run())
     except NoSupervisor as error:
         logger.error("cannot start", reason=error.message)
         raise SystemExit(exits.NO_SUPERVISOR) from error
+    raise SystemExit(code)
 
 
 class Process:
@@ -64,9 +65,10 @@ class Process:
         self._activity = Activity()
         self._configuration = Configuration(config, BasePath(config.base_path))
         self._link: Link | None = None
+        self._code = exits.OK
 
-    async def run(self) -> None:
-        """Serve until drained."""
+    async def run(self) -> int:
+        """Serve until drained; returns the exit code."""
         loop = asyncio.get_running_loop()
         listeners = [socket.socket(fileno=handle) for handle in self._birth.listen_fds]
         assert listeners, "the supervisor gives us what to listen on"
@@ -94,6 +96,7 @@ class Process:
             await _end(runner)
             link.close()
         logger.info("gateway stopped")
+        return self._code
 
     def _services(self, link: Link) -> Services:
         base = BasePath(self._settings.base_path)
@@ -136,6 +139,8 @@ class Process:
     def _orphaned(self, loop: asyncio.AbstractEventLoop) -> None:
         """In the watch's thread: whatever state the loop is in, this process ends."""
         deadline = time.monotonic() + ORPHAN_SECONDS
+        # The loop may be through with everything before we are.
+        self._code = exits.ORPHANED
         try:
             loop.call_soon_threadsafe(self._end_all)
             time.sleep(_FLUSH_SECONDS)

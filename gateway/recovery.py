@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kronk.shared.errors import KronkError, ModelCrashed, ModelUnloaded
+from kronk.shared.errors import KronkError, ModelCrashed, ModelUnloaded, Overloaded
 
 # An unloaded model is loaded again for the next request that wants it.
 _AGAIN_AFTER_UNLOAD = 1.0
@@ -72,6 +72,9 @@ class GiveUp:
 
 def judge(loss: Loss, facts: Facts, policy: Policy) -> Again | GiveUp:
     """The decision."""
+    if loss.how == "unloaded" and facts.is_draining:
+        # All are unloaded then, the one a moment before the gateway, the other after it.
+        return GiveUp(Overloaded("the server was stopped before the answer was complete"))
     if loss.how == "unloaded":
         return GiveUp(ModelUnloaded(loss.words, retry_after=_AGAIN_AFTER_UNLOAD))
     if not policy.resume:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kronk.gateway.recovery import Again, Facts, GiveUp, Loss, Policy, judge
-from kronk.shared.errors import ModelCrashed, ModelUnloaded
+from kronk.shared.errors import ModelCrashed, ModelUnloaded, Overloaded
 
 DIED = Loss("org/tiny", "killed by SIGSEGV")
 UNLOADED = Loss("org/tiny", "asked to", "unloaded")
@@ -52,6 +52,15 @@ FAILS: list[tuple[str, Loss, Facts, Policy, type, str, bool]] = [
         False,
     ),
     ("unloaded, and off", UNLOADED, facts(1), OFF, ModelUnloaded, "was unloaded", False),
+    (
+        "unloaded as all are that stop",
+        UNLOADED,
+        facts(1, is_draining=True),
+        ON,
+        Overloaded,
+        "the server was stopped",
+        False,
+    ),
     ("in company, once too often", DIED, facts(3), ON, ModelCrashed, "3 attempts", False),
     ("alone", DIED, facts(3, was_alone=True), ON, ModelCrashed, "3 attempts", True),
     (
