@@ -36,6 +36,7 @@ from harness.engine_lab import (
     Setup,
 )
 from harness.random_gguf import HYBRID, LLAMA, MAMBA, MROPE, SWA, Kind
+from kronk.shared.wire.to_worker import Resumed
 from kronk.worker.cache.policy import PromptMarks, marks, pin_at
 from kronk.worker.cache.spans import whole
 from kronk.worker.context import DecodeResult
@@ -158,6 +159,37 @@ class Machine(RuleBasedStateMachine):
     def ask_again(self, which: int, choices: int, window: int, count: int) -> None:
         job = self.any(which).job
         self.submit(tuple(job.prompt), job.max_tokens, choices, window, 0, 0)
+        self.turn(count)
+
+    @precondition(lambda self: self.lab.clients and self.lab.engine.queued < QUEUE)
+    @rule(
+        which=indices,
+        known=st.lists(st.sampled_from([None, 0, 1, 5, 50, "all", "over"]), min_size=1, max_size=3),
+        window=windows,
+        count=turns,
+    )
+    def take_over(self, which: int, known: list[int | str | None], window: int, count: int) -> None:
+        """Another process had something of each choice, all but its end, or all."""
+        job = self.any(which).job
+        answer = self.bench.expected(tuple(job.prompt), job.max_tokens, job.stop)
+        said = answer.tokens[: answer.clear]
+        is_whole = len(said) == len(answer.tokens)
+        resumed = {}
+        for choice, much in enumerate(known):
+            is_over = much == "over" and is_whole
+            tokens = said[:much] if isinstance(much, int) else said
+            if much is not None:
+                resumed[choice] = Resumed(choice, tokens, is_over)
+        self.lab.submit(
+            replace(
+                job,
+                choices=len(known),
+                resumed=resumed,
+                window=window,
+                grammar=None,
+                submitted=self.clock.now,
+            )
+        )
         self.turn(count)
 
     # What becomes of them.
