@@ -14,7 +14,7 @@ from functools import partial
 
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.wire.loading import Fitted, LoadSpec, Taken
-from kronk.shared.wire.status import LeaseCounts, ModelStatus, WorkerStats
+from kronk.shared.wire.status import WorkerStats
 from kronk.shared.wire.to_supervisor import Manage
 
 from . import eviction, health
@@ -35,8 +35,8 @@ from .placing import Places
 from .pool import STOP_GRACE, Pool
 from .reload import Found
 from .reloads import Reloads
-from .rows import is_worth_a_row, row
 from .verdict import Ending, ran_out_of_memory
+from .view import View
 from .waiting import WaitingRoom
 from .wishes import Wishes
 from .workers import Worker
@@ -91,6 +91,7 @@ class Fleet:
         self._orders = Orders(self._out, self._pool, self._leases)
         self._wishes = Wishes(self._out, preload)
         self._models: dict[str, Model] = {}
+        self.view = View(self._models, self._pool, self._leases, self._admission, self._load_left)
         self._last_tick: float | None = None
         self._is_draining = False
         self._is_stopped = False
@@ -324,61 +325,11 @@ class Fleet:
             self._wishes.preload(sorted(found.preload & found.changed - resident))
         return frozenset(changed), self._settle(now)
 
-    @property
-    def known(self) -> frozenset[str]:
-        """The ids of all models that a request ever meant."""
-        return frozenset(self._models)
-
-    @property
-    def loaded(self) -> frozenset[str]:
-        """The ids of those that have a process."""
-        return frozenset(model.id for model in self._models.values() if model.is_resident)
-
-    @property
-    def outdated(self) -> frozenset[str]:
-        """The ids of those that go on with an old configuration."""
-        models = self._models.values()
-        return frozenset(m.id for m in models if m.change is not None and m.state is State.READY)
-
-    @property
-    def census(self) -> tuple[int, int]:
-        """How many models are loaded, and how many requests they have."""
-        models = self._models.values()
-        loaded = sum(1 for model in models if model.state is State.READY)
-        return loaded, sum(len(model.leases) for model in models)
-
-    def status(
-        self, now: float, processes: Mapping[int, tuple[int, int | None]]
-    ) -> list[ModelStatus]:
-        """The lines of `kronk ps`; `processes` is pid and resident bytes by generation."""
-        rows = []
-        for model in sorted(self._models.values(), key=lambda model: model.id):
-            if is_worth_a_row(model):
-                process = processes.get(model.worker.generation) if model.worker else None
-                pid, rss = process or (None, None)
-                rows.append(row(model, now, pid, rss, self._load_left(model, now)))
-        return rows
-
     def resident(self, sizes: Mapping[int, int]) -> None:
         """Bytes of main memory that worker processes have now, by generation."""
         for model in self._models.values():
             if model.worker is not None and model.worker.generation in sizes:
                 self._admission.resident(model, sizes[model.worker.generation])
-
-    @property
-    def reserved(self) -> dict[str, int]:
-        """Bytes by device that are promised to models on this machine."""
-        return self._admission.reserved(self._models.values())
-
-    @property
-    def leases(self) -> LeaseCounts:
-        """What became of all leases."""
-        return self._leases.counts
-
-    @property
-    def spare(self) -> int | None:
-        """The generation of the spare."""
-        return self._pool.spare.generation if self._pool.spare else None
 
     # Models.
 

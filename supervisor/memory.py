@@ -61,7 +61,7 @@ class Memory:
 
     def status(self, fleet: Fleet) -> tuple[Budget, ...]:
         """The budgets, and what is promised of them now."""
-        reserved = fleet.reserved
+        reserved = fleet.view.reserved
         return tuple(
             Budget(one.name, one.total_bytes, one.budget_bytes, reserved.get(one.name, 0))
             for one in self._devices

@@ -59,8 +59,8 @@ class Reloader:
     def _next(self) -> None:
         if self._waiting and not self._served:
             self._served, self._waiting = self._waiting, []
-            self._asked = self._fleet.known
-            self._resolver.retake(self._asked, self._fleet.loaded, self._taken)
+            self._asked = self._fleet.view.known
+            self._resolver.retake(self._asked, self._fleet.view.loaded, self._taken)
 
     def _taken(self, found: Found | KronkError) -> None:
         served, self._served = self._served, []
@@ -75,13 +75,13 @@ class Reloader:
     def _apply(self, served: list[int | None], found: Found) -> None:
         models, actions = self._fleet.reconfigured(self._clock(), found)
         changed = tuple(sorted(models | found.changed))
-        later = tuple(sorted(self._fleet.outdated))
+        later = tuple(sorted(self._fleet.view.outdated))
         log.info("configuration reloaded", changed=changed, later=later)
         # Before anything that follows from it, such as models that are gone.
         self._tell(to_gateway.Reread())
         self._did(actions)
         self._answer(served, lambda ask: to_gateway.Reloaded(ask, changed, later))
-        if self._fleet.known - self._asked:
+        if self._fleet.view.known - self._asked:
             # Looked up while the file was read, and with the old configuration.
             self.ask(NOBODY)
 

@@ -32,13 +32,13 @@ def status(
     }
     if hosts is not None:
         living |= {child.generation: (child.pid, None) for child in hosts if child.pid is not None}
-    roles = {gateway: "gateway", fleet.spare: "spare"}
+    roles = {gateway: "gateway", fleet.view.spare: "spare"}
     rows = [ProcessStatus("supervisor", os.getpid(), 0, resident_bytes(os.getpid()) or 0)]
     rows += [
         ProcessStatus(roles[generation], pid, generation, rss or 0)
         for generation, (pid, rss) in living.items()
         if generation in roles
     ]
-    models = tuple(fleet.status(now, living))
+    models = tuple(fleet.view.status(now, living))
     budgets = memory.status(fleet)
-    return Status(ask, draining, models, tuple(rows), budgets, leases=fleet.leases)
+    return Status(ask, draining, models, tuple(rows), budgets, leases=fleet.view.leases)

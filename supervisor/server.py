@@ -399,7 +399,7 @@ class Supervisor:
             phase = "starting"
         elif self._reloader.is_busy:
             phase = "reloading"
-        loaded, running = self._fleet.census
+        loaded, running = self._fleet.view.census
         return Situation(phase, self._front.is_up, loaded, running)
 
     def _tell_manager(self) -> None:

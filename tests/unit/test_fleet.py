@@ -75,9 +75,9 @@ class House:
     def do(self, event: str, *arguments: Any) -> list[Action]:
         actions = getattr(self.fleet, event)(self.now, *arguments) or []
         self.done += actions
-        counts = asdict(self.fleet.leases)
+        counts = asdict(self.fleet.view.leases)
         # Whatever happens, no lease is in two places, and none gets lost.
-        assert counts.pop("asked") == sum(counts.values()), self.fleet.leases
+        assert counts.pop("asked") == sum(counts.values()), self.fleet.view.leases
         return list(actions)
 
     def all(self, kind: type[T]) -> list[T]:
@@ -124,7 +124,7 @@ class House:
         return row
 
     def rows(self) -> list[ModelStatus]:
-        return self.fleet.status(self.now, {})
+        return self.fleet.view.status(self.now, {})
 
     def state(self, model: str) -> str:
         return next((row.state for row in self.rows() if row.model == model), "absent")
@@ -1098,14 +1098,14 @@ def test_messages_of_a_worker_that_is_being_ended_change_nothing() -> None:
 def test_a_spare_is_kept_and_a_load_takes_it() -> None:
     house = House(spare=True)
     house.do("tick")
-    assert house.fleet.spare == 1
+    assert house.fleet.view.spare == 1
     house.do("hello", 1)
     house.ask("a")
     assert house.all(SendLoad) == [SendLoad(1, spec("a"))]
     # Not while the load needs the cores.
-    assert house.fleet.spare is None
+    assert house.fleet.view.spare is None
     house.do("ready", 1, FITTED)
-    assert house.fleet.spare == 2
+    assert house.fleet.view.spare == 2
 
 
 def test_a_spare_that_is_about_to_say_hello_is_taken_too() -> None:
@@ -1130,12 +1130,12 @@ def test_spares_that_die_are_replaced_ever_more_slowly() -> None:
     house = House(spare=True)
     house.do("tick")
     for delay in (1, 2, 4, 8, 60):
-        spare = house.fleet.spare
+        spare = house.fleet.view.spare
         assert spare is not None
         house.do("exited", spare, Exit(1))
-        assert house.fleet.spare is None
+        assert house.fleet.view.spare is None
         house.sleep(delay)
-    assert house.fleet.spare == 6
+    assert house.fleet.view.spare == 6
 
 
 # The end.
@@ -1149,7 +1149,7 @@ def test_draining_serves_those_who_wait_and_refuses_the_rest() -> None:
     assert house.refusal(house.ask("a")).code == "overloaded"
     house.make_ready("a")
     assert house.granted() == [waits]
-    assert house.fleet.spare is None
+    assert house.fleet.view.spare is None
 
 
 def test_stopping_refuses_everybody_and_ends_every_worker_even_at_its_load() -> None:

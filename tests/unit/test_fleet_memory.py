@@ -79,7 +79,7 @@ class House:
         actions = getattr(self.fleet, event)(self.now, *arguments) or []
         self.done += actions
         # What is promised never exceeds the budget, whatever happens.
-        assert self.fleet.reserved.get("host", 0) <= BUDGET
+        assert self.fleet.view.reserved.get("host", 0) <= BUDGET
         return list(actions)
 
     def all(self, kind: type[T]) -> list[T]:
@@ -96,7 +96,7 @@ class House:
         return lease
 
     def row(self, model: str) -> ModelStatus:
-        (row,) = [row for row in self.fleet.status(self.now, {}) if row.model == model]
+        (row,) = [row for row in self.fleet.view.status(self.now, {}) if row.model == model]
         return row
 
     def ready(self, model: str, taken: Taken | None = None) -> None:
@@ -135,7 +135,7 @@ def test_models_are_loaded_together_while_there_is_memory_for_them() -> None:
         house.load(model)
     assert house.stopping() == 0
     assert house.row("m1").state == house.row("m2").state == "ready"
-    assert 8 * GIB < house.fleet.reserved["host"] < BUDGET
+    assert 8 * GIB < house.fleet.view.reserved["host"] < BUDGET
 
 
 def test_the_next_one_is_loaded_only_when_the_memory_of_the_last_one_is_free() -> None:
@@ -312,9 +312,9 @@ def test_a_batch_displaces_nobody() -> None:
 def test_what_was_measured_is_held_and_expected_the_next_time() -> None:
     house = House()
     house.ask("m1")
-    before = house.fleet.reserved["host"]
+    before = house.fleet.view.reserved["host"]
     house.ready("m1", Taken(3 * GIB, 2 * GIB, {}, untouched_bytes=GIB // 2))
-    assert house.fleet.reserved["host"] == 5 * GIB + GIB // 2 != before
+    assert house.fleet.view.reserved["host"] == 5 * GIB + GIB // 2 != before
     row = house.row("m1")
     assert (row.predicted_bytes, row.measured_bytes) == (5 * GIB + GIB // 2, 5 * GIB)
 
@@ -344,20 +344,20 @@ def test_idle_models_pay_for_one_that_took_more_than_was_expected() -> None:
 def test_a_load_that_ran_out_of_memory_gets_more_the_next_time(exit: Exit) -> None:
     house = House()
     house.ask("m1")
-    first = house.fleet.reserved["host"]
+    first = house.fleet.view.reserved["host"]
     house.reap("m1", exit)
     house.pass_time(1)
     if house.row("m1").state != "loading":
         # What killed it says all, and was told to those that waited.
         house.pass_time(2)
         house.ask("m1")
-    assert house.fleet.reserved["host"] == int(first * 1.25)
+    assert house.fleet.view.reserved["host"] == int(first * 1.25)
     # In the end it gets everything there is, and what works is what counts.
     for _ in range(5):
         house.reap("m1", exit)
         house.pass_time(700)
         house.ask("m1")
-    assert house.fleet.reserved["host"] <= BUDGET
+    assert house.fleet.view.reserved["host"] <= BUDGET
 
 
 def test_a_worker_that_says_it_has_no_memory_is_answered_with_507() -> None:
@@ -417,7 +417,9 @@ class Storm:
             self.house.reap(row.model)
 
     def rows(self, state: str) -> list[ModelStatus]:
-        return [row for row in self.house.fleet.status(self.house.now, {}) if row.state == state]
+        return [
+            row for row in self.house.fleet.view.status(self.house.now, {}) if row.state == state
+        ]
 
     def calm_down(self) -> None:
         """Nothing new comes; what has begun ends."""

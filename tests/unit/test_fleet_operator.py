@@ -132,11 +132,11 @@ class House:
         self.do("exited", self.row(model).generation, Exit(code))
 
     def row(self, model: str) -> ModelStatus:
-        (row,) = [row for row in self.fleet.status(self.now, {}) if row.model == model]
+        (row,) = [row for row in self.fleet.view.status(self.now, {}) if row.model == model]
         return row
 
     def state(self, model: str) -> str:
-        rows = self.fleet.status(self.now, {})
+        rows = self.fleet.view.status(self.now, {})
         return next((row.state for row in rows if row.model == model), "absent")
 
     def refusal(self, lease: int) -> KronkError:
@@ -550,7 +550,7 @@ def test_an_operators_load_is_given_up_when_it_finds_no_room() -> None:
     house.make_ready("a")
     house.manage("load", "b")
     house.sleep(ROOM_PATIENCE)
-    assert house.fleet.status(house.now, {})[-1].model == "a"
+    assert house.fleet.view.status(house.now, {})[-1].model == "a"
     # A wish of long ago is no reason to give the next one up.
     house.sleep(100)
     house.manage("load", "b")

@@ -251,7 +251,7 @@ class Life:
         self.ending.add(one)
 
     def check_counts(self) -> None:
-        rows = self.fleet.status(self.now, {})
+        rows = self.fleet.view.status(self.now, {})
         assert sum(row.state in ("loading", "ready", "draining") for row in rows) <= 2
         held: dict[int | None, int] = {}
         for by in self.open.values():

@@ -124,7 +124,7 @@ class House:
         for name, found in specs.items():
             if not isinstance(found, LoadSpec):
                 del self.specs[name]
-        everything: Any = {model: self.specs.get(model, GONE) for model in self.fleet.known}
+        everything: Any = {model: self.specs.get(model, GONE) for model in self.fleet.view.known}
         found = Found(frozenset(specs), everything, self.preload)
         changed, actions = self.fleet.reconfigured(0.0, found)
         self.done += actions
@@ -134,11 +134,11 @@ class House:
         self.do("exited", generation, Exit(code, ()))
 
     def state(self, model: str) -> str:
-        rows = self.fleet.status(0.0, {})
+        rows = self.fleet.view.status(0.0, {})
         return next((row.state for row in rows if row.model == model), "absent")
 
     def generation(self, model: str) -> int:
-        (row,) = [row for row in self.fleet.status(0.0, {}) if row.model == model]
+        (row,) = [row for row in self.fleet.view.status(0.0, {}) if row.model == model]
         assert row.generation is not None
         return row.generation
 
@@ -157,7 +157,7 @@ def test_an_idle_model_that_changes_is_unloaded_and_loaded_anew_when_wanted() ->
     old, same = house.load("a"), house.load("b")
     assert house.reload(a=spec("a", 2048)) == {"a"}
     assert house.stopped() == [old]
-    assert house.fleet.outdated == frozenset()
+    assert house.fleet.view.outdated == frozenset()
     house.exit(old)
     assert house.state("a") == "absent"
     new = house.load("a")
@@ -181,7 +181,7 @@ def test_a_busy_model_serves_on_with_the_old_one_until_its_requests_have_ended()
     old = house.load("a")
     running = house.ask("a")
     assert house.reload(a=spec("a", 2048)) == {"a"}
-    assert house.fleet.outdated == {"a"}
+    assert house.fleet.view.outdated == {"a"}
     during = house.ask("a")
     assert house.granted()[during] == old
     house.back(during)
@@ -232,7 +232,7 @@ def test_a_change_that_is_taken_back_before_it_happened_does_not_happen() -> Non
     running = house.ask("a")
     house.reload(a=spec("a", 2048))
     house.reload(a=spec("a"))
-    assert house.fleet.outdated == frozenset()
+    assert house.fleet.view.outdated == frozenset()
     house.back(running)
     assert house.stopped() == []
     assert house.generation("a") == old
@@ -260,7 +260,7 @@ def test_a_model_that_is_none_any_more_serves_its_requests_and_takes_no_new_ones
     house.back(running)
     assert house.stopped() == [old]
     house.exit(old)
-    assert house.fleet.known == frozenset()
+    assert house.fleet.view.known == frozenset()
     assert house.ask("a") in house.refused()
 
 
@@ -271,7 +271,7 @@ def test_who_waits_for_a_model_that_is_none_any_more_is_told() -> None:
     house.reload(a=GONE)
     house.exit(house.stopped()[-1])
     assert house.refused() == [lease]
-    assert house.fleet.known == frozenset()
+    assert house.fleet.view.known == frozenset()
 
 
 def test_a_crash_before_the_change_is_the_change() -> None:
@@ -280,7 +280,7 @@ def test_a_crash_before_the_change_is_the_change() -> None:
     house.ask("a")
     house.reload(a=spec("a", 2048))
     house.exit(old, -9)
-    assert house.fleet.outdated == frozenset()
+    assert house.fleet.view.outdated == frozenset()
     new = house.load("a")
     assert house.all(SendLoad)[-1] == SendLoad(new, spec("a", 2048))
 
@@ -337,7 +337,7 @@ def test_how_long_a_model_stays_is_changed_without_a_new_load() -> None:
     house = House()
     old = house.load("a")
     assert house.reload(a=pinned("a")) == frozenset()
-    (row,) = house.fleet.status(0.0, {})
+    (row,) = house.fleet.view.status(0.0, {})
     assert (row.generation, row.pinned) == (old, True)
     assert house.stopped() == []
 
