@@ -132,6 +132,10 @@ ASKS: dict[str, Ask] = {
         said(SKY, enable_thinking=False), 40, warm(temperature=2.0), held_to(PERSON)
     ),
     "a schema after a budget": Ask(SKY, 90, warm(), held_to(PERSON, thinking_budget=4)),
+    # It has to answer first; that its thinking was closed for it does not show in a token.
+    "a model that would end while it thinks": Ask(
+        SKY, 70, warm(temperature=1.2, logit_bias={"2": 9.0}), JSON
+    ),
     "a pattern": Ask(SKY, 60, warm(temperature=2.0), WORDS),
     "a pattern that is cut short": Ask(
         said(SKY, enable_thinking=False), 30, warm(temperature=2.0), WORDS
