@@ -134,7 +134,7 @@ ASKS: dict[str, Ask] = {
     "a schema after a budget": Ask(SKY, 90, warm(), held_to(PERSON, thinking_budget=4)),
     # It has to answer first; that its thinking was closed for it does not show in a token.
     "a model that would end while it thinks": Ask(
-        SKY, 70, warm(temperature=1.2, logit_bias={"2": 9.0}), JSON
+        SKY, 70, warm(temperature=1.2, seed=0, logit_bias={"2": 9.0}), JSON
     ),
     "a pattern": Ask(SKY, 60, warm(temperature=2.0), WORDS),
     "a pattern that is cut short": Ask(
