@@ -37,6 +37,8 @@ from kronk.shared.wire.to_gateway import (
     Finished,
     Granted,
     History,
+    Managed,
+    Reloaded,
     Status,
 )
 from kronk.shared.wire.to_supervisor import (
@@ -44,6 +46,8 @@ from kronk.shared.wire.to_supervisor import (
     HistoryRequest,
     LeaseRequest,
     LeaseReturn,
+    Manage,
+    Reload,
     StatusRequest,
 )
 from kronk.shared.wire.to_worker import Cancel, Credit, Embed, Submit
@@ -337,6 +341,10 @@ class House:
                 self._to_gateway(Status(message.ask, False, (), (us,)))
             case HistoryRequest(ask):
                 self._to_gateway(History(ask, ()))
+            case Manage(ask):
+                self._to_gateway(Managed(ask, "absent"))
+            case Reload(ask):
+                self._to_gateway(Reloaded(ask))
             case Submit():
                 self._plays[message.request] = _Play(worker, self.script(message), message.window)
             case Embed():
