@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 
 from kronk.shared import settings
+from kronk.shared.child import die_with_parent
 from kronk.supervisor import main
 from kronk.supervisor.commands import Commands
 
@@ -28,6 +30,8 @@ def set_limits(limits: dict[str, float]) -> None:
 
 
 if __name__ == "__main__":
+    # Tests that are killed leave no server behind.
+    die_with_parent(os.getppid(), signal.SIGTERM)
     set_limits(json.loads(os.environ.get("HARNESS_LIMITS", "{}")))
     is_real = os.environ.get("HARNESS_ENGINE") == "real"
     try:

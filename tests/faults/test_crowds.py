@@ -12,6 +12,7 @@ from harness.crowd import ask_all
 from harness.fault_house import fault_house
 from harness.invariants import after_fault, milliseconds_since
 from harness.server import Server
+from harness.waiting import pause
 
 CLIENTS = 1000
 SWAPS = 200
@@ -59,7 +60,7 @@ def test_two_models_that_share_a_place_both_serve(tmp_path: Path) -> None:
     with (
         fault_house(tmp_path, ("Left", "Right"), flags={"models_in_cache": "2"}) as server,
         after_fault(server, "two models on one place", where, models=("Left",)) as fault,
-        ThreadPoolExecutor(16) as pool,
+        ThreadPoolExecutor(24) as pool,
     ):
         begun = time.monotonic()
 
@@ -81,5 +82,5 @@ def test_a_ttl_that_ends_as_a_request_arrives_never_takes_it_along(lab: Server) 
         for crossing in range(CROSSINGS):
             assert fault.whole("Brief", tokens=2, keep_alive=0.05).end() == "done"
             # Around the 50 ms: the pause is what is tried, and nothing is waited for.
-            time.sleep(0.04 + 0.001 * (crossing % 20))
+            pause(0.04 + 0.001 * (crossing % 20))
         fault.figure("unloads that it met", len(lab.events("model unloads", model="Brief")))

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from harness import proc
 from harness.invariants import after_fault, milliseconds_since
 from harness.server import Server
-from harness.waiting import wait_until
+from harness.waiting import pause, wait_until
 
 
 def test_a_worker_that_hangs_is_ended_and_its_stacks_are_kept(short: Server) -> None:
@@ -87,7 +87,7 @@ def test_nobody_is_ended_when_everything_stood_still(short: Server) -> None:
         # As a suspended machine does: all at once.
         for pid in everybody:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(7)
+        pause(7)
         for pid in reversed(everybody):
             os.kill(pid, signal.SIGCONT)
         assert {stream.end() for stream in streams} == {"done"}

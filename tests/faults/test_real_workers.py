@@ -15,6 +15,7 @@ from harness import counting_model
 from harness.fault_house import fault_house
 from harness.invariants import after_fault, milliseconds_since, wait_for_gateway
 from harness.server import Server
+from harness.waiting import pause
 
 MODELS = ("Idle", "Talking", "Reading", "Paused", "Cut", "Replaced", "Front")
 # A prompt that takes a second to read.
@@ -67,7 +68,7 @@ def test_a_real_worker_that_is_stopped_and_continued_goes_on(mine: Server) -> No
         pid = fault.pid("Paused")
         streams = fault.streams("Paused", 3, tokens=300)
         mine.kill(pid, signal.SIGSTOP)
-        time.sleep(2)
+        pause(2)
         mine.kill(pid, signal.SIGCONT)
         assert {stream.end() for stream in streams} == {"done"}
         assert fault.pid("Paused") == pid

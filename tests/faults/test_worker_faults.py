@@ -14,7 +14,7 @@ import pytest
 from harness import proc
 from harness.invariants import after_fault, milliseconds_since
 from harness.server import Server
-from harness.waiting import PATIENCE, wait_until
+from harness.waiting import PATIENCE, pause, wait_until
 
 NAMES = {
     "kill": "SIGKILL",
@@ -169,6 +169,7 @@ def test_a_worker_that_the_kernel_kills_for_its_memory_dies_alone(lab: Server) -
             assert asked.end() == "error"
             assert asked.error is not None
             assert "SIGKILL" in asked.error["message"]
+            fault.figure("said to be for memory", "memory" in asked.error["message"])
     finally:
         wait_until(lambda: not (group / "cgroup.procs").read_text(), "an empty cgroup")
         group.rmdir()
@@ -180,7 +181,7 @@ def test_a_worker_that_is_stopped_idle_and_continued_is_left_alone(lab: Server) 
         lab.kill(pid, signal.SIGSTOP)
         asked = fault.whole("Paused", tokens=5)
         lab.wait_for_row("Paused", active_streams=1)
-        time.sleep(2)
+        pause(2)
         lab.kill(pid, signal.SIGCONT)
         assert asked.end() == "done"
         assert fault.pid("Paused") == pid
@@ -194,7 +195,7 @@ def test_a_worker_that_is_stopped_while_it_writes_and_continued_is_left_alone(
         pid = fault.pid("Paused")
         streams = fault.streams("Paused", 3, tokens=150)
         lab.kill(pid, signal.SIGSTOP)
-        time.sleep(2)
+        pause(2)
         assert all(stream.ended_at is None for stream in streams), "too fast to show anything"
         lab.kill(pid, signal.SIGCONT)
         assert {stream.end() for stream in streams} == {"done"}

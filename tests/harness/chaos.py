@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ import httpx
 from .asked import AskedStream
 from .crowd import ask_all
 from .server import Server
+from .waiting import pause
 
 MODELS = ("Red", "Green", "Blue")
 BURST = 100
@@ -93,14 +93,14 @@ class Chaos:
     def nap(self) -> None:
         if pid := self.pid():
             self.kill(pid, signal.SIGSTOP)
-            time.sleep(NAP)
+            pause(NAP)
             self.kill(pid, signal.SIGCONT)
 
     def suspend(self) -> None:
         pids = [self.server.pid, *self.server.children()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(SLEEP)
+        pause(SLEEP)
         for pid in reversed(pids):
             os.kill(pid, signal.SIGCONT)
 
@@ -112,7 +112,7 @@ class Chaos:
             for number in range(20):
                 stream = AskedStream(self.server, model, number, "", max_tokens=2000)
                 stack.callback(pool.submit, stream.leave)
-            time.sleep(self.random.uniform(0, 0.3))
+            pause(self.random.uniform(0, 0.3))
 
     def burst(self) -> None:
         answers = ask_all(self.server, self.random.choice(MODELS), range(BURST), tokens=5)

@@ -25,6 +25,11 @@ def wait_until(
         if time.monotonic() > deadline:
             said = what if isinstance(what, str) else what()
             raise AssertionError(f"waited {timeout:g} s in vain: {said}")
-        # The one sleep of these tests: a poll of a process outside, which has no other way to
+        # A poll of a process outside, which has no other way to
         # tell us, and bounded by the deadline above.
         time.sleep(_POLL)
+
+
+def pause(seconds: float) -> None:
+    """For faults that are a time in which nothing happens: a process that stands still."""
+    time.sleep(seconds)
