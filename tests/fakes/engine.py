@@ -91,6 +91,7 @@ class Worker:
         self.queue: deque[Answer] = deque()
         self.active: dict[int, Answer] = {}
         self.is_deaf = False
+        self.exit_code = exits.OK
         # Read by the heartbeat's thread.
         self.is_loading = False
         self.progress = self.tokens = self.requests = 0
@@ -129,8 +130,10 @@ class Worker:
             print("no gateway reads", file=sys.stderr, flush=True)
 
     def beat(self) -> None:
+        # A context of its own, so that `flush` need not wait for this thread.
+        context: zmq.Context[Any] = zmq.Context()
         socket = connect_dealer(
-            self.context, self.birth.control, heartbeat_identity(self.birth.generation)
+            context, self.birth.control, heartbeat_identity(self.birth.generation)
         )
         while True:
             busy = self.is_loading or bool(self.active)
@@ -160,7 +163,7 @@ class Worker:
                 self.load(spec, address)
                 self.is_loading = False
             case Stop() if not self.is_deaf:
-                os._exit(exits.OK)
+                os._exit(self.exit_code)
 
     def look_at_connection(self) -> None:
         event = recv_monitor_message(self.monitor)["event"]
@@ -215,10 +218,12 @@ class Worker:
         self.poller.register(self.monitor, zmq.POLLIN)
         self.data.connect(address)
 
-    def leave(self, code: int) -> None:
-        """Exit once all that was said has left."""
-        self.control.close(linger=1000)
-        os._exit(code)
+    def refuse(self, code: str, words: str) -> None:
+        """As the real one does: whoever answers with Stop has heard why."""
+        self.exit_code = exits.BAD_MODEL
+        self.tell(LoadFailed(code, words, None))
+        while True:
+            self.hear(None)
 
     # Answering.
 
@@ -278,17 +283,18 @@ class Worker:
     def happen(self, fault: script.Fault, answer: Answer) -> None:
         number = getattr(signal, f"SIG{fault.what.upper()}", None)
         if number is not None:
-            self.settle_frames()
+            self.flush()
             os.kill(os.getpid(), number)
             return
         _FAULTS[fault.what](self, fault, answer)
 
-    def settle_frames(self) -> None:
-        """Let what was said leave: the zmq thread may not have had its turn."""
-        self.data.close(linger=1000)
-        self.control.close(linger=1000)
-        # Closing only asks for it; the context waits for the heartbeat's socket, too.
-        time.sleep(0.01)
+    def flush(self) -> None:
+        """Returns when all that was said has left: closing a socket only asks for it."""
+        self.data.disable_monitor()
+        self.monitor.close()
+        for socket in (self.data, self.control):
+            socket.close(linger=2000)
+        self.context.term()
 
     def allocate(self) -> None:
         """Take memory until there is none; the system decides how that ends."""
@@ -317,7 +323,7 @@ def hold_the_gil(seconds: float) -> None:
 
 
 def _exit(worker: Worker, fault: script.Fault, _: Answer) -> None:
-    worker.settle_frames()
+    worker.flush()
     os._exit(round(fault.number))
 
 
@@ -443,7 +449,7 @@ def _never(worker: Worker, spec: LoadSpec) -> None:
 
 def _crashing(worker: Worker, spec: LoadSpec) -> None:
     print("out of cheese", file=sys.stderr, flush=True)
-    worker.leave(exits.UNCAUGHT)
+    os._exit(exits.UNCAUGHT)
 
 
 def _crashing_once(worker: Worker, spec: LoadSpec) -> None:
@@ -452,8 +458,7 @@ def _crashing_once(worker: Worker, spec: LoadSpec) -> None:
 
 
 def _unallocatable(worker: Worker, spec: LoadSpec) -> None:
-    worker.tell(LoadFailed("model_failed", "not enough memory to load the model", None))
-    worker.leave(exits.BAD_MODEL)
+    worker.refuse("model_failed", "not enough memory to load the model")
 
 
 def _hoarding(worker: Worker, spec: LoadSpec) -> None:

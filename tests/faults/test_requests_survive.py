@@ -55,7 +55,9 @@ def test_a_client_that_did_not_read_while_its_worker_died_reads_all_of_it(mill: 
         socket.create_connection(("127.0.0.1", mill.port), timeout=PATIENCE) as client,
     ):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        body = json.dumps(chat_body("Unread", "from 7", max_tokens=3000, stream=True)).encode()
+        body = json.dumps(
+            chat_body("Unread", "pace 5 from 7", max_tokens=600, stream=True)
+        ).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
         client.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
         mill.wait_for_row("Unread", active_streams=1)
@@ -66,7 +68,7 @@ def test_a_client_that_did_not_read_while_its_worker_died_reads_all_of_it(mill: 
         assert events.pop().strip() == b"[DONE]"
         choices = [json.loads(event)["choices"] for event in events]
         text = "".join(choice[0]["delta"].get("content") or "" for choice in choices if choice)
-        assert text == counted(7, 3000)
+        assert text == counted(7, 600)
 
 
 def test_a_poison_prompt_is_quarantined_and_its_neighbours_are_served(mill: Server) -> None:

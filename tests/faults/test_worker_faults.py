@@ -169,7 +169,6 @@ def test_a_worker_that_the_kernel_kills_for_its_memory_dies_alone(lab: Server) -
             assert asked.end() == "error"
             assert asked.error is not None
             assert "SIGKILL" in asked.error["message"]
-            fault.figure("said to be for memory", "memory" in asked.error["message"])
     finally:
         wait_until(lambda: not (group / "cgroup.procs").read_text(), "an empty cgroup")
         group.rmdir()
