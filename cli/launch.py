@@ -73,17 +73,18 @@ class _Starting:
     base: BasePath
     said: IO[bytes]
 
-    def ready(self) -> Admin | None:
+    def ready(self) -> Admin | str:
+        """The server, or what is missing."""
         facts = server_facts(self.base)
         # Until it has written its own pid, whoever answers at the address is another server.
         if facts.get("pid") != self.process.pid:
-            return None
+            return "it has no address yet"
         admin = running_server(facts)
         assert admin is not None, "a server that writes its pid down writes its address too"
         try:
             admin.get("/v1/readiness", timeout=2.0)
-        except KronkError:
-            return None
+        except KronkError as error:
+            return error.message
         return admin
 
     def last_words(self) -> str:
@@ -94,14 +95,17 @@ class _Starting:
 
 def _until_ready(starting: _Starting) -> Admin:
     deadline = time.monotonic() + _READY_WITHIN
-    while time.monotonic() < deadline:
+    while True:
         if (code := starting.process.poll()) is not None:
             raise _failure(code, starting.last_words())
-        if admin := starting.ready():
-            return admin
+        found = starting.ready()
+        if isinstance(found, Admin):
+            return found
+        if time.monotonic() >= deadline:
+            break
         time.sleep(_POLL)
     raise StartFailed(
-        f"the server was not ready within {_READY_WITHIN:.0f} s; its log is "
+        f"the server was not ready within {_READY_WITHIN:.0f} s: {found}; its log is "
         f"{starting.base.log_file}. {starting.last_words()}"
     )
 

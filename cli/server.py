@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from kronk.shared import exits, model_config, settings
-from kronk.shared.errors import InvalidArgument, NotFound, ServerError
+from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound, ServerError
 from kronk.shared.paths import BasePath
 from kronk.shared.units import parse_duration
 
@@ -103,7 +103,11 @@ def reload(base_path: BasePathOption = None) -> None:
     admin = running_server(server_facts(base))
     if admin is None:
         raise ServerError("the server is just starting and has no address yet; try again")
-    done = admin.post("/v1/kronk/reload", {}, timeout=_RELOAD_WITHIN)
+    try:
+        done = admin.post("/v1/kronk/reload", {}, timeout=_RELOAD_WITHIN)
+    except ModelFailed as error:
+        # A file that a model is to be loaded with is missing: the configuration is what is wrong.
+        raise InvalidArgument(error.message) from error
     for line in reloaded(done["changed"], done["later"]):
         print(line)
 

@@ -53,10 +53,7 @@ class Share(float):
 def parse_budget(text: str) -> Share | int:
     """`90%` of what there is, or bytes as `parse_size` reads them; neither is nothing."""
     if not text.endswith("%"):
-        size = parse_size(text)
-        if not size:
-            raise ValueError("expected a share such as 90% or a size such as 24GB")
-        return size
+        return _budget_size(text)
     try:
         share = Share(float(text[:-1]) / 100)
     except ValueError:
@@ -66,6 +63,17 @@ def parse_budget(text: str) -> Share | int:
             "expected a share such as 90%, above 0% and up to 100%, or a size such as 24GB"
         )
     return share
+
+
+def _budget_size(text: str) -> int:
+    try:
+        size = parse_size(text)
+    except ValueError:
+        size = 0
+    # A share whose sign was forgotten would be so few bytes that no model is ever loaded.
+    if size <= 100:
+        raise ValueError("expected a share such as 90% or a size such as 24GB")
+    return size
 
 
 def format_bytes(count: float) -> str:

@@ -57,8 +57,12 @@ class Lock:
                 + "; `kronk server stop` ends it",
                 exits.ALREADY_RUNNING,
             ) from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, b"%d\n" % os.getpid(), 0)
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            os.close(self._handle)
+            raise cannot_write(path, error) from error
 
     def release(self) -> None:
         """The file stays: removing it would race with the next server that locks it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+
+import structlog
 
 from kronk.shared.errors import KronkError, NotFound, ServerError
 from kronk.shared.files import write_atomically
@@ -11,6 +13,8 @@ from kronk.shared.model_config import ModelConfig, parse_file, read_file
 from kronk.shared.wire.loading import LoadSpec
 
 from .reload import Found
+
+log = structlog.get_logger()
 
 Models = Mapping[str, ModelConfig]
 
@@ -28,13 +32,22 @@ class Configuration:
         in_force: Path,
         look_up: Callable[[Models, str], LoadSpec],
         check: Callable[[Models], None] = lambda models: None,
+        unused: Callable[[Models], Sequence[str]] = lambda models: (),
     ) -> None:
-        """`check` raises what is wrong with a configuration beside the models there are."""
+        """`check` raises what is wrong with a configuration beside the models there are, and
+        `unused` has its names that none of them has."""
         self._file = file
         self._in_force = in_force
         self._look_up = look_up
         self._check = check
+        self._unused = unused
         self._models: Models = {}
+
+    def review(self) -> None:
+        """Tell the log which names of the configuration no model has. They may be of models that
+        come later, so they are no error."""
+        if unused := self._unused(self._models):
+            log.warning("the model-config file names models that are not there", models=unused)
 
     @property
     def preload(self) -> tuple[str, ...]:

@@ -60,7 +60,10 @@ def serve(config: Settings, commands: Commands) -> None:
         memory = Memory(config, base)
         look_up = partial(resolve_model, base, config, memory.sizes)
         check = partial(check_names, base)
-        configuration = Configuration(config.model_config_file, base.configuration, look_up, check)
+        unused = partial(unused_names, base)
+        configuration = Configuration(
+            config.model_config_file, base.configuration, look_up, check, unused
+        )
         configuration.take()
         with ExitStack() as listening:
             ours = passed(os.environ, os.getpid())
@@ -114,6 +117,11 @@ def check_names(base: BasePath, models: Mapping[str, ModelConfig]) -> None:
     # Without aliases there is nothing to look for, and the disk need not be asked.
     if any(model.aliases for model in models.values()):
         index.check_aliases(index.scan(base.models, models))
+
+
+def unused_names(base: BasePath, models: Mapping[str, ModelConfig]) -> list[str]:
+    """Those under which a configuration has settings for no model."""
+    return index.unused(index.scan(base.models, models), models) if models else []
 
 
 def _warn_of_unknown_variables(environment: Mapping[str, str]) -> None:

@@ -37,6 +37,7 @@ class Resolver:
         # Bounded by its only users: one question per name, and so many requests may wait for one;
         # and one reading of the configuration.
         self._questions: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._review()
         threading.Thread(target=self._run, name="resolver", daemon=True).start()
 
     def ask(self, name: str) -> None:
@@ -54,10 +55,14 @@ class Resolver:
     ) -> None:
         """Read the configuration again, and what it makes of these models."""
         self._put(lambda: self._configuration.retake(known, loaded), on_taken)
+        self._review()
 
     def close(self) -> None:
         """The thread ends after the question it is at."""
         self._questions.put(None)
+
+    def _review(self) -> None:
+        self._questions.put(lambda: _reviewed(self._configuration))
 
     def _put(self, question: Callable[[], T], on_answer: Callable[[T | KronkError], None]) -> None:
         def work() -> None:
@@ -71,6 +76,12 @@ class Resolver:
     def _run(self) -> None:
         while (work := self._questions.get()) is not None:
             work()
+
+
+def _reviewed(configuration: Configuration) -> None:
+    answer = _answer(configuration.review)
+    if answer is not None:
+        log.warning("cannot compare the model-config file with the models", reason=answer.message)
 
 
 def _answer(question: Callable[[], T]) -> T | KronkError:

@@ -45,8 +45,9 @@ class ResponseStore:
         client is better served with it than with an error."""
         try:
             await asyncio.to_thread(self._table.put, stored.response["id"], stored.record())
-        except lmdb.Error:
-            log.exception("a response could not be stored", response=stored.response["id"])
+        except lmdb.Error as error:
+            name = stored.response["id"]
+            log.error("a response could not be stored", response=name, reason=str(error))
 
     async def delete(self, name: str) -> bool:
         """Whether it was there."""

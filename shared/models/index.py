@@ -127,10 +127,20 @@ def locate(known: Sequence[ModelEntry], model_id: str) -> ModelEntry:
 
 def config_of(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> ModelConfig:
     """A file keeps its settings when a second file of its name makes its id a path."""
-    for key in (entry.id, entry.relative, _name(entry.relative)):
+    for key in _names(entry):
         if key in configs:
             return configs[key]
     return ModelConfig()
+
+
+def unused(known: Iterable[ModelEntry], configs: Mapping[str, ModelConfig]) -> list[str]:
+    """Names that have settings and are no model's."""
+    names = {name for entry in known for name in _names(entry)}
+    return [name for name in configs if name not in names]
+
+
+def _names(entry: ModelEntry) -> tuple[str, ...]:
+    return entry.id, entry.relative, _name(entry.relative)
 
 
 def _not_found(model_id: str, wanted: str, known: Sequence[ModelEntry]) -> str:

@@ -40,6 +40,8 @@ def parts_in_words(prediction: Prediction) -> str:
         size = prediction.part(part)
         if size >= _WORTH_NAMING * total or part == "weights":
             words.append(f"{name} {format_bytes(size)}" + (_slots(shape) if part == "kv" else ""))
+    if prediction.clip_bytes:
+        words.append(f"kept images and recordings {format_bytes(prediction.clip_bytes)}")
     return ", ".join(words)
 
 

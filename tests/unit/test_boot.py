@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -57,6 +58,20 @@ def test_a_base_path_has_one_server_at_a_time(tmp_path: Path) -> None:
 def test_a_pid_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(CannotStart, match=f"cannot write {tmp_path}"):
         Lock(tmp_path)
+
+
+def test_a_disk_too_full_for_the_pid_is_said_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "kronk.pid"
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(CannotStart, match=f"cannot write {path}: no space left on device"):
+        Lock(path)
+    monkeypatch.undo()
+    Lock(path).release()
 
 
 def test_a_start_time_tells_a_process_from_its_successor() -> None:

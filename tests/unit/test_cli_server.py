@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from kronk.cli import halt, launch, loglines
+from kronk.cli import halt, launch, loglines, server
 from kronk.cli.options import _spelled_out
 from kronk.shared import exits
+from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import resolve
 
@@ -141,6 +142,29 @@ def test_a_server_that_ends_at_once_is_reported(
     with pytest.raises(launch.StartFailed, match="no luck") as caught:
         launch.detached(resolve({"base_path": str(tmp_path)}, {}))
     assert caught.value.exit_code == 7
+
+
+def test_a_server_that_does_not_get_ready_is_reported_with_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_SUPERVISOR", [sys.executable, "-c", "import time; time.sleep(9)"])
+    monkeypatch.setattr(launch, "_READY_WITHIN", 0.0)
+    monkeypatch.setattr(launch._Starting, "ready", lambda self: "not ready: disk: /run is full")
+    with pytest.raises(launch.StartFailed, match="within 0 s: not ready: disk: /run is full; its"):
+        launch.detached(resolve({"base_path": str(tmp_path)}, {}))
+
+
+def test_a_reload_that_would_lose_a_model_a_file_is_refused_as_bad_settings_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        def post(self, *_: object, **__: object) -> None:
+            raise ModelFailed("its draft_model: there is no model 'nope'")
+
+    monkeypatch.setattr(server.halt, "read_lock", lambda base: halt.Lock(1, True))
+    monkeypatch.setattr(server, "running_server", lambda facts: Refusing())
+    with pytest.raises(InvalidArgument, match="there is no model 'nope'"):
+        server.reload(str(tmp_path))
 
 
 def test_an_interrupted_start_leaves_no_process(

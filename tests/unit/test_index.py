@@ -61,6 +61,12 @@ def test_files_below_the_folder_are_found(
     assert all(entry.validated for entry in index.scan(tmp_path, {}))
 
 
+def test_names_with_settings_that_no_model_has_are_told(tmp_path: Path) -> None:
+    put(tmp_path, "a.gguf", "o/b.gguf", "p/b.gguf")
+    configs = {key: ModelConfig() for key in ("a", "a/LONG", "b", "o/b", "A", "c", "c/LONG")}
+    assert index.unused(index.scan(tmp_path, configs), configs) == ["A", "c", "c/LONG"]
+
+
 def test_an_absent_folder_has_no_models(tmp_path: Path) -> None:
     assert ids(tmp_path / "models") == []
 

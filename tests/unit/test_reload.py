@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from kronk.shared.errors import KronkError, ModelFailed, NotFound, ServerError
 from kronk.shared.load_spec import load_spec
@@ -392,6 +393,20 @@ def configuration(folder: Path, text: str) -> Configuration:
     found = Configuration(folder / "models.yaml", folder / "in-force.yaml", look_up)
     found.take()
     return found
+
+
+def test_names_that_no_model_has_are_told_in_the_log(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("models: {A: {}, typo: {}}")
+    config = Configuration(
+        tmp_path / "models.yaml",
+        tmp_path / "in-force.yaml",
+        lambda models, name: load_spec(name, Path("/x"), models[name]),
+        unused=lambda models: [name for name in models if name != "A"],
+    )
+    config.take()
+    with capture_logs() as lines:
+        config.review()
+    assert [(line["log_level"], line["models"]) for line in lines] == [("warning", ["typo"])]
 
 
 A = "models: {A: {context_window: 1024}, broken: {}}"

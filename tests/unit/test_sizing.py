@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -333,6 +334,8 @@ def test_advice_names_what_is_enough_by_itself(
     assert not fits(wanted)
     assert found == expected
     assert parts_in_words(prediction).startswith("the process itself 72 MiB, weights ")
+    seeing = replace(prediction, clip_bytes=128 * 2**20)
+    assert parts_in_words(seeing).endswith(", kept images and recordings 128 MiB")
 
 
 def test_what_may_grow_is_told_apart() -> None:

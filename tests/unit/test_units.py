@@ -11,6 +11,7 @@ from kronk.shared.units import (
     format_bytes,
     format_duration,
     parse_address,
+    parse_budget,
     parse_duration,
     parse_size,
 )
@@ -54,6 +55,12 @@ def test_a_size_is_read(text: str, count: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["", "0", "90", "100", "-1", "banana", "0%", "101%", "%", "nan%"])
+def test_what_is_no_budget_is_refused_with_both_forms_it_may_have(text: str) -> None:
+    with pytest.raises(ValueError, match=r"a share such as 90%.* or a size such as 24GB"):
+        parse_budget(text)
 
 
 @pytest.mark.parametrize("text", ["", "5", "m", "-5m", "5 m", "1h 30m", "5x", "1,5m", "∞"])
