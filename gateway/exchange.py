@@ -219,9 +219,13 @@ class Exchange:
             self.recoveries.made_good(run)
         if run.replay.is_over:
             run.replay = None
-        if rest is not None:
+        if isinstance(rest, Silent):
+            run.note(rest)
+        elif rest is not None:
             self._hand_on(run, rest)
-        elif run.skip(event):
+            return
+        # No client takes it, so its credit is given back here.
+        if run.skip(event):
             self.repay(run)
         else:
             self._too_much(run)

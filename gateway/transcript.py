@@ -235,7 +235,7 @@ class _Place:
             case Silent():
                 return replace(event, tokens=tokens) if tokens else None
             case ToolCallRetracted(index=index, text=text):
-                return self._new_retraction(event, index, text)
+                return self._new_retraction(event, index, text, tokens)
             case ToolCallDelta():
                 return self._new_call(event, tokens)
             case ScoredDelta():
@@ -291,14 +291,14 @@ class _Place:
         return replace(event, arguments=arguments, tokens=tokens)
 
     def _new_retraction(
-        self, event: ToolCallRetracted, index: int, text: str
-    ) -> ToolCallRetracted | None:
+        self, event: ToolCallRetracted, index: int, text: str, tokens: tuple[int, ...]
+    ) -> Token | None:
         known = self._retracted.pop(index, None)
         if known is None:
-            return event
+            return replace(event, tokens=tokens)
         if known != text:
             raise Differs("it retracts another call")
-        return None
+        return Silent(event.request, event.choice, tokens) if tokens else None
 
 
 class Parts:

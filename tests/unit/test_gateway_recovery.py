@@ -37,6 +37,8 @@ from kronk.shared.wire.to_gateway import (
     Refused,
     Silent,
     Started,
+    ToolCallDelta,
+    ToolCallRetracted,
     Vectors,
     WorkerLost,
 )
@@ -152,6 +154,19 @@ def test_tokens_without_text_are_known_too(world: World) -> None:
     lose(world, N)
     assert regranted(world, run, N + 1).resumed == (Resumed(0, (1, 2, 3, 4)),)
     assert heard(run) == "a"
+
+
+def test_new_tokens_of_what_the_client_has_already_are_known_too(world: World) -> None:
+    run = begun(world)
+    world.say(ToolCallDelta(run.id, 0, 0, "call_a", "add", "", (1,)))
+    world.say(ToolCallRetracted(run.id, 0, 0, "<tool>", (2,)))
+    lose(world)
+    regranted(world, run)
+    world.say(ToolCallDelta(run.id, 0, 0, "call_b", "add", "", (1,)), worker=N)
+    world.say(ToolCallRetracted(run.id, 0, 0, "<tool>", (2, 3)), worker=N)
+    lose(world, N)
+    assert regranted(world, run, N + 1).resumed == (Resumed(0, (1, 2, 3), False),)
+    assert [type(event) for event in run.take_now()] == [ToolCallDelta, ToolCallRetracted]
 
 
 def test_a_second_death_while_it_is_told_again_loses_nothing(world: World) -> None:

@@ -197,6 +197,16 @@ def test_log_probabilities_are_left_out_with_their_tokens() -> None:
     assert replay.rest(scored("e", 5)) == scored("e", 5)
 
 
+def test_the_tokens_of_a_retraction_are_told_once_however_they_are_cut() -> None:
+    call = ToolCallDelta(R, 0, 0, "call_a", "add", "", (1,))
+    first = [call, Silent(R, 0, (2,)), ToolCallRetracted(R, 0, 0, "<tool>", (3,))]
+    again = [call, ToolCallRetracted(R, 0, 0, "<tool>", (2, 3, 4)), text("!", 5)]
+    for known in range(1, len(first) + 1):
+        rest = rest_of(told(first[:known]).again(), fresh(again))
+        assert tokens_of(first[:known] + rest, 0) == (1, 2, 3, 4, 5)
+        assert heard(first[:known] + rest) == heard(again)
+
+
 CHANGED: list[tuple[str, list[Any], list[Any]]] = [
     ("text", [text("ab", 1)], [text("ax", 1)]),
     ("text in a longer piece", [text("ab", 1)], [text("axy", 1, 2)]),
