@@ -15,6 +15,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -197,7 +198,7 @@ class Exchange:
     def _begin_again(self, run: Run, again: Again) -> None:
         self._next_id += 1
         try:
-            self._to_supervisor(_lease_request(self._next_id, run.job, again.alone))
+            self._to_supervisor(_lease_request(self._next_id, run.job, again))
         except PeerGone:
             self._finish(run, with_cause(_no_supervisor(), run))
             return
@@ -390,13 +391,14 @@ class Exchange:
             log.debug("worker is not connected", worker=worker)
 
 
-def _lease_request(lease: int, job: Job, alone: bool = False) -> LeaseRequest:
+def _lease_request(lease: int, job: Job, again: Again | None = None) -> LeaseRequest:
     purpose: Purpose = "answer"
     if job.ask is None:
         purpose = "load"
     elif isinstance(job.ask, Inspect):
         purpose = "inspect"
-    return LeaseRequest(lease, job.model, job.ttl, job.priority, purpose, alone)
+    asked = LeaseRequest(lease, job.model, job.ttl, job.priority, purpose)
+    return asked if again is None else replace(asked, alone=again.alone, again=True)
 
 
 def _no_supervisor() -> Overloaded:

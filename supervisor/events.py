@@ -28,7 +28,12 @@ def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[A
             fleet.heartbeat(now, generation, message.progress, message.busy, message.stats)
         case LeaseRequest():
             claim = Claim(
-                message.lease, message.ttl, message.priority, message.purpose, message.alone
+                message.lease,
+                message.ttl,
+                message.priority,
+                message.purpose,
+                message.alone,
+                message.again,
             )
             return fleet.lease_requested(now, claim, message.model)
         case Manage():

@@ -32,6 +32,8 @@ class Claim:
     purpose: Purpose = "answer"
     # Granted when its model has no other, and then no other is.
     alone: bool = False
+    # It was granted before, and its worker died: no queue is full for it, and no wait too long.
+    again: bool = False
 
 
 class Leases:
@@ -101,13 +103,21 @@ class Leases:
             self._out.put(Grant(lease, None))
         elif error := model.refused(now):
             self.refuse(lease, error)
-        elif is_batch and len(model.batch) >= MOST_BATCH:
+        elif is_batch and len(model.batch) >= MOST_BATCH and not claim.again:
             words = f"{MOST_BATCH} batch requests wait for {model.id}"
             self.refuse(lease, overloaded(words, self._come_back(model, now)))
-        elif not is_batch and self._is_full(model, claim.purpose):
+        elif not is_batch and self._is_full(model, claim.purpose) and not claim.again:
             self.refuse(lease, overloaded(_queue_full(model), self._come_back(model, now)))
         else:
-            model.attach(lease, now, claim.ttl, claim.priority, claim.purpose, alone=claim.alone)
+            model.attach(
+                lease,
+                now,
+                claim.ttl,
+                claim.priority,
+                claim.purpose,
+                alone=claim.alone,
+                again=claim.again,
+            )
             self._place[lease] = model
 
     def _is_full(self, model: Model, purpose: Purpose) -> bool:

@@ -36,8 +36,8 @@ class Model:
     Invariants: `worker` is set exactly in the states of `RESIDENT`; `leases` is empty unless the
     state is READY or DRAINING; a lease is in one of `waiting`, `batch` and `leases`; nothing moves
     from `batch` to `leases` while there is somebody in `waiting`, or when it would take the last
-    slot; `slotless` are some of `waiting` and `leases`, `alone` some of all three; one of `alone`
-    that is in `leases` is the only one there.
+    slot; `slotless` are some of `waiting` and `leases`, `alone` and `again` some of all three; one
+    of `alone` that is in `leases` is the only one there.
     """
 
     def __init__(self, spec: LoadSpec, now: float, ttl: float) -> None:
@@ -57,6 +57,8 @@ class Model:
         self.slotless: set[int] = set()
         # Those that no other may be beside.
         self.alone: set[int] = set()
+        # Those whose requests had a worker before: however long they wait, they are not refused.
+        self.again: set[int] = set()
         # Seconds it may be idle, infinity for ever: what the last request said that said something
         # since the load was first wanted, else what is configured for it, else the server's own.
         self._server_ttl = ttl
@@ -124,6 +126,7 @@ class Model:
         purpose: Purpose,
         *,
         alone: bool = False,
+        again: bool = False,
     ) -> None:
         """Let the lease wait here."""
         if not self.queued and self.state in (State.ABSENT, State.DRAINING):
@@ -132,6 +135,8 @@ class Model:
             self.ttl = ttl
         if alone:
             self.alone.add(lease)
+        if again:
+            self.again.add(lease)
         if purpose != "answer":
             self.slotless.add(lease)
             self.waiting[lease] = now
@@ -145,11 +150,14 @@ class Model:
         self.leases.pop(lease, None)
         self.slotless.discard(lease)
         self.alone.discard(lease)
+        self.again.discard(lease)
 
     def forget_all(self) -> None:
         """The same of every lease."""
-        for place in (self.waiting, self.batch, self.leases, self.slotless, self.alone):
+        for place in (self.waiting, self.batch, self.leases):
             place.clear()
+        for kind in (self.slotless, self.alone, self.again):
+            kind.clear()
 
     def adopt(self, spec: LoadSpec) -> None:
         """It is configured otherwise now. What a request said of its TTL holds on."""
@@ -345,7 +353,8 @@ class Model:
         if limit is None or self.state is not State.READY:
             return []
         # The load is no wait for a slot.
-        return self._late(self.since, limit, now)
+        late = self._late(self.since, limit, now)
+        return [lease for lease in late if lease not in self.again]
 
     def _late(self, start: float, limit: float, now: float) -> list[int]:
         return [lease for lease, at in self.waiting.items() if now - max(at, start) >= limit]
@@ -355,8 +364,8 @@ class Model:
         times = [self.deadline] if self.state is State.LOADING else []
         if self.state is State.READY:
             times.append(expiry(self.as_resident()))
-            if self.spec.queue_timeout is not None and self.waiting:
-                first = next(iter(self.waiting.values()))
+            timed = (at for lease, at in self.waiting.items() if lease not in self.again)
+            if self.spec.queue_timeout is not None and (first := next(timed, None)) is not None:
                 times.append(max(first, self.since) + self.spec.queue_timeout)
         is_tried_again = bool(self.queued) or self.recovers
         if self.state is State.BACKOFF or (self.state is State.FAILED and is_tried_again):

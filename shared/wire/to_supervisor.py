@@ -76,6 +76,9 @@ class LeaseRequest:
     # Grant it when the model does nothing else, and nothing else until it is returned: a request
     # that several processes died of is tried without company.
     alone: bool = False
+    # The request has lost the worker it had been granted: what is said to a client that asks too
+    # much of a model is not for one that may have half of its answer.
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,6 +303,26 @@ def test_with_a_time_limit_the_queue_stands_where_it_can_be_refused() -> None:
     assert house.row("timed").queued == 0
 
 
+def test_a_request_that_lost_its_process_is_not_refused_for_the_queues_sake() -> None:
+    house = House()
+    house.load("timed")
+    leases = [house.ask("timed") for _ in range(SLOTS + QUEUE)]
+    house.sleep(PATIENCE - 1)
+    child: Any = SimpleNamespace(generation=1)
+    request = LeaseRequest(101, "timed", again=True)
+    house.done += apply(house.fleet, house.now, child, request)
+    assert not house.is_refused(101)
+    house.sleep(PATIENCE)
+    assert house.is_refused(leases[SLOTS])
+    assert not house.is_refused(101)
+    assert house.row("timed").queued == 1
+    # Nobody looks at its time any more.
+    deadline = house.fleet.deadline()
+    assert deadline is None or deadline > house.now
+    house.do("lease_returned", leases[0])
+    assert house.granted()[-1] == 101
+
+
 def test_a_load_is_no_wait_for_a_slot() -> None:
     house = House()
     leases = [house.ask("timed") for _ in range(SLOTS + 1)]
