@@ -60,6 +60,7 @@ class FarChild:
 @dataclass(slots=True)
 class _Host:
     last_heard: float
+    pid: int
 
 
 class Hosts:
@@ -152,11 +153,13 @@ class Hosts:
         row = self._known.now().hosts.get(name)
         if row is None:
             return
-        is_new = name not in self._hosts
-        self._hosts[name] = _Host(now)
+        before = self._hosts.get(name)
+        if before is not None and before.pid != hello.pid:
+            log.warning("a worker host started anew, or a second one has its token", host=name)
+        self._hosts[name] = _Host(now, hello.pid)
         self._tell(name, Welcome(self._base_path, self._known.now().lost_after))
         self._reconcile(now, name, hello.running)
-        if is_new:
+        if before is None:
             log.info("worker host connected", host=name, models=row.models, version=hello.version)
             self._on_up(name, row.models)
 

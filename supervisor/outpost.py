@@ -41,6 +41,7 @@ from .cause import Exit
 from .commands import Commands, environment
 from .log_sink import Output, Sink, Stdout
 from .processes import Child, Processes
+from .touch import Step, Touch
 
 log = structlog.get_logger()
 
@@ -76,9 +77,7 @@ class Outpost:
         self._processes = Processes(sink.write, self._on_exit)
         self._context: zmq.Context[Any] = zmq.Context()
         self._their_base: str | None = None
-        self._lost_after = float("inf")
-        self._last_heard = self._loop.time()
-        self._is_in_touch = False
+        self._touch = Touch(self._loop.time())
         socket = connect_dealer(
             self._context,
             orders.address,
@@ -88,6 +87,7 @@ class Outpost:
         )
         watch_connection(socket, self._connected, self._disconnected)
         self._channel = Channel(socket, 0, to_host.CONTROL, self._on_message, self._on_bad_frame)
+        self._socket = socket
         socket.connect(orders.address)
 
     async def run(self) -> None:
@@ -109,16 +109,16 @@ class Outpost:
         self._say(HostHello(PROTOCOL, __version__, os.getpid(), self._running))
 
     def _disconnected(self) -> None:
-        if self._is_in_touch:
+        if self._touch.is_in_touch:
             log.warning("the connection to the server was lost", server=self._orders.address)
-        self._is_in_touch = False
+        self._touch.lost()
 
     def _on_message(self, _: bytes, __: int, message: Message) -> None:
-        self._last_heard = self._loop.time()
+        self._touch.heard(self._loop.time())
         match message:
             case Welcome(base_path, lost_after):
-                self._their_base, self._lost_after = base_path, lost_after
-                self._is_in_touch = True
+                self._their_base = base_path
+                self._touch.welcome(lost_after)
                 log.info("connected to the server", server=self._orders.address)
             case HostSpawn(generation, secret):
                 self._spawn(generation, secret)
@@ -140,13 +140,31 @@ class Outpost:
 
     async def _beat(self) -> None:
         while True:
-            if self._is_in_touch:
+            if self._touch.is_in_touch:
                 self._say(HostAlive(self._running))
-            silent = self._loop.time() - self._last_heard
-            if silent > self._lost_after and self._processes:
-                log.error("no word from the server: ending its workers", seconds=round(silent, 1))
-                self._signal_all(signal.SIGKILL)
+            for step in self._touch.steps(self._loop.time()):
+                self._take(step)
             await asyncio.sleep(BEAT_SECONDS)
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case Step.END_WORKERS if self._processes:
+                silent = round(self._touch.silent(self._loop.time()), 1)
+                log.error("no word from the server: ending its workers", seconds=silent)
+                self._signal_all(signal.SIGKILL)
+            case Step.END_WORKERS:
+                pass
+            case Step.DIAL:
+                log.warning("no word from the server: connecting anew")
+                self._socket.disconnect(self._orders.address)
+                self._socket.connect(self._orders.address)
+            case Step.COMPLAIN:
+                log.warning(
+                    "the server does not answer",
+                    server=self._orders.address,
+                    hint="it is not running, is elsewhere, or does not know the token"
+                    " (`kronk worker list` there)",
+                )
 
     # The workers.
 

@@ -32,6 +32,12 @@ def relocated(spec: LoadSpec, theirs: str, ours: str) -> LoadSpec:
     )
 
 
+def place(host: str, spec: LoadSpec) -> str:
+    """Where a load was tried, before the reason why it failed: the server has a file of that name
+    too, and theirs is in order."""
+    return f"worker host {host} ({spec.path}): "
+
+
 def data_address(address: str, control: str) -> str:
     """Where to dial the data plane: a star stands for the host that the control plane is on."""
     host = control.removeprefix("tcp://").rpartition(":")[0]

@@ -59,7 +59,7 @@ from .pooled.loader import PooledLoaded
 from .pooled.prepare import prepare as prepare_pooled
 from .prepare import prepare, read_files
 from .pulse import Pulse
-from .relocation import data_address, relocated
+from .relocation import data_address, place, relocated
 from .sandbox.confine import Sandbox
 from .threads import name_thread, step_back
 
@@ -94,6 +94,8 @@ class Worker:
         self._reported = 0.0
         self._exit_code = exits.OK
         self._token = parse_token(birth.token) if birth.token is not None else None
+        # What the reason of a failed load begins with, where that is not the server's host.
+        self._place = ""
         self._control = self._channel(
             connect_dealer(
                 self._context,
@@ -159,10 +161,12 @@ class Worker:
     def _as_here(self, order: Load) -> Load:
         """A server on another host has said it as it is there."""
         theirs, ours = self._birth.their_base, self._birth.our_base
-        if theirs is None or ours is None:
+        if self._token is None or theirs is None or ours is None:
             return order
         address = data_address(order.data_address, self._birth.control)
-        return Load(relocated(order.spec, theirs, ours), address)
+        spec = relocated(order.spec, theirs, ours)
+        self._place = place(self._token.name, spec)
+        return Load(spec, address)
 
     def _load_and_run(self, order: Load) -> None:
         # llama.cpp's log callback must outlive everything that logs.
@@ -217,7 +221,7 @@ class Worker:
     def _load_failed(self, error: KronkError, code: int) -> None:
         log.error("load failed", code=error.code, reason=error.message)
         self._exit_code = code
-        self._tell_supervisor(LoadFailed(error.code, error.message, error.param))
+        self._tell_supervisor(LoadFailed(error.code, self._place + error.message, error.param))
         # The supervisor answers with Stop, which proves that it has heard the reason.
         self._loop.call_later(_STOP_WITHIN, self.stop)
 

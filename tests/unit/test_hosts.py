@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from kronk.shared import worker_hosts
 from kronk.shared.paths import BasePath
@@ -17,7 +18,7 @@ from kronk.shared.wire.values import PROTOCOL
 from kronk.shared.worker_hosts import KnownHosts, WorkerHost, WorkerHosts
 from kronk.supervisor.hosts import START_WITHIN, Hosts
 from kronk.supervisor.placing import Places
-from kronk.worker.relocation import data_address, relocated
+from kronk.worker.relocation import data_address, place, relocated
 
 LOST_AFTER = 5.0
 
@@ -61,6 +62,16 @@ def test_a_host_that_says_hello_is_welcome_once(house: House) -> None:
     house.hello(1.0)
     assert house.told == [("a", Welcome("/base", LOST_AFTER))] * 2
     assert house.news == [("up", "a", 2)]
+
+
+def test_a_second_host_with_the_token_of_one_that_is_connected_is_noted(house: House) -> None:
+    house.hello(0.0)
+    with capture_logs() as lines:
+        house.hello(1.0)
+        house.hosts.on_message(2.0, "a", HostHello(PROTOCOL, "1", 2, ()))
+    assert [line["event"] for line in lines] == [
+        "a worker host started anew, or a second one has its token"
+    ]
 
 
 def test_a_host_of_another_protocol_is_not(house: House) -> None:
@@ -175,6 +186,7 @@ def test_paths_below_the_servers_base_are_below_the_hosts_own() -> None:
     assert here.cache.directory == "/far/cache"
     assert here.adapters == (AdapterSpec("/opt/a.gguf", 0.5),)
     assert here.projector is None
+    assert place("gpu1", here) == "worker host gpu1 (/far/models/m.gguf): "
 
 
 @pytest.mark.parametrize(
