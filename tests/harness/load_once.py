@@ -27,6 +27,9 @@ class Took:
     n_ubatch: int
     private_bytes: int
     mapped_bytes: int
+    # Private and mapped, of the process with all its libraries before it loads anything: that
+    # depends on what is installed beside Kronk, and how.
+    bare_bytes: int
 
 
 def load_once(spec: LoadSpec) -> Took:
@@ -52,6 +55,8 @@ def _main() -> None:
 
     (order,) = to_worker.CONTROL.decode(sys.stdin.buffer.read())[1]
     assert isinstance(order, to_worker.Load)
+    bare = measure()
+    assert bare is not None
     loaded = load(order.spec, log_lines=LlamaLog(), report=lambda _: None, emit=lambda _: None)
     fitted = loaded.fitted
     if isinstance(loaded, Loaded):
@@ -68,6 +73,7 @@ def _main() -> None:
         fitted.n_ubatch,
         taken.private_bytes,
         taken.mapped_bytes,
+        bare.private_bytes + bare.mapped_bytes,
     )
     print(json.dumps({name: getattr(facts, name) for name in Took.__slots__}))
     sys.stdout.flush()
