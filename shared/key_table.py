@@ -30,8 +30,9 @@ models:
 
 Hyphens may stand for underscores. `null` is as good as leaving the key out. A relative path starts
 at the file's own folder. A key or a value that is not known stops the server at its start, with
-file, model and key named. `kronk model show ID` shows what a model's configuration comes to, and
-what was really fitted once it is loaded.
+file, model and key named; a name that no model has is only noted in the log, as the model may come
+later. `kronk model show ID` shows what a model's configuration comes to, and what was really fitted
+once it is loaded.
 """
 _COLUMNS = "| key | values | default | meaning |\n| --- | --- | --- | --- |"
 _SIZES = {"cache_ram", "cache_disk"}

@@ -222,7 +222,9 @@ def running_server(
     """
     install(base, files)
     path = base / "models.yaml"
-    configs = {Path(name).stem: SMALL for name in files} | {**(config or {})}
+    # A projector is not a model of its own.
+    models = [stem for name in files if not (stem := Path(name).stem).startswith("mmproj")]
+    configs = dict.fromkeys(models, SMALL) | {**(config or {})}
     path.write_text(yaml.safe_dump({"models": {k: dict(v) for k, v in configs.items()}}))
     server = launch(base, free_port(), f"--model-config-file={path}", *flags)
     RUNNING.append(server)
