@@ -32,9 +32,7 @@ from kronk.shared.wire.to_supervisor import (
 )
 
 from . import cause, events, health, keeper, load_times, report
-from .actions import (
-    Action,
-)
+from .actions import Action
 from .announce import Phase, Situation, Watchdog
 from .births import Births, Listening
 from .boot import CannotStart, api_address, cannot_write
