@@ -159,6 +159,7 @@ class Fleet:
         worker = self._pool.get(generation)
         if worker is not None and worker.hello_by is not None:
             worker.hello_by, worker.hello_at = None, now
+            worker.vitals.introduced(now)
             if worker.is_loading:
                 self._loads.send(worker, now)
         return self._settle(now)

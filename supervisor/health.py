@@ -52,7 +52,7 @@ def limits(stuck_after: float) -> Limits:
 def judge(
     last_heartbeat: float | None, last_progress: float, busy: bool, now: float, limits: Limits
 ) -> Verdict | None:
-    """What the two clocks say; None is healthy. No heartbeat yet is not a missing one."""
+    """What the two clocks say; None is healthy. Before its hello a process owes no heartbeat."""
     if last_heartbeat is not None and now - last_heartbeat > limits.frozen:
         return "frozen"
     if busy and now - last_progress > limits.stuck:
@@ -69,12 +69,17 @@ def slept(last_tick: float | None, now: float, limits: Limits) -> bool:
 class Vitals:
     """The clocks of one process."""
 
-    # None until the first heartbeat.
+    # None until the hello, from which on heartbeats are due.
     last_heartbeat: float | None
     # When the counter last moved, or the process last became busy.
     last_progress: float
     progress: int | None = None
     busy: bool = False
+
+    def introduced(self, now: float) -> None:
+        """It said hello. One that is stopped before its first heartbeat is missed from now on."""
+        if self.last_heartbeat is None:
+            self.last_heartbeat = now
 
     def beat(self, now: float, progress: int, busy: bool) -> None:
         """A heartbeat arrived."""

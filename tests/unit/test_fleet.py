@@ -141,9 +141,19 @@ class House:
 
     def sleep(self, seconds: float) -> None:
         """Time passes with a tick each second and a heartbeat of every idle worker before it."""
+        self._pass(seconds, beating=True)
+
+    def silence(self, seconds: float) -> None:
+        """Time passes without heartbeats."""
+        self._pass(seconds, beating=False)
+
+    def _pass(self, seconds: float, *, beating: bool) -> None:
         end = self.now + seconds
         while self.now < end:
             self.now = min(self.now + 1.0, end)
+            for row in self.rows() if beating else []:
+                if row.generation is not None and row.state in ("ready", "draining"):
+                    self.do("heartbeat", row.generation, 0, False, None)
             self.do("tick")
 
 
@@ -807,11 +817,11 @@ def test_a_worker_without_signs_of_life_is_killed(busy: bool, limit: float, word
     house.load("a")
     house.do("heartbeat", 1, 5, busy, None)
     for _ in range(int(limit)):
-        house.sleep(1)
+        house.silence(1)
         if busy:
             house.do("heartbeat", 1, 5, busy, None)
     assert house.all(AbortWorker) == []
-    house.sleep(1)
+    house.silence(1)
     assert house.all(AbortWorker) == [AbortWorker(1)]
     assert house.state("a") == "draining"
     house.do("exited", 1, Exit(-6, stack=("Thread 0x1",)))
@@ -829,14 +839,14 @@ def test_a_worker_that_does_not_end_at_sigabrt_is_killed_and_again() -> None:
     house = House()
     house.load("a")
     house.do("heartbeat", 1, 5, False, None)
-    house.sleep(FROZEN_AFTER + 1)
+    house.silence(FROZEN_AFTER + 1)
     assert house.all(AbortWorker) == [AbortWorker(1)]
     assert house.all(KillWorker) == []
     # What it says meanwhile changes nothing.
     house.do("heartbeat", 1, 6, False, None)
-    house.sleep(ABORT_GRACE)
+    house.silence(ABORT_GRACE)
     assert house.all(KillWorker) == [KillWorker(1)]
-    house.sleep(KILL_AGAIN)
+    house.silence(KILL_AGAIN)
     assert house.all(KillWorker) == [KillWorker(1), KillWorker(1)]
     assert house.all(AbortWorker) == [AbortWorker(1)]
 
@@ -847,9 +857,9 @@ def test_limits_are_those_of_the_policy() -> None:
     house.fleet = Fleet(policy, itertools.count(1).__next__)
     house.load("a")
     house.do("heartbeat", 1, 5, True, None)
-    house.sleep(5)
+    house.silence(5)
     assert house.all(AbortWorker) == []
-    house.sleep(1)
+    house.silence(1)
     assert house.all(AbortWorker) == [AbortWorker(1)]
 
 

@@ -76,6 +76,14 @@ def test_becoming_busy_starts_the_clock_anew() -> None:
     assert vitals.judge(1001.0 + STUCK_AFTER, USUAL) is None
 
 
+def test_a_process_that_is_stopped_before_its_first_heartbeat_is_missed() -> None:
+    vitals = Vitals(None, 0.0)
+    assert vitals.judge(1000.0, USUAL) is None
+    vitals.introduced(1000.0)
+    assert vitals.judge(1000.0 + FROZEN_AFTER, USUAL) is None
+    assert vitals.judge(1001.0 + FROZEN_AFTER, USUAL) == "frozen"
+
+
 def test_forgiving_starts_both_clocks_anew() -> None:
     vitals = Vitals(0.0, 0.0, busy=True)
     vitals.forgive(1000.0)
