@@ -13,7 +13,7 @@ from kronk.shared.units import format_bytes
 
 from .client import find_server
 from .columns import aligned
-from .model import Local, local_base, local_models, server_models
+from .local import Local, local_models, local_settings, server_models
 from .options import ApiHost, BasePathOption
 from .pulling import pull_here
 
@@ -57,8 +57,9 @@ def show(model_id: ModelId) -> None:
 @catalog_app.command("pull")
 def pull(model_id: ModelId, local: Local = False, base_path: BasePathOption = None) -> None:
     """Fetch a model of the catalog."""
-    entry = catalog.find(catalog.load(), model_id)
-    print(pull_here(local_base(base_path), entry, local=local))
+    chosen = local_settings(base_path)
+    entry = catalog.find(catalog.known(chosen.base), model_id)
+    print(pull_here(chosen, entry.id, local=local))
 
 
 def details(entry: CatalogEntry) -> list[tuple[str, str]]:

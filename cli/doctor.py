@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from kronk.shared.paths import BasePath
 from kronk.shared.settings import resolve
 
 from . import canary, checks
@@ -34,7 +33,7 @@ def doctor(
 ) -> None:
     """Check this machine and say what to do; exits with 1 when something fails."""
     settings = resolve({"api_host": api_host, "base_path": base_path}, os.environ)
-    base = BasePath(settings.base_path)
+    base = settings.base
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
     for finding in (

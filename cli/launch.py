@@ -60,7 +60,7 @@ def detached(settings: Settings) -> Admin:
         )
         try:
             with waiting("Starting Kronk"):
-                return _until_ready(_Starting(server, BasePath(settings.base_path), said))
+                return _until_ready(_Starting(server, settings.base, said))
         except BaseException:
             # Ctrl-C included: what was started for nothing is not left behind.
             _end(server)
@@ -131,4 +131,4 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    return {**os.environ, **to_environment(settings)}
+    return {**os.environ, **to_environment(settings, secrets=True)}

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import Annotated, Any
 
 import typer
 
-from kronk.shared import settings
-from kronk.shared.errors import Internal, ServerError
-from kronk.shared.model_config import load_file
-from kronk.shared.models import catalog, details, index, sources
-from kronk.shared.models.catalog import CatalogEntry
-from kronk.shared.models.headers import headers_of
-from kronk.shared.paths import BasePath
+from kronk.shared.models import sources
 from kronk.shared.units import format_bytes
 
 from . import manage, show
-from .client import Admin, NoServer, find_server
+from .client import find_server
 from .columns import aligned
 from .history import history
+from .local import AsJson, Local, local_details, local_models, local_settings, server_models
 from .options import ApiHost, BasePathOption
 from .pulling import pull_here
 
@@ -31,19 +25,13 @@ model_app.command("history")(history)
 for _command in (manage.load, manage.unload, manage.pin, manage.reset):
     model_app.command()(_command)
 
-Local = Annotated[
-    bool, typer.Option("--local", help="Work on this machine's files, without a server.")
-]
-
 _HEADS = ("MODEL ID", "SIZE", "MODIFIED", "VALIDATED")
 
 
 @model_app.command("list")
 def list_models(
     local: Local = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON list of objects, for scripts.")
-    ] = False,
+    as_json: AsJson = False,
     api_host: ApiHost = None,
     base_path: BasePathOption = None,
 ) -> None:
@@ -61,7 +49,7 @@ def list_models(
 def show_model(
     model: Annotated[str, typer.Argument(metavar="ID", help="The model's id.")],
     local: Local = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object, for scripts.")] = False,
+    as_json: AsJson = False,
     api_host: ApiHost = None,
     base_path: BasePathOption = None,
 ) -> None:
@@ -82,59 +70,7 @@ def pull(
     base_path: BasePathOption = None,
 ) -> None:
     """Fetch a model from a source, or by its id in the catalog."""
-    wanted: CatalogEntry | str = source_or_id
-    if not sources.looks_like_source(source_or_id):
-        wanted = catalog.find(catalog.load(), source_or_id)
-    print(pull_here(local_base(base_path), wanted, local=local))
-
-
-def local_base(base_path: str | None) -> BasePath:
-    """The base path by flag, environment or default, as the server would choose it."""
-    return BasePath(settings.resolve({"base_path": base_path}, os.environ).base_path)
-
-
-def local_models(base_path: str | None) -> list[dict[str, Any]]:
-    """What the server would answer, from this machine's files."""
-    chosen = settings.resolve({"base_path": base_path}, os.environ)
-    base = BasePath(chosen.base_path)
-    found = index.scan(base.models, load_file(chosen.model_config_file))
-    return [
-        {
-            "id": entry.id,
-            "path": str(entry.path),
-            "size_bytes": entry.size_bytes,
-            "modified": entry.modified,
-            "validated": entry.validated,
-            "reason": entry.reason,
-            "aliases": list(entry.aliases),
-        }
-        for entry in headers_of(base).judged(found)
-    ]
-
-
-def local_details(base_path: str | None, model: str) -> dict[str, Any]:
-    """What the server would answer about a model that is not loaded."""
-    chosen = settings.resolve({"base_path": base_path}, os.environ)
-    configs = load_file(chosen.model_config_file)
-    found = details.describe(BasePath(chosen.base_path), configs, model)
-    return found | {"state": None, "fitted": None}
-
-
-def server_models(admin: Admin) -> list[dict[str, Any]]:
-    """What the running server says it has; without one the error names `--local`."""
-    try:
-        answer = admin.get("/v1/kronk/models")
-    except NoServer as error:
-        raise ServerError(f"{error.message}, or add --local to look at the files") from error
-    rows = answer.get("data") if isinstance(answer, dict) else None
-    if not isinstance(rows, list) or not all(_readable(row) for row in rows):
-        raise Internal(f"{admin.url} answered /v1/kronk/models in a form this version cannot read")
-    return rows
-
-
-def _readable(row: object) -> bool:
-    keys = ("id", "size_bytes", "modified", "validated", "reason")
-    return isinstance(row, dict) and all(key in row for key in keys)
+    print(pull_here(local_settings(base_path), source_or_id, local=local))
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:

@@ -19,17 +19,17 @@ from rich.progress import (
 )
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.models.catalog import CatalogEntry
+from kronk.shared.models import planning
 from kronk.shared.models.fetching import Progress as Report
 from kronk.shared.models.pull import pull
-from kronk.shared.paths import BasePath
+from kronk.shared.settings import Settings
 from kronk.shared.units import format_bytes
 
 # Between two lines of progress where there is no terminal to draw on.
 _SECONDS_PER_LINE = 3.0
 
 
-def pull_here(base: BasePath, wanted: CatalogEntry | str, *, local: bool) -> Path:
+def pull_here(settings: Settings, wanted: str, *, local: bool) -> Path:
     """Fetch it and return the first file's path; progress goes to stderr."""
     if not local:
         raise InvalidArgument(
@@ -38,7 +38,7 @@ def pull_here(base: BasePath, wanted: CatalogEntry | str, *, local: bool) -> Pat
         )
     console = Console(stderr=True, highlight=False)
     with _bar(console) if console.is_terminal else _lines(console) as report:
-        return pull(base, wanted, report)
+        return pull(settings.base, planning.plan(settings, wanted), report, settings.hf_token)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def start(
     resolved = settings.resolve(flags, os.environ)
     model_config.load_file(resolved.model_config_file)
     _warn_of_unknown_variables()
-    base = BasePath(resolved.base_path)
+    base = resolved.base
     lock = halt.read_lock(base)
     if lock.held:
         _already_running(base, lock, reuse)

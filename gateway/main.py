@@ -15,7 +15,6 @@ import uvloop
 
 from kronk.shared import child, exits, log, settings
 from kronk.shared.errors import Overloaded
-from kronk.shared.paths import BasePath
 
 from .app import make_app
 from .batches.files import Files
@@ -63,7 +62,7 @@ class Process:
         self._birth = birth
         self._settings = config
         self._activity = Activity()
-        self._configuration = Configuration(config, BasePath(config.base_path))
+        self._configuration = Configuration(config, config.base)
         self._link: Link | None = None
         self._code = exits.OK
 
@@ -72,7 +71,7 @@ class Process:
         loop = asyncio.get_running_loop()
         listeners = [socket.socket(fileno=handle) for handle in self._birth.listen_fds]
         assert listeners, "the supervisor gives us what to listen on"
-        base = BasePath(self._settings.base_path)
+        base = self._settings.base
         policy = Policy(self._settings.resume, self._settings.request_crashes)
         link = self._link = Link(self._birth, base, policy, self._drain, self._configuration.reread)
         child.on_parent_gone(lambda: self._orphaned(loop))
@@ -99,7 +98,7 @@ class Process:
         return self._code
 
     def _services(self, link: Link) -> Services:
-        base = BasePath(self._settings.base_path)
+        base = self._settings.base
         database = Database(base.db)
         files = Files(base.files, database.table("files"))
         return Services(

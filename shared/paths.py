@@ -20,11 +20,28 @@ class BasePath:
     """The layout below one base path; nothing is created before `prepare`."""
 
     root: Path
+    # Where the models are, when not below the root.
+    models_at: Path | None = None
 
     @property
     def models(self) -> Path:
-        """`models/<org>/<family>/<file>.gguf`, with `.index.yaml` beside."""
-        return self.root / "models"
+        """`<org>/<family>/<file>.gguf`, with `.index.yaml` beside."""
+        return self.models_at if self.models_at is not None else self.root / "models"
+
+    @property
+    def catalog(self) -> Path:
+        """Catalogs of the user's, and those fetched from a repository: `*.yaml`."""
+        return self.root / "catalog"
+
+    @property
+    def libraries(self) -> Path:
+        """Builds of llama.cpp: `<os>/<arch>/<processor>/`."""
+        return self.root / "libraries"
+
+    @property
+    def adapters(self) -> Path:
+        """LoRA adapters that configurations name."""
+        return self.root / "adapters"
 
     @property
     def cache(self) -> Path:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InvalidArgument
+from .paths import BasePath
 from .units import Address, Share, parse_address, parse_budget, parse_duration
 
 
@@ -33,6 +34,8 @@ class Setting:
     metavar: str
     # Older or alternative environment names the manual also gives; `env` wins.
     also: tuple[str, ...] = ()
+    # Only the processes that use it get it, and nothing shows it.
+    secret: bool = False
 
     @property
     def flag(self) -> str:
@@ -79,6 +82,12 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _token(text: str) -> str | None:
+    if text and not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("expected a token without spaces")
+    return text or None
+
+
 _HOST = re.compile(
     r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
 )
@@ -120,6 +129,24 @@ SETTINGS: tuple[Setting, ...] = (
         _path,
         "Folder for models, logs and everything else Kronk keeps.",
         "path",
+    ),
+    Setting(
+        "models_path",
+        "KRONK_MODELS_PATH",
+        "",
+        _optional_path,
+        "Folder of the models, where that is not `models` below the base path.",
+        "path",
+    ),
+    Setting(
+        "hf_token",
+        "KRONK_HF_TOKEN",
+        "",
+        _token,
+        "Token for gated and private repositories of the Hugging Face hub.",
+        "token",
+        also=("HF_TOKEN",),
+        secret=True,
     ),
     Setting(
         "models_in_cache",
@@ -288,7 +315,6 @@ NOT_IN_THIS_VERSION: tuple[str, ...] = (
     "KRONK_CATALOG_GITHUB_REPO",
     "KRONK_DEBUG_HOST",
     "KRONK_WEB_DEBUG_HOST",
-    "KRONK_HF_TOKEN",
     "KRONK_IGNORE_INTEGRITY_CHECK",
     "KRONK_INSECURE_LOGGING",
     "KRONK_LIB_PATH",
@@ -310,6 +336,8 @@ class Settings:
 
     api_host: Address
     base_path: Path
+    models_path: Path | None
+    hf_token: str | None = dataclasses.field(repr=False)
     models_in_cache: int
     cache_ttl: float
     memory_budget: Share | int
@@ -329,6 +357,11 @@ class Settings:
     llama_log: bool
     log_level: str
 
+    @property
+    def base(self) -> BasePath:
+        """Where everything is kept."""
+        return BasePath(self.base_path, self.models_path)
+
 
 def resolve(flags: Mapping[str, str | None], env: Mapping[str, str]) -> Settings:
     """The settings in force; `InvalidArgument` names the flag or variable with a bad value."""
@@ -341,7 +374,8 @@ def resolve(flags: Mapping[str, str | None], env: Mapping[str, str]) -> Settings
         try:
             values[setting.name] = setting.parse(text)
         except ValueError as error:
-            raise InvalidArgument(f"{origin}: {error}, got {text!r}", param=setting.name) from error
+            got = "" if setting.secret else f", got {text!r}"
+            raise InvalidArgument(f"{origin}: {error}{got}", param=setting.name) from error
     return Settings(**values)
 
 
@@ -369,9 +403,21 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str | None]]:
 CLIENT_VARIABLES = frozenset({"KRONK_TOKEN", "KRONK_WORKER_CONNECT", "KRONK_WORKER_TOKEN"})
 
 
-def to_environment(settings: Settings) -> dict[str, str]:
-    """What makes a child process `resolve` the same settings."""
-    return {setting.env: _text(getattr(settings, setting.name)) for setting in SETTINGS}
+def to_environment(settings: Settings, *, secrets: bool = False) -> dict[str, str]:
+    """What makes a child process `resolve` the same settings; of secrets only by request."""
+    return {
+        setting.env: _text(getattr(settings, setting.name))
+        for setting in SETTINGS
+        if secrets or not setting.secret
+    }
+
+
+def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
+    """What a process may inherit that must not know any of them."""
+    secret = {
+        name for setting in SETTINGS if setting.secret for name in (setting.env, *setting.also)
+    }
+    return {name: value for name, value in env.items() if name not in secret}
 
 
 def _text(value: object) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import structlog
 
 from kronk.shared.child import Birth
-from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
 from .boot import Census
@@ -56,7 +55,7 @@ class Births:
         failed: Callable[[Role, int, Exit], None],
     ) -> None:
         self._settings = settings
-        self._base = BasePath(settings.base_path)
+        self._base = settings.base
         self._commands = commands
         self._listening = listening
         self._processes = processes
@@ -86,7 +85,7 @@ class Births:
                 role,
                 birth if role == "worker" else self._as_gateway(birth),
                 self._commands.of(role),
-                environment(self._settings, os.environ),
+                environment(self._settings, os.environ, role),
             )
         except OSError as error:
             log.error("cannot start a process", role=role, reason=str(error))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kronk.shared.settings import Settings, to_environment
+from kronk.shared.settings import Settings, to_environment, without_secrets
 
 from .notify import for_children
 
@@ -28,6 +28,9 @@ class Commands:
         return self.gateway if role == "gateway" else self.worker
 
 
-def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """What a child sees: the settings in force, whichever flag or variable they came from."""
-    return {**for_children(inherited), **to_environment(settings)}
+def environment(settings: Settings, inherited: Mapping[str, str], role: Role) -> dict[str, str]:
+    """What a child sees: the settings in force, whichever flag or variable they came from. A worker
+    reads files of strangers, and gets no secret."""
+    trusted = role == "gateway"
+    own = to_environment(settings, secrets=trusted)
+    return {**without_secrets(for_children(inherited)), **own}

@@ -53,7 +53,7 @@ def main() -> None:
 
 def serve(config: Settings, commands: Commands) -> None:
     """From the checks to the last process; raises what a person has to put right."""
-    base = BasePath(config.base_path)
+    base = config.base
     base.prepare()
     lock = Lock(base.pid_file)
     try:

@@ -21,7 +21,6 @@ from kronk import __version__
 from kronk.shared import child, exits, settings
 from kronk.shared import log as logging
 from kronk.shared.errors import InvalidArgument, KronkError, WireError
-from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.wire import curve, to_host
 from kronk.shared.wire.codec import Message
@@ -68,7 +67,7 @@ class Outpost:
 
     def __init__(self, config: Settings, orders: Orders, sink: Sink, commands: Commands) -> None:
         self._settings = config
-        self._base = BasePath(config.base_path)
+        self._base = config.base
         self._orders = orders
         self._commands = commands
         self._loop = asyncio.get_running_loop()
@@ -182,7 +181,7 @@ class Outpost:
             their_base=self._their_base,
             our_base=str(self._base.root),
         )
-        variables = environment(self._settings, os.environ)
+        variables = environment(self._settings, os.environ, "worker")
         variables.pop(TOKEN_VARIABLE, None)
         try:
             process = self._processes.spawn("worker", birth, self._commands.worker, variables)
@@ -234,7 +233,7 @@ def main() -> None:
     try:
         config = settings.from_environment()
         orders = _orders(os.environ)
-        BasePath(config.base_path).prepare()
+        config.base.prepare()
         sink = Sink(Output("stdout", Stdout().write))
         logging.configure("worker-host", config.log_level, sink.write)
         try:

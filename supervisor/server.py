@@ -18,7 +18,6 @@ from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.files import write_atomically
-from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
@@ -86,7 +85,7 @@ class Supervisor:
         commands: Commands | None = None,
     ) -> None:
         self._settings = settings
-        self._base = BasePath(settings.base_path)
+        self._base = settings.base
         self._listening = listening
         self._sink = sink
         self._configuration = configuration

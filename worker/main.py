@@ -17,7 +17,6 @@ from kronk.shared.child import (
     raise_oom_score,
     read_birth,
 )
-from kronk.shared.paths import BasePath
 from kronk.shared.settings import resolve
 
 from .sandbox import policy
@@ -66,7 +65,7 @@ def enter_sandbox(birth: Birth) -> Sandbox:
     """Before the first thread, and before there is anything to be afraid of."""
     sandbox, settings = Sandbox(), resolve({}, os.environ)
     if settings.sandbox:
-        cache = BasePath(settings.base_path).cache
+        cache = settings.base.cache
         make_private(cache)
         layer = policy.from_start(cache)
         sandbox.enter(layer, is_remote=birth.control.startswith("tcp:"))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from kronk.shared import model_config
 from kronk.shared.errors import InvalidArgument, NotFound
+from kronk.shared.paths import BasePath
 
 from . import sources
 from .sources import Source
@@ -62,6 +64,8 @@ class CatalogEntry:
     folder: str
     files: tuple[CatalogFile, ...]
     capabilities: tuple[str, ...] = ()
+    # Recommended settings, by the keys of the model-config file.
+    config: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int | None:
@@ -79,6 +83,11 @@ def load(path: Path = _PATH) -> list[CatalogEntry]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"catalog {path}: not YAML: {error}") from error
     return parse(document, f"catalog {path.name}")
+
+
+def known(base: BasePath) -> list[CatalogEntry]:
+    """The entries that a user of this base path sees."""
+    return load()
 
 
 def parse(document: object, where: str) -> list[CatalogEntry]:
@@ -108,7 +117,7 @@ def find(entries: Sequence[CatalogEntry], model_id: str) -> CatalogEntry:
 
 
 def _entry(model: object, where: str) -> CatalogEntry:
-    keys = _map(model, (*_TEXTS, "files"), ("capabilities",), where)
+    keys = _map(model, (*_TEXTS, "files"), ("capabilities", "config"), where)
     texts = {key: _text(keys[key], f"{where}.{key}") for key in _TEXTS}
     _choice(texts["category"], CATEGORIES, f"{where}.category")
     _choice(texts["endpoint"], ENDPOINTS, f"{where}.endpoint")
@@ -123,10 +132,18 @@ def _entry(model: object, where: str) -> CatalogEntry:
     entry = CatalogEntry(
         files=tuple(_file(file, f"{where}.files[{at}]") for at, file in enumerate(files)),
         capabilities=tuple(capabilities),
+        config=_config(keys.get("config", {}), f"{where}.config"),
         **texts,
     )
     _check_names(entry, where)
     return entry
+
+
+def _config(keys: object, where: str) -> Mapping[str, object]:
+    """Checked as the model-config file is, and kept as it was written."""
+    model_config.parse(keys, where)
+    assert isinstance(keys, dict)
+    return keys
 
 
 def _check_names(entry: CatalogEntry, where: str) -> None:

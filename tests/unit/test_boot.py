@@ -100,6 +100,6 @@ def test_a_census_takes_only_processes_that_live(tmp_path: Path) -> None:
 
 def test_a_child_sees_the_operators_environment_and_the_settings_in_force() -> None:
     settings = resolve({"cache_ttl": "7s"}, {})
-    child = environment(settings, {"OMP_WAIT_POLICY": "active", "KRONK_CACHE_TTL": "1s"})
+    child = environment(settings, {"OMP_WAIT_POLICY": "active", "KRONK_CACHE_TTL": "1s"}, "worker")
     assert child["OMP_WAIT_POLICY"] == "active"
     assert child["KRONK_CACHE_TTL"] == "7000ms"

