@@ -397,7 +397,7 @@ def _lease_request(lease: int, job: Job, again: Again | None = None) -> LeaseReq
         purpose = "load"
     elif isinstance(job.ask, Inspect):
         purpose = "inspect"
-    asked = LeaseRequest(lease, job.model, job.ttl, job.priority, purpose)
+    asked = LeaseRequest(lease, job.model, job.ttl, job.priority, purpose, wants=job.wants)
     return asked if again is None else replace(asked, alone=again.alone, again=True)
 
 

@@ -20,7 +20,7 @@ from kronk.shared.wire.to_worker import (
     Rank,
     Submit,
 )
-from kronk.shared.wire.values import Answer, Json, Media, Priority, Prompt, Sampling
+from kronk.shared.wire.values import Answer, Json, Media, Priority, Prompt, Sampling, Want
 
 # Deltas a worker may be ahead of the client.
 WINDOW = 64
@@ -28,6 +28,7 @@ WINDOW = 64
 # What stands in a message until the exchange numbers and names it.
 _NO_REQUEST, _NO_NAME = 0, ""
 _ANY = Answer()
+_TEXT, _EMBEDDING, _RANK = Want("text"), Want("embedding"), Want("rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,20 @@ class Job:
     def media(self) -> tuple[Media, ...]:
         """The files of its prompt."""
         return self.ask.prompt.media if isinstance(self.ask, Submit | Inspect) else ()
+
+    @property
+    def wants(self) -> tuple[Want, ...]:
+        """What its model has to be able to do."""
+        match self.ask:
+            case Submit():
+                kinds = {file.kind: file.param for file in reversed(self.media)}
+                return (_TEXT, *(Want(kind, param) for kind, param in kinds.items()))
+            case Embed():
+                return (_EMBEDDING,)
+            case Rank():
+                return (_RANK,)
+            case _:
+                return ()
 
     @property
     def choices(self) -> int:

@@ -20,6 +20,7 @@ from .wire.loading import (
     SpeculationSpec,
     TemplateSpec,
 )
+from .wire.values import Ability
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Surroundings:
     template: Path | None = None
     # The projector that lies beside the model.
     projector: Path | None = None
+    abilities: tuple[Ability, ...] = ()
     extra_buffers: bool = True
     llama_log: bool = False
 
@@ -67,6 +69,7 @@ def load_spec(
         extra_buffers=around.extra_buffers,
         llama_log=around.llama_log,
         residency=ResidencySpec(ttl=config.ttl, pinned=config.pin),
+        abilities=around.abilities,
     )
 
 

@@ -34,6 +34,7 @@ def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[A
                 message.purpose,
                 message.alone,
                 message.again,
+                message.wants,
             )
             return fleet.lease_requested(now, claim, message.model)
         case Manage():

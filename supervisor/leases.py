@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from kronk.shared.abilities import refusal
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.status import LeaseCounts
-from kronk.shared.wire.values import Priority, Purpose
+from kronk.shared.wire.values import Priority, Purpose, Want
 
 from .actions import Grant, Outbox, Refuse, Resolve
 from .estimates import UNKNOWN, after_load, after_queue, bounded
@@ -34,6 +35,7 @@ class Claim:
     alone: bool = False
     # It was granted before, and its worker died: no queue is full for it, and no wait too long.
     again: bool = False
+    wants: tuple[Want, ...] = ()
 
 
 class Leases:
@@ -101,7 +103,7 @@ class Leases:
             model.touch(now, claim.ttl)
             self._counts["returned"] += 1
             self._out.put(Grant(lease, None))
-        elif error := model.refused(now):
+        elif error := refusal(claim.wants, model.spec.abilities) or model.refused(now):
             self.refuse(lease, error)
         elif is_batch and len(model.batch) >= MOST_BATCH and not claim.again:
             words = f"{MOST_BATCH} batch requests wait for {model.id}"

@@ -20,8 +20,9 @@ import zmq
 
 from kronk import __version__
 from kronk.shared import exits
+from kronk.shared.abilities import wrong_model
 from kronk.shared.child import Birth
-from kronk.shared.errors import InsufficientMemory, InvalidArgument, KronkError, WireError
+from kronk.shared.errors import InsufficientMemory, KronkError, WireError
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
 from kronk.shared.wire.curve import parse_token
@@ -352,10 +353,7 @@ def _prepare(asked: Asked, loaded: Loaded | PooledLoaded) -> Any:
     if isinstance(loaded, PooledLoaded):
         return PooledBegin(prepare_pooled(asked, loaded))
     if not isinstance(asked, Submit):
-        what = "make embeddings" if isinstance(asked, Embed) else "score documents"
-        raise InvalidArgument(
-            f"this model generates text (/v1/chat/completions); it does not {what}", param="model"
-        )
+        raise wrong_model("text", "embedding" if isinstance(asked, Embed) else "rank")
     return commands.Begin(prepare(asked, loaded))
 
 

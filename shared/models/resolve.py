@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from kronk.shared.abilities import abilities_of
 from kronk.shared.errors import KronkError, ModelFailed
 from kronk.shared.load_spec import Surroundings, load_spec, speculation_mode
-from kronk.shared.model_config import ModelConfig, is_path
+from kronk.shared.model_config import NO_PROJECTOR, ModelConfig, is_path
 from kronk.shared.paths import BasePath
 from kronk.shared.wire.loading import LoadSpec
+from kronk.shared.wire.values import Ability
 
 from . import index, projectors
 from .headers import headers_of
@@ -21,11 +23,13 @@ def resolve(
     """`NotFound` for a name that means no model, `ModelFailed` for one that cannot be loaded."""
     entries = index.scan(base.models, configs)
     found = index.pick(entries, name, configs)
+    projector = _projector(base, found)
     around = Surroundings(
         cache=base.cache,
         draft=_draft(found, entries, configs),
         template=_template(base, found.config),
-        projector=_projector(base, found),
+        projector=projector,
+        abilities=_abilities(base, found, projector),
         llama_log=llama_log,
     )
     return load_spec(found.id, found.path, found.config, around)
@@ -54,6 +58,21 @@ def _projector(base: BasePath, found: index.ResolvedModel) -> Path | None:
     if found.config.projector is not None:
         return None
     return projectors.beside(found.path, headers_of(base).read)
+
+
+def _abilities(
+    base: BasePath, found: index.ResolvedModel, beside: Path | None
+) -> tuple[Ability, ...]:
+    named = found.config.projector
+    projector = Path(named) if named and named != NO_PROJECTOR else beside
+    headers = headers_of(base)
+    try:
+        return abilities_of(
+            headers.read(found.path), headers.read(projector) if projector is not None else None
+        )
+    except KronkError:
+        # The worker says what is wrong with the file.
+        return ()
 
 
 def _template(base: BasePath, config: ModelConfig) -> Path | None:

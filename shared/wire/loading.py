@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .values import Sampling
+from .values import Ability, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +171,8 @@ class LoadSpec:
     # Where its process may run, in the order of preference: `local`, or names of worker hosts.
     places: tuple[str, ...] = ("local",)
     residency: ResidencySpec = ResidencySpec()
+    # What its files say that it can be asked for; empty where they cannot be read.
+    abilities: tuple[Ability, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 from .codec import Family
 from .loading import Fitted, Taken
 from .status import WorkerStats
-from .values import Priority, Purpose
+from .values import Priority, Purpose, Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ class LeaseRequest:
     # The request has lost the worker it had been granted: what is said to a client that asks too
     # much of a model is not for one that may have half of its answer.
     again: bool = False
+    # What the model has to be able to do for it: otherwise no process is started.
+    wants: tuple[Want, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # Raised whenever a message changes; both ends refuse a peer that speaks another.
-PROTOCOL = 4
+PROTOCOL = 5
 
 Json = Any
 
@@ -15,6 +15,19 @@ Priority = Literal["interactive", "batch"]
 # "load" wants nothing of the model but that it is loaded, or with a TTL of 0 that it is not.
 # "inspect" has nothing decoded. Neither needs a slot.
 Purpose = Literal["answer", "load", "inspect"]
+
+
+# What a model can be asked for.
+Ability = Literal["text", "embedding", "rank", "image", "audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One thing that a request needs its model to be able to do."""
+
+    ability: Ability
+    # Where in the request it is asked for.
+    param: str = "model"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.status import ModelStatus
 from kronk.shared.wire.to_supervisor import LeaseRequest, Manage
-from kronk.shared.wire.values import Priority, Purpose
+from kronk.shared.wire.values import Priority, Purpose, Want
 from kronk.supervisor.actions import (
     AbortWorker,
     Action,
@@ -665,6 +665,24 @@ def test_nothing_can_be_let_go_of_a_model_that_is_not_there() -> None:
     house.do("lease_requested", Claim(99, 0.0, purpose="load"), "nope")
     house.do("unresolved", "nope", NotFound("no such model"))
     assert house.refusal(99).code == "not_found"
+
+
+def test_what_a_model_cannot_do_starts_no_process_and_others_are_served() -> None:
+    house = House()
+    lease = next(house.lease)
+    house.do("lease_requested", Claim(lease, wants=(Want("embedding"),)), "a")
+    house.do("resolved", "a", replace(spec("a"), abilities=("text",)))
+    assert house.refusal(lease).code == "invalid_argument"
+    assert "it does not make embeddings" in house.refusal(lease).message
+    assert house.all(Spawn) == []
+    blind, seeing = next(house.lease), next(house.lease)
+    image = Want("image", "messages[1].content[0]")
+    house.do("lease_requested", Claim(seeing, wants=(Want("text"),)), "a")
+    house.do("lease_requested", Claim(blind, wants=(Want("text"), image)), "a")
+    house.do("resolved", "a", replace(spec("a"), abilities=("text",)))
+    assert house.refusal(blind).param == "messages[1].content[0]"
+    house.make_ready("a")
+    assert house.granted() == [seeing]
 
 
 # Batches.

@@ -50,7 +50,9 @@ from kronk.shared.wire.to_worker import (
     Rank,
     Submit,
 )
-from kronk.shared.wire.values import Answer, Sampling
+from kronk.shared.wire.values import Answer, Sampling, Want
+
+TEXT = (Want("text"),)
 
 
 @pytest.fixture
@@ -62,7 +64,10 @@ def test_request_ids_carry_the_gateways_generation(world: World) -> None:
     first, second = world.begin()[1], world.begin()[1]
     assert (first.id >> 32, first.id & 0xFFFFFFFF) == (3, 1)
     assert second.id == first.id + 1
-    assert world.supervisor == [LeaseRequest(first.id, "tiny"), LeaseRequest(second.id, "tiny")]
+    assert world.supervisor == [
+        LeaseRequest(first.id, "tiny", wants=TEXT),
+        LeaseRequest(second.id, "tiny", wants=TEXT),
+    ]
 
 
 def test_a_grant_of_an_attached_worker_submits_at_once(world: World) -> None:

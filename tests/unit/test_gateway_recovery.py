@@ -44,10 +44,12 @@ from kronk.shared.wire.to_gateway import (
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest
 from kronk.shared.wire.to_worker import Cancel, Credit, Resumed, Submit
-from kronk.shared.wire.values import Answer, Prompt, Sampling
+from kronk.shared.wire.values import Answer, Prompt, Sampling, Want
 
 CAUSE = "the process of org/tiny died: killed by SIGSEGV"
 N = W + 1
+
+TEXT = (Want("text"),)
 
 
 @pytest.fixture
@@ -98,7 +100,10 @@ def test_a_request_that_nothing_was_heard_of_is_asked_again_as_it_was(world: Wor
     assert run.ended is None
     assert run.id != old
     assert world.returned() == [old]
-    assert world.asked() == [LeaseRequest(old, "tiny"), LeaseRequest(run.id, "tiny", again=True)]
+    assert world.asked() == [
+        LeaseRequest(old, "tiny", wants=TEXT),
+        LeaseRequest(run.id, "tiny", again=True, wants=TEXT),
+    ]
     assert regranted(world, run) == replace(first, request=run.id)
     world.say(Accepted(run.id, 3), worker=N)
     words(world, run, "Hel", "lo")

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from kronk.shared import gguf
+from kronk.shared.abilities import Pooling
 from kronk.shared.errors import InvalidArgument, ModelFailed
 from kronk.worker import gguf_file
-from kronk.worker.pooled.kind import Pooling, pooling_of, trained_positions
+from kronk.worker.pooled.kind import pooling_of, trained_positions
 
 MODELS = Path(__file__).parents[1] / "models"
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import llama_cpp.llama_cpp as lib
 import llama_cpp.mtmd_cpp as mtmd
 
+from kronk.shared.abilities import wrong_media
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.media_formats import READABLE, sniff
-from kronk.shared.wire.values import Media
+from kronk.shared.wire.values import Media, Want
 from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
 
@@ -29,7 +30,6 @@ from .known import Known
 
 # For the embeddings of the last files: fifteen to fifty photographs, by the model.
 _KEPT_BYTES = 128 * 2**20
-_NAMES = {"image": "images", "audio": "audio"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,7 @@ class Projector:
 
 def wrong_modality(file: Media) -> InvalidArgument:
     """For a model that does not take files of that kind."""
-    return InvalidArgument(
-        f"'{file.param}': this model does not take {_NAMES[file.kind]}", param=file.param
-    )
+    return wrong_media(Want(file.kind, file.param))
 
 
 def _modalities(handle: int) -> tuple[str, ...]:

@@ -9,12 +9,11 @@ import llama_cpp.llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
+from kronk.shared.abilities import Pooling
 from kronk.shared.errors import ModelFailed
 from kronk.worker.context import Batch, Context, ContextShape
 from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
-
-from .kind import Pooling
 
 Rows = npt.NDArray[np.float32]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from kronk.shared.abilities import Pooling
 from kronk.shared.errors import ModelFailed
 from kronk.shared.gguf import Header
 from kronk.shared.sizing.shape import (
@@ -39,7 +40,7 @@ from kronk.worker.report import fitted as fit
 
 from .context import PooledBatch, PooledContext
 from .engine import PooledEngine
-from .kind import Pooling, trained_positions
+from .kind import trained_positions
 from .plan import Limits
 from .score import Relevance, relevance_of
 from .vocabulary import Vocabulary

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from kronk.shared.abilities import Pooling, does_what, wrong_model
 from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
 from kronk.shared.wire.to_worker import Embed, Rank, Submit
+from kronk.shared.wire.values import Ability
 from kronk.worker.model import Model
 
 from . import pairs
 from .job import Embeddings, Job, Ranking
-from .kind import Pooling
 from .loader import PooledLoaded
 
 # Characters that a token stands for at the very most, on average over a text. More than that is
@@ -28,23 +29,22 @@ def prepare(asked: Submit | Embed | Rank, loaded: PooledLoaded) -> Job:
         case Rank():
             return _rank(asked, loaded, submitted)
         case Submit():
-            raise InvalidArgument(
-                f"this model {does(loaded)}; it does not generate text", param="model"
-            )
+            raise wrong_model(ability(loaded), "text")
+
+
+def ability(loaded: PooledLoaded) -> Ability:
+    """What such a model can be asked for."""
+    return "rank" if loaded.pooling is Pooling.RANK else "embedding"
 
 
 def does(loaded: PooledLoaded) -> str:
     """What such a model is for, in words, with the route that asks for it."""
-    if loaded.pooling is Pooling.RANK:
-        return "scores documents (/v1/rerank)"
-    return "makes embeddings (/v1/embeddings)"
+    return does_what(ability(loaded))
 
 
 def _embed(asked: Embed, loaded: PooledLoaded, submitted: float) -> Job:
     if loaded.pooling is Pooling.RANK:
-        raise InvalidArgument(
-            f"this model {does(loaded)}; it does not make embeddings", param="model"
-        )
+        raise wrong_model(ability(loaded), "embedding")
     dimensions = loaded.width if asked.dimensions is None else asked.dimensions
     if not 1 <= dimensions <= loaded.width:
         raise InvalidArgument(
@@ -95,9 +95,7 @@ def _token_ids(value: object, where: str, model: Model) -> list[int]:
 
 def _rank(asked: Rank, loaded: PooledLoaded, submitted: float) -> Job:
     if loaded.relevance is None:
-        raise InvalidArgument(
-            f"this model {does(loaded)}; it does not score documents", param="model"
-        )
+        raise wrong_model(ability(loaded), "rank")
     if not asked.documents:
         raise InvalidArgument("'documents' has nothing to score", param="documents")
     texts = [
