@@ -37,8 +37,11 @@ def page(model: dict[str, Any]) -> str:
 
 
 def _parts(model: dict[str, Any]) -> Iterator[list[str]]:
-    size = format_bytes(model["size_bytes"])
-    yield [model["id"], *_pairs({"path": model["path"], "size": size, **(model["file"] or {})})]
+    known = {"path": model["path"], "size": format_bytes(model["size_bytes"])}
+    known |= {name: model[name] for name in ("aliases", "capabilities") if model.get(name)}
+    yield [model["id"], *_pairs(known | _file(model["file"] or {}))]
+    if model.get("integrity"):
+        yield ["verified", *_pairs(model["integrity"])]
     if model["problem"] is not None:
         yield ["cannot be loaded", f"  {model['problem']}"]
     yield ["configuration (* set for this model)", *_configuration(model["configuration"])]
@@ -53,6 +56,15 @@ def _parts(model: dict[str, Any]) -> Iterator[list[str]]:
     yield ["fitted", *_pairs({key: value for key, value in fitted.items() if key != "notes"})]
     if notes:
         yield ["not as configured", *(f"  {note}" for note in notes)]
+
+
+def _file(facts: dict[str, Any]) -> dict[str, Any]:
+    """In words that fit a line."""
+    types = {
+        kind: f"{counts['tensors']} tensors, {format_bytes(counts['bytes'])}"
+        for kind, counts in facts.get("tensor_types", {}).items()
+    }
+    return facts | ({"tensor_types": types} if types else {})
 
 
 def _configuration(values: dict[str, Any]) -> list[str]:
@@ -91,4 +103,7 @@ def _text(key: str, value: Any) -> str:
         case list():
             return ", ".join(_text(key, item) for item in value) or "-"
         case _:
-            return str(value)
+            # A file's metadata is anybody's: nothing of it may move the cursor.
+            return "".join(
+                char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(value)
+            )

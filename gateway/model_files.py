@@ -10,7 +10,6 @@ from kronk.shared.errors import KronkError
 from kronk.shared.gguf import Header, other_shards
 from kronk.shared.models.headers import Answer, Headers
 from kronk.shared.models.index import ModelEntry
-from kronk.shared.wire.loading import TemplateSpec
 
 from .dialects.ollama.details import Details, details
 
@@ -62,17 +61,3 @@ def _state(entry: ModelEntry) -> tuple[Path, int, int]:
 def details_with(headers: Headers) -> ModelDetails:
     """The details of those models; one object for the whole process."""
     return ModelDetails(headers)
-
-
-def template_of(header: Header, spec: TemplateSpec) -> str | None:
-    """The chat template a load would use: a file's text or one of the GGUF's; None where neither
-    has it."""
-    if spec.path is not None:
-        try:
-            return Path(spec.path).read_text("utf-8", "replace")
-        except OSError:
-            # A load would say what is wrong with it.
-            return None
-    key = "tokenizer.chat_template"
-    found = header.metadata.get(key if spec.name is None else f"{key}.{spec.name}")
-    return found if isinstance(found, str) else None

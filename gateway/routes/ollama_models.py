@@ -18,10 +18,11 @@ from kronk.gateway.dialects.ollama import listings, name
 from kronk.gateway.dialects.ollama.answer import NDJSON
 from kronk.gateway.dialects.ollama.details import Details
 from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
-from kronk.gateway.model_files import details_with, template_of
+from kronk.gateway.model_files import details_with
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.models import index
+from kronk.shared.models.chat_template import template_of
 from kronk.shared.models.headers import headers_of
 from kronk.shared.models.index import ModelEntry
 from kronk.shared.models.resolve import resolve

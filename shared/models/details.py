@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections import Counter
-from collections.abc import Mapping
-from math import prod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kronk.shared import gguf
 from kronk.shared.errors import KronkError
+from kronk.shared.gguf import Header
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.paths import BasePath
+from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.values import Sampling
 
-from . import index
+from . import facts, index, traits
+from .chat_template import origin_of, template_of
 from .headers import Headers, headers_of
 from .resolve import resolve
 
@@ -35,17 +37,24 @@ _SHAPE = {
 
 
 def describe(base: BasePath, configs: Mapping[str, ModelConfig], name: str) -> dict[str, Any]:
-    """JSON: the file's facts, the configuration key by key, the files a load would use, and the
-    problem when it cannot be loaded. `NotFound` for a name that means no model."""
-    entry = index.locate(index.scan(base.models, configs), name)
+    """JSON: the file's facts, what the model can be asked for, the configuration key by key, the
+    files a load would use, and the problem when it cannot be loaded. `NotFound` for a name that
+    means no model."""
+    entry = index.locate(headers_of(base).judged(index.scan(base.models, configs)), name)
+    spec, problem = _resolved(base, configs, entry.id)
+    headers = _headers(entry.path, headers_of(base)) if entry.validated else []
     return {
         "id": entry.id,
         "path": str(entry.path),
         "size_bytes": entry.size_bytes,
         "modified": int(entry.modified),
-        "file": _facts(entry.path, headers_of(base)) if entry.validated else None,
+        "aliases": list(entry.aliases),
+        "file": _facts(headers) if headers else None,
+        "capabilities": _capabilities(base, headers[0], spec) if headers and spec else None,
+        "integrity": _integrity(base, entry.path),
         "configuration": key_values(index.config_of(entry, configs)),
-        **_load(base, configs, entry.id),
+        "uses": _uses(spec, headers[0] if headers else None) if spec is not None else None,
+        "problem": problem,
     }
 
 
@@ -54,41 +63,74 @@ def key_values(config: ModelConfig) -> dict[str, Any]:
     return {key: _plain(value) for key, value in _shallow(config).items()}
 
 
-def _load(base: BasePath, configs: Mapping[str, ModelConfig], model: str) -> dict[str, Any]:
+def _resolved(
+    base: BasePath, configs: Mapping[str, ModelConfig], model: str
+) -> tuple[LoadSpec | None, str | None]:
+    """What a load would be told, or why there cannot be one."""
     try:
-        spec = resolve(base, configs, model)
+        return resolve(base, configs, model), None
     except KronkError as error:
-        return {"uses": None, "problem": error.message}
-    uses = {
-        "draft_model": spec.speculation.draft_path,
-        "chat_template": spec.template.path,
-        "projector": spec.projector,
-        "cache_folder": spec.cache.directory,
-    }
-    return {"uses": uses, "problem": None}
+        return None, error.message
 
 
-def _facts(path: Path, headers: Headers) -> dict[str, Any] | None:
+def _headers(path: Path, headers: Headers) -> list[Header]:
+    """Of all files of the model; none where one cannot be read any more."""
     try:
-        header = headers.read(path)
+        first = headers.read(path)
+        return [first, *(headers.read(other) for other in gguf.other_shards(path, first))]
     except KronkError:
         # It was whole when the folder was read.
+        return []
+
+
+def _uses(spec: LoadSpec, header: Header | None) -> dict[str, Any]:
+    """Files beside the model's own, and which template."""
+    return {
+        "draft_model": spec.speculation.draft_path,
+        "chat_template": origin_of(header, spec.template) if header is not None else None,
+        "projector": spec.projector,
+        "adapters": [adapter.path for adapter in spec.adapters] or None,
+        "cache_folder": spec.cache.directory,
+    }
+
+
+def _capabilities(base: BasePath, header: Header, spec: LoadSpec) -> list[str]:
+    projector = None
+    if spec.projector is not None:
+        with contextlib.suppress(KronkError):
+            projector = headers_of(base).read(Path(spec.projector))
+    return traits.capabilities(header, template_of(header, spec.template), projector)
+
+
+def _integrity(base: BasePath, path: Path) -> dict[str, Any] | None:
+    """When the first file was last compared with its digest, if it is still that file."""
+    if not path.is_relative_to(base.models):
         return None
-    known = header.metadata
+    known = facts.load(base.models).get(path.relative_to(base.models).as_posix())
+    if known is None or not facts.holds(known, path):
+        return None
+    return {"sha256": known.sha256, "verified": known.verified, "source": known.source}
+
+
+def _facts(headers: Sequence[Header]) -> dict[str, Any]:
+    first = headers[0]
+    known = first.metadata
     architecture = known.get("general.architecture")
-    kinds: Counter[str] = Counter()
-    for tensor in header.tensors:
-        kinds[tensor.kind] += prod(tensor.shape)
+    kinds = traits.weights(headers)
     tokens = known.get("tokenizer.ggml.tokens")
     shape = {name: known.get(f"{architecture}.{key}") for name, key in _SHAPE.items()}
     return {
         "architecture": architecture,
-        "name": known.get("general.name"),
-        # A split model's first file has some of the weights.
-        "parameters": None if "split.count" in known else kinds.total(),
-        "weights": dict(kinds.most_common()),
-        "vocabulary": tokens.count if isinstance(tokens, gguf.Counted) else None,
+        **traits.about(first),
+        "parameters": kinds.total(),
+        "parameter_size": traits.parameter_size(kinds.total()),
+        "quantization": traits.quantization(first, kinds),
+        "files": len(headers),
+        "tensor_types": traits.tensor_types(headers),
         **{name: value for name, value in shape.items() if isinstance(value, (int, float, str))},
+        "tokenizer": known.get("tokenizer.ggml.model"),
+        "vocabulary": tokens.count if isinstance(tokens, gguf.Counted) else None,
+        "special_tokens": traits.special_tokens(first),
         "chat_template": "tokenizer.chat_template" in known,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from kronk.shared.errors import ModelFailed, NotFound
 from kronk.shared.load_spec import cache_folder
 from kronk.shared.model_config import ModelConfig, parse
 from kronk.shared.model_keys import KEYS
-from kronk.shared.models import details
+from kronk.shared.models import details, facts
 from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
 from kronk.shared.wire.loading import Fitted, FittedRope
@@ -45,10 +46,38 @@ def test_a_file_is_described_by_its_header(base: BasePath) -> None:
     facts = found["file"]
     assert (facts["architecture"], facts["layers"], facts["context_length"]) == ("llama", 5, 8192)
     assert facts["parameters"] == 3_476_224
-    assert next(iter(facts["weights"])) == "q8_0"
+    assert (facts["parameter_size"], facts["quantization"]) == ("3.48M", "Q8_0")
+    assert next(iter(facts["tensor_types"])) == "q8_0"
     assert (facts["vocabulary"], facts["chat_template"]) == (2048, True)
+    assert set(facts["special_tokens"]) >= {"bos", "eos"}
+    assert found["capabilities"] == ["chat", "completion", "tools", "reasoning"]
+    assert found["uses"]["chat_template"] == "tokenizer.chat_template"
     assert found["problem"] is None
     json.dumps(found)
+
+
+def test_a_projector_beside_it_lets_a_model_see_and_hear(base: BasePath) -> None:
+    (base.models / "o/f/mmproj-Tiny.gguf").symlink_to(TINY.parent / "tiny-mmproj-f16.gguf")
+    assert {"vision", "audio"} <= set(details.describe(base, {}, "Tiny")["capabilities"])
+    without = {"Tiny": ModelConfig(projector="none")}
+    assert "vision" not in details.describe(base, without, "Tiny")["capabilities"]
+
+
+def test_what_was_verified_is_told_until_the_file_changes(base: BasePath) -> None:
+    path = base.models / "o/f/Copy.gguf"
+    path.write_bytes(TINY.read_bytes())
+    now = path.stat()
+    row = facts.Facts("ab" * 32, now.st_size, now.st_mtime_ns, "hf:o/r/m.gguf", "2026-11-22")
+    facts.record(base.models, "o/f/Copy.gguf", row)
+    assert details.describe(base, {}, "Copy")["integrity"]["sha256"] == "ab" * 32
+    os.utime(path, ns=(0, 0))
+    assert details.describe(base, {}, "Copy")["integrity"] is None
+
+
+def test_metadata_cannot_move_the_cursor_of_a_terminal(base: BasePath) -> None:
+    found = details.describe(base, {}, "Tiny") | {"state": None, "fitted": None}
+    found["file"]["name"] = "a\x1b[2Jb"
+    assert "\x1b" not in show.page(found)
 
 
 def test_the_configuration_has_every_key_with_its_value(base: BasePath) -> None:

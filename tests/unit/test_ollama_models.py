@@ -15,13 +15,14 @@ from kronk.gateway.dialects.ollama.details import (
     Details,
     capabilities,
     details,
-    in_words,
     model_info,
 )
-from kronk.gateway.model_files import ModelDetails, template_of
+from kronk.gateway.model_files import ModelDetails
 from kronk.shared.gguf import Counted, Header, Tensor
+from kronk.shared.models.chat_template import template_of
 from kronk.shared.models.headers import Headers
 from kronk.shared.models.index import ModelEntry
+from kronk.shared.models.traits import parameter_size
 from kronk.shared.wire.loading import Fitted, TemplateSpec
 from kronk.shared.wire.status import ModelStatus
 from kronk.shared.wire.values import Sampling
@@ -59,8 +60,8 @@ def tensor(name: str, kind: str, *shape: int) -> Tensor:
         (600_000_000, "600M"),
     ],
 )
-def test_parameters_are_told_in_words(parameters: int, words: str) -> None:
-    assert in_words(parameters) == words
+def test_parameters_are_told_parameter_size(parameters: int, words: str) -> None:
+    assert parameter_size(parameters) == words
 
 
 @pytest.mark.parametrize(
