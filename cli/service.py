@@ -58,6 +58,8 @@ def plan(wish: Wish, flags: Mapping[str, str | None], environment: Mapping[str, 
         command=_command(),
         base=chosen.base_path,
         flags=_flags(wish, chosen, flags, environment),
+        models=chosen.models_path,
+        secrets=_secrets(wish),
         reads=tuple(reads),
         shutdown_timeout=chosen.shutdown_timeout,
         run_as=None if wish.is_users else wish.run_as,
@@ -67,7 +69,7 @@ def plan(wish: Wish, flags: Mapping[str, str | None], environment: Mapping[str, 
     if wish.with_socket:
         text = unit.signed(unit.socket(str(chosen.api_host)))
         files[folder / f"{wish.name}.socket"] = text
-    return Plan(files, _explained(wish, installed, chosen), _next(wish, installed))
+    return Plan(files, _explained(wish, installed, chosen), _next(wish, installed, chosen))
 
 
 def install(files: Mapping[Path, str], *, force: bool) -> list[str]:
@@ -130,13 +132,18 @@ def _flags(
         names = (setting.env, *setting.also)
         texts = [flags.get(setting.name), *(environment.get(name) for name in names)]
         text = next((text for text in texts if text is not None), None)
-        if text is None or setting.name == "base_path":
+        if text is None or setting.name == "base_path" or setting.secret:
             continue
         if wish.with_socket and setting.name == "api_host":
             continue
         value = getattr(chosen, setting.name)
         given.append(f"{setting.flag}={value if isinstance(value, Path) else text}")
     return tuple(given)
+
+
+def _secrets(wish: Wish) -> str:
+    # systemd's own words for the folders of a user.
+    return f"%E/{wish.name}/environment" if wish.is_users else f"/etc/{wish.name}/environment"
 
 
 def _folder(wish: Wish, environment: Mapping[str, str]) -> Path:
@@ -181,7 +188,7 @@ def _explained(wish: Wish, of: unit.Installation, chosen: Settings) -> tuple[str
     return tuple(lines)
 
 
-def _next(wish: Wish, of: unit.Installation) -> tuple[str, ...]:
+def _next(wish: Wish, of: unit.Installation, chosen: Settings) -> tuple[str, ...]:
     user = " --user" if wish.is_users else ""
     units = f"{wish.name}.socket {wish.name}" if wish.with_socket else wish.name
     commands = [
@@ -196,6 +203,9 @@ def _next(wish: Wish, of: unit.Installation) -> tuple[str, ...]:
         )
     if of.is_systems and of.base.parent != unit.STATE:
         commands.insert(1, f"install -d -o {of.run_as} -g {of.run_as} -m 750 {of.base}")
+    for setting in SETTINGS:
+        if setting.secret and getattr(chosen, setting.name) is not None:
+            commands.insert(0, f"put {setting.env}=... into {of.secrets} (chmod 600)")
     if wish.is_users:
         commands.append("loginctl enable-linger    # so that it runs without you being logged in")
     return tuple(commands)

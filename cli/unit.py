@@ -30,6 +30,10 @@ class Installation:
     base: Path
     # Of `kronk server start`, without `--base-path`.
     flags: tuple[str, ...] = ()
+    # The folder of the models, where that is not below the base path.
+    models: Path | None = None
+    # A file of `KRONK_...=...` lines that is nobody else's to read; it need not be there.
+    secrets: str = "/etc/kronk/environment"
     # What it has to be able to read beside that: Python, the files that flags name.
     reads: tuple[Path, ...] = ()
     # Seconds that running answers may go on after a stop; 0 is for ever.
@@ -110,6 +114,8 @@ def _running(of: Installation) -> str:
 [Service]
 # Started once the API answers. The status line is Kronk's own.
 Type=notify
+# For KRONK_HF_TOKEN and the like: this unit is everybody's to read, that file need not be.
+EnvironmentFile=-{of.secrets}
 ExecStart={command} server start {base}{flags}
 # Says what is wrong with a configuration, and fails: the old one stays in force then.
 ExecReload={command} server reload {base}
@@ -156,13 +162,18 @@ def _account(of: Installation) -> str:
         lines += [f"StateDirectory={of.base.name}", "StateDirectoryMode=0750"]
     else:
         lines.append(f"ReadWritePaths={quoted(str(of.base))}")
+    if of.models is not None:
+        lines.append(f"ReadWritePaths={quoted(str(of.models))}")
     return "\n".join([*lines, ""])
 
 
+def _paths(of: Installation) -> tuple[Path, ...]:
+    models = () if of.models is None else (of.models,)
+    return (of.command, of.base, *models, *of.reads)
+
+
 def _confinement(of: Installation) -> str:
-    needs_home = any(
-        path.is_relative_to(home) for path in (of.command, of.base, *of.reads) for home in _HOMES
-    )
+    needs_home = any(path.is_relative_to(home) for path in _paths(of) for home in _HOMES)
     home = "read-only" if needs_home else "yes"
     return f"""\
 # All is read-only but its own folder.

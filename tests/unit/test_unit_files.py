@@ -172,6 +172,20 @@ def test_the_flags_given_and_the_variables_set_become_the_services() -> None:
     )
 
 
+def test_a_secret_is_not_in_a_file_that_everybody_may_read() -> None:
+    plan = service.plan(SYSTEMS, {"hf_token": "hf_abc"}, {})
+    (text,) = plan.files.values()
+    assert values(text, "EnvironmentFile") == ["-/etc/kronk/environment"]
+    assert "hf_abc" not in text + " ".join((*plan.explained, *plan.next))
+    assert any("KRONK_HF_TOKEN" in step for step in plan.next)
+
+
+def test_a_models_folder_elsewhere_can_be_written() -> None:
+    plan = service.plan(SYSTEMS, {"models_path": "/data/models"}, {})
+    (text,) = plan.files.values()
+    assert values(text, "ReadWritePaths") == ["/data/models"]
+
+
 def test_a_users_service_has_the_users_base_path_and_folder(tmp_path: Path) -> None:
     plan = service.plan(OWN, {"base_path": str(tmp_path)}, {"XDG_CONFIG_HOME": str(tmp_path)})
     (path, text), *_ = plan.files.items()
