@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 
 import structlog
 import uvloop
@@ -23,6 +24,8 @@ from .batches.store import Batches
 from .configuration import Configuration
 from .database import Database
 from .disk import Disk
+from .jobs.runner import Runner as JobRunner
+from .jobs.store import Jobs
 from .link import Link, NoSupervisor
 from .middleware import Activity
 from .recovery import Policy
@@ -85,7 +88,15 @@ class Process:
         heart = asyncio.create_task(link.keep_beating(), name="heart")
         sweeper = asyncio.create_task(services.responses.keep_swept(), name="sweeper")
         runner = asyncio.create_task(Runner(services).run(), name="batches")
-        stopper = asyncio.create_task(self._stop_when_drained(link, server, runner), name="stopper")
+        jobs = asyncio.create_task(JobRunner(services.jobs, self._settings).run(), name="jobs")
+
+        def stop_jobs() -> None:
+            services.jobs.board.close()
+            jobs.cancel()
+
+        stopper = asyncio.create_task(
+            self._stop_when_drained(link, server, runner, stop_jobs), name="stopper"
+        )
         try:
             await server.serve(sockets=listeners)
         finally:
@@ -93,6 +104,7 @@ class Process:
             await _end(heart)
             await _end(sweeper)
             await _end(runner)
+            await _end(jobs)
             link.close()
         logger.info("gateway stopped")
         return self._code
@@ -112,6 +124,7 @@ class Process:
             responses=ResponseStore(database, self._settings.responses_ttl),
             files=files,
             batches=Batches(database.table("batches"), files),
+            jobs=Jobs(database.table("jobs")),
         )
 
     def _drain(self) -> None:
@@ -119,13 +132,19 @@ class Process:
             self._link.exchange.drain()
 
     async def _stop_when_drained(
-        self, link: Link, server: Server, runner: asyncio.Task[None]
+        self,
+        link: Link,
+        server: Server,
+        runner: asyncio.Task[None],
+        stop_jobs: Callable[[], None],
     ) -> None:
         exchange = link.exchange
         await exchange.draining_started.wait()
         logger.info("draining", running=len(exchange))
         if self._birth.listen_shared:
             server.stop_listening()
+        # They go on with the next start, and are ended while answers still run.
+        stop_jobs()
         # Nobody waits for batches; what they were at begins anew with the next start.
         await _end(runner)
         # Zero is no limit; the supervisor has the last word either way.

@@ -15,6 +15,7 @@ from .batches.store import Batches
 from .configuration import Configuration
 from .database import Database
 from .disk import Disk
+from .jobs.store import Jobs
 from .link import Link
 from .middleware import Activity
 from .responses.store import ResponseStore
@@ -34,6 +35,7 @@ class Services:
     responses: ResponseStore
     files: Files
     batches: Batches
+    jobs: Jobs
 
     @property
     def configs(self) -> dict[str, ModelConfig]:

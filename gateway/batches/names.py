@@ -1,4 +1,4 @@
-"""Names of files and batches, which sort by the time they were made at."""
+"""Names of files, batches and jobs, which sort by the time they were made at."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ _TIME_DIGITS = 13
 
 FILE = "file-"
 BATCH = "batch_"
-_DIGITS = {FILE: 24, BATCH: 32}
+JOB = "job-"
+_DIGITS = {FILE: 24, BATCH: 32, JOB: 20}
 
 
 def new_name(prefix: str) -> str:
-    """`file-` and 24 hexadecimal digits, or `batch_` and 32: the time first, then chance."""
+    """The prefix and as many hexadecimal digits as it has: the time first, then chance."""
     now = f"{time.time_ns() // 1000:0{_TIME_DIGITS}x}"
     return prefix + now + secrets.token_hex(_DIGITS[prefix])[: _DIGITS[prefix] - len(now)]
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
 
+from kronk.gateway.locks import only_one
 from kronk.gateway.services import Services
 
 from .records import Status
 from .turns import Turns
 from .work import Work
 
-# A predecessor that drains still has the lock.
-_LOCK_SECONDS = 0.25
 # How often expired files are looked for.
 _SWEEP_SECONDS = 600.0
 # After an exception that nobody foresaw, or a disk that was full.
@@ -39,7 +33,8 @@ class Runner:
 
     async def run(self) -> None:
         """Carry out what the records say, until cancelled."""
-        async with _locked(self._services.base.files):
+        # Two would answer each line twice.
+        async with only_one(self._services.base.files / ".lock"):
             sweeper = asyncio.create_task(self._sweep_for_ever(), name="file-sweeper")
             try:
                 await self._look_for_ever()
@@ -103,28 +98,3 @@ class Runner:
         )
         if swept:
             log.info("files swept", count=swept)
-
-
-@asynccontextmanager
-async def _locked(folder: Path) -> AsyncIterator[None]:
-    """While no other gateway runs batches; two would answer each line twice."""
-    handle = await asyncio.to_thread(_open, folder)
-    try:
-        while not _lock(handle):  # noqa: ASYNC110 (another process sets no event)
-            await asyncio.sleep(_LOCK_SECONDS)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _open(folder: Path) -> int:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -111,6 +111,15 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
         status=404,
     ),
     JsonRoute(
+        "/v1/kronk/jobs",
+        {"kind": "pull", "params": {"wanted": "nope"}},
+        ("kind",),
+        is_text=False,
+        needs=("kind",),
+        has_model=False,
+        status=404,
+    ),
+    JsonRoute(
         "/api/chat",
         {"model": CHAT, "messages": said(), "stream": False, "options": {"num_predict": 1}},
         ("messages", 0, "content"),
@@ -216,6 +225,11 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     ),
     PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
     PlainRoute("GET", "/v1/kronk/loads"),
+    PlainRoute("GET", "/v1/kronk/jobs"),
+    PlainRoute("GET", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),
+    PlainRoute("DELETE", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),
+    PlainRoute("GET", "/v1/kronk/jobs/{job_id}/events", "/v1/kronk/jobs/nope/events", "job_id"),
+    PlainRoute("POST", "/v1/kronk/jobs/{job_id}/cancel", "/v1/kronk/jobs/nope/cancel", "job_id"),
     # Their bodies may be left out.
     *(
         PlainRoute(
