@@ -122,4 +122,4 @@ class Jobs:
 
 
 def _not_found(name: str) -> NotFound:
-    return NotFound(f"no such job: {name[:100]}", param="job_id")
+    return NotFound(f"job_id: there is no job {name[:100]!r}", param="job_id")

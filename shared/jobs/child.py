@@ -75,10 +75,7 @@ def outcome(
 ) -> dict[str, Any]:
     """The last line: what became of the job."""
     try:
-        result = function()(config, params, report)
-        report.flush()
-        json.dumps(result)
-        return {"result": result}
+        return _result(function()(config, params, report))
     except Cancelled:
         return {"cancelled": True}
     except KronkError as error:
@@ -91,6 +88,14 @@ def outcome(
         logger.error("a job failed", exception=without_secrets(config, traceback.format_exc()))
         words = f"a bug in Kronk: {type(error).__name__}: {error}"
         return _failed(config, Internal.code, words)
+    finally:
+        # How far it came is what the next attempt is compared with.
+        report.flush()
+
+
+def _result(value: dict[str, Any]) -> dict[str, Any]:
+    json.dumps(value)
+    return {"result": value}
 
 
 def _failed(config: settings.Settings, code: str, message: str) -> dict[str, Any]:
