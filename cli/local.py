@@ -10,8 +10,8 @@ import typer
 from kronk.shared import settings
 from kronk.shared.errors import Internal, ServerError
 from kronk.shared.model_config import load_file
-from kronk.shared.models import details, index
-from kronk.shared.models.headers import headers_of
+from kronk.shared.models import details
+from kronk.shared.models.listing import listing
 from kronk.shared.settings import Settings
 
 from .client import Admin, NoServer
@@ -30,7 +30,7 @@ def local_settings(base_path: str | None) -> Settings:
 def local_models(base_path: str | None) -> list[dict[str, Any]]:
     """What the server would answer, from this machine's files."""
     chosen = local_settings(base_path)
-    found = index.scan(chosen.base.models, load_file(chosen.model_config_file))
+    found = listing(chosen.base, load_file(chosen.model_config_file))
     return [
         {
             "id": entry.id,
@@ -40,8 +40,10 @@ def local_models(base_path: str | None) -> list[dict[str, Any]]:
             "validated": entry.validated,
             "reason": entry.reason,
             "aliases": list(entry.aliases),
+            "integrity": entry.integrity,
+            "note": entry.note,
         }
-        for entry in headers_of(chosen.base).judged(found)
+        for entry in found
     ]
 
 

@@ -75,5 +75,7 @@ def pull(
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:
     changed = time.strftime("%Y-%m-%d %H:%M", time.localtime(model["modified"]))
-    verdict = "yes" if model["validated"] else f"no: {model['reason']}"
+    note = model.get("note")
+    good = "yes" if note is None else f"yes; {note}"
+    verdict = good if model["validated"] else f"no: {model['reason']}"
     return model["id"], format_bytes(model["size_bytes"]), changed, verdict

@@ -16,6 +16,7 @@ import uvloop
 
 from kronk.shared import child, exits, log, settings
 from kronk.shared.errors import Overloaded
+from kronk.shared.models.sweep import sweep_of
 
 from .app import make_app
 from .batches.files import Files
@@ -85,6 +86,7 @@ class Process:
         server = make_server(make_app(services), self._settings.idle_timeout)
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
+        sweep_of(base).start()
         heart = asyncio.create_task(link.keep_beating(), name="heart")
         sweeper = asyncio.create_task(services.responses.keep_swept(), name="sweeper")
         runner = asyncio.create_task(Runner(services).run(), name="batches")

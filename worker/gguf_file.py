@@ -289,9 +289,10 @@ def _within(reader: _Reader, tensors: list[Tensor], data_offset: int, alignment:
         seen.add(tensor.name)
         if tensor.offset % alignment:
             raise reader.fail(f"tensor {tensor.name!r} is not aligned to {alignment} bytes")
-        end = data_offset + tensor.offset + tensor.size_bytes
-        if end > reader.size:
-            raise reader.fail(
-                f"truncated: the file ends at byte {reader.size}, "
-                f"tensor {tensor.name!r} needs it up to byte {end}"
-            )
+    last = max(tensors, key=lambda one: one.offset + one.size_bytes, default=None)
+    end = 0 if last is None else data_offset + last.offset + last.size_bytes
+    if last is not None and end > reader.size:
+        raise reader.fail(
+            f"truncated: {end - reader.size} bytes are missing; the file ends at byte "
+            f"{reader.size}, tensor {last.name!r} needs it up to byte {end}"
+        )

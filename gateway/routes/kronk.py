@@ -64,6 +64,8 @@ FILES = listed(
             "validated": TRUTH,
             "reason": nullable(TEXT),
             "aliases": array(TEXT),
+            "integrity": TEXT,
+            "note": nullable(TEXT),
         }
     )
 )
@@ -123,6 +125,8 @@ async def models(request: Request) -> Response:
             "validated": entry.validated,
             "reason": entry.reason,
             "aliases": list(entry.aliases),
+            "integrity": entry.integrity,
+            "note": entry.note,
         }
         for entry in await scan(services_of(request))
     ]

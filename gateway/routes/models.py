@@ -14,6 +14,8 @@ from kronk.gateway.dialects.schemas import MODEL, MODELS, TEXT, Schema
 from kronk.gateway.services import Services, services_of
 from kronk.shared.models import index
 from kronk.shared.models.headers import headers_of
+from kronk.shared.models.listing import listing
+from kronk.shared.models.sweep import sweep_of
 
 from .documents import answer_documents
 
@@ -43,11 +45,16 @@ _PAGE: list[Schema] = [
 
 
 async def scan(services: Services) -> list[index.ModelEntry]:
-    """All models on disk, read in a thread."""
-    headers = headers_of(services.base)
+    """All models on disk, read in a thread. Files that nobody has looked at yet are looked at
+    afterwards, without anybody waiting."""
+    base, headers = services.base, headers_of(services.base)
 
     def judged() -> list[index.ModelEntry]:
-        return headers.judged(index.scan(services.base.models, services.configs))
+        found = listing(base, services.configs)
+        good = (entry for entry in found if entry.validated)
+        if not all(headers.is_known(file.path) for entry in good for file in entry.files):
+            sweep_of(base).wake()
+        return found
 
     return await asyncio.to_thread(judged)
 

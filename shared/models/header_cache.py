@@ -44,6 +44,7 @@ class HeaderCache:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._until_pruned = 0
 
     def find(self, key: Key) -> Header | InvalidArgument | None:
         """The answer that was kept about this state of this file."""
@@ -54,13 +55,19 @@ class HeaderCache:
         except (OSError, ValueError, RecursionError):
             return None
 
-    def fault(self, key: Key) -> InvalidArgument | None:
-        """The same, where what was kept is that the file is broken."""
+    def verdict(self, key: Key) -> tuple[bool, str | None]:
+        """Whether an answer was kept about this state of this file, and what it says is wrong."""
         try:
             with self._place(key).open(encoding="utf-8") as file:
-                return _fault(file.readline(), key)
+                fault = _fault(file.readline(), key)
         except (OSError, ValueError, RecursionError):
-            return None
+            return False, None
+        return True, fault.message if fault is not None else None
+
+    def forget(self, path: Path) -> None:
+        """The file is gone, and is not expected back."""
+        with contextlib.suppress(OSError):
+            self._place(Key(os.path.abspath(path), 0, 0)).unlink(missing_ok=True)
 
     def keep(self, key: Key, answer: Header | InvalidArgument) -> None:
         """Write it down for later; a disk that is full or read-only is no error."""
@@ -93,6 +100,11 @@ class HeaderCache:
         self._prune(place.parent)
 
     def _prune(self, folder: Path) -> None:
+        # Looking through the folder after each of 10,000 files would take longer than reading them.
+        if self._until_pruned:
+            self._until_pruned -= 1
+            return
+        self._until_pruned = _MOST_KEPT // 50
         kept = [path for path in folder.iterdir() if path.suffix == _SUFFIX]
         if len(kept) > _MOST_KEPT:
             kept.sort(key=lambda path: path.stat().st_mtime_ns)

@@ -27,6 +27,8 @@ from .index import ModelEntry
 _MOST_REMEMBERED = 64
 # Files that one process reads.
 _AT_A_TIME = 50
+# Files of which it is remembered whether their headers are good.
+_MOST_JUDGED = 20_000
 # Seconds in which a file that a process died over is not tried again: it may have been the machine.
 DEATH_HOLDS = 300.0
 
@@ -39,9 +41,10 @@ class Headers:
     def __init__(self, folder: Path | None) -> None:
         self._cache = HeaderCache(folder)
         self._remembered: OrderedDict[Key, Answer] = OrderedDict()
+        self._verdicts: dict[Key, str | None] = {}
         # What processes died over, and until when that holds.
         self._deadly: dict[Key, tuple[float, InvalidArgument]] = {}
-        # Guards both; never held while something is read.
+        # Guards these; never held while something is read.
         self._lock = threading.Lock()
         # Held by the thread that has a process.
         self._reading = threading.Lock()
@@ -65,19 +68,42 @@ class Headers:
     def fault(self, path: Path) -> str | None:
         """What is wrong with a file as far as that is known already; nothing is read."""
         key = key_of(path)
-        if key is None:
-            return None
-        known = self._known(key, whole=False)
-        return known.message if isinstance(known, InvalidArgument) else None
+        return self._verdict(key)[1] if key is not None else None
 
     def judged(self, entries: Iterable[ModelEntry]) -> list[ModelEntry]:
         """The entries, with those whose headers are known to be wrong marked so."""
-        return [
-            replace(entry, validated=False, reason=fault)
-            if entry.validated and (fault := self.fault(entry.path)) is not None
-            else entry
-            for entry in entries
-        ]
+        return [self._judged(entry) for entry in entries]
+
+    def is_known(self, path: Path) -> bool:
+        """Whether somebody has read this state of the file; so is one that is not there."""
+        key = key_of(path)
+        return key is None or self._verdict(key)[0]
+
+    def _judged(self, entry: ModelEntry) -> ModelEntry:
+        if not entry.validated:
+            return entry
+        faults = (fault for path in _paths(entry) if (fault := self.fault(path)) is not None)
+        fault = next(faults, None)
+        return entry if fault is None else replace(entry, validated=False, reason=fault)
+
+    def _verdict(self, key: Key) -> tuple[bool, str | None]:
+        """Whether the file was ever read, and what is wrong with it."""
+        with self._lock:
+            until, deadly = self._deadly.get(key, (0.0, None))
+            if deadly is not None and time.monotonic() < until:
+                return True, deadly.message
+            if key in self._verdicts:
+                return True, self._verdicts[key]
+        is_known, fault = self._cache.verdict(key)
+        if is_known:
+            self._judge(key, fault)
+        return is_known, fault
+
+    def _judge(self, key: Key, fault: str | None) -> None:
+        with self._lock:
+            if len(self._verdicts) >= _MOST_JUDGED:
+                self._verdicts.clear()
+            self._verdicts[key] = fault
 
     def _chunk(self, paths: Sequence[Path]) -> list[tuple[Path, Answer]]:
         with self._reading, HeaderReader() as reader:
@@ -85,7 +111,7 @@ class Headers:
 
     def _answer(self, path: Path, reader: HeaderReader) -> Answer:
         key = key_of(path)
-        if key is not None and (known := self._known(key, whole=True)) is not None:
+        if key is not None and (known := self._known(key)) is not None:
             return known
         answer: Answer
         try:
@@ -105,7 +131,7 @@ class Headers:
             self._cache.keep(key, answer)
         return answer
 
-    def _known(self, key: Key, *, whole: bool) -> Answer | None:
+    def _known(self, key: Key) -> Answer | None:
         with self._lock:
             until, fault = self._deadly.get(key, (0.0, None))
             if fault is not None and time.monotonic() < until:
@@ -113,17 +139,22 @@ class Headers:
             if key in self._remembered:
                 self._remembered.move_to_end(key)
                 return self._remembered[key]
-        found = self._cache.find(key) if whole else self._cache.fault(key)
+        found = self._cache.find(key)
         if found is not None:
             self._remember(key, found)
         return found
 
     def _remember(self, key: Key, answer: Answer) -> None:
+        self._judge(key, answer.message if isinstance(answer, InvalidArgument) else None)
         with self._lock:
             self._deadly.pop(key, None)
             self._remembered[key] = answer
             if len(self._remembered) > _MOST_REMEMBERED:
                 self._remembered.popitem(last=False)
+
+
+def _paths(entry: ModelEntry) -> tuple[Path, ...]:
+    return tuple(file.path for file in entry.files) or (entry.path,)
 
 
 @functools.lru_cache(8)

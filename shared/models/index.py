@@ -11,6 +11,7 @@ from pathlib import Path
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.model_config import ModelConfig
 
+from .facts import State
 from .walk import Found, find
 
 
@@ -30,6 +31,11 @@ class ModelEntry:
     relative: str = ""
     # Other names for it, of its configuration.
     aliases: tuple[str, ...] = ()
+    # Itself, or all its shards.
+    files: tuple[Found, ...] = ()
+    # What is known of the integrity of its files: the worst of theirs, and words for people.
+    integrity: State = "unknown"
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +190,7 @@ def _entry(relative: str, group: Sequence[Found], reason: str | None) -> ModelEn
         validated=reason is None,
         reason=reason,
         relative=relative,
+        files=tuple(group),
     )
 
 

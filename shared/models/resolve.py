@@ -13,15 +13,16 @@ from kronk.shared.paths import BasePath
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.values import Ability
 
-from . import index, projectors
+from . import facts, index, projectors
 from .headers import headers_of
+from .listing import with_integrity
 
 
 def resolve(
     base: BasePath, configs: Mapping[str, ModelConfig], name: str, *, llama_log: bool = False
 ) -> LoadSpec:
     """`NotFound` for a name that means no model, `ModelFailed` for one that cannot be loaded."""
-    entries = index.scan(base.models, configs)
+    entries = with_integrity(index.scan(base.models, configs), facts.load(base.models))
     found = index.pick(entries, name, configs)
     projector = _projector(base, found)
     around = Surroundings(

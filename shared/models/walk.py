@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .names import shown
+
 log = logging.getLogger(__name__)
 
 # A folder of models is a few levels deep; these stop a mistaken base path such as `/`.
@@ -33,10 +35,20 @@ class Found:
     # Below the models folder, with `/`, without `.gguf` and without a shard's suffix.
     relative: str
     size_bytes: int
-    modified: int
+    modified_ns: int
     reason: str | None
     shard: int | None = None
     shards: int | None = None
+
+    @property
+    def modified(self) -> int:
+        """Unix seconds."""
+        return self.modified_ns // 10**9
+
+    @property
+    def name(self) -> str:
+        """The file itself, below the models folder."""
+        return self.full_relative + self.path.suffix
 
     @property
     def full_relative(self) -> str:
@@ -48,6 +60,11 @@ class Found:
 
 def find(models: Path) -> list[Found]:
     """Every model file below the folder, sorted; an absent folder has none."""
+    return [file for file in find_all(models) if is_model_name(file.path.name)]
+
+
+def find_all(models: Path) -> list[Found]:
+    """The same with the projectors, which belong to models."""
     found: list[Found] = []
     for path in _walk(models, 0, set()):
         if len(found) >= MAX_FILES:
@@ -73,10 +90,15 @@ def _walk(folder: Path, depth: int, seen: set[tuple[int, int]]) -> Iterator[Path
     for name, is_folder in names:
         if name.startswith("."):
             continue
+        path = folder / name
         if is_folder:
-            yield from _walk(folder / name, depth + 1, seen)
-        elif is_model_name(name):
-            yield folder / name
+            below = list(_walk(path, depth + 1, seen))
+            yield from below
+            if below:
+                continue
+        # An empty folder of a model's name is there in the place of its file.
+        if name.lower().endswith(".gguf"):
+            yield path
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -96,7 +118,7 @@ def _look(models: Path, path: Path) -> Found:
     relative = path.relative_to(models).as_posix()[:-5]
     if not relative.isprintable():
         # Such a name cannot go into JSON or a terminal, so neither may the path.
-        relative, path = _printable(relative), Path(_printable(str(path)))
+        relative, path = shown(relative), Path(shown(str(path)))
         reason: str | None = "its file name has bytes that are not UTF-8 or control characters"
         return Found(path, relative, 0, 0, reason)
     size, modified, reason = _facts(path)
@@ -108,22 +130,19 @@ def _look(models: Path, path: Path) -> Found:
     return Found(path, folder + slash + stem, size, modified, reason, int(shard), int(shards))
 
 
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
 def _facts(path: Path) -> tuple[int, int, str | None]:
-    """Size, time of change, and why the file is no usable GGUF file."""
+    """Size, time of change in ns, and why the file is no usable GGUF file."""
     try:
         facts = path.stat()
         # Opening a pipe of that name would block for ever.
         if not stat.S_ISREG(facts.st_mode):
-            return 0, int(facts.st_mtime), "it is not a regular file"
+            kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "not a regular file"
+            return 0, facts.st_mtime_ns, f"it is {kind}"
         with path.open("rb") as file:
             head = file.read(_HEADER.size)
     except OSError as error:
         return 0, 0, f"it cannot be read: {error.strerror}"
-    return facts.st_size, int(facts.st_mtime), header_fault(head, facts.st_size)
+    return facts.st_size, facts.st_mtime_ns, header_fault(head, facts.st_size)
 
 
 def header_fault(head: bytes, size: int) -> str | None:

@@ -39,7 +39,7 @@ UNUSABLE = {
     "Empty": (503, "model_failed", "the file is empty"),
     "Elder": (503, "model_failed", "GGUF version 1 is not supported"),
     "Dangling": (503, "model_failed", "it cannot be read: No such file"),
-    "Cut": (503, "model_failed", "Cut.gguf: truncated: the file ends at byte"),
+    "Cut": (503, "model_failed", "Cut.gguf: truncated: "),
     "Header": (503, "model_failed", "Header.gguf: claims 47 tensors, too many"),
     "Scrambled": (503, "model_failed", "Scrambled.gguf: the file ends at byte"),
     "Headless": (503, "model_failed", "asks for rank pooling and has no classifier"),

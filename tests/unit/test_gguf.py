@@ -127,7 +127,7 @@ BROKEN = {
     ),
     "truncated data": (
         model(tensor("blk.0.w", (64,)), data=b"\0" * 100),
-        "truncated: the file ends at byte",
+        "truncated: 156 bytes are missing; the file ends at byte 228",
     ),
     "tensor far away": (model(tensor(offset=2**63), data=b"\0" * 32), "tensor 't' needs it up to"),
     "not aligned": (model(tensor(offset=4), data=b"\0" * 64), "'t' is not aligned to 32 bytes"),
