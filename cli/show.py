@@ -41,7 +41,8 @@ def _parts(model: dict[str, Any]) -> Iterator[list[str]]:
     known |= {name: model[name] for name in ("aliases", "capabilities") if model.get(name)}
     yield [model["id"], *_pairs(known | _file(model["file"] or {}))]
     if model.get("integrity"):
-        yield ["verified", *_pairs(model["integrity"])]
+        known = {key: value for key, value in model["integrity"].items() if value is not None}
+        yield ["integrity", *_pairs(known)]
     if model["problem"] is not None:
         yield ["cannot be loaded", f"  {model['problem']}"]
     yield ["configuration (* set for this model)", *_configuration(model["configuration"])]

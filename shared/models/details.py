@@ -19,7 +19,10 @@ from kronk.shared.wire.values import Sampling
 
 from . import facts, index, traits
 from .chat_template import origin_of, template_of
+from .facts import Rows
 from .headers import Headers, headers_of
+from .index import ModelEntry
+from .listing import listing, state_of
 from .resolve import resolve
 
 # Of the architecture's own keys: what to call it, and its name after the architecture.
@@ -40,7 +43,7 @@ def describe(base: BasePath, configs: Mapping[str, ModelConfig], name: str) -> d
     """JSON: the file's facts, what the model can be asked for, the configuration key by key, the
     files a load would use, and the problem when it cannot be loaded. `NotFound` for a name that
     means no model."""
-    entry = index.locate(headers_of(base).judged(index.scan(base.models, configs)), name)
+    entry = index.locate(listing(base, configs), name)
     spec, problem = _resolved(base, configs, entry.id)
     headers = _headers(entry.path, headers_of(base)) if entry.validated else []
     return {
@@ -51,7 +54,7 @@ def describe(base: BasePath, configs: Mapping[str, ModelConfig], name: str) -> d
         "aliases": list(entry.aliases),
         "file": _facts(headers) if headers else None,
         "capabilities": _capabilities(base, headers[0], spec) if headers and spec else None,
-        "integrity": _integrity(base, entry.path),
+        "integrity": _integrity(entry, facts.load(base.models)),
         "configuration": key_values(index.config_of(entry, configs)),
         "uses": _uses(spec, headers[0] if headers else None) if spec is not None else None,
         "problem": problem,
@@ -102,14 +105,21 @@ def _capabilities(base: BasePath, header: Header, spec: LoadSpec) -> list[str]:
     return traits.capabilities(header, template_of(header, spec.template), projector)
 
 
-def _integrity(base: BasePath, path: Path) -> dict[str, Any] | None:
-    """When the first file was last compared with its digest, if it is still that file."""
-    if not path.is_relative_to(base.models):
+def _integrity(entry: ModelEntry, rows: Rows) -> dict[str, Any] | None:
+    """What is known of the files: of several, of the first that the worst is known of."""
+    alike = [file for file in entry.files if state_of(file, rows) == entry.integrity]
+    known = rows.get(alike[0].name) if alike else None
+    if known is None:
         return None
-    known = facts.load(base.models).get(path.relative_to(base.models).as_posix())
-    if known is None or not facts.holds(known, path):
-        return None
-    return {"sha256": known.sha256, "verified": known.verified, "source": known.source}
+    return {
+        "state": entry.integrity,
+        "note": entry.note,
+        "sha256": known.sha256,
+        "verified": known.verified,
+        "source": known.source or None,
+        "licence": known.licence,
+        "revision": known.revision,
+    }
 
 
 def _facts(headers: Sequence[Header]) -> dict[str, Any]:

@@ -40,9 +40,12 @@ def digest(path: Path, tally: Tally) -> Digested:
     """The file's SHA-256 in hex; `Conflict` when somebody writes to it meanwhile."""
     sha256 = hashlib.sha256()
     before = path.stat()
+    # One that grows as fast as it is read has no end.
+    left = before.st_size + 1
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
             sha256.update(chunk)
+            left -= len(chunk)
             tally.add(len(chunk))
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

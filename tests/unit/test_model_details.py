@@ -69,9 +69,12 @@ def test_what_was_verified_is_told_until_the_file_changes(base: BasePath) -> Non
     now = path.stat()
     row = facts.Facts("ab" * 32, now.st_size, now.st_mtime_ns, "hf:o/r/m.gguf", "2026-11-22")
     facts.record(base.models, "o/f/Copy.gguf", row)
-    assert details.describe(base, {}, "Copy")["integrity"]["sha256"] == "ab" * 32
+    known = details.describe(base, {}, "Copy")["integrity"]
+    assert (known["state"], known["sha256"], known["note"]) == ("verified", "ab" * 32, None)
     os.utime(path, ns=(0, 0))
-    assert details.describe(base, {}, "Copy")["integrity"] is None
+    known = details.describe(base, {}, "Copy")["integrity"]
+    assert known["state"] == "changed"
+    assert known["note"] == "changed since it was verified on 2026-11-22"
 
 
 def test_metadata_cannot_move_the_cursor_of_a_terminal(base: BasePath) -> None:
