@@ -31,7 +31,7 @@ def with_integrity(entries: Iterable[ModelEntry], rows: Rows) -> list[ModelEntry
 
 def _judged(entry: ModelEntry, rows: Rows) -> ModelEntry:
     states = {file: state_of(file, rows) for file in entry.files}
-    worst = next((one for one in _WORST_FIRST if one in states.values()), "unknown")
+    worst: State = next((one for one in _WORST_FIRST if one in states.values()), "unknown")
     file = next((file for file in entry.files if states[file] == worst), None)
     row = rows.get(file.name) if file is not None else None
     if file is None or row is None:

@@ -10,6 +10,7 @@ import functools
 import logging
 import os
 import threading
+from collections.abc import Mapping
 
 from kronk.shared.errors import KronkError
 from kronk.shared.paths import BasePath
@@ -99,7 +100,7 @@ def _tell(done: Refreshed) -> None:
     _each("a model file has changed", dict.fromkeys(done.changed, "since it was verified"))
 
 
-def _each(what: str, findings: dict[str, str]) -> None:
+def _each(what: str, findings: Mapping[str, str]) -> None:
     for name, words in list(findings.items())[:_MOST_TOLD]:
         log.warning("%s: %s: %s", what, name, words)
     if len(findings) > _MOST_TOLD:
