@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kronk.shared.models import sources
+from kronk.shared.models import spelling
 from kronk.shared.units import format_bytes
 
 from . import manage, show
@@ -18,10 +18,12 @@ from .history import history
 from .local import AsJson, Local, local_details, local_models, local_settings, server_models
 from .options import ApiHost, BasePathOption
 from .pulling import pull_here
+from .resolve import resolve
 
 model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 model_app.command("history")(history)
+model_app.command("resolve")(resolve)
 for _command in (manage.load, manage.unload, manage.pin, manage.reset):
     model_app.command()(_command)
 
@@ -64,7 +66,7 @@ def show_model(
 @model_app.command("pull")
 def pull(
     source_or_id: Annotated[
-        str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {sources.FORMS}.")
+        str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {spelling.FORMS}.")
     ],
     local: Local = False,
     base_path: BasePathOption = None,

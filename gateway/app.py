@@ -33,6 +33,7 @@ from .routes import (
     ollama_models,
     reload,
     rerank,
+    resolve,
     responses,
     tokens,
 )
@@ -58,6 +59,7 @@ ROUTES = (
     lifecycle,
     jobs,
     kronk,
+    resolve,
     reload,
     landing,
 )

@@ -36,6 +36,8 @@ class Plan:
     licence: str | None = None
     # The commit that a branch of a repository stood for when it was looked up.
     revision: str | None = None
+    # `auto` or `manual` where the hub gives it only to those who accepted its terms.
+    gated: str | None = None
 
     @property
     def size_bytes(self) -> int | None:

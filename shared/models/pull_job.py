@@ -8,17 +8,13 @@ from typing import Any
 from kronk.shared.jobs.kinds import Progress
 from kronk.shared.settings import Settings
 
-from . import catalog, planning, sources
+from . import planning
 from .pull import pull
 
 
 def check(settings: Settings, params: Mapping[str, Any]) -> None:
     """What is wrong with `params["wanted"]` and can be told without the network."""
-    wanted = str(params["wanted"])
-    if sources.looks_like_source(wanted):
-        sources.parse(wanted)
-    else:
-        catalog.find(catalog.known(settings.base), wanted)
+    planning.check(settings, str(params["wanted"]))
 
 
 def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:

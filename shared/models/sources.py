@@ -1,6 +1,7 @@
-"""Where a model file comes from, as written in the catalog and on the command line.
+"""Where a model file comes from, as written in the catalog and in the index.
 
-`pypi:name==version/member`, `hf:owner/repo/path[@revision]` or `https://host/path`.
+`pypi:name==version/member`, `hf:owner/repo/path[@revision]` or `https://host/path`. What users type
+may be shorter and mean a whole repository: `spelling.py` reads that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Names are put into pip's command line: none may look like an option.
 _PYPI = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([0-9][0-9A-Za-z.!+_-]*)/(.+)")
 _HF_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-_HF = re.compile(rf"({_HF_NAME})/({_HF_NAME})/([^@]+)(?:@([A-Za-z0-9_.][A-Za-z0-9_./-]*))?")
+_HF_PART = re.compile(_HF_NAME)
+_HF = re.compile(rf"({_HF_NAME})/({_HF_NAME})/([^@]+)(?:@(.+))?")
+_QUANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_REVISION = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./-]*")
+_USER = re.compile(r"//[^/@]*@")
+# Of file systems; a longer one would fail after the download.
+_LONGEST_NAME = 240
+_MOST_SHOWN = 200
 _FIRST_SHARD = re.compile(r"-00001-of-(\d{5})(\.gguf)$", re.IGNORECASE)
 _MOST_SHARDS = 1000
 
@@ -88,6 +96,22 @@ class HttpSource:
 Source = PypiSource | HfSource | HttpSource
 
 
+@dataclass(frozen=True, slots=True)
+class HfRepo:
+    """A Hugging Face repository, of which a model is yet to be chosen."""
+
+    owner: str
+    repo: str
+    # Part of a file's name, such as `Q4_K_M`; None: the default.
+    quant: str | None = None
+    revision: str | None = None
+
+    def __str__(self) -> str:
+        quant = f":{self.quant}" if self.quant else ""
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"hf:{self.owner}/{self.repo}{quant}{revision}"
+
+
 def parse(text: str) -> Source:
     """The source of that spelling; `InvalidArgument` says what is wrong with it."""
     scheme = text.partition(":")[0].lower()
@@ -98,19 +122,60 @@ def parse(text: str) -> Source:
         "http": _http,
     }
     if scheme not in readers:
-        raise InvalidArgument(f"source {text!r}: expected {FORMS}", param="source")
+        raise wrong(text, f"expected {FORMS}")
     if not text.isprintable():
-        raise InvalidArgument(f"source {text!r}: has unprintable characters", param="source")
+        raise wrong(text, "has unprintable characters")
     source = readers[scheme](text)
-    name = source.file_name
-    if not name.lower().endswith(".gguf") or name.startswith(".") or "/" in name:
-        raise InvalidArgument(f"source {text!r}: expected the name of a .gguf file", param="source")
+    if not is_safe_name(source.file_name):
+        raise wrong(text, "expected the name of a .gguf file")
     return source
 
 
-def looks_like_source(text: str) -> bool:
-    """Whether a word of the command line is meant as a source; the other words are ids."""
-    return ":" in text
+def wrong(text: str, fault: str) -> InvalidArgument:
+    """The error for a spelling; a password in it is not shown."""
+    shown = text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
+    return InvalidArgument(f"source {_USER.sub('//', shown)!r}: {fault}", param="source")
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether a file of that name may be made below the models folder."""
+    return (
+        name.lower().endswith(".gguf")
+        and name.isprintable()
+        and not name.startswith((".", "-"))
+        and "\\" not in name
+        and len(name.encode()) <= _LONGEST_NAME
+    )
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether each part of a path inside a repository or package is a plain name."""
+    parts = path.split("/")
+    return (
+        path.isprintable()
+        and "\\" not in path
+        and not any(part in ("", ".", "..") or part.startswith("-") for part in parts)
+    )
+
+
+def in_repo(owner: str, repo: str, path: str, revision: str | None) -> HfSource | None:
+    """The file of a repository; None where a part is none that the hub could have."""
+    fits = is_repo(owner, repo, revision) and is_safe_path(path)
+    return HfSource(owner, repo, path, revision) if fits else None
+
+
+def whole_repo(owner: str, repo: str, quant: str | None, revision: str | None) -> HfRepo | None:
+    """The repository; None where a part is none that the hub could have."""
+    fits = is_repo(owner, repo, revision) and (quant is None or _QUANT.fullmatch(quant))
+    return HfRepo(owner, repo, quant, revision) if fits else None
+
+
+def is_repo(owner: str, repo: str, revision: str | None) -> bool:
+    """Whether these may be the names of a repository and of a branch, tag or commit."""
+    named = all(_HF_PART.fullmatch(part) and ".." not in part for part in (owner, repo))
+    return named and (
+        revision is None or (bool(_REVISION.fullmatch(revision)) and ".." not in revision)
+    )
 
 
 def shards(source: Source) -> list[Source]:
@@ -142,26 +207,23 @@ def _sibling(path: str, name: str) -> str:
 
 def _pypi(text: str) -> Source:
     match = _PYPI.fullmatch(text.partition(":")[2])
-    if match is None or _climbs(match[3]):
-        raise InvalidArgument(
-            f"source {text!r}: expected pypi:name==version/path/in/the/wheel.gguf", param="source"
-        )
+    if match is None or not is_safe_path(match[3]):
+        raise wrong(text, "expected pypi:name==version/path/in/the/wheel.gguf")
     return PypiSource(*match.groups())
 
 
 def _hf(text: str) -> Source:
     match = _HF.fullmatch(text.partition(":")[2])
-    if match is None or _climbs(match[3]) or ".." in (match[4] or ""):
-        raise InvalidArgument(
-            f"source {text!r}: expected hf:owner/repo/path.gguf[@revision]", param="source"
-        )
-    return HfSource(*match.groups())
+    source = None if match is None else in_repo(*match.groups())
+    if source is None:
+        raise wrong(text, "expected hf:owner/repo/path.gguf[@revision]")
+    return source
 
 
 def _http(text: str) -> Source:
     fault = _http_fault(text)
     if fault:
-        raise InvalidArgument(f"source {text!r}: {fault}", param="source")
+        raise wrong(text, fault)
     return HttpSource(text)
 
 
@@ -183,7 +245,3 @@ def _http_fault(text: str) -> str | None:
 def allowed(scheme: str, host: str) -> bool:
     """Whether a model may be fetched that way: unencrypted only from this machine."""
     return scheme == "https" or (scheme == "http" and host in _LOOPBACK)
-
-
-def _climbs(path: str) -> bool:
-    return any(part in ("", ".", "..") for part in path.split("/"))

@@ -230,6 +230,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("DELETE", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),
     PlainRoute("GET", "/v1/kronk/jobs/{job_id}/events", "/v1/kronk/jobs/nope/events", "job_id"),
     PlainRoute("POST", "/v1/kronk/jobs/{job_id}/cancel", "/v1/kronk/jobs/nope/cancel", "job_id"),
+    PlainRoute("GET", "/v1/kronk/resolve"),
     # Their bodies may be left out.
     *(
         PlainRoute(

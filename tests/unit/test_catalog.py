@@ -156,8 +156,7 @@ def test_the_first_file_of_a_split_model_stands_for_all() -> None:
     assert last.url == "https://h/q/m%201-00003-of-00003.gguf?sig=x"
     assert "sig" not in str(last)
     assert [
-        str(item.source)
-        for item in planning.plan(resolve({}, {}), "hf:o/r/d/m-00001-of-00002.gguf@v1").items
+        str(one) for one in sources.shards(sources.parse("hf:o/r/d/m-00001-of-00002.gguf@v1"))
     ] == [
         "hf:o/r/d/m-00001-of-00002.gguf@v1",
         "hf:o/r/d/m-00002-of-00002.gguf@v1",

