@@ -19,11 +19,13 @@ from .local import AsJson, Local, local_details, local_models, local_settings, s
 from .options import ApiHost, BasePathOption
 from .pulling import pull_here
 from .resolve import resolve
+from .vram import vram
 
 model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 model_app.command("history")(history)
 model_app.command("resolve")(resolve)
+model_app.command("vram")(vram)
 for _command in (manage.load, manage.unload, manage.pin, manage.reset):
     model_app.command()(_command)
 

@@ -35,6 +35,7 @@ from .routes import (
     rerank,
     resolve,
     responses,
+    sizing,
     tokens,
 )
 from .routes.documents import make_schemas
@@ -61,6 +62,7 @@ ROUTES = (
     kronk,
     resolve,
     reload,
+    sizing,
     landing,
 )
 

@@ -11,13 +11,14 @@ import structlog
 from kronk.shared.models.headers import headers_of
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
+from kronk.shared.sizing import budget
+from kronk.shared.sizing.learned import Learned
+from kronk.shared.sizing.machine import machine, uses_gpus
 from kronk.shared.wire.status import Budget
 
-from . import budget, keeper
+from . import keeper
 from .fleet import Fleet
 from .keeper import Keeper
-from .learned import Learned
-from .machine import machine, uses_gpus
 from .needs import Needs
 from .processes import Processes
 from .sizes import Sizes

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.gguf import Header
+from kronk.shared.sizing.identity import load_of
+from kronk.shared.sizing.learned import Learned, Load
 from kronk.shared.sizing.placing import HOST
 from kronk.shared.sizing.predict import Machine, Prediction, predict
+from kronk.shared.sizing.promise import promise
 from kronk.shared.sizing.shape import Host
 from kronk.shared.wire.loading import LoadSpec, Taken
 
-from .learned import Learned, Load
 from .sizes import Sized, Sizes
 
-# The part of the budget that one model's cached prefixes may have. They are worth less than
-# another model.
-CACHE_SHARE = 8
 # How much more is set aside for a load that ran out of memory.
 AFTER_FAILURE = 1.25
 
@@ -116,36 +114,18 @@ class Needs:
     def _need(self, spec: LoadSpec, sized: Sized) -> Need:
         prediction = predict(spec, sized.files, self._machine)
         predicted = prediction.by_device
-        load = Load(sized.identity, _digest(sized.identity, spec))
-        clips, cache = prediction.clip_bytes, prediction.cache_bytes
-        room = dict(self._budgets)
-        if HOST in room:
-            room[HOST] -= clips
-        learned = self._learned.expect(load, predicted)
-        expected = {
-            device: _bounded(size, predicted.get(device, 0), room.get(device))
-            for device, size in learned.items()
-        }
-        used = expected.get(HOST, 0) + clips
-        if HOST in room:
-            budget = self._budgets[HOST]
-            cache = max(min(cache, budget // CACHE_SHARE, budget - used), 0)
-        host = max(used + cache, self._failed.get(load.whole, 0))
-        return Need({**expected, HOST: host}, cache, prediction, load, predicted, expected)
-
-
-def _bounded(learned: int, predicted: int, room: int | None) -> int:
-    """What was learned, but never so much that a model which has run here would be refused: it has
-    the budget to itself then."""
-    return learned if room is None or predicted > room else min(learned, room)
+        load = load_of(sized.identity, spec)
+        promised = promise(prediction, self._learned.expect(load, predicted), self._budgets)
+        host = max(promised.bytes.get(HOST, 0), self._failed.get(load.whole, 0))
+        return Need(
+            {**promised.bytes, HOST: host},
+            promised.cache_bytes,
+            prediction,
+            load,
+            predicted,
+            promised.expected,
+        )
 
 
 def _unreadable(path: Path) -> Header:
     raise InvalidArgument(f"{path.name}: is not read")
-
-
-def _digest(identity: str, spec: LoadSpec) -> str:
-    """Of all that the size of a load depends on."""
-    sizing = (spec.context, spec.placement, spec.speculation, spec.adapters, spec.projector)
-    text = f"{identity}\0{sizing!r}\0{spec.extra_buffers}"
-    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -54,6 +54,7 @@ def row(
         retry_in=model.retry_in(now),
         predicted_bytes=sum(model.promised.values()) if model.is_resident else None,
         measured_bytes=worker.taken_bytes if worker else None,
+        promised=dict(model.promised) if model.is_resident else {},
         state_seconds=now - model.since,
         last_exit_age=now - model.last_exit_at if model.last_exit_at is not None else None,
     )

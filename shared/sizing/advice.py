@@ -10,6 +10,7 @@ from kronk.shared.wire.loading import LoadSpec
 
 from .predict import Prediction
 from .read import MOST_LAYERS
+from .search import largest
 from .shape import CELL_STEP, Shape
 
 # Rows of a decode that sizes scratch memory, the most first; prompts are read more slowly.
@@ -62,13 +63,13 @@ def _changes(
     spec: LoadSpec, prediction: Prediction, fits: Callable[[LoadSpec], bool], *, has_gpu: bool
 ) -> Iterator[str]:
     context = spec.context
-    window = _largest(
+    window = largest(
         prediction.shape.window // CELL_STEP,
         lambda steps: fits(replace(spec, context=replace(context, window=steps * CELL_STEP))),
     )
     if window * CELL_STEP >= _LEAST:
         yield f"context_window: {window * CELL_STEP}"
-    slots = _largest(
+    slots = largest(
         prediction.shape.slots - 1,
         lambda count: fits(replace(spec, context=replace(context, slots=count))),
     )
@@ -90,19 +91,22 @@ def _offloads(spec: LoadSpec, fits: Callable[[LoadSpec], bool]) -> Iterator[str]
     def moved(layers: int | None) -> LoadSpec:
         return replace(spec, placement=replace(spec.placement, n_gpu_layers=layers))
 
+    experts = _fewest_kept(spec, fits)
+    if experts:
+        yield f"n_cpu_moe: {experts} (experts of that many layers in main memory)"
     if fits(moved(None)):
         yield "n_gpu_layers: 0 (all layers on the GPU)"
-    elif layers := _largest(MOST_LAYERS, lambda count: fits(moved(count))):
+    elif layers := largest(MOST_LAYERS, lambda count: fits(moved(count))):
         yield f"n_gpu_layers: {layers}"
 
 
-def _largest(most: int, fits: Callable[[int], bool]) -> int:
-    """The largest number from 1 to `most` that fits, as every smaller one does; 0 for none."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if fits(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _fewest_kept(spec: LoadSpec, fits: Callable[[LoadSpec], bool]) -> int:
+    """The fewest layers whose experts have to stay in main memory for it to fit; 0 where that does
+    not help."""
+
+    def kept(count: int) -> LoadSpec:
+        return replace(spec, placement=replace(spec.placement, n_cpu_moe=count))
+
+    if not fits(kept(MOST_LAYERS)):
+        return 0
+    return MOST_LAYERS - largest(MOST_LAYERS, lambda spared: fits(kept(MOST_LAYERS - spared)))

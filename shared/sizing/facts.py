@@ -15,11 +15,25 @@ class Layer:
     values: int = 0
     # It attends to the latest positions only.
     windowed: bool = False
+    # What is kept are compressed keys, of which values are made (MLA).
+    compressed: bool = False
     # Numbers kept for each sequence, whatever its length (float32).
     states: int = 0
     # Weights in bytes: those of experts, and all others.
     dense_bytes: int = 0
     expert_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One tensor, where tensors are placed one by one."""
+
+    name: str
+    size_bytes: int
+    # The block it is of; their number for what is behind the last one, None for what is before the
+    # first.
+    layer: int | None
+    is_expert: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,14 @@ class ModelFacts:
     causal: bool = True
     # Its texts may be decoded in parts, because only their last token counts.
     cuts: bool = False
+    # Weights by count: all, and of them those of experts.
+    parameters: int = 0
+    expert_parameters: int = 0
+    # Experts of a layer, and those that work on one token.
+    experts: int = 0
+    experts_used: int = 0
+    # Every tensor; empty where a load does not name any.
+    tensors: tuple[Weight, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,14 @@ def look(spec: LoadSpec, read: Read) -> ModelFiles:
     files too, says it better."""
     draft, projector = spec.speculation.draft_path, spec.projector
     return ModelFiles(
-        model=_model(Path(spec.path), read),
+        model=_model(Path(spec.path), read, with_tensors=bool(spec.placement.tensor_places)),
         draft=_model(Path(draft), read) if draft is not None else None,
         projector=projector_facts(read(Path(projector))) if projector is not None else None,
         adapter_bytes=sum(read(Path(one.path)).file_size for one in spec.adapters),
     )
 
 
-def _model(path: Path, read: Read) -> ModelFacts:
+def _model(path: Path, read: Read, *, with_tensors: bool = False) -> ModelFacts:
     header = read(path)
-    return model_facts(header, [read(shard) for shard in gguf.other_shards(path, header)])
+    shards = [read(shard) for shard in gguf.other_shards(path, header)]
+    return model_facts(header, shards, with_tensors=with_tensors)

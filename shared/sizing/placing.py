@@ -1,8 +1,4 @@
-"""On which device each layer of a model is. Pure; follows llama.cpp's rules.
-
-Where single tensors go by their names (`tensor_buffer_overrides`) is not followed: what such a load
-takes is known once it was measured.
-"""
+"""On which device each layer of a model is. Pure; follows llama.cpp's rules."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from itertools import accumulate
 
 from kronk.shared.wire.loading import PlacementSpec
 
-from .facts import ModelFacts
+from .facts import ModelFacts, Weight
+from .tensor_places import TensorPlaces
 
 # Main memory, as budgets call it.
 HOST = "host"
@@ -44,26 +41,46 @@ class Homes:
 
 def homes(asked: PlacementSpec, facts: ModelFacts, gpus: tuple[Gpu, ...]) -> Homes:
     """Where the weights and what is computed from them will be."""
-    total: Counter[str] = Counter({HOST: facts.input_bytes})
     count = len(facts.layers)
     wanted = count + 1 if asked.n_gpu_layers is None else min(asked.n_gpu_layers, count + 1)
-    if not gpus or not wanted:
-        for layer in facts.layers:
-            total[HOST] += layer.dense_bytes + layer.expert_bytes
-        total[HOST] += facts.output_bytes
-        return Homes(HOST, (), dict(total), (HOST,))
-    main = gpus[min(asked.main_gpu, len(gpus) - 1)].name
-    first = count + 1 - wanted
+    on_gpus = bool(gpus) and wanted > 0
+    main = gpus[min(asked.main_gpu, len(gpus) - 1)].name if on_gpus else HOST
+    first = count + 1 - wanted if on_gpus else count + 1
     places = [
         HOST if index < first else _gpu_of(asked, gpus, main, (index - first) / wanted)
         for index in range(count + 1)
     ]
+    total: Counter[str] = Counter({HOST: facts.input_bytes})
     for index, layer in enumerate(facts.layers):
         total[places[index]] += layer.dense_bytes
         total[HOST if index < asked.n_cpu_moe else places[index]] += layer.expert_bytes
     total[places[count]] += facts.output_bytes
-    used = {place for place in places if place != HOST}
-    return Homes(main, tuple(places[:count]), dict(total), (HOST, *sorted(used)))
+    total.update(_moved(asked, facts, gpus, places))
+    used = {place for place in (*places, *total) if place != HOST}
+    layers = tuple(places[:count]) if on_gpus else ()
+    return Homes(main, layers, dict(total), (HOST, *sorted(used)))
+
+
+def _moved(
+    asked: PlacementSpec, facts: ModelFacts, gpus: tuple[Gpu, ...], places: list[str]
+) -> Counter[str]:
+    """What tensors that go by their names add to devices, and take from others; `places` are of
+    each layer and of what is behind them."""
+    change: Counter[str] = Counter()
+    named = TensorPlaces(asked.tensor_places, [gpu.name for gpu in gpus], HOST)
+    for weight in facts.tensors:
+        device = named.of(weight.name)
+        if device is not None:
+            change[device] += weight.size_bytes
+            change[_unnamed(weight, asked, places)] -= weight.size_bytes
+    return change
+
+
+def _unnamed(weight: Weight, asked: PlacementSpec, places: list[str]) -> str:
+    """Where a tensor would be if nothing named it."""
+    if weight.layer is None or (weight.is_expert and weight.layer < asked.n_cpu_moe):
+        return HOST
+    return places[weight.layer]
 
 
 def _gpu_of(asked: PlacementSpec, gpus: tuple[Gpu, ...], main: str, place: float) -> str:

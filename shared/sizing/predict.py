@@ -27,6 +27,9 @@ _TOKEN_BYTES = 280
 _PROJECTOR_BASE = 12 * MIB
 _KEPT_CLIPS = 128 * MIB
 _FLOAT = 4
+# What memory of what was read is made of.
+RECURRENT = "recurrent"
+KINDS = ("full_attention", "sliding_window", "latent", RECURRENT)
 _CACHE_TYPES = {name: (values, size) for name, values, size in TENSOR_TYPES.values()}
 
 
@@ -46,6 +49,8 @@ class Prediction:
 
     shape: Shape
     parts: Mapping[str, Mapping[str, int]]
+    # Of it the part `kv`, by what keeps it: see `KINDS`.
+    kv: Mapping[str, Mapping[str, int]]
     # What may come on top while it runs, in main memory: states of cached prefixes, and the
     # embeddings of the latest clips.
     cache_bytes: int
@@ -57,10 +62,7 @@ class Prediction:
     @property
     def by_device(self) -> dict[str, int]:
         """All parts together."""
-        total: Counter[str] = Counter()
-        for part in self.parts.values():
-            total.update(part)
-        return dict(total)
+        return _together(self.parts)
 
     def part(self, name: str) -> int:
         """One part, on all devices."""
@@ -71,6 +73,7 @@ def predict(spec: LoadSpec, files: ModelFiles, machine: Machine) -> Prediction:
     """What a process takes that loads this."""
     shape = shape_of(spec, files.model, machine.host)
     places = homes(spec.placement, files.model, machine.gpus)
+    kv = _memory(spec, files.model, shape, places)
     parts = {
         "process": {HOST: PROCESS_PRIVATE + PROCESS_MAPPED},
         **_model(spec, files.model, shape, places),
@@ -86,6 +89,7 @@ def predict(spec: LoadSpec, files: ModelFiles, machine: Machine) -> Prediction:
     return Prediction(
         shape,
         parts,
+        kv,
         cache_bytes=spec.cache.ram_bytes if keeps else 0,
         clip_bytes=_KEPT_CLIPS if files.projector is not None else 0,
         stale_bytes=_stale(spec, files.model, places, machine),
@@ -100,7 +104,7 @@ def _model(
     return {
         "weights": _weights(spec, facts, places),
         "vocabulary": {HOST: facts.vocabulary * _TOKEN_BYTES},
-        "kv": _memory(spec, facts, shape, places),
+        "kv": _together(_memory(spec, facts, shape, places)),
         "scratch": dict.fromkeys(places.computing, scratch),
         "outputs": {HOST: outputs_bytes(facts, shape)},
     }
@@ -112,10 +116,7 @@ def _draft(spec: LoadSpec, facts: ModelFacts, shape: Shape, machine: Machine) ->
     alone = replace(spec, context=plain, speculation=SpeculationSpec())
     one = replace(shape, outputs=shape.sequences)
     places = homes(spec.placement, facts, machine.gpus)
-    total: Counter[str] = Counter()
-    for part in _model(alone, facts, one, places).values():
-        total.update(part)
-    return dict(total)
+    return _together(_model(alone, facts, one, places))
 
 
 def _weights(spec: LoadSpec, facts: ModelFacts, places: Homes) -> dict[str, int]:
@@ -138,20 +139,36 @@ def _stale(spec: LoadSpec, facts: ModelFacts, places: Homes, machine: Machine) -
     return int(copied * max(1 - on_gpus / max(facts.file_bytes, 1), 0))
 
 
-def _memory(spec: LoadSpec, facts: ModelFacts, shape: Shape, places: Homes) -> dict[str, int]:
-    total: Counter[str] = Counter()
+def _memory(
+    spec: LoadSpec, facts: ModelFacts, shape: Shape, places: Homes
+) -> dict[str, dict[str, int]]:
+    """Keys, values and states by kind and device."""
+    found: dict[str, Counter[str]] = {}
     windowed = window_cells(facts, shape, spec.context.swa_full)
     for index, layer in enumerate(facts.layers):
         cells = windowed if layer.windowed else shape.cells
         place = places.layers[index] if places.layers and spec.context.offload_kqv else HOST
-        total[place] += _layer_bytes(layer, cells, shape.sequences, spec)
+        kept = _stored(layer.keys * cells, spec.context.cache_type_k)
+        kept += _stored(layer.values * cells, spec.context.cache_type_v)
+        states = layer.states * shape.sequences * _FLOAT
+        for kind, size in ((kind_of(layer), kept), (RECURRENT, states)):
+            if size:
+                found.setdefault(kind, Counter())[place] += size
+    return {kind: dict(found[kind]) for kind in KINDS if kind in found}
+
+
+def kind_of(layer: Layer) -> str:
+    """What a layer keeps of each token: of all, or of the latest ones, or compressed."""
+    if layer.compressed:
+        return "latent"
+    return "sliding_window" if layer.windowed else "full_attention"
+
+
+def _together(parts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for part in parts.values():
+        total.update(part)
     return dict(total)
-
-
-def _layer_bytes(layer: Layer, cells: int, sequences: int, spec: LoadSpec) -> int:
-    keys = _stored(layer.keys * cells, spec.context.cache_type_k)
-    values = _stored(layer.values * cells, spec.context.cache_type_v)
-    return keys + values + layer.states * sequences * _FLOAT
 
 
 def _stored(count: int, kind: str) -> int:
@@ -161,7 +178,7 @@ def _stored(count: int, kind: str) -> int:
 
 def kv_bytes(spec: LoadSpec, facts: ModelFacts, shape: Shape) -> int:
     """Keys, values and states of a context, wherever they are."""
-    return sum(_memory(spec, facts, shape, Homes(HOST, (), {}, ())).values())
+    return sum(_together(_memory(spec, facts, shape, Homes(HOST, (), {}, ()))).values())
 
 
 def window_cells(facts: ModelFacts, shape: Shape, swa_full: bool) -> int:

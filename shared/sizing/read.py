@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.gguf import Counted, Header, Tensor
 
 from . import recurrent, windows
-from .facts import Layer, ModelFacts, ProjectorFacts
+from .facts import Layer, ModelFacts, ProjectorFacts, Weight
 
 # Far more than any model has; a file may claim what it likes.
 MOST_LAYERS = 1024
@@ -48,8 +49,11 @@ class Keys:
         return [*found[:layers], *[default] * (layers - len(found))]
 
 
-def model_facts(header: Header, shards: Iterable[Header] = ()) -> ModelFacts:
-    """The measures of a model; `shards` are its further files.
+def model_facts(
+    header: Header, shards: Iterable[Header] = (), *, with_tensors: bool = False
+) -> ModelFacts:
+    """The measures of a model; `shards` are its further files. A table of its tensors is made for
+    those who place them one by one.
 
     `InvalidArgument` where the header is of no model that could be measured.
     """
@@ -85,6 +89,11 @@ def model_facts(header: Header, shards: Iterable[Header] = ()) -> ModelFacts:
         pools=bool(pooling) or not causal,
         causal=causal,
         cuts=causal and pooling in (3, _RANK) and not keys.number("ssm.inner_size"),
+        parameters=weights.parameters,
+        expert_parameters=weights.expert_parameters,
+        experts=keys.number("expert_count"),
+        experts_used=keys.number("expert_used_count"),
+        tensors=tuple(_table(tensors, count)) if with_tensors else (),
     )
 
 
@@ -111,6 +120,8 @@ class _Weights:
     matrices: Counter[str]
     input_bytes: int = 0
     output_bytes: int = 0
+    parameters: int = 0
+    expert_parameters: int = 0
 
 
 def _weights(tensors: Iterable[Tensor], count: int) -> _Weights:
@@ -118,14 +129,16 @@ def _weights(tensors: Iterable[Tensor], count: int) -> _Weights:
     tied = 0
     has_output = False
     for tensor in tensors:
-        size = tensor.size_bytes
-        block = _BLOCK.match(tensor.name)
-        if block is not None and int(block[1]) < count:
-            place = found.experts if _EXPERTS.search(tensor.name) else found.dense
-            place[int(block[1])] += size
+        size, values = tensor.size_bytes, math.prod(tensor.shape)
+        found.parameters += values
+        layer, is_expert = _home(tensor.name, count)
+        if layer is not None and layer < count:
+            place = found.experts if is_expert else found.dense
+            place[layer] += size
+            found.expert_parameters += values if is_expert else 0
             if len(tensor.shape) > 1 and tensor.shape[1] % 8 == 0:
                 found.matrices[tensor.kind] += size
-        elif tensor.name.startswith(("output", "cls")):
+        elif layer is not None:
             has_output = has_output or tensor.name == "output.weight"
             found.output_bytes += size
         else:
@@ -137,13 +150,27 @@ def _weights(tensors: Iterable[Tensor], count: int) -> _Weights:
     return found
 
 
+def _home(name: str, count: int) -> tuple[int | None, bool]:
+    """The block that a tensor is of, as `Weight` has it, and whether it is one of experts."""
+    block = _BLOCK.match(name)
+    if block is not None and int(block[1]) < count:
+        return int(block[1]), _EXPERTS.search(name) is not None
+    return (count if name.startswith(("output", "cls")) else None), False
+
+
+def _table(tensors: Iterable[Tensor], count: int) -> Iterable[Weight]:
+    for tensor in tensors:
+        yield Weight(tensor.name, tensor.size_bytes, *_home(tensor.name, count))
+
+
 def _layers(keys: Keys, count: int, weights: _Weights, *, causal: bool) -> Iterable[Layer]:
     heads = keys.number("attention.head_count")
     kv_heads = keys.by_layer("attention.head_count_kv", count, heads)
     head = keys.number("embedding_length") // heads if heads else 0
     size_k = keys.number("attention.key_length", head)
     size_v = keys.number("attention.value_length", head)
-    if keys.number("attention.key_length_mla"):
+    compressed = bool(keys.number("attention.key_length_mla"))
+    if compressed:
         # What is kept is compressed, and values are made of the keys.
         size_v = 0
     shared_from = count - keys.number("attention.shared_kv_layers")
@@ -164,6 +191,7 @@ def _layers(keys: Keys, count: int, weights: _Weights, *, causal: bool) -> Itera
             keys=kv_heads[index] * of_k if attends else 0,
             values=kv_heads[index] * of_v if attends else 0,
             windowed=narrow,
+            compressed=compressed,
             states=memories[index].states,
             dense_bytes=weights.dense[index],
             expert_bytes=weights.experts[index],

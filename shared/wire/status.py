@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .loading import Fitted
@@ -58,6 +58,8 @@ class ModelStatus:
     # really taken when it was new.
     predicted_bytes: int | None = None
     measured_bytes: int | None = None
+    # The first of them by device, as `Budget` names it.
+    promised: dict[str, int] = field(default_factory=dict)
     # The worker host it runs on; None is this machine.
     host: str | None = None
     # Since it has this state.

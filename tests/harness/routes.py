@@ -144,6 +144,7 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
     ),
     JsonRoute("/api/show", {"model": CHAT}, ("model",), is_text=False),
     JsonRoute("/api/pull", {"model": CHAT}, ("model",), is_text=False),
+    JsonRoute("/v1/kronk/vram", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
 )
 BY_PATH = {route.path: route for route in JSON_ROUTES}
 

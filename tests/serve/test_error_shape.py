@@ -33,6 +33,7 @@ from harness.bad_fields_openai import (
     RESPONSE_RUN,
     TOKENIZE_FIELDS,
 )
+from harness.bad_fields_sizing import SIZING_FIELDS
 from harness.bad_fields_vendors import (
     MESSAGE_FIELDS,
     MESSAGE_RUN,
@@ -269,6 +270,7 @@ FIELDS: dict[str, list[Cases]] = {
     "/api/embeddings": [OPTIONS, {}],
     "/api/show": [OLLAMA_NAME],
     "/api/pull": [OLLAMA_NAME],
+    "/v1/kronk/vram": [SIZING_FIELDS],
 }
 FIELD_CASES = [
     pytest.param(path, fields, refused, id=f"{path}: {name}")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from kronk.shared.gpus import GpuMemory, visible
+from kronk.shared.sizing.budget import MIB, OWN_BYTES, Device, gpu, host, memory_limit
+from kronk.shared.sizing.machine import repacked
 from kronk.shared.units import Share
-from kronk.supervisor.budget import MIB, OWN_BYTES, Device, gpu, host, memory_limit
-from kronk.supervisor.machine import repacked
 
 GIB = 1024 * MIB
 

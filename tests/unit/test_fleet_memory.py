@@ -13,7 +13,9 @@ from kronk.shared.errors import InsufficientMemory, ModelFailed, Overloaded
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import parse
 from kronk.shared.sizing.facts import Layer, ModelFacts, ModelFiles
+from kronk.shared.sizing.learned import Learned
 from kronk.shared.sizing.predict import Machine
+from kronk.shared.sizing.promise import CACHE_SHARE
 from kronk.shared.sizing.shape import Host
 from kronk.shared.wire.loading import Fitted, LoadSpec, Taken
 from kronk.shared.wire.status import ModelStatus
@@ -31,10 +33,9 @@ from kronk.supervisor.actions import (
 from kronk.supervisor.admission import FAIR_AFTER
 from kronk.supervisor.cause import Exit
 from kronk.supervisor.fleet import Fleet, Policy
-from kronk.supervisor.learned import Learned
 from kronk.supervisor.leases import Claim
 from kronk.supervisor.model import ROOM_PATIENCE
-from kronk.supervisor.needs import CACHE_SHARE, Needs
+from kronk.supervisor.needs import Needs
 from kronk.supervisor.sizes import Sized, Sizes
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronk.supervisor.learned import (
+from kronk.shared.sizing.learned import (
     LEAST_CORRECTION,
     MOST_CORRECTION,
     MOST_LOADS,

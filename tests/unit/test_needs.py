@@ -11,11 +11,12 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.gguf import Header, Tensor
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import parse
+from kronk.shared.sizing.learned import Learned
 from kronk.shared.sizing.predict import Machine
+from kronk.shared.sizing.promise import CACHE_SHARE
 from kronk.shared.sizing.shape import Host
 from kronk.shared.wire.loading import LoadSpec, Taken
-from kronk.supervisor.learned import Learned
-from kronk.supervisor.needs import AFTER_FAILURE, CACHE_SHARE, Needs
+from kronk.supervisor.needs import AFTER_FAILURE, Needs
 from kronk.supervisor.sizes import Sizes
 
 MIB, GIB = 2**20, 2**30

@@ -7,11 +7,10 @@ import os
 import platform
 from pathlib import Path
 
-from kronk.shared.sizing.placing import HOST, Gpu
-from kronk.shared.sizing.predict import Machine
-from kronk.shared.sizing.shape import Host, default_threads
-
 from .budget import Device
+from .placing import HOST, Gpu
+from .predict import Machine
+from .shape import Host, default_threads
 
 # A GPU whose memory nobody tells us of: what is there is not in main memory.
 _UNKNOWN = Gpu("gpu", 0)

@@ -58,6 +58,11 @@ class Learned:
         factor = _correction(others[-1])
         return {device: int(size * factor) for device, size in predicted.items()}
 
+    def taken(self, load: Load) -> Bytes | None:
+        """What exactly this load took the last time; None where it never did."""
+        known = self._loads.get(load.whole)
+        return known.taken if known is not None else None
+
     def measured(self, load: Load, taken: Bytes, predicted: Bytes) -> None:
         """A load took this much. It counts instead of what was known before."""
         self._loads.pop(load.whole, None)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from kronk.shared.gpus import GpuMemory, gpus
-from kronk.shared.sizing.placing import HOST
 from kronk.shared.units import Share
+
+from .placing import HOST
 
 MIB = 2**20
 # Kronk's own processes: supervisor, gateway and spare with some hundred connections.
@@ -44,8 +45,12 @@ def host(asked: Share | int, limit: int) -> Device:
 
 def gpu(memory: GpuMemory) -> Device:
     """One GPU."""
-    budget = max(int(memory.total_bytes * GPU_SHARE) - GPU_RESERVE, 0)
-    return Device(memory.name, memory.total_bytes, budget)
+    return gpu_of(memory.name, memory.total_bytes)
+
+
+def gpu_of(name: str, total_bytes: int) -> Device:
+    """A GPU of that name and size."""
+    return Device(name, total_bytes, max(int(total_bytes * GPU_SHARE) - GPU_RESERVE, 0))
 
 
 def memory_limit(root: Path) -> int:

@@ -1,0 +1,136 @@
+"""POST /v1/kronk/vram: how much memory a model takes, and what would fit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kronk.gateway.body import parse_body
+from kronk.gateway.dialects.fields import load_object
+from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed, nullable
+from kronk.gateway.services import Services, services_of
+from kronk.shared.errors import InvalidArgument
+from kronk.shared.model_config import NO_PROJECTOR, is_path
+from kronk.shared.sizing import ask, question
+from kronk.shared.sizing.question import Question
+from kronk.shared.sizing.room import Room
+from kronk.shared.wire.status import ModelStatus
+
+from .documents import answer_documents, request_document
+from .kronk import STATUS_SECONDS
+
+router = APIRouter()
+
+_SIZE = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+_BODY = {
+    "type": "object",
+    "properties": {
+        "model": {"type": "string", "description": "An id, an alias, or an id of the catalog."},
+        "source": {"type": "string", "description": "A source, of which only headers are read."},
+        "config": {
+            "type": "object",
+            "description": "Keys of the model configuration to try instead of the model's own.",
+        },
+        "machine": {
+            "type": "object",
+            "description": "Another machine than the server's.",
+            "properties": {"memory": _SIZE, "gpus": {"type": "array", "items": _SIZE}},
+            "additionalProperties": False,
+        },
+    },
+    "additionalProperties": False,
+}
+_BYTES: dict[str, Any] = {"type": "object", "additionalProperties": COUNT}
+_SIZES = closed({"devices": _BYTES, "bytes": COUNT})
+ESTIMATE = closed(
+    {
+        "object": {"const": "estimate"},
+        "model": TEXT,
+        "origin": {"enum": ["disk", "remote"]},
+        "fetched_bytes": COUNT,
+        "architecture": TEXT,
+        "parameters": COUNT,
+        "file_bytes": COUNT,
+        "trained_context": nullable(COUNT),
+        "layers": closed({"count": COUNT, "on_gpus": COUNT, "kinds": _BYTES}),
+        "experts": nullable({"type": "object"}),
+        "settings": {"type": "object"},
+        "parts": array(
+            closed({"part": TEXT, "kind": nullable(TEXT), "devices": _BYTES, "bytes": COUNT})
+        ),
+        "predicted": _SIZES,
+        "measured": nullable(_SIZES),
+        "set_aside": closed(
+            {
+                "devices": _BYTES,
+                "bytes": COUNT,
+                "prefix_cache_bytes": COUNT,
+                "kept_media_bytes": COUNT,
+            }
+        ),
+        "machine": closed({"imagined": TRUTH, "devices": array({"type": "object"})}),
+        "verdict": {"enum": ["fits", "fits_without_idle", "has_to_wait", "does_not_fit"]},
+        "largest_context": COUNT,
+        "most_slots": COUNT,
+        "grid": array(
+            closed(
+                {"context_window": COUNT, "cache_type": TEXT, "total_bytes": COUNT, "fits": TRUTH}
+            )
+        ),
+        "advice": array(TEXT),
+    }
+)
+
+
+@router.post(
+    "/v1/kronk/vram",
+    openapi_extra=request_document(_BODY),
+    responses=answer_documents(ESTIMATE),
+    summary="How much memory a model takes",
+)
+async def vram(request: Request) -> Response:
+    """The parts of a model by device, whether it fits, and what else would: for a model here, or
+    for one elsewhere, of which only the header is fetched."""
+    services = services_of(request)
+    asked = await parse_body(request, read_question)
+    standing = [] if asked.is_imagined else await rooms(services)
+    found = await asyncio.to_thread(ask.ask, services.settings, services.configs, asked, standing)
+    return JSONResponse(found)
+
+
+def read_question(body: bytes) -> Question:
+    """The question of a request, which names no file of this machine."""
+    asked = question.read(load_object(body))
+    if asked.config.get("projector", NO_PROJECTOR) != NO_PROJECTOR:
+        raise InvalidArgument(
+            "config.projector: expected none; a file is looked at by `kronk model vram` only",
+            param="config.projector",
+        )
+    if is_path(asked.config.get("draft_model", "")):
+        raise InvalidArgument("config.draft_model: expected an id", param="config.draft_model")
+    return asked
+
+
+async def rooms(services: Services) -> list[Room]:
+    """The memory of the running server, and what of it models have."""
+    status = await services.link.status(STATUS_SECONDS)
+    idle = [model.promised for model in status.models if _is_idle(model)]
+    return [
+        Room(
+            one.device,
+            one.total_bytes,
+            one.budget_bytes,
+            one.reserved_bytes,
+            sum(devices.get(one.device, 0) for devices in idle),
+        )
+        for one in status.budgets
+    ]
+
+
+def _is_idle(model: ModelStatus) -> bool:
+    """Whether it would make room for another."""
+    return model.idle_seconds is not None and not model.pinned and model.host is None

@@ -1,0 +1,64 @@
+"""Answers a question about a model's size: looks up the model, the machine and what was measured.
+
+Takes a while where headers are read or fetched: call it in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kronk.shared.model_config import ModelConfig
+from kronk.shared.settings import Settings
+
+from . import answer, book, grounds, subject
+from .estimate import estimate
+from .question import Question
+from .room import Ground, Room
+from .subject import Subject
+from .trial import Expect, as_predicted
+
+
+def ask(
+    settings: Settings,
+    configs: Mapping[str, ModelConfig],
+    question: Question,
+    standing: Sequence[Room] = (),
+) -> dict[str, Any]:
+    """The answer as JSON. `standing` is the room of the running server, where there is one.
+
+    `NotFound`, `ModelFailed` and `InvalidArgument` say what is wrong with model or question.
+    """
+    found = find(settings, configs, question)
+    learned = book.learned(settings.base.model_sizes)
+    expect: Expect = as_predicted
+    measured = None
+    if found.identity is not None and not question.is_imagined:
+        expect = book.expectation(learned, found.identity)
+        measured = book.measured(learned, found.identity, found.spec)
+    here = ground(settings, question, standing)
+    return answer.to_json(found, estimate(found.spec, found.files, here, expect), measured)
+
+
+def find(settings: Settings, configs: Mapping[str, ModelConfig], question: Question) -> Subject:
+    """The model that the question is about."""
+    if question.path is not None:
+        return subject.of_file(settings.base, question.path, question.config)
+    return subject.on_disk(settings.base, configs, question.wanted, question.config)
+
+
+def ground(settings: Settings, question: Question, standing: Sequence[Room] = ()) -> Ground:
+    """The machine that the question is about."""
+    if question.is_imagined:
+        return grounds.imagined(settings, question.memory, question.gpus)
+    here = grounds.this_machine(settings)
+    return Ground(here.machine, tuple(standing) or here.rooms)
+
+
+def estimate_for(
+    settings: Settings, configs: Mapping[str, ModelConfig], model: str
+) -> dict[str, Any]:
+    """For the page of one model: what it is expected to take with its own settings, and what it
+    took the last time (null where it never ran here). Errors as `ask` has them."""
+    found = ask(settings, configs, Question(model))
+    return {"estimated": found["predicted"], "measured": found["measured"]}
