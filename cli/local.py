@@ -9,8 +9,8 @@ import typer
 
 from kronk.shared import settings
 from kronk.shared.errors import Internal, ServerError
-from kronk.shared.model_config import load_file
 from kronk.shared.models import details
+from kronk.shared.models.configured import configured
 from kronk.shared.models.listing import listing
 from kronk.shared.settings import Settings
 
@@ -30,7 +30,7 @@ def local_settings(base_path: str | None) -> Settings:
 def local_models(base_path: str | None) -> list[dict[str, Any]]:
     """What the server would answer, from this machine's files."""
     chosen = local_settings(base_path)
-    found = listing(chosen.base, load_file(chosen.model_config_file))
+    found = listing(chosen.base, configured(chosen))
     return [
         {
             "id": entry.id,
@@ -50,7 +50,7 @@ def local_models(base_path: str | None) -> list[dict[str, Any]]:
 def local_details(base_path: str | None, model: str) -> dict[str, Any]:
     """What the server would answer about a model that is not loaded."""
     chosen = local_settings(base_path)
-    found = details.describe(chosen.base, load_file(chosen.model_config_file), model)
+    found = details.describe(chosen.base, configured(chosen), model)
     return found | {"state": None, "fitted": None}
 
 

@@ -7,9 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kronk.shared.errors import Internal, ServerError
-from kronk.shared.model_config import ModelConfig
 from kronk.shared.model_keys import KEYS
-from kronk.shared.models import details
 from kronk.shared.units import format_bytes
 
 from .client import Admin, NoServer
@@ -45,7 +43,7 @@ def _parts(model: dict[str, Any]) -> Iterator[list[str]]:
         yield ["integrity", *_pairs(known)]
     if model["problem"] is not None:
         yield ["cannot be loaded", f"  {model['problem']}"]
-    yield ["configuration (* set for this model)", *_configuration(model["configuration"])]
+    yield ["configuration", *settings(model["configuration"], model.get("origins", {}))]
     uses = {key: value for key, value in (model["uses"] or {}).items() if value is not None}
     if uses:
         yield ["files", *_pairs(uses)]
@@ -68,14 +66,20 @@ def _file(facts: dict[str, Any]) -> dict[str, Any]:
     return facts | ({"tensor_types": types} if types else {})
 
 
-def _configuration(values: dict[str, Any]) -> list[str]:
-    usual = details.key_values(ModelConfig())
-    return _pairs(
-        {
-            f"{' ' if usual.get(key) == value else '*'} {key}": _meaning(key, value)
-            for key, value in values.items()
-        }
-    )
+def settings(values: dict[str, Any], origins: dict[str, str]) -> list[str]:
+    """A line per key, with where its value comes from."""
+    rows = []
+    for key, value in values.items():
+        rows.append((f"  {key}", _text(key, _meaning(key, value)), origins.get(key, "")))
+        if isinstance(value, dict):
+            # Each has an origin of its own.
+            rows[-1] = (f"  {key}", "" if value else "-", "" if value else origins.get(key, ""))
+            rows += [
+                (f"    {name}", _text(name, item), origins.get(f"{key}.{name}", ""))
+                for name, item in value.items()
+            ]
+    _, *lines = aligned(("", "", ""), rows)
+    return lines
 
 
 def _meaning(key: str, value: Any) -> Any:

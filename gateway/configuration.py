@@ -6,8 +6,10 @@ import asyncio
 
 import structlog
 
+from kronk.shared.config import in_force
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.model_config import ModelConfig, parse_file, read_file
+from kronk.shared.model_config import Configs, parse_file
+from kronk.shared.models.configured import configured
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
@@ -18,7 +20,7 @@ class Configuration:
     """Read by routes, replaced whole when the supervisor says so."""
 
     def __init__(self, settings: Settings, base: BasePath) -> None:
-        self._file = settings.model_config_file
+        self._settings = settings
         self._base = base
         self._rereading: asyncio.Task[None] | None = None
         self.models = self._read()
@@ -35,14 +37,16 @@ class Configuration:
     async def _reread(self) -> None:
         self.models = await asyncio.to_thread(self._read)
 
-    def _read(self) -> dict[str, ModelConfig]:
-        # What the supervisor took, not what the operator's file says by now.
-        in_force = self._base.configuration
+    def _read(self) -> Configs:
+        # What the supervisor took, not what the operator's file and the catalogs say by now.
+        file = self._settings.model_config_file
         try:
-            source = in_force if in_force.exists() else self._file
-            return parse_file(read_file(source), self._file)
+            if not self._base.configuration.exists():
+                return configured(self._settings)
+            text, recommended = in_force.decode(self._base.configuration.read_bytes())
+            return parse_file(text, file).over(recommended)
         except InvalidArgument as error:
             # The supervisor took a good one. One that was spoilt since must not keep a restarted
             # gateway from serving; only variants are missing in its lists.
             log.error("cannot read the model configuration", reason=error.message)
-            return {}
+            return parse_file("", None)

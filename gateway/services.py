@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from kronk.shared.model_config import ModelConfig
+from kronk.shared.model_config import Configs
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
@@ -38,7 +38,7 @@ class Services:
     jobs: Jobs
 
     @property
-    def configs(self) -> dict[str, ModelConfig]:
+    def configs(self) -> Configs:
         """The configuration of models that is in force now."""
         return self.configuration.models
 

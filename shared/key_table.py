@@ -29,10 +29,40 @@ models:
 ```
 
 Hyphens may stand for underscores. `null` is as good as leaving the key out. A relative path starts
-at the file's own folder. A key or a value that is not known stops the server at its start, with
-file, model and key named; a name that no model has is only noted in the log, as the model may come
-later. `kronk model show ID` shows what a model's configuration comes to, and what was really fitted
-once it is loaded.
+at the file's own folder. A variant inherits nothing of the settings of its model: what both are to
+have is written for both, with an anchor.
+
+```yaml
+x-agents: &agents                # top-level keys that begin with `x-` are only there to be merged
+  n-seq-max: 1
+  incremental-cache: true
+models:
+  Qwen3-8B-Q8_0: &qwen           # a model's map can be merged, too
+    context-window: 32768
+  Qwen3-8B-Q8_0/IMC:
+    <<: [*agents, *qwen]         # the first one wins, and what is written below wins over both
+    max-imc-sessions: 2
+```
+
+What is merged is replaced whole: `sampling-parameters` of one map and of another are not joined.
+`aliases` are never taken over by a merge: a name is one model's.
+
+A key or a value that is not known, a key that stands there twice and a top-level key other than
+`models` and `x-...` stop the server at its start, with file, line, column, model, key and the
+nearest key there is; `kronk config check` has all of a file's mistakes at once. A name that no model
+has is only noted in the log, as the model may come later.
+
+## Which setting applies
+
+From weakest to strongest: the default here, what the catalog recommends for the model
+(`kronk catalog show ID`; also for its variants), the file, and what a request says of its own
+answer. Sampling parameters are taken one by one. Where the file and the catalog exclude each other,
+such as one kind of cache the other, the catalog's is left out. A catalog cannot set what is the
+operator's: those keys are marked with *. A catalog that has changed takes effect as the file does,
+at a reload or a start. A model is the catalog's when its file has the name of an entry.
+
+`kronk model show ID` shows what a model's settings come to, where each comes from (`default`,
+`catalog`, `file models.yaml:12`), and what was really fitted once it is loaded.
 """
 _COLUMNS = "| key | values | default | meaning |\n| --- | --- | --- | --- |"
 _SIZES = {"cache_ram", "cache_disk"}
@@ -49,7 +79,8 @@ def document() -> str:
 
 def _row(key: Key) -> str:
     also = "".join(f", `{name}`" for name in key.also)
-    return f"| `{key.name}`{also} | {key.values} | {_default(key)} | {key.help} |"
+    mark = "*" if key.is_operators else ""
+    return f"| `{key.name}`{also}{mark} | {key.values} | {_default(key)} | {key.help} |"
 
 
 def _default(key: Key) -> str:

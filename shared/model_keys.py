@@ -49,6 +49,8 @@ class Key:
     unset: str = ""
     # Other spellings: the manual's, and those of its examples.
     also: tuple[str, ...] = ()
+    # A catalog may not recommend it: it is about this machine, or what its operator wants.
+    is_operators: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ _PLACEMENT = Group(
             "Where its process runs: this machine, or worker hosts that `kronk worker add` made"
             " known. The first that is connected and has room.",
             "`local`",
+            is_operators=True,
         ),
         Key(
             "n_gpu_layers",
@@ -200,8 +203,15 @@ _PLACEMENT = Group(
             "list, such as [3, 1]",
             "Share of each GPU.",
             "in proportion to free memory",
+            is_operators=True,
         ),
-        Key("main_gpu", read.whole(0, 15), "number of a GPU", "The GPU for what is not split."),
+        Key(
+            "main_gpu",
+            read.whole(0, 15),
+            "number of a GPU",
+            "The GPU for what is not split.",
+            is_operators=True,
+        ),
         Key(
             "n_cpu_moe",
             read.whole(0, 10_000),
@@ -216,12 +226,19 @@ _PLACEMENT = Group(
             " `ffn_.*_exps=CPU`.",
         ),
         Key("use_mmap", read.switch, "true or false", "Map the file instead of reading it."),
-        Key("use_mlock", read.switch, "true or false", "Forbid the system to swap the weights."),
+        Key(
+            "use_mlock",
+            read.switch,
+            "true or false",
+            "Forbid the system to swap the weights.",
+            is_operators=True,
+        ),
         Key(
             "numa",
             read.one_of("distribute", "isolate", "numactl", "none", off="none"),
             "`distribute` `isolate` `numactl` `none`",
             "Placement of threads on machines with several memory nodes.",
+            is_operators=True,
         ),
     ),
 )
@@ -298,6 +315,7 @@ _CHAT = Group(
             "path",
             "A Jinja chat template instead of the GGUF's.",
             "the GGUF's",
+            is_operators=True,
         ),
         Key(
             "chat_template",
@@ -325,6 +343,7 @@ _CHAT = Group(
             "list of {path, scale}",
             "LoRA adapters to apply.",
             also=("lora",),
+            is_operators=True,
         ),
         Key(
             "projector",
@@ -333,6 +352,7 @@ _CHAT = Group(
             "The GGUF that lets the model take images or audio.",
             "the one beside the model, with `mmproj` in its name",
             also=("mmproj", "proj_file"),
+            is_operators=True,
         ),
     ),
 )
@@ -428,6 +448,7 @@ _RESIDENCY = Group(
             "list of names",
             "Other names that requests may use for the model, such as `gpt-4o`. None may be the id"
             " or an alias of another model.",
+            is_operators=True,
         ),
         Key(
             "ttl",
@@ -436,6 +457,7 @@ _RESIDENCY = Group(
             "How long the model stays loaded while unused; 0 unloads it right after its last"
             " request. A request's own `ttl` or `keep_alive` goes before it.",
             "`--cache-ttl`",
+            is_operators=True,
         ),
         Key(
             "pin",
@@ -443,6 +465,7 @@ _RESIDENCY = Group(
             "true or false",
             "Once loaded it stays: it is not unloaded for being unused or to make room, whatever"
             " requests say, and is loaded again after a crash. Only `kronk model unload` ends it.",
+            is_operators=True,
         ),
         Key(
             "preload",
@@ -450,6 +473,7 @@ _RESIDENCY = Group(
             "true or false",
             "Load it when the server starts, where there is room, one model after the other. It"
             " leaves as others do; with `pin` it stays.",
+            is_operators=True,
         ),
     ),
 )

@@ -118,8 +118,8 @@ class BasePath:
 
     @property
     def configuration(self) -> Path:
-        """The text of the model configuration that is in force, as the server last read it."""
-        return self.run / "model-config.yaml"
+        """JSON: the model configuration that is in force, as the server last read it."""
+        return self.run / "model-config.json"
 
     @property
     def downloads(self) -> Path:

@@ -10,8 +10,8 @@ _HEAD = """\
 # Sampling parameters
 
 Fields of a request, and keys of `sampling_parameters` in a model's configuration. What the request
-says wins over the model's configuration, that over what the GGUF recommends, and that over the
-default here. Zero is zero: nothing else is put in its place.
+says wins over the model's configuration, that over what the catalog recommends, that over what the
+GGUF recommends, and that over the default here. Zero is zero: nothing else is put in its place.
 
 They act in llama-server's order:
 

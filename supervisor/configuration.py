@@ -7,9 +7,10 @@ from pathlib import Path
 
 import structlog
 
+from kronk.shared.config import in_force
 from kronk.shared.errors import KronkError, NotFound, ServerError
 from kronk.shared.files import write_atomically
-from kronk.shared.model_config import ModelConfig, parse_file, read_file
+from kronk.shared.model_config import Configs, ModelConfig, Recommended, parse_file, read_file
 from kronk.shared.wire.loading import LoadSpec
 
 from .reload import Found
@@ -22,8 +23,8 @@ Models = Mapping[str, ModelConfig]
 class Configuration:
     """Used by one thread at a time, the one that looks names up.
 
-    The text in force is kept beside the sockets: a gateway that starts later reads it there and not
-    from the operator's file, which may have been edited since, and spoilt.
+    What is in force is kept beside the sockets: a gateway that starts later reads it there and not
+    from the operator's file, which may have been edited since, and spoilt. Catalogs too.
     """
 
     def __init__(
@@ -33,14 +34,16 @@ class Configuration:
         look_up: Callable[[Models, str], LoadSpec],
         check: Callable[[Models], None] = lambda models: None,
         unused: Callable[[Models], Sequence[str]] = lambda models: (),
+        recommended: Callable[[], Recommended] = dict,
     ) -> None:
         """`check` raises what is wrong with a configuration beside the models there are, and
-        `unused` has its names that none of them has."""
+        `unused` has its names that none of them has. `recommended` asks the catalogs."""
         self._file = file
         self._in_force = in_force
         self._look_up = look_up
         self._check = check
         self._unused = unused
+        self._recommended = recommended
         self._models: Models = {}
 
     def review(self) -> None:
@@ -56,10 +59,8 @@ class Configuration:
 
     def take(self) -> None:
         """Read the file for the first time; `InvalidArgument` says what is wrong with it."""
-        text = read_file(self._file)
-        models = parse_file(text, self._file)
-        self._check(models)
-        self._keep(text)
+        models, kept = self._read()
+        self._keep(kept)
         self._models = models
 
     def resolve(self, name: str) -> LoadSpec:
@@ -72,16 +73,21 @@ class Configuration:
         A model of `loaded` that only the new configuration cannot load is a reason too; one that it
         does not have is not. What is wrong with a model's own file is left for its next load.
         """
-        text = read_file(self._file)
-        models = parse_file(text, self._file)
-        self._check(models)
+        models, kept = self._read()
         found = {name: self._spec(models, name, is_loaded=name in loaded) for name in known}
         specs = {name: spec for name, spec in found.items() if spec is not None}
-        self._keep(text)
+        self._keep(kept)
         before, self._models = self._models, models
         names = before.keys() | models.keys()
         changed = (name for name in names if before.get(name) != models.get(name))
         return Found(frozenset(changed), specs, frozenset(self.preload))
+
+    def _read(self) -> tuple[Configs, bytes]:
+        text = read_file(self._file)
+        models = parse_file(text, self._file)
+        self._check(models)
+        recommended = self._recommended()
+        return models.over(recommended), in_force.encode(text, recommended)
 
     def _spec(self, models: Models, name: str, *, is_loaded: bool) -> LoadSpec | NotFound | None:
         try:
@@ -100,9 +106,9 @@ class Configuration:
             return False
         return True
 
-    def _keep(self, text: str) -> None:
+    def _keep(self, data: bytes) -> None:
         try:
-            write_atomically(self._in_force, text.encode(), 0o600)
+            write_atomically(self._in_force, data, 0o600)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise ServerError(f"cannot write {self._in_force}: {reason}") from error

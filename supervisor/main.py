@@ -16,6 +16,7 @@ from kronk.shared import log as logging
 from kronk.shared.errors import KronkError
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.models import index
+from kronk.shared.models.configured import recommended
 from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
@@ -62,7 +63,12 @@ def serve(config: Settings, commands: Commands) -> None:
         check = partial(check_names, base)
         unused = partial(unused_names, base)
         configuration = Configuration(
-            config.model_config_file, base.configuration, look_up, check, unused
+            config.model_config_file,
+            base.configuration,
+            look_up,
+            check,
+            unused,
+            partial(recommended, base),
         )
         configuration.take()
         with ExitStack() as listening:

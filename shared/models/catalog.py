@@ -141,9 +141,7 @@ def _entry(model: object, where: str) -> CatalogEntry:
 
 def _config(keys: object, where: str) -> Mapping[str, object]:
     """Checked as the model-config file is, and kept as it was written."""
-    model_config.parse(keys, where)
-    assert isinstance(keys, dict)
-    return keys
+    return model_config.parse_recommended(keys, where)
 
 
 def _check_names(entry: CatalogEntry, where: str) -> None:

@@ -40,11 +40,12 @@ _SHAPE = {
 
 
 def describe(base: BasePath, configs: Mapping[str, ModelConfig], name: str) -> dict[str, Any]:
-    """JSON: the file's facts, what the model can be asked for, the configuration key by key, the
-    files a load would use, and the problem when it cannot be loaded. `NotFound` for a name that
-    means no model."""
+    """JSON: the file's facts, what the model can be asked for, the configuration key by key with
+    the origin of each value, the files a load would use, and the problem when it cannot be loaded.
+    `NotFound` for a name that means no model."""
     entry = index.locate(listing(base, configs), name)
     spec, problem = _resolved(base, configs, entry.id)
+    settings = index.effective_of(entry, configs)
     headers = _headers(entry.path, headers_of(base)) if entry.validated else []
     return {
         "id": entry.id,
@@ -55,7 +56,8 @@ def describe(base: BasePath, configs: Mapping[str, ModelConfig], name: str) -> d
         "file": _facts(headers) if headers else None,
         "capabilities": _capabilities(base, headers[0], spec) if headers and spec else None,
         "integrity": _integrity(entry, facts.load(base.models)),
-        "configuration": key_values(index.config_of(entry, configs)),
+        "configuration": key_values(settings.config),
+        "origins": dict(settings.origins),
         "uses": _uses(spec, headers[0] if headers else None) if spec is not None else None,
         "problem": problem,
     }

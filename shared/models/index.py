@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kronk.shared import model_config
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
-from kronk.shared.model_config import ModelConfig
+from kronk.shared.model_config import Effective, ModelConfig
 
 from .facts import State
 from .walk import Found, find
+
+# What a catalog's ids do not have of a split model's first file.
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +137,14 @@ def locate(known: Sequence[ModelEntry], model_id: str) -> ModelEntry:
 
 
 def config_of(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> ModelConfig:
-    """A file keeps its settings when a second file of its name makes its id a path."""
-    for key in _names(entry):
-        if key in configs:
-            return configs[key]
-    return ModelConfig()
+    """What it is to be loaded with."""
+    return effective_of(entry, configs).config
+
+
+def effective_of(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> Effective:
+    """The same, with the origin of each value. A file keeps its settings when a second file of its
+    name makes its id a path; a variant has the catalog's recommendations for its file."""
+    return model_config.effective_of(configs, _names(entry), _SHARD.sub("", entry.path.stem))
 
 
 def unused(known: Iterable[ModelEntry], configs: Mapping[str, ModelConfig]) -> list[str]:

@@ -146,10 +146,10 @@ def test_show_prints_the_file_the_configuration_and_that_nothing_is_loaded(base:
     lines = [" ".join(line.split()) for line in done.output.splitlines()]
     for line in (
         "architecture llama",
-        "* cache_type_k q8_0",
-        "cache_type_v f16",
-        "* cache_disk 1.0 GiB",
-        "n_threads_batch (as `n_threads`)",
+        "cache_type_k q8_0 file models.yaml:1",
+        "cache_type_v f16 default",
+        "cache_disk 1.0 GiB file models.yaml:1",
+        "n_threads_batch (as `n_threads`) default",
         f"cache_folder {cache_folder(base.cache, base.models / 'o/f/Tiny.gguf')}",
         "fitted: not loaded",
     ):
@@ -158,6 +158,7 @@ def test_show_prints_the_file_the_configuration_and_that_nothing_is_loaded(base:
     found = json.loads(as_json.output)
     assert (found["id"], found["fitted"]) == ("Tiny", None)
     assert found["configuration"]["cache_type_k"] == "q8_0"
+    assert found["origins"]["cache_type_k"] == "file models.yaml:1"
 
 
 def test_show_prints_what_was_fitted_and_what_was_asked_for_in_vain(base: BasePath) -> None:

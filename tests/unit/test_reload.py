@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from structlog.testing import capture_logs
 
+from kronk.shared.config import in_force
 from kronk.shared.errors import KronkError, ModelFailed, NotFound, ServerError
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
@@ -390,16 +391,22 @@ def configuration(folder: Path, text: str) -> Configuration:
             raise NotFound(name)
         return load_spec(name, Path("/x"), models[name])
 
-    found = Configuration(folder / "models.yaml", folder / "in-force.yaml", look_up)
+    found = Configuration(folder / "models.yaml", folder / "in-force.json", look_up)
     found.take()
     return found
+
+
+def kept(folder: Path) -> str:
+    """The text that the gateway reads."""
+    text, _ = in_force.decode((folder / "in-force.json").read_bytes())
+    return text
 
 
 def test_names_that_no_model_has_are_told_in_the_log(tmp_path: Path) -> None:
     (tmp_path / "models.yaml").write_text("models: {A: {}, typo: {}}")
     config = Configuration(
         tmp_path / "models.yaml",
-        tmp_path / "in-force.yaml",
+        tmp_path / "in-force.json",
         lambda models, name: load_spec(name, Path("/x"), models[name]),
         unused=lambda models: [name for name in models if name != "A"],
     )
@@ -420,7 +427,7 @@ def test_a_file_that_is_taken_again_says_what_has_changed(tmp_path: Path) -> Non
     assert isinstance(found.specs["C"], NotFound)
     assert found.specs["A"] == config.resolve("A")
     assert config.resolve("D").model == "D"
-    assert (tmp_path / "in-force.yaml").read_text() == (tmp_path / "models.yaml").read_text()
+    assert kept(tmp_path) == (tmp_path / "models.yaml").read_text()
 
 
 @pytest.mark.parametrize(
@@ -439,7 +446,7 @@ def test_what_is_wrong_with_a_file_leaves_the_old_one_in_force(
     with pytest.raises(KronkError, match=words):
         config.retake(known, known)
     assert config.resolve("A").context.window == 1024
-    assert (tmp_path / "in-force.yaml").read_text() == A
+    assert kept(tmp_path) == A
 
 
 @pytest.mark.parametrize(
@@ -456,9 +463,9 @@ def test_a_models_own_file_is_no_reason_to_refuse_a_configuration(
 
 def test_a_disk_that_takes_no_copy_of_the_file_is_a_reason_to_refuse_it(tmp_path: Path) -> None:
     config = configuration(tmp_path, A)
-    (tmp_path / "in-force.yaml").unlink()
-    (tmp_path / "in-force.yaml").mkdir()
+    (tmp_path / "in-force.json").unlink()
+    (tmp_path / "in-force.json").mkdir()
     (tmp_path / "models.yaml").write_text("models: {A: {context_window: 2048}}")
-    with pytest.raises(ServerError, match=r"cannot write .*in-force\.yaml"):
+    with pytest.raises(ServerError, match=r"cannot write .*in-force\.json"):
         config.retake(["A"])
     assert config.resolve("A").context.window == 1024
