@@ -49,8 +49,8 @@ What is merged is replaced whole: `sampling-parameters` of one map and of anothe
 
 A key or a value that is not known, a key that stands there twice and a top-level key other than
 `models` and `x-...` stop the server at its start, with file, line, column, model, key and the
-nearest key there is; `kronk config check` has all of a file's mistakes at once. A name that no model
-has is only noted in the log, as the model may come later.
+nearest key there is; `kronk config check` has all of a file's mistakes at once. A name that no
+model has is only noted in the log, as the model may come later.
 
 ## Which setting applies
 
