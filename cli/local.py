@@ -50,7 +50,7 @@ def local_models(base_path: str | None) -> list[dict[str, Any]]:
 def local_details(base_path: str | None, model: str) -> dict[str, Any]:
     """What the server would answer about a model that is not loaded."""
     chosen = local_settings(base_path)
-    found = details.describe(chosen.base, configured(chosen), model)
+    found = details.describe_with_memory(chosen, configured(chosen), model)
     return found | {"state": None, "fitted": None}
 
 

@@ -43,6 +43,8 @@ def _parts(model: dict[str, Any]) -> Iterator[list[str]]:
         yield ["integrity", *_pairs(known)]
     if model["problem"] is not None:
         yield ["cannot be loaded", f"  {model['problem']}"]
+    if model.get("memory"):
+        yield ["memory", *_pairs(_memory(model["memory"]))]
     yield ["configuration", *settings(model["configuration"], model.get("origins", {}))]
     uses = {key: value for key, value in (model["uses"] or {}).items() if value is not None}
     if uses:
@@ -64,6 +66,20 @@ def _file(facts: dict[str, Any]) -> dict[str, Any]:
         for kind, counts in facts.get("tensor_types", {}).items()
     }
     return facts | ({"tensor_types": types} if types else {})
+
+
+def _memory(sizes: dict[str, Any]) -> dict[str, Any]:
+    """What it is expected to take, and what it took, by device where there are several."""
+    words = {}
+    for name, size in sizes.items():
+        if size is None:
+            words[name] = "never loaded here with these settings"
+            continue
+        devices = size["devices"]
+        parts = [f"{device} {format_bytes(count)}" for device, count in sorted(devices.items())]
+        words[name] = format_bytes(size["bytes"])
+        words[name] += f" ({', '.join(parts)})" if len(parts) > 1 else ""
+    return words
 
 
 def settings(values: dict[str, Any], origins: dict[str, str]) -> list[str]:

@@ -167,9 +167,11 @@ async def _departures(services: Services, model: str | None) -> tuple[Departure,
     summary="One model in detail",
 )
 async def model_details(request: Request, model: str) -> Response:
-    """A model's file, its configuration and, while it is loaded, what was fitted."""
+    """A model's file, what it can do and takes, its configuration and, while it is loaded, what was
+    fitted."""
     services = services_of(request)
-    found = await asyncio.to_thread(details.describe, services.base, services.configs, model)
+    describe = details.describe_with_memory
+    found = await asyncio.to_thread(describe, services.settings, services.configs, model)
     status = await services.link.status(STATUS_SECONDS)
     row = next((row for row in status.models if row.model == found["id"]), None)
     fitted = row.fitted if row is not None else None

@@ -14,6 +14,8 @@ from kronk.shared.errors import KronkError
 from kronk.shared.gguf import Header
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.paths import BasePath
+from kronk.shared.settings import Settings
+from kronk.shared.sizing.ask import estimate_for
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.values import Sampling
 
@@ -61,6 +63,19 @@ def describe(base: BasePath, configs: Mapping[str, ModelConfig], name: str) -> d
         "uses": _uses(spec, headers[0] if headers else None) if spec is not None else None,
         "problem": problem,
     }
+
+
+def describe_with_memory(
+    settings: Settings, configs: Mapping[str, ModelConfig], name: str
+) -> dict[str, Any]:
+    """`describe`, and how much memory it is expected to take with its own settings and took the
+    last time: null where that cannot be told."""
+    found = describe(settings.base, configs, name)
+    memory = None
+    if found["problem"] is None:
+        with contextlib.suppress(KronkError):
+            memory = estimate_for(settings, configs, found["id"])
+    return found | {"memory": memory}
 
 
 def key_values(config: ModelConfig) -> dict[str, Any]:

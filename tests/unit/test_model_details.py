@@ -21,6 +21,7 @@ from kronk.shared.model_keys import KEYS
 from kronk.shared.models import details, facts
 from kronk.shared.models.resolve import resolve
 from kronk.shared.paths import BasePath
+from kronk.shared.settings import resolve as resolve_settings
 from kronk.shared.wire.loading import Fitted, FittedRope
 
 
@@ -75,6 +76,16 @@ def test_what_was_verified_is_told_until_the_file_changes(base: BasePath) -> Non
     known = details.describe(base, {}, "Copy")["integrity"]
     assert known["state"] == "changed"
     assert known["note"] == "changed since it was verified on 2026-11-22"
+
+
+def test_the_memory_of_a_model_is_told_and_nothing_of_one_that_cannot_be_loaded(
+    base: BasePath,
+) -> None:
+    chosen = resolve_settings({"base_path": str(base.root)}, {})
+    memory = details.describe_with_memory(chosen, {}, "Tiny")["memory"]
+    assert memory["estimated"]["bytes"] > TINY.stat().st_size
+    assert memory["measured"] is None
+    assert details.describe_with_memory(chosen, {}, "Broken")["memory"] is None
 
 
 def test_metadata_cannot_move_the_cursor_of_a_terminal(base: BasePath) -> None:
