@@ -84,11 +84,27 @@ def parse(file: BinaryIO, size: int, name: str) -> Header:
     return _header(_Reader(file, size, name))
 
 
+class GoesOn(Exception):
+    """The header is in order as far as it is there, and goes on. `needs` is the number of bytes,
+    from the start of the file, without which the next value cannot be read."""
+
+    def __init__(self, needs: int) -> None:
+        super().__init__(needs)
+        self.needs = needs
+
+
+def parse_start(file: BinaryIO, size: int, name: str) -> Header:
+    """The same of a file whose first bytes are in `file`, and which has `size` in all. `GoesOn`
+    where those are too few; the table of tensors is checked against the whole file's size."""
+    return _header(_Reader(file, size, name, is_whole=False))
+
+
 class _Reader:
     """Takes values off the front of a file; `fail` builds the error of what it meets."""
 
-    def __init__(self, file: BinaryIO, size: int, name: str) -> None:
+    def __init__(self, file: BinaryIO, size: int, name: str, *, is_whole: bool = True) -> None:
         self._file = file
+        self._is_whole = is_whole
         self._name = name
         self._buffer = b""
         self._at = 0  # in the buffer
@@ -137,6 +153,8 @@ class _Reader:
         self._start += self._at
         self._file.seek(self._start)
         self._buffer, self._at = self._file.read(max(count, _CHUNK)), 0
+        if len(self._buffer) < count and not self._is_whole:
+            raise GoesOn(self._start + count)
         if len(self._buffer) < count:
             raise self.fail("the file became shorter while it was read")
 

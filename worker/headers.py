@@ -41,8 +41,9 @@ def main() -> None:
         if not line:
             return
         _limit_time()
-        name = str(json.loads(line)["name"])
-        asked.sendall(_line(_answer(name, files[0]), name))
+        question = json.loads(line)
+        name, size = str(question["name"]), question.get("size")
+        asked.sendall(_line(_answer(name, files[0], size), name))
 
 
 def _limit_time() -> None:
@@ -52,10 +53,16 @@ def _limit_time() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
-def _answer(name: str, handle: int) -> dict[str, Any]:
+def _answer(name: str, handle: int, size: int | None) -> dict[str, Any]:
+    """`size`: of a file of which only the first bytes are there."""
     try:
         with os.fdopen(handle, "rb") as file:
-            header = gguf_file.parse(file, os.fstat(handle).st_size, name)
+            if size is None:
+                header = gguf_file.parse(file, os.fstat(handle).st_size, name)
+            else:
+                header = gguf_file.parse_start(file, size, name)
+    except gguf_file.GoesOn as end:
+        return {"needs": end.needs}
     except InvalidArgument as error:
         return {"fault": error.message}
     except OSError as error:

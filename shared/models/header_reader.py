@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,6 +41,13 @@ def signal_name(number: int) -> str:
 
 class ReaderDied(Exception):
     """The process ended, or had to be ended, over this file; `args` say how."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoesOn:
+    """A header is in order as far as it is there; so many bytes of the file have to be."""
+
+    needs: int
 
 
 class HeaderReader:
@@ -71,17 +79,30 @@ class HeaderReader:
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise InvalidArgument(f"{path.name}: not a regular file")
-            return _header(self._ask(path.name, handle), path.name)
+            return _header(self._ask({"name": path.name}, handle), path.name)
         except (OSError, ValueError, RecursionError) as error:
             raise ReaderDied(self._cause(error)) from error
         finally:
             os.close(handle)
 
-    def _ask(self, name: str, handle: int) -> Any:
+    def read_start(self, name: str, handle: int, size: int) -> Header | GoesOn:
+        """The same of a file elsewhere of that name and size in bytes, whose first bytes are in the
+        open file `handle`; or how many of them it takes."""
+        try:
+            answer = self._ask({"name": name, "size": size}, handle)
+            match answer:
+                case {"needs": int(needs)}:
+                    return GoesOn(needs)
+                case _:
+                    return _header(answer, name)
+        except (OSError, ValueError, RecursionError) as error:
+            raise ReaderDied(self._cause(error)) from error
+
+    def _ask(self, asking: dict[str, Any], handle: int) -> Any:
         asked = self._socket or self._start()
         deadline = time.monotonic() + ANSWER_WITHIN
         asked.settimeout(ANSWER_WITHIN)
-        question = json.dumps({"name": name}).encode() + b"\n"
+        question = json.dumps(asking).encode() + b"\n"
         socket.send_fds(asked, [question], [handle])
         answer = bytearray()
         while not answer.endswith(b"\n"):
