@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from kronk.shared import exits
-from kronk.shared.errors import Internal, ServerError
-from kronk.shared.model_config import is_path, load_file
+from kronk.shared.errors import Internal, NotFound, ServerError
+from kronk.shared.model_config import is_path
+from kronk.shared.models import spelling
+from kronk.shared.models.configured import configured
 from kronk.shared.sizing import ask, question
 from kronk.shared.sizing.question import Question
 
@@ -123,9 +125,25 @@ def answer(
     """The estimate; files of this machine are looked at here, whoever is asked for the rest."""
     asked = question.read(body)
     path = _file(asked.wanted)
-    if local or path is not None:
+    if path is not None:
         return here(replace(asked, path=path), base_path)
-    return from_server(find_server(api_host, base_path), body)
+    if local:
+        return _as_source(lambda body: here(question.read(body), base_path), body)
+    admin = find_server(api_host, base_path)
+    return _as_source(lambda body: from_server(admin, body), body)
+
+
+def _as_source(
+    ask: Callable[[dict[str, Any]], dict[str, Any]], body: dict[str, Any]
+) -> dict[str, Any]:
+    """What is asked of a word that may be a model's id, or a source."""
+    try:
+        return ask(body)
+    except NotFound:
+        word = body["model"]
+        if not spelling.looks_like_source(word) or spelling.is_explicit(word):
+            raise
+        return ask({"source": word} | {key: body[key] for key in ("config", "machine")})
 
 
 def _file(wanted: str) -> Path | None:
@@ -138,7 +156,7 @@ def _file(wanted: str) -> Path | None:
 def here(asked: Question, base_path: str | None) -> dict[str, Any]:
     """What the server would answer, were it idle."""
     chosen = local_settings(base_path)
-    return ask.ask(chosen, load_file(chosen.model_config_file), asked)
+    return ask.ask(chosen, configured(chosen), asked)
 
 
 def from_server(admin: Admin, body: dict[str, Any]) -> dict[str, Any]:

@@ -181,9 +181,7 @@ class _Start:
         if self.size is None:
             self.size = answer.total
         elif answer.total not in (None, self.size):
-            raise FetchFailed(
-                f"{self._name}: has {answer.total} bytes, expected {self.size}"
-            )
+            raise FetchFailed(f"{self._name}: has {answer.total} bytes, expected {self.size}")
         self._version = answer.version
         self.have = answer.start
         self._file.seek(self.have)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kronk.shared.errors import NotFound
 from kronk.shared.model_config import ModelConfig
+from kronk.shared.models import planning, spelling
 from kronk.shared.settings import Settings
 
 from . import answer, book, grounds, subject
@@ -44,7 +46,26 @@ def find(settings: Settings, configs: Mapping[str, ModelConfig], question: Quest
     """The model that the question is about."""
     if question.path is not None:
         return subject.of_file(settings.base, question.path, question.config)
-    return subject.on_disk(settings.base, configs, question.wanted, question.config)
+    if question.is_source or spelling.is_explicit(question.wanted):
+        return _elsewhere(settings, configs, question)
+    try:
+        return subject.on_disk(settings.base, configs, question.wanted, question.config)
+    except NotFound:
+        if spelling.looks_like_source(question.wanted):
+            # Nobody asks the hub because of a variant that is not there.
+            raise
+        try:
+            return _elsewhere(settings, configs, question)
+        except NotFound:
+            pass
+        raise
+
+
+def _elsewhere(
+    settings: Settings, configs: Mapping[str, ModelConfig], question: Question
+) -> Subject:
+    plan = planning.plan(settings, question.wanted)
+    return subject.elsewhere(settings, configs, plan, question.config)
 
 
 def ground(settings: Settings, question: Question, standing: Sequence[Room] = ()) -> Ground:

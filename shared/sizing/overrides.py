@@ -7,9 +7,10 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from kronk.shared.config.conflicts import conflicts
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.model_config import ModelConfig
-from kronk.shared.model_keys import ALIASES, KEYS, QUANTISED
+from kronk.shared.model_keys import ALIASES, KEYS
 
 # Keys of the model configuration that may be tried out. `tensor_buffer_overrides` is none of them:
 # its patterns are those of the operator, who may let one run for ever.
@@ -67,8 +68,8 @@ def read(given: Mapping[Any, Any], where: str = "config") -> dict[str, Any]:
 
 
 def apply(config: ModelConfig, values: Mapping[str, Any], where: str = "config") -> ModelConfig:
-    """The configuration with these values instead of its own. What does not go together with a
-    value that is tried is an error only where both are tried; else the model's own gives way."""
+    """The configuration with these values instead of its own. `InvalidArgument` for one that does
+    not go together with the others."""
     tried = dict(values)
     if "n_ubatch" in tried and "n_batch" not in tried:
         tried["n_batch"] = max(config.n_batch, tried["n_ubatch"])
@@ -77,19 +78,9 @@ def apply(config: ModelConfig, values: Mapping[str, Any], where: str = "config")
     if "draft_model" in tried and "speculative" not in tried:
         tried["speculative"] = None
     merged = dataclasses.replace(config, **tried)
-    if merged.n_ubatch > merged.n_batch:
-        raise InvalidArgument(
-            f"{where}.n_ubatch: must not exceed n_batch ({merged.n_batch}), got {merged.n_ubatch}",
-            param=f"{where}.n_ubatch",
-        )
-    if merged.cache_type_v in QUANTISED and merged.flash_attention == "disabled":
-        key = "flash_attention" if "cache_type_v" not in tried else "cache_type_v"
-        raise InvalidArgument(
-            f"{where}.{key}: values of type {merged.cache_type_v} need flash attention",
-            param=f"{where}.{key}",
-        )
-    if merged.speculative == "draft" and merged.draft_model is None:
-        raise InvalidArgument(
-            f"{where}.speculative: draft needs the key draft_model", param=f"{where}.speculative"
-        )
+    for conflict in conflicts(merged):
+        key = next((key for key in conflict.keys if key in values), conflict.keys[0])
+        if key in values:
+            field = f"{where}.{key}"
+            raise InvalidArgument(f"{field}: {conflict.message}", param=field)
     return merged

@@ -25,13 +25,15 @@ _EXPECTED_SIZE = "expected bytes, as a number from 1 MiB on or such as 24GiB"
 class Question:
     """One model, the settings tried out instead of its own, and the machine it is to run on."""
 
-    # An id of a model here or of the catalog, or a source.
+    # An id of a model here or of the catalog, or a source that says so itself.
     wanted: str
     # By key of the model configuration: `overrides.read` made them.
     config: Mapping[str, Any] = field(default_factory=dict)
     # Bytes instead of this machine's own; None is what there is.
     memory: int | None = None
     gpus: tuple[int, ...] | None = None
+    # It is a source, however it is written.
+    is_source: bool = False
     # A file of this machine instead of what is wanted; no request can ask for one.
     path: Path | None = None
 
@@ -70,6 +72,7 @@ def read(body: object) -> Question:
         gpus=None
         if gpus is None
         else tuple(size(one, f"machine.gpus[{at}]") for at, one in enumerate(gpus)),
+        is_source=key == "source",
     )
 
 

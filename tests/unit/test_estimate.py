@@ -248,7 +248,7 @@ def test_a_question_is_read_from_json() -> None:
     asked = question.read(body)
     assert asked == Question("m", {"n_seq_max": 1}, 32 * GIB, (24 * GIB, 8 * GIB))
     assert asked.is_imagined
-    assert question.read({"source": "hf:o/r/f.gguf"}) == Question("hf:o/r/f.gguf")
+    assert question.read({"source": "o/r"}) == Question("o/r", is_source=True)
 
 
 # Answers.
