@@ -7,15 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.models import catalog
+from kronk.shared.models import catalog, spelling
 from kronk.shared.models.catalog import CatalogEntry
 from kronk.shared.units import format_bytes
 
+from . import pulling
 from .client import find_server
 from .columns import aligned
-from .local import Local, local_models, local_settings, server_models
+from .local import AsJson, Local, local_models, server_models
 from .options import ApiHost, BasePathOption
-from .pulling import pull_here
+from .working import Detach, Where
 
 catalog_app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
@@ -55,11 +56,21 @@ def show(model_id: ModelId) -> None:
 
 
 @catalog_app.command("pull")
-def pull(model_id: ModelId, local: Local = False, base_path: BasePathOption = None) -> None:
+def pull(
+    model_id: ModelId,
+    local: Local = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    api_host: ApiHost = None,
+    base_path: BasePathOption = None,
+) -> None:
     """Fetch a model of the catalog."""
-    chosen = local_settings(base_path)
-    entry = catalog.find(catalog.known(chosen.base), model_id)
-    print(pull_here(chosen, entry.id, local=local))
+    if spelling.looks_like_source(model_id):
+        raise InvalidArgument(
+            f"{model_id!r} is no id of the catalog; `kronk model pull` fetches from sources",
+            param="model_id",
+        )
+    pulling.pull(Where(local, detach, as_json, api_host, base_path), model_id)
 
 
 def details(entry: CatalogEntry) -> list[tuple[str, str]]:

@@ -65,6 +65,19 @@ class Admin:
                 raise _refusal(response, self.url)
             yield response.iter_lines()
 
+    @contextmanager
+    def events(self, path: str) -> Iterator[Iterator[str]]:
+        """The lines of a stream of events, as they come; leaving the block ends the watching."""
+        with (
+            self._client(None) as client,
+            self._errors(),
+            client.stream("GET", path) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                response.read()
+                raise _refusal(response, self.url)
+            yield response.iter_lines()
+
     def _client(self, timeout: float | None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         host = urlsplit(self.url).hostname or ""

@@ -11,15 +11,15 @@ import typer
 from kronk.shared.models import spelling
 from kronk.shared.units import format_bytes
 
-from . import manage, show
+from . import manage, pulling, show
 from .client import find_server
 from .columns import aligned
 from .history import history
-from .local import AsJson, Local, local_details, local_models, local_settings, server_models
+from .local import AsJson, Local, local_details, local_models, server_models
 from .options import ApiHost, BasePathOption
-from .pulling import pull_here
 from .resolve import resolve
 from .vram import vram
+from .working import Detach, Where
 
 model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -71,10 +71,13 @@ def pull(
         str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {spelling.FORMS}.")
     ],
     local: Local = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    api_host: ApiHost = None,
     base_path: BasePathOption = None,
 ) -> None:
     """Fetch a model from a source, or by its id in the catalog."""
-    print(pull_here(local_settings(base_path), source_or_id, local=local))
+    pulling.pull(Where(local, detach, as_json, api_host, base_path), source_or_id)
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ ADDRESS_IN_USE = 7
 ALREADY_RUNNING = 8
 NO_GATEWAY = 9
 ENGINE_FAILED = 10
+JOB_CANCELLED = 11
 # Ctrl-C, as shells have it: 128 and the number of the signal.
 INTERRUPTED = 130
 
@@ -28,5 +29,6 @@ MEANING = {
     ALREADY_RUNNING: "a server already runs on this base path",
     NO_GATEWAY: "the gateway cannot start",
     ENGINE_FAILED: "its engine failed",
+    JOB_CANCELLED: "the job was cancelled",
     INTERRUPTED: "interrupted",
 }

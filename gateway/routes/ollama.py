@@ -23,6 +23,7 @@ from kronk.gateway.dialects.ollama.answer import (
     generate_form,
 )
 from kronk.gateway.dialects.ollama.body import Asked
+from kronk.gateway.dialects.ollama.name import LATEST
 from kronk.gateway.dialects.ollama.schemas import CHAT, EMBED, EMBEDDINGS, GENERATE
 from kronk.gateway.operation import Chunks, Operation, Whole
 from kronk.gateway.operations import new_name
@@ -34,7 +35,6 @@ from .models import scan
 
 router = APIRouter()
 
-LATEST = ":latest"
 _EVENTS = "such objects, a line each; the last one has `done`."
 
 

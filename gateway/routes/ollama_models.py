@@ -13,14 +13,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk import __version__
-from kronk.gateway.body import parse_body
+from kronk.gateway.body import parse_body, while_connected
 from kronk.gateway.dialects.ollama import listings, name
 from kronk.gateway.dialects.ollama.answer import NDJSON
 from kronk.gateway.dialects.ollama.details import Details
+from kronk.gateway.dialects.ollama.pull import SUCCESS, wanted
 from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
+from kronk.gateway.jobs.ollama import PullStream
 from kronk.gateway.model_files import details_with
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
+from kronk.shared.jobs.kinds import Kind, kind_of
 from kronk.shared.models import index
 from kronk.shared.models.chat_template import template_of
 from kronk.shared.models.headers import headers_of
@@ -34,7 +37,6 @@ from .ollama import meant
 router = APIRouter()
 
 STATUS_SECONDS = 2.0
-_PULL = "kronk catalog pull"
 # Ollama's routes that change models, and what does it here.
 _REFUSED = {
     ("POST", "/api/push"): "models are not published from here",
@@ -93,17 +95,37 @@ async def show(request: Request) -> Response:
     summary="Ollama's pull",
 )
 async def pull(request: Request) -> Response:
-    """Says that a model is here; fetching one is what `kronk catalog pull` does."""
+    """Fetch a model, by a job that goes on when the client leaves; one that is here is not fetched.
+    Names are ids of the catalog, sources, or `hf.co/owner/repo:quant`."""
     services, named = services_of(request), await parse_body(request, name.parse)
-    model = await meant(services, named.model)
+    if await _is_here(services, named.model):
+        return JSONResponse(SUCCESS, media_type=NDJSON if named.stream else None)
+    kind, params = kind_of("pull"), {"wanted": wanted(named.model)}
+    await asyncio.to_thread(_check, kind, services, params)
+    job, _ = await services.jobs.create(kind, params)
+    stream = PullStream(services.jobs, job)
+    if named.stream:
+        return stream
+    await while_connected(request.receive, stream.until_done())
+    return JSONResponse(SUCCESS)
+
+
+async def _is_here(services: Services, model: str) -> bool:
     try:
-        index.pick(await scan(services), model, services.configs)
+        index.pick(await scan(services), await meant(services, model), services.configs)
+    except NotFound:
+        return False
+    return True
+
+
+def _check(kind: Kind, services: Services, params: dict[str, Any]) -> None:
+    try:
+        kind.validate(params)
+        kind.check_early(services.settings, params)
     except NotFound as error:
-        raise NotFound(
-            f"{error.message}. Models are fetched with `{_PULL}`, not through this API",
-            param="model",
-        ) from error
-    return JSONResponse({"status": "success"}, media_type=NDJSON if named.stream else None)
+        raise NotFound(f"model: {error.message}", param="model") from error
+    except InvalidArgument as error:
+        raise InvalidArgument(f"model: {error.message}", param="model") from error
 
 
 def _refusal(path: str, words: str) -> Callable[[], Awaitable[Response]]:

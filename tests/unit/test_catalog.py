@@ -9,7 +9,6 @@ import pytest
 
 from kronk.cli.catalog import details
 from kronk.cli.columns import aligned
-from kronk.cli.pulling import progress_line
 from kronk.shared.errors import InvalidArgument, NotFound
 from kronk.shared.models import catalog, planning, sources
 from kronk.shared.models.sources import HfSource, HttpSource, PypiSource
@@ -169,17 +168,3 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
         "abc   x",
         "d     y",
     ]
-
-
-@pytest.mark.parametrize(
-    ("done", "total", "line"),
-    [
-        (0, 1000, "download 0% of 1000 B"),
-        (999, 1000, "download 99% of 1000 B"),
-        (1000, 1000, "download 100% of 1000 B"),
-        (1000, None, "download 1000 B"),
-        (0, 0, "download 0 B"),
-    ],
-)
-def test_a_line_of_progress(done: int, total: int | None, line: str) -> None:
-    assert progress_line("download", done, total) == line

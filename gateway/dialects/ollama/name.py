@@ -13,6 +13,9 @@ from kronk.shared.errors import InvalidArgument
 
 from .body import NotBuilt, read, refuse
 
+# What Ollama's tools put behind a name without a tag.
+LATEST = ":latest"
+
 _Name = Annotated[str, Field(max_length=1024)]
 
 
@@ -35,7 +38,8 @@ class NameBody(BaseModel):
 
     model: _Name | None = None
     name: _Name | None = None
-    # Taken and not acted on: vocabularies are never returned, and nothing is fetched.
+    # Taken and not acted on: vocabularies are never returned, and what is fetched is fetched as its
+    # source allows.
     verbose: bool | None = None
     insecure: bool | None = None
     username: str | None = None

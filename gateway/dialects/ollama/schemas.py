@@ -79,4 +79,4 @@ SHOWN = closed(
     {"license": TEXT, "projector_info": _OBJECT},
 )
 VERSION = closed({"version": TEXT, "kronk": TEXT})
-PULLED = closed({"status": TEXT})
+PULLED = closed({"status": TEXT}, {"digest": TEXT, "total": COUNT, "completed": COUNT})

@@ -1,0 +1,82 @@
+"""Jobs of the server as commands see them: begun, followed to their end, and read."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from kronk.shared import exits
+from kronk.shared.errors import Internal, ServerError
+
+from .client import Admin, NoServer
+
+JOBS = "/v1/kronk/jobs"
+OVER = ("done", "failed", "cancelled")
+EXIT = {"done": exits.OK, "failed": 1, "cancelled": exits.JOB_CANCELLED}
+# A server that is started again is back by then; what goes on in it does so without us.
+_PATIENCE, _PAUSE = 120.0, 1.0
+_DATA = "data: "
+
+Job = dict[str, Any]
+
+
+def path_of(job_id: str, action: str = "") -> str:
+    """The route about one job."""
+    return f"{JOBS}/{quote(job_id, safe='')}{action}"
+
+
+def begin(admin: Admin, kind: str, params: dict[str, Any]) -> Job:
+    """A job that does it, new or not; without a server the error names `--local`."""
+    try:
+        return known(admin, admin.post(JOBS, {"kind": kind, "params": params}, timeout=30.0))
+    except NoServer as error:
+        raise ServerError(f"{error.message}, or add --local to do it without one") from error
+
+
+def known(admin: Admin, job: Any) -> Job:
+    """The answer, if it is a job."""
+    if not isinstance(job, dict) or not {"id", "state", "phase", "done_bytes"} <= job.keys():
+        raise Internal(f"{admin.url} answered {JOBS} in a form this version cannot read")
+    return job
+
+
+def follow(
+    find: Callable[[], Admin],
+    job_id: str,
+    show: Callable[[Job], None],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Job:
+    """The job at its end; `show` gets each word of it. A server that is started again is waited
+    for, and found where it is then."""
+    lost: float | None = None
+    while True:
+        try:
+            admin = find()
+            with admin.events(path_of(job_id, "/events")) as lines:
+                for job in _jobs(admin, lines):
+                    lost = None
+                    show(job)
+                    if job["state"] in OVER:
+                        return job
+        # What the server itself refuses is an error of the caller's, and not caught.
+        except ServerError as error:
+            if isinstance(error, Internal):
+                raise
+        lost = lost if lost is not None else clock()
+        if clock() - lost > _PATIENCE:
+            raise ServerError(
+                f"the server is gone for {_PATIENCE:.0f} s; job {job_id} goes on when it is started"
+            )
+        pause(_PAUSE)
+
+
+def _jobs(admin: Admin, lines: Iterable[str]) -> Iterator[Job]:
+    for line in lines:
+        data = line.removeprefix(_DATA)
+        if data != line and data.startswith("{"):
+            yield known(admin, json.loads(data))
