@@ -40,7 +40,7 @@ def seen_of(job: dict[str, Any], now: float) -> Seen | None:
     """What the server says of a job, for the screen; None where there is nothing to show."""
     if job["state"] == "queued":
         return Seen(_waiting(job, now), is_waiting=True)
-    if job["state"] != "running" or job["phase"] is None:
+    if job["state"] not in ("running", "done") or job["phase"] is None:
         return None
     total, rate, eta = job["total_bytes"], job["rate"], job["eta"]
     return Seen(str(job["phase"]), int(job["done_bytes"]), total, rate, eta)
