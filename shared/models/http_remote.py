@@ -6,7 +6,9 @@ origin it is for (scheme, host and port) and to no other.
 
 from __future__ import annotations
 
+import functools
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,7 +56,7 @@ class HttpRemote:
         timeout = httpx.Timeout(STALLED_AFTER, connect=_CONNECT_WITHIN)
         try:
             # A client for each try: what is wrong with a connection is not kept.
-            with httpx.Client(timeout=timeout) as client:
+            with httpx.Client(timeout=timeout, verify=_trusted()) as client:
                 response = self._arrived(client, headers)
                 try:
                     yield self._answer(response, start)
@@ -86,9 +88,11 @@ class HttpRemote:
         raise FetchFailed(f"{self.name}: more than {_MOST_REDIRECTS} redirects")
 
     def _refuse_unencrypted(self, first: httpx.URL, url: httpx.URL) -> None:
-        # Others must not send us to servers of this machine either.
-        local = allowed("http", first.host)
-        if url.scheme != "https" and not (local and allowed(url.scheme, url.host)):
+        # Where the user himself sends us is his to say; a redirect must not lead from the network
+        # to servers of this machine either.
+        if url.scheme == "https" or origin(url) == origin(first):
+            return
+        if not (allowed("http", first.host) and allowed(url.scheme, url.host)):
             raise FetchFailed(
                 f"{self.name}: redirected to {url.scheme}://{url.host}, which is not encrypted"
             )
@@ -133,6 +137,12 @@ class HttpRemote:
         if length not in (None, end - start) or (total is not None and end > total):
             raise Again("the server announces a range that contradicts itself")
         return Answer(start, total, end, version, chunks)
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates count; takes longer to read than most requests."""
+    return httpx.create_ssl_context()
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:

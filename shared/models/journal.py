@@ -1,8 +1,8 @@
 """The journal beside a partial file: which of its bytes were surely on the disk, block by block.
 
-A line of JSON each: what file it is the start of, then the blocks, then that it is complete. A
-line is written after its block's fsync, so a crash can only lose lines and leave half of the last.
-Damage to a line makes its block, and what follows, be fetched again.
+A checksum and JSON on each line: what file it is the start of, then the blocks, then that it is
+complete. A line is written after its block's fsync, so a crash can only lose lines and leave half
+of the last. Damage to a line makes its block, and what follows, be fetched again.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,12 +94,16 @@ def _fields(entry: Block | Complete) -> dict[str, Any]:
 
 
 def _line(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields).encode() + b"\n"
+    text = json.dumps(fields).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
 def _object(line: bytes) -> dict[str, Any]:
+    check, _, text = line.partition(b" ")
+    if check != b"%08x" % zlib.crc32(text):
+        return {}
     try:
-        found = json.loads(line)
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -89,6 +89,11 @@ def part_of(base: BasePath) -> Path:
     return part
 
 
+def without_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is not waited for: no test can cut its power."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
 def hub_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """The hub's library asks that server and nobody else."""
     constants = huggingface_hub.constants

@@ -24,6 +24,7 @@ from harness.pulling import (
     pip_finds,
     pulled,
     typed,
+    without_sync,
 )
 from kronk.shared.errors import Conflict, InvalidArgument
 from kronk.shared.models import facts, fetching
@@ -38,7 +39,8 @@ def server() -> Iterator[FileServer]:
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> BasePath:
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BasePath:
+    without_sync(monkeypatch)
     return BasePath(tmp_path / "base")
 
 

@@ -21,6 +21,7 @@ from harness.pulling import (
     part_of,
     pulled,
     typed,
+    without_sync,
 )
 from kronk.shared.errors import KronkError, NotFound
 from kronk.shared.models import downloading, http_remote
@@ -37,7 +38,8 @@ def server() -> Iterator[FileServer]:
 
 
 @pytest.fixture
-def base(tmp_path: Path) -> BasePath:
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BasePath:
+    without_sync(monkeypatch)
     return BasePath(tmp_path / "base")
 
 
