@@ -65,7 +65,12 @@ def _file(facts: dict[str, Any]) -> dict[str, Any]:
         kind: f"{counts['tensors']} tensors, {format_bytes(counts['bytes'])}"
         for kind, counts in facts.get("tensor_types", {}).items()
     }
-    return facts | ({"tensor_types": types} if types else {})
+    special = {
+        name: f"{token['id']}" + (f" {token['text']!r}" if token["text"] is not None else "")
+        for name, token in facts.get("special_tokens", {}).items()
+    }
+    words = {"tensor_types": types, "special_tokens": special}
+    return facts | {name: value for name, value in words.items() if value}
 
 
 def _memory(sizes: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ Reading a header is `worker.gguf_file`, which only workers do: `models.headers` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
     42: ("q2_0", 64, 18),
 }
 
+_SPECIAL = re.compile(r"tokenizer\.ggml\.(\w+)_token_id")
 # Of a header's JSON in bytes; a table of the most tensors that are allowed has half of it.
 LONGEST_JSON = 16 * 2**20
 
@@ -86,6 +88,17 @@ class Header:
     tensors: tuple[Tensor, ...]
     data_offset: int
     file_size: int
+    # How the tokens of `special_tokens` are written, where that was read too.
+    special: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def special_tokens(metadata: Mapping[str, Value]) -> dict[str, int]:
+    """The ids of tokens by what they are for: `bos`, `eos`, `eot`, `fim_pre`, ..."""
+    return {
+        match[1]: value
+        for key, value in sorted(metadata.items())
+        if (match := _SPECIAL.fullmatch(key)) and type(value) is int
+    }
 
 
 def other_shards(path: Path, header: Header) -> Iterator[Path]:
@@ -113,6 +126,7 @@ def to_json(header: Header) -> dict[str, Any]:
         ],
         "data_offset": header.data_offset,
         "file_size": header.file_size,
+        "special": dict(header.special),
     }
 
 
@@ -122,9 +136,10 @@ def from_json(value: Any) -> Header:
         version, offset, size = (value[key] for key in ("version", "data_offset", "file_size"))
         metadata = {_text(key): _value(one) for key, one in value["metadata"].items()}
         tensors = tuple(_tensor(*row) for row in value["tensors"])
+        special = {_text(what): _text(one) for what, one in value["special"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not a header") from error
-    return Header(_count(version), metadata, tensors, _count(offset), _count(size))
+    return Header(_count(version), metadata, tensors, _count(offset), _count(size), special)
 
 
 def _plain(value: Value) -> Any:

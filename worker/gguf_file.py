@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.gguf import TENSOR_TYPES, Counted, Header, Tensor, Value, other_shards
+from kronk.shared.gguf import (
+    TENSOR_TYPES,
+    Counted,
+    Header,
+    Tensor,
+    Value,
+    other_shards,
+    special_tokens,
+)
 
 # The largest models have some 2,000 tensors and 100 keys; the largest vocabularies 300,000 strings.
 MAX_TENSORS = 65_536
@@ -32,6 +40,9 @@ MAX_DIMENSIONS = 4
 KEPT_ARRAY = 4096
 
 _CHUNK = 2**20
+_TOKENS = "tokenizer.ggml.tokens"
+# Of a text that stands for one token, in characters; special ones are short.
+_LONGEST_TOKEN = 100
 _MAX_INT64 = 2**63 - 1
 
 _STRING, _ARRAY = 8, 9
@@ -188,6 +199,35 @@ class _Reader:
             raise self.fail(f"{what} has {length} bytes; at most {most} are allowed")
         # Names are compared, not shown, and llama.cpp takes any bytes in them.
         return self.take(length, what).decode("utf-8", "replace")
+
+
+def special_texts(file: BinaryIO, header: Header, name: str) -> dict[str, str]:
+    """What the tokens that the header's keys name are written as, by what they are for (`bos`,
+    `eos`, ...); the header was read from this file."""
+    wanted = special_tokens(header.metadata)
+    reader = _Reader(file, header.file_size, name)
+    _version(reader)
+    _count(reader, "tensors", MAX_TENSORS, smallest=24)
+    for _ in range(_count(reader, "keys", MAX_KEYS, smallest=13)):
+        key = reader.text(MAX_KEY, "a key")
+        if key == _TOKENS:
+            texts = _texts(reader, set(wanted.values()))
+            return {what: texts[token] for what, token in wanted.items() if token in texts}
+        _value(reader, "a key")
+    return {}
+
+
+def _texts(reader: _Reader, wanted: set[int]) -> dict[int, str]:
+    """Those of an array of strings that is next."""
+    if reader.number(_U32, "a type") != _ARRAY or reader.number(_U32, "a type") != _STRING:
+        return {}
+    count = reader.number(_U64, "the number of tokens")
+    found, at = {}, 0
+    for token in sorted(one for one in wanted if 0 <= one < count):
+        _skip_strings(reader, token - at, "the tokens")
+        found[token] = reader.text(MAX_STRING, "a token")[:_LONGEST_TOKEN]
+        at = token + 1
+    return found
 
 
 def _header(reader: _Reader) -> Header:

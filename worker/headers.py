@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import socket
+from dataclasses import replace
 from typing import Any
 
 from kronk.shared import gguf
@@ -59,6 +60,7 @@ def _answer(name: str, handle: int, size: int | None) -> dict[str, Any]:
         with os.fdopen(handle, "rb") as file:
             if size is None:
                 header = gguf_file.parse(file, os.fstat(handle).st_size, name)
+                header = replace(header, special=gguf_file.special_texts(file, header, name))
             else:
                 header = gguf_file.parse_start(file, size, name)
     except gguf_file.GoesOn as end:

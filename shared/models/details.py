@@ -157,7 +157,7 @@ def _facts(headers: Sequence[Header]) -> dict[str, Any]:
         **{name: value for name, value in shape.items() if isinstance(value, (int, float, str))},
         "tokenizer": known.get("tokenizer.ggml.model"),
         "vocabulary": tokens.count if isinstance(tokens, gguf.Counted) else None,
-        "special_tokens": traits.special_tokens(first),
+        "special_tokens": traits.special(first),
         "chat_template": "tokenizer.chat_template" in known,
     }
 

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from kronk.shared.abilities import abilities_of
-from kronk.shared.gguf import Header, Value
+from kronk.shared.gguf import Header, Value, special_tokens
 
 # llama.cpp's `llama_ftype`, the mixtures of types that files are made in.
 _FILE_TYPES = {
@@ -53,7 +53,6 @@ _TOOLS = re.compile(r"\btools\b")
 _THINKING = re.compile(r"\benable_thinking\b|\breasoning_(content|effort)\b|\bthinking\b")
 # Keys that name the token before the text in front of a gap.
 _GAP = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id")
-_SPECIAL = re.compile(r"tokenizer\.ggml\.(\w+)_token_id")
 # Of the general keys, those that people ask for, by what they are called here.
 _ABOUT = {
     "name": "general.name",
@@ -140,12 +139,11 @@ def capabilities(header: Header, template: str | None, projector: Header | None)
     return [name for name, is_there in found.items() if is_there]
 
 
-def special_tokens(header: Header) -> dict[str, int]:
-    """Their ids by what they are for: `bos`, `eos`, `eot`, `fim_pre`, ..."""
+def special(header: Header) -> dict[str, dict[str, Any]]:
+    """The tokens with a purpose (`bos`, `eos`, ...): the id of each, and how it is written."""
     return {
-        match[1]: value
-        for key, value in sorted(header.metadata.items())
-        if (match := _SPECIAL.fullmatch(key)) and type(value) is int
+        what: {"id": token, "text": header.special.get(what)}
+        for what, token in special_tokens(header.metadata).items()
     }
 
 

@@ -228,3 +228,45 @@ def test_no_bytes_raise_anything_but_invalid_argument(tmp_path: Path, tail: byte
     path.write_bytes(b"GGUF\x03\0\0\0" + tail)
     with pytest.raises(InvalidArgument):
         gguf_file.check(path)
+
+
+def special_of(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        read = gguf_file.parse(file, path.stat().st_size, path.name)
+        return gguf_file.special_texts(file, read, path.name)
+
+
+def test_special_tokens_are_told_as_they_are_written() -> None:
+    texts = special_of(REAL)
+    assert texts["eos"] == "<|im_end|>"
+    assert set(texts) == set(gguf.special_tokens(gguf_file.read(REAL).metadata))
+
+
+def named(name: str, token: int) -> bytes:
+    return key(f"tokenizer.ggml.{name}_token_id", 4, u32(token))
+
+
+TOKENS = ("<a>", "<b>", "<c>", "x" * 500)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        # Before and behind the list of tokens, twice the same, and one that there is not.
+        (
+            (named("bos", 2), None, named("eos", 0), named("eot", 0), named("pad", 9)),
+            {"bos": "<c>", "eos": "<a>", "eot": "<a>"},
+        ),
+        ((None, named("eos", 3)), {"eos": "x" * 100}),
+        ((named("eos", 1),), {}),
+    ],
+)
+def test_the_text_of_a_special_token_is_found_wherever_it_is_named(
+    tmp_path: Path, keys: tuple[bytes | None, ...], expected: dict[str, str]
+) -> None:
+    strings = u32(8) + u64(len(TOKENS)) + b"".join(map(text, TOKENS))
+    listed = key("tokenizer.ggml.tokens", 9, strings)
+    rows = [listed if one is None else one for one in keys]
+    path = tmp_path / "m.gguf"
+    path.write_bytes(model(keys=ARCHITECTURE + b"".join(rows), key_count=1 + len(rows)))
+    assert special_of(path) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -53,7 +54,11 @@ def test_special_tokens_are_those_with_an_id() -> None:
         tokenizer__ggml__add_bos_token=True,
         tokenizer__ggml__eos_token_id="two",
     )
-    assert traits.special_tokens(model) == {"bos": 1, "eot": 4}
+    written = replace(model, special={"bos": "<s>"})
+    assert traits.special(written) == {
+        "bos": {"id": 1, "text": "<s>"},
+        "eot": {"id": 4, "text": None},
+    }
 
 
 def test_what_a_file_says_of_itself_is_told_as_far_as_it_does() -> None:
