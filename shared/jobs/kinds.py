@@ -170,6 +170,32 @@ KINDS: dict[str, Kind] = {
             check="kronk.shared.models.pull_job:check",
             needs_secrets=True,
         ),
+        Kind(
+            "import",
+            "kronk.shared.models.importing:run",
+            ("file",),
+            "import {file}",
+            params=(Param("file", required=True), Param("as"), Param("how")),
+            lane="disk",
+            check="kronk.shared.models.importing:check",
+        ),
+        Kind(
+            "index",
+            "kronk.shared.models.indexing:run",
+            ("verify",),
+            "index the models folder",
+            params=(Param("verify", bool),),
+            lane="disk",
+        ),
+        Kind(
+            "verify",
+            "kronk.shared.models.verifying:run",
+            ("model", "accept"),
+            "verify {model}",
+            params=(Param("model"), Param("accept", bool)),
+            lane="disk",
+            check="kronk.shared.models.verifying:check",
+        ),
     )
 }
 

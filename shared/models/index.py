@@ -14,7 +14,7 @@ from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.model_config import Effective, ModelConfig
 
 from .facts import State
-from .walk import Found, find
+from .walk import MOST_SHARDS, Found, find
 
 # What a catalog's ids do not have of a split model's first file.
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
@@ -204,8 +204,8 @@ def _entry(relative: str, group: Sequence[Found], reason: str | None) -> ModelEn
 
 def _split_fault(group: Sequence[Found], shards: int) -> str | None:
     present = {file.shard for file in group}
-    missing = [number for number in range(1, min(shards, 1000) + 1) if number not in present]
-    if not 1 <= shards <= 1000 or len(present - set(range(1, shards + 1))):
+    missing = [number for number in range(1, min(shards, MOST_SHARDS) + 1) if number not in present]
+    if not 1 <= shards <= MOST_SHARDS or len(present - set(range(1, shards + 1))):
         return f"its shards are numbered wrongly: of {shards}"
     if missing:
         first = ", ".join(str(number) for number in missing[:5])

@@ -18,7 +18,7 @@ from kronk.shared.jobs.kinds import Progress
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
-from . import facts, verifying, walk
+from . import facts, verifying, walk, writers
 from .facts import Facts, Rows
 from .hashing import Tally
 from .headers import Headers
@@ -68,6 +68,7 @@ def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> di
 
 def refresh(base: BasePath) -> Refreshed:
     """Have the index say what is there; `OSError` when it cannot be written."""
+    writers.sweep(base)
     present = {file.name: (file.size_bytes, file.modified_ns) for file in _usable(base.models)}
     _, problem = facts.look(base.models)
     done: list[Settled] = []

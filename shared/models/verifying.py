@@ -26,6 +26,9 @@ from .walk import Found
 Result = Literal["verified", "recorded", "damaged", "accepted", "unreadable"]
 
 
+Judge = Callable[[str, Facts | None, Known | None, Digested], "tuple[Facts, Verdict]"]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of one file."""
@@ -39,24 +42,22 @@ class Verdict:
     reason: str | None = None
 
 
+def check(settings: Settings, params: Mapping[str, Any]) -> None:
+    """What is wrong with the parameters and can be told at once."""
+    _asked(settings, params)
+
+
 def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Verify `params["model"]`, or all there are where it is None; with `params["accept"]` files
     are taken as they are. Tells a verdict for each file and how many are damaged."""
-    wanted, base = params.get("model"), settings.base
-    accept = params.get("accept", False)
-    if not isinstance(wanted, str | None) or not isinstance(accept, bool):
-        raise InvalidArgument("model: expected a model's id, and true or false for accept")
-    if wanted is None:
-        files = walk.find_all(base.models)
-    else:
-        configs = model_config.load_file(settings.model_config_file)
-        files = list(index.locate(index.scan(base.models, configs), wanted).files)
-    verdicts = verify(base, files, progress, accepted if accept else judged)
+    files, judge = _asked(settings, params)
+    verdicts = verify(settings.base, files, progress, judge)
     damaged = sum(one.result in ("damaged", "unreadable") for one in verdicts)
-    return {"model": wanted, "files": [asdict(one) for one in verdicts], "damaged": damaged}
-
-
-Judge = Callable[[str, Facts | None, Known | None, Digested], tuple[Facts, Verdict]]
+    return {
+        "model": params.get("model"),
+        "files": [asdict(one) for one in verdicts],
+        "damaged": damaged,
+    }
 
 
 def verify(
@@ -109,6 +110,17 @@ def _facts(row: Facts | None, known: Known | None, found: Digested) -> Facts:
         licence=row.licence if row is not None and row.licence else licence,
         revision=row.revision if row is not None else None,
     )
+
+
+def _asked(settings: Settings, params: Mapping[str, Any]) -> tuple[Sequence[Found], Judge]:
+    wanted, accept = params.get("model"), params.get("accept", False)
+    if not isinstance(wanted, str | None) or not isinstance(accept, bool):
+        raise InvalidArgument("model: expected a model's id, and true or false for accept")
+    judge = accepted if accept else judged
+    if wanted is None:
+        return walk.find_all(settings.base.models), judge
+    configs = model_config.load_file(settings.model_config_file)
+    return index.locate(index.scan(settings.base.models, configs), wanted).files, judge
 
 
 def _one(base: BasePath, file: Found, known: Known | None, tally: Tally, judge: Judge) -> Verdict:

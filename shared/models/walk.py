@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 # A folder of models is a few levels deep; these stop a mistaken base path such as `/`.
 MAX_DEPTH = 12
 MAX_FILES = 10_000
+# Files of one split model.
+MOST_SHARDS = 1000
 
 _HEADER = struct.Struct("<4sI")
 # magic, version, tensor count, metadata count
@@ -123,11 +125,17 @@ def _look(models: Path, path: Path) -> Found:
         return Found(path, relative, 0, 0, reason)
     size, modified, reason = _facts(path)
     folder, slash, name = relative.rpartition("/")
-    split = _SHARD.fullmatch(name)
+    stem, shard, shards = split_name(name)
+    return Found(path, folder + slash + stem, size, modified, reason, shard, shards)
+
+
+def split_name(stem: str) -> tuple[str, int | None, int | None]:
+    """The model's name, and which shard of how many a file is that is named so."""
+    split = _SHARD.fullmatch(stem)
     if split is None:
-        return Found(path, relative, size, modified, reason)
-    stem, shard, shards = split.groups()
-    return Found(path, folder + slash + stem, size, modified, reason, int(shard), int(shards))
+        return stem, None, None
+    name, shard, shards = split.groups()
+    return name, int(shard), int(shards)
 
 
 def _facts(path: Path) -> tuple[int, int, str | None]:
