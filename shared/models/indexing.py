@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kronk.shared import model_config
 from kronk.shared.errors import InvalidArgument, ServerError
 from kronk.shared.jobs.kinds import Progress
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
 from . import facts, verifying, walk, writers
+from .configured import configured
 from .facts import Facts, Rows
 from .hashing import Tally
 from .headers import Headers
@@ -49,7 +49,7 @@ def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> di
     if not isinstance(verify, bool):
         raise InvalidArgument(f"verify: expected true or false, got {verify!r}", param="verify")
     base = settings.base
-    configs = model_config.load_file(settings.model_config_file)
+    configs = configured(settings)
     damaged: list[str] = []
     if verify:
         verdicts = verifying.verify(base, walk.find_all(base.models), progress, verifying.judged)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from kronk.shared import model_config
 from kronk.shared.errors import InvalidArgument, ServerError
 from kronk.shared.jobs.kinds import Progress
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
 from . import facts, index, walk
+from .configured import configured
 from .expected import Known, by_catalog
 from .facts import Facts
 from .hashing import Digested, Tally, digest, now
@@ -119,7 +119,7 @@ def _asked(settings: Settings, params: Mapping[str, Any]) -> tuple[Sequence[Foun
     judge = accepted if accept else judged
     if wanted is None:
         return walk.find_all(settings.base.models), judge
-    configs = model_config.load_file(settings.model_config_file)
+    configs = configured(settings)
     return index.locate(index.scan(settings.base.models, configs), wanted).files, judge
 
 
