@@ -52,6 +52,11 @@ class Admin:
         with self._client(timeout) as client, self._errors():
             return _json(client.post(path, json=body), self.url)
 
+    def delete(self, path: str, timeout: float = 10.0) -> Any:
+        """Like `get`."""
+        with self._client(timeout) as client, self._errors():
+            return _json(client.delete(path), self.url)
+
     @contextmanager
     def stream(self, path: str, body: object) -> Iterator[Iterator[str]]:
         """The lines of a streamed answer, as they come; leaving the block ends the request."""

@@ -11,7 +11,7 @@ import typer
 from kronk.shared.models import spelling
 from kronk.shared.units import format_bytes
 
-from . import manage, pulling, show
+from . import manage, pulling, removing, show
 from .client import find_server
 from .columns import aligned
 from .history import history
@@ -25,6 +25,7 @@ model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_excep
 
 model_app.command("history")(history)
 model_app.command("resolve")(resolve)
+model_app.command("remove")(removing.remove)
 model_app.command("vram")(vram)
 for _command in (manage.load, manage.unload, manage.pin, manage.reset):
     model_app.command()(_command)

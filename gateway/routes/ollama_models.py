@@ -33,6 +33,7 @@ from kronk.shared.models.resolve import resolve
 from .documents import answer_documents, request_document
 from .models import scan
 from .ollama import meant
+from .removing import removed
 
 router = APIRouter()
 
@@ -42,7 +43,6 @@ _REFUSED = {
     ("POST", "/api/push"): "models are not published from here",
     ("POST", "/api/create"): "a model's settings are in the model-config file",
     ("POST", "/api/copy"): "another name for a model is an alias in the model-config file",
-    ("DELETE", "/api/delete"): "delete the model's file from the models folder",
     ("POST", "/api/blobs/{digest}"): "put the model's file into the models folder",
 }
 
@@ -126,6 +126,20 @@ def _check(kind: Kind, services: Services, params: dict[str, Any]) -> None:
         raise NotFound(f"model: {error.message}", param="model") from error
     except InvalidArgument as error:
         raise InvalidArgument(f"model: {error.message}", param="model") from error
+
+
+@router.delete(
+    "/api/delete",
+    openapi_extra=request_document(name.NameBody.model_json_schema),
+    responses=answer_documents(PULLED, errors=(409,)),
+    summary="Ollama's removal of a model",
+)
+async def delete(request: Request) -> Response:
+    """Delete a model's files. One that is loaded is refused: unload it first, with a `keep_alive`
+    of 0."""
+    services, named = services_of(request), await parse_body(request, name.parse)
+    await removed(services, await meant(services, named.model), force=False)
+    return JSONResponse({"status": "success"})
 
 
 def _refusal(path: str, words: str) -> Callable[[], Awaitable[Response]]:

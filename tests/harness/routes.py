@@ -209,7 +209,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/api/tags"),
     PlainRoute("GET", "/api/ps"),
     PlainRoute("GET", "/api/version"),
-    # What changes models is not done through this API.
+    # What changes models is not done through this API, but for removing them.
     PlainRoute("POST", "/api/push"),
     PlainRoute("POST", "/api/create"),
     PlainRoute("POST", "/api/copy"),
@@ -225,6 +225,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
         "GET", "/v1/kronk/models/{model:path}/history", "/v1/kronk/models/nope/history", "model"
     ),
     PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
+    PlainRoute("DELETE", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
     PlainRoute("GET", "/v1/kronk/loads"),
     PlainRoute("GET", "/v1/kronk/jobs"),
     PlainRoute("GET", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),
