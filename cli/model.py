@@ -11,7 +11,7 @@ import typer
 from kronk.shared.models import spelling
 from kronk.shared.units import format_bytes
 
-from . import manage, pulling, removing, show
+from . import importing, indexing, manage, pulling, removing, show
 from .client import find_server
 from .columns import aligned
 from .history import history
@@ -25,6 +25,9 @@ model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_excep
 
 model_app.command("history")(history)
 model_app.command("resolve")(resolve)
+model_app.command("import")(importing.import_model)
+model_app.command("index")(indexing.index_models)
+model_app.command("verify")(indexing.verify_models)
 model_app.command("remove")(removing.remove)
 model_app.command("vram")(vram)
 for _command in (manage.load, manage.unload, manage.pin, manage.reset):

@@ -68,4 +68,4 @@ def _ask(removal: dict[str, Any]) -> None:
 
 def _what(removal: dict[str, Any]) -> str:
     count = len(removal["files"])
-    return f"{count} file{'' if count == 1 else 's'}, {format_bytes(removal['size_bytes'])}"
+    return f"{count} {'file' if count == 1 else 'files'}, {format_bytes(removal['size_bytes'])}"

@@ -39,22 +39,25 @@ class Where:
 
 def carry_out(
     where: Where, kind: str, params: dict[str, Any], words: Callable[[dict[str, Any]], str]
-) -> None:
+) -> dict[str, Any] | None:
     """Have a job of that kind done, show how far it is, and print what `words` makes of its result.
 
-    Ends the command with the code for what became of it.
+    Ends the command with the code for what became of it, unless it is done; then the result is
+    returned, too. None: it is not waited for.
     """
     if where.local:
         result = _here(where, kind, params)
         print(json.dumps({"state": "done", "result": result}) if where.as_json else words(result))
-        return
+        return result
     job = begin(find_server(where.api_host, where.base_path), kind, params)
     if where.detach:
         print(json.dumps(job) if where.as_json else job["id"])
-        return
+        return None
     if job.get("joined"):
         _say(f"joined job {job['id']}, which does that already")
-    conclude(watched(lambda: find_server(where.api_host, where.base_path), job["id"]), where, words)
+    job = watched(lambda: find_server(where.api_host, where.base_path), job["id"])
+    conclude(job, where, words)
+    return job["result"] or {}
 
 
 def watched(find: Callable[[], Admin], job_id: str, *, quiet: bool = False) -> Job:
