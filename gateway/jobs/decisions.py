@@ -68,15 +68,16 @@ class Verdict:
     wait: float = 0.0
 
 
-def verdict(fault: Fault, failures: int, *, got_on: bool) -> Verdict:
+def verdict(fault: Fault, failures: int, *, got_on: bool, asked: float = 0.0) -> Verdict:
     """Whether it rests or has failed for good. `failures` in a row came before; `got_on` is that
-    this process brought the job further than it was."""
+    this process brought the job further than it was; `asked` are seconds to leave them alone."""
     failures = 1 if got_on else failures + 1
     if failures > _PASSING.get(fault.code, 0):
         return Verdict(Event.FAIL, failures)
     if fault.code == INTERRUPTED:
         return Verdict(Event.REST, failures)
-    return Verdict(Event.REST, failures, min(math.ldexp(_FIRST_WAIT, failures - 1), _LONGEST_WAIT))
+    wait = min(math.ldexp(_FIRST_WAIT, failures - 1), _LONGEST_WAIT)
+    return Verdict(Event.REST, failures, max(wait, asked))
 
 
 def to_forget(jobs: Iterable[Job], now: float, most: int, seconds: float) -> list[str]:

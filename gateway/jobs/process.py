@@ -48,7 +48,15 @@ class Stopped:
     """It ended because we wanted it to."""
 
 
-Outcome = Done | Stopped | Fault
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It did not come to its end. `wait` is what somebody asked for, in seconds."""
+
+    fault: Fault
+    wait: float = 0.0
+
+
+Outcome = Done | Stopped | Failed
 
 
 class JobProcess:
@@ -109,8 +117,8 @@ class JobProcess:
         if self._wanted_gone:
             return Stopped()
         if (error := self._last.get("error")) is not None:
-            return Fault(error["code"], error["message"])
-        return Fault(DIED, f"its process {_cause(code)}")
+            return Failed(Fault(error["code"], error["message"]), error["retry_after"] or 0.0)
+        return Failed(Fault(DIED, f"its process {_cause(code)}"))
 
     def stop(self) -> None:
         """Have it end: asked first, then killed."""

@@ -16,7 +16,7 @@ from kronk.shared.jobs.pace import Pace, observe
 from kronk.shared.settings import Settings
 
 from .decisions import DIED, INTERRUPTED, due, next_look, verdict
-from .process import Done, JobProcess, Moved, Outcome, Stopped
+from .process import Done, Failed, JobProcess, Moved, Outcome, Stopped
 from .records import Event, Fault, Job, State
 from .store import Jobs
 
@@ -137,12 +137,13 @@ class Runner:
     async def _attempt(self, run: _Run) -> Outcome:
         kind = kinds.KINDS.get(run.job.kind)
         if kind is None:
-            return Fault(NotFound.code, f"this version of Kronk has no jobs of kind {run.job.kind}")
+            words = f"this version of Kronk has no jobs of kind {run.job.kind}"
+            return Failed(Fault(NotFound.code, words))
         log.info("job started", job=run.job.id, title=run.job.title, attempt=run.job.attempts)
         try:
             process = run.process = await JobProcess.start(kind, run.job.params, self._settings)
         except OSError as error:
-            return Fault(DIED, f"its process cannot be started: {error.strerror}")
+            return Failed(Fault(DIED, f"its process cannot be started: {error.strerror}"))
         if run.unwanted.is_set():
             process.stop()
         noted = time.monotonic()
@@ -189,11 +190,11 @@ class Runner:
             case Stopped():
                 # By the end of this gateway; one that was cancelled has no row for this.
                 await self._jobs.advance(job.id, Event.REST, **moved)
-            case Fault():
-                await self._failed(job, outcome, got_on=run.got_on)
+            case Failed(fault, wait):
+                await self._failed(job, fault, got_on=run.got_on, asked=wait)
 
-    async def _failed(self, job: Job, fault: Fault, *, got_on: bool) -> None:
-        found = verdict(fault, job.failures, got_on=got_on)
+    async def _failed(self, job: Job, fault: Fault, *, got_on: bool, asked: float = 0.0) -> None:
+        found = verdict(fault, job.failures, got_on=got_on, asked=asked)
         log.warning(
             "job failed" if found.event is Event.FAIL else "job interrupted",
             job=job.id,

@@ -32,7 +32,8 @@ OOM_SCORE = 800
 _NICE = 10
 # Between two reports of one phase.
 _SECONDS_PER_REPORT = 0.1
-NO_SPACE = "no_space"
+# As `NoRoom` has it, which not every writer knows.
+DISK_FULL = "disk_full"
 _QUERY = re.compile(r"(https?://[^\s?#'\"]+)[?#][^\s'\"]*")
 
 logger = structlog.get_logger()
@@ -79,11 +80,11 @@ def outcome(
     except Cancelled:
         return {"cancelled": True}
     except KronkError as error:
-        return _failed(config, error.code, error.message)
+        return _failed(config, error.code, error.message, error.retry_after)
     except OSError as error:
         words = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return _failed(config, NO_SPACE if full else Internal.code, words)
+        return _failed(config, DISK_FULL if full else Internal.code, words)
     except Exception as error:
         logger.error("a job failed", exception=without_secrets(config, traceback.format_exc()))
         words = f"a bug in Kronk: {type(error).__name__}: {error}"
@@ -98,8 +99,11 @@ def _result(value: dict[str, Any]) -> dict[str, Any]:
     return {"result": value}
 
 
-def _failed(config: settings.Settings, code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": without_secrets(config, message)}}
+def _failed(
+    config: settings.Settings, code: str, message: str, retry_after: float | None = None
+) -> dict[str, Any]:
+    words = without_secrets(config, message)
+    return {"error": {"code": code, "message": words, "retry_after": retry_after}}
 
 
 def without_secrets(config: settings.Settings, text: str) -> str:

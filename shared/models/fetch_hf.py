@@ -20,7 +20,7 @@ from kronk.shared.errors import KronkError, NotFound
 
 from . import xet_remote
 from .downloading import download
-from .fetching import FetchFailed, Progress, Wanted, WrongContent
+from .fetching import FetchFailed, Progress, Refused, Wanted, WrongContent
 from .http_remote import HttpRemote, origin
 from .partial import Partial
 from .patience import Again, Patience, asked_wait, words
@@ -153,7 +153,7 @@ def _translated(source: HfSource, error: Exception) -> FetchFailed | NotFound:
     names = {kind.__name__ for kind in type(error).__mro__}
     status = getattr(getattr(error, "response", None), "status_code", None)
     if "GatedRepoError" in names or status in (401, 403):
-        return FetchFailed(f"{source}: the hub refuses access ({status}): {ADVICE}")
+        return Refused(f"{source}: the hub refuses access ({status}): {ADVICE}")
     if names.intersection(_MISSING) and "LocalEntryNotFoundError" not in names:
         return NotFound(f"{source}: the hub has no such file", param="source")
     return FetchFailed(f"{source}: {words(error)}")

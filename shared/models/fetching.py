@@ -28,8 +28,16 @@ class FetchFailed(ServerError):
     status = 502
 
 
+class Refused(FetchFailed):
+    """Whoever has it does not give it to us: asking again changes nothing."""
+
+    code = "fetch_refused"
+
+
 class WrongContent(FetchFailed):
     """What came, or would come, is not the file that was asked for. What came was deleted."""
+
+    code = "wrong_content"
 
 
 class NoRoom(FetchFailed):

@@ -17,7 +17,7 @@ import httpx
 
 from kronk.shared.errors import NotFound
 
-from .fetching import FetchFailed
+from .fetching import FetchFailed, Refused
 from .patience import Again, asked_wait
 from .remote import Answer, Beyond
 from .sources import allowed
@@ -114,7 +114,7 @@ class HttpRemote:
         if status in (httpx.codes.NOT_FOUND, httpx.codes.GONE):
             raise NotFound(f"{self.name}: {why}", param="source")
         advice = f"; {self.advice}" if self.advice and status in _REFUSED else ""
-        raise FetchFailed(f"{self.name}: {why}{advice}")
+        raise Refused(f"{self.name}: {why}{advice}")
 
     def _refuse_compressed(self, response: httpx.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity").strip().lower()

@@ -14,7 +14,7 @@ from kronk.shared.errors import KronkError, NotFound
 
 from . import sources
 from .choose import RemoteFile
-from .fetching import FetchFailed
+from .fetching import FetchFailed, Refused
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 SECONDS = 30.0
@@ -114,7 +114,7 @@ def translated(what: str, error: Exception, token: str | None) -> KronkError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     advice = "check the token in KRONK_HF_TOKEN" if token else "set KRONK_HF_TOKEN"
     if "GatedRepoError" in kinds or status == 403:
-        return FetchFailed(
+        return Refused(
             f"{what}: the hub refuses access ({status}): accept the repository's terms on its page "
             f"and {advice}, which must be of that account"
         )
@@ -127,7 +127,7 @@ def translated(what: str, error: Exception, token: str | None) -> KronkError:
             param="source",
         )
     if status == 401:
-        return FetchFailed(f"{what}: the hub does not accept the token (401): {advice}")
+        return Refused(f"{what}: the hub does not accept the token (401): {advice}")
     return FetchFailed(f"{what}: {_words(error, kinds, status)}")
 
 

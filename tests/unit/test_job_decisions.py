@@ -111,7 +111,8 @@ def test_the_next_look_is_when_the_first_rest_is_over() -> None:
         ("not_found", 0, True, Event.FAIL, 0.0),
         ("invalid_argument", 0, False, Event.FAIL, 0.0),
         ("wrong_content", 0, True, Event.FAIL, 0.0),
-        ("no_space", 0, True, Event.FAIL, 0.0),
+        ("disk_full", 0, True, Event.FAIL, 0.0),
+        ("fetch_refused", 0, False, Event.FAIL, 0.0),
         ("internal", 0, False, Event.FAIL, 0.0),
     ],
 )
@@ -120,6 +121,12 @@ def test_what_may_pass_is_tried_again_and_nothing_else(
 ) -> None:
     found = verdict(Fault(code, "why"), failures, got_on=got_on)
     assert (found.event, found.wait) == (event, wait)
+
+
+def test_who_asks_to_be_left_alone_is() -> None:
+    fault = Fault("fetch_failed", "busy")
+    assert verdict(fault, 0, got_on=False, asked=90.0).wait == 90.0
+    assert verdict(fault, 4, got_on=False, asked=1.0).wait == 32.0
 
 
 def test_the_oldest_and_the_many_are_forgotten_and_nothing_that_is_not_over() -> None:

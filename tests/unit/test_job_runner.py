@@ -14,7 +14,7 @@ import pytest
 
 from kronk.gateway.database import Database
 from kronk.gateway.jobs import decisions, process
-from kronk.gateway.jobs.records import Event, Job, State
+from kronk.gateway.jobs.records import Event, Fault, Job, State
 from kronk.gateway.jobs.runner import Runner
 from kronk.gateway.jobs.store import Jobs
 from kronk.shared import settings
@@ -359,8 +359,8 @@ def test_a_process_whose_parent_is_gone_ends_with_all_that_it_started(house: Hou
         started._process.stdin.close()
         await gone(house.lives()[0])
         await gone(int((folder / "grandchild").read_text()))
-        assert await started.ended() == decisions.Fault(
-            decisions.DIED, f"its process was ended by {signal.SIGKILL.name}"
+        assert await started.ended() == process.Failed(
+            Fault(decisions.DIED, f"its process was ended by {signal.SIGKILL.name}")
         )
 
     live(scene, house)

@@ -217,7 +217,11 @@ def test_the_command_pulls_and_lists(server: FileServer, base: BasePath) -> None
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("catalog", "pull", "SmolLM2-135M-Instruct.Q4_1"), 1, "add --local"),
+        (
+            ("catalog", "pull", "SmolLM2-135M-Instruct.Q4_1", "--api-host=127.0.0.1:9"),
+            1,
+            "add --local",
+        ),
         (("catalog", "pull", "nonsense", "--local"), 1, "the catalog has no model 'nonsense'"),
         (("catalog", "list", "--local", "--filter-category=x"), 2, "--filter-category: expected"),
         (("catalog", "list", "--api-host=127.0.0.1:9"), 1, "add --local"),
