@@ -18,6 +18,7 @@ from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
     batches,
+    catalog,
     chat,
     completions,
     embeddings,
@@ -63,6 +64,7 @@ ROUTES = (
     kronk,
     resolve,
     removing,
+    catalog,
     reload,
     sizing,
     landing,
