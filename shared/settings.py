@@ -219,7 +219,7 @@ SETTINGS: tuple[Setting, ...] = (
         "KRONK_CATALOG_GITHUB_REPO",
         "",
         _optional_repository,
-        "Git repository, archive or YAML file of catalogs, which `kronk catalog update` fetches.",
+        "Git repository, archive or YAML file of catalogs for `kronk catalog update`.",
         "url",
     ),
     Setting(
@@ -227,7 +227,7 @@ SETTINGS: tuple[Setting, ...] = (
         "KRONK_TEMPLATES_GITHUB_REPO",
         "",
         _optional_repository,
-        "Git repository or archive of chat templates, which `kronk catalog pull-templates` fetches.",
+        "Git repository or archive of chat templates for `kronk catalog pull-templates`.",
         "url",
     ),
     Setting(

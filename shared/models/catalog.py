@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -54,9 +55,12 @@ class Catalog:
 def load(path: Path | None = None) -> list[CatalogEntry]:
     """The entries that come with Kronk, or those of a file, by category and id;
     `InvalidArgument` names file, entry and key."""
-    paths = _SHIPPED if path is None else [path]
-    entries = [entry for one in paths for entry in _read(one, None)]
-    return _sorted(entries)
+    return list(_shipped()) if path is None else _sorted(_read(path, None))
+
+
+@functools.cache
+def _shipped() -> tuple[CatalogEntry, ...]:
+    return tuple(_sorted(entry for path in _SHIPPED for entry in _read(path, None)))
 
 
 def known(base: BasePath) -> list[CatalogEntry]:

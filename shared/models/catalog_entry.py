@@ -113,7 +113,9 @@ def parse(document: object, where: str, origin: str | None = None) -> list[Catal
     models = document.get("models") if isinstance(document, dict) else None
     if not isinstance(models, list):
         raise InvalidArgument(f"{where}: expected a list under the key `models`")
-    entries = [_entry(model, f"{where}: {_called(model, at)}", origin) for at, model in enumerate(models)]
+    entries = [
+        _entry(model, f"{where}: {_called(model, at)}", origin) for at, model in enumerate(models)
+    ]
     seen: set[str] = set()
     for entry in entries:
         if entry.id.lower() in seen:
@@ -259,4 +261,6 @@ def _list(value: object, where: str) -> list[Any]:
 
 def _choice(value: object, choices: Sequence[str], where: str) -> None:
     if value not in choices:
-        raise InvalidArgument(f"{where}: expected one of {', '.join(choices)}, got {reprlib.repr(value)}")
+        raise InvalidArgument(
+            f"{where}: expected one of {', '.join(choices)}, got {reprlib.repr(value)}"
+        )

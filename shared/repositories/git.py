@@ -1,4 +1,4 @@
-"""Clones a repository with `git`, which may ask nobody, run nothing of it, and not take for ever."""
+"""Clones a repository with `git`, which may ask nobody, run nothing of it, and not take long."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def fetch(where: RepositoryUrl, texts: Texts, into: Path, progress: Progress) ->
     """Put the files that are wanted into `texts`; the commit they are of. `into` is an empty
     folder, which is filled."""
     clone = into / "clone"
-    _run(_command(where, clone), _environment(where), into, progress)
+    try:
+        _run(_command(where, clone), _environment(where), into, progress)
+    except RepositoryFailed as error:
+        raise RepositoryFailed(f"{where}: {error.message}") from error
     for path in sorted(clone.rglob("*")):
         name = path.relative_to(clone).as_posix()
         if texts.wants(name) and path.is_file() and not path.is_symlink():
@@ -141,11 +144,14 @@ def _size(folder: Path) -> int:
 def _words(said: Path) -> str:
     """The last that it said, which is why it ended."""
     text = said.read_bytes()[-4096:].decode(errors="replace")
-    lines = ["".join(c for c in line if c.isprintable()) for line in text.splitlines()]
-    known = [line.removeprefix("fatal: ") for line in lines if line.strip()]
-    if any("terminal prompts disabled" in line or "could not read" in line for line in known):
-        known.append("no such repository, or it asks for a login that no credential helper knows")
-    return "; ".join(known[-2:])[:500] or "failed without a word"
+    lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
+    fatal = [line.removeprefix("fatal: ") for line in lines if line.startswith("fatal: ")]
+    words = (fatal or [line for line in lines if line])[-1:]
+    if any(
+        "terminal prompts disabled" in line or "could not read Username" in line for line in lines
+    ):
+        words.append("no such repository, or it asks for a login that no credential helper knows")
+    return "; ".join(words)[:500] or "failed without a word"
 
 
 def _commit(clone: Path) -> str | None:

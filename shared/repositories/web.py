@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -60,18 +59,16 @@ def unpack(members: Iterator[tuple[str, IO[bytes] | None]], texts: Texts, where:
             texts.add(inner, file.read(LARGEST_FILE + 1))
 
 
-class _Bounded(io.RawIOBase):
+class _Bounded:
     """Reads what another file unpacks, and no more than an archive may hold."""
 
-    def __init__(self, inner: IO[bytes]) -> None:
+    def __init__(self, inner: gzip.GzipFile) -> None:
         self._inner = inner
         self._left = LARGEST_UNPACKED
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._inner.read(min(size, 2**20) if size >= 0 else 2**20)
+    def read(self, size: int) -> bytes:
+        """At most so many bytes."""
+        data = self._inner.read(size)
         self._left -= len(data)
         if self._left < 0:
             raise RepositoryFailed(f"holds more than {format_bytes(LARGEST_UNPACKED)}")
@@ -79,9 +76,11 @@ class _Bounded(io.RawIOBase):
 
 
 def _tarred(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    with gzip.open(path) as unpacked, tarfile.open(fileobj=_Bounded(unpacked), mode="r|") as tar:
-        for member in tar:
-            yield member.name, tar.extractfile(member) if member.isreg() else None
+    with gzip.open(path) as unpacked:
+        bounded = cast("IO[bytes]", _Bounded(unpacked))
+        with tarfile.open(fileobj=bounded, mode="r|") as tar:
+            for member in tar:
+                yield member.name, tar.extractfile(member) if member.isreg() else None
 
 
 def _zipped(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
