@@ -146,7 +146,7 @@ def _words(said: Path) -> str:
     text = said.read_bytes()[-4096:].decode(errors="replace")
     lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
     fatal = [line.removeprefix("fatal: ") for line in lines if line.startswith("fatal: ")]
-    words = (fatal or [line for line in lines if line])[-1:]
+    words = (fatal or [line for line in lines if line])[-2:]
     if any(
         "terminal prompts disabled" in line or "could not read Username" in line for line in lines
     ):

@@ -1,4 +1,4 @@
-"""Fetching a small repository: with git, as an archive, as one file; and what must not be fetched."""
+"""Fetching a small repository: with git, as an archive, as one file; and what must not be."""
 
 from __future__ import annotations
 
