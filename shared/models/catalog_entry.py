@@ -199,11 +199,11 @@ def _file(file: object, where: str, at: int) -> CatalogFile:
 
 
 def _role(name: str, at: int) -> Role:
+    if PROJECTOR.search(name[: -len(".gguf")]):
+        return "projector"
     if at == 0:
         return "model"
-    if _SHARD.search(name[: -len(".gguf")]):
-        return "shard"
-    return "projector" if PROJECTOR.search(name) else "shard"
+    return "shard" if _SHARD.search(name[: -len(".gguf")]) else "draft"
 
 
 def _about(value: object, where: str) -> int | None:
