@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 from typing import Any
 
-from kronk.shared import settings
-from kronk.shared.errors import InvalidArgument
-from kronk.shared.jobs.kinds import KINDS
-
 from .local import AsJson, Local
-from .options import BasePathOption
-from .progress import waiting
+from .options import ApiHost, BasePathOption
+from .working import Detach, Where, carry_out
 
 
-def update(local: Local = False, as_json: AsJson = False, base_path: BasePathOption = None) -> None:
+def update(
+    local: Local = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    api_host: ApiHost = None,
+    base_path: BasePathOption = None,
+) -> None:
     """Fetch the catalogs of the repository that KRONK_CATALOG_GITHUB_REPO names."""
-    done = _run("catalog-update", "fetching the catalog", base_path, local=local)
-    print(json.dumps(done) if as_json else f"{done['models']} models of {_source(done)}")
-
-
-def _run(kind: str, what: str, base_path: str | None, *, local: bool) -> dict[str, Any]:
-    if not local:
-        raise InvalidArgument(
-            "updating through the server is not in this version yet; add --local to do it here"
-        )
-    chosen = settings.resolve({"base_path": base_path}, os.environ)
-    with waiting(what):
-        return KINDS[kind].function()(chosen, {}, lambda *_: None)
+    where = Where(local, detach, as_json, api_host, base_path)
+    carry_out(
+        where, "catalog-update", {}, lambda done: f"{done['models']} models of {_source(done)}"
+    )
 
 
 def _source(done: dict[str, Any]) -> str:

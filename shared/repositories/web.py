@@ -96,10 +96,9 @@ def _zipped(path: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
 
 
 def _download(where: RepositoryUrl, target: Path, progress: Progress) -> str | None:
-    hooks = {"request": [_refuse_unencrypted]}
     try:
         with (
-            httpx.Client(timeout=_TIMEOUT, follow_redirects=True, event_hooks=hooks) as client,
+            _client() as client,
             client.stream("GET", where.url) as response,
             target.open("wb") as file,
         ):
@@ -114,6 +113,16 @@ def _download(where: RepositoryUrl, target: Path, progress: Progress) -> str | N
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = str(error) or type(error).__name__
         raise RepositoryFailed(f"{where}: {why}") from error
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(
+        timeout=_TIMEOUT,
+        follow_redirects=True,
+        event_hooks={"request": [_refuse_unencrypted]},
+        # A redirect may lead to the same host, which may be about to close the connection.
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
 
 
 def _store(
