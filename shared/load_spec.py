@@ -20,7 +20,7 @@ from .wire.loading import (
     SpeculationSpec,
     TemplateSpec,
 )
-from .wire.values import Ability
+from .wire.values import Ability, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Surroundings:
     template: Path | None = None
     # The projector that lies beside the model.
     projector: Path | None = None
+    # Sampling parameters that the catalog recommends.
+    recommended: Sampling = Sampling()  # noqa: RUF009  # frozen
     abilities: tuple[Ability, ...] = ()
     extra_buffers: bool = True
     llama_log: bool = False
@@ -62,6 +64,7 @@ def load_spec(
         ),
         adapters=config.adapters,
         sampling=config.sampling_parameters,
+        recommended=around.recommended,
         tool_parser=config.tool_parser,
         queue_depth=config.queue_depth,
         queue_timeout=config.queue_timeout,

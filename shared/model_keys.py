@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import key_values as read
+from .sampling_presets import NAMES as PRESETS
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 # Value types that llama.cpp can only hold with flash attention.
@@ -330,6 +331,14 @@ _CHAT = Group(
             f"name of a family: {' '.join(f'`{name}`' for name in TOOL_PARSERS)}",
             "How reasoning and tool calls are read from answers.",
             "chosen from the template",
+        ),
+        Key(
+            "sampling_preset",
+            read.one_of(*PRESETS),
+            "`" + "` `".join(PRESETS) + "`",
+            "Sampling parameters under [one name](sampling.md#presets), below those of"
+            " `sampling_parameters`. A request may name another.",
+            "none",
         ),
         Key(
             "sampling_parameters",

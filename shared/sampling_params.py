@@ -51,6 +51,28 @@ class Parameter:
                 noun = "a whole number" if self.kind == "int" else "a number"
                 return f"{noun} from {_plain(self.least)} to {_plain(self.most)}"
 
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The same as JSON Schema."""
+        span = {"minimum": self.least, "maximum": self.most}
+        match self.kind:
+            case "bool":
+                return {"type": "boolean"}
+            case "strings":
+                text = {"type": "string", "minLength": 1, "maxLength": LONGEST_BREAKER}
+                return {"type": "array", "maxItems": MOST_BREAKERS, "items": text}
+            case "bias":
+                return {
+                    "type": "object",
+                    "maxProperties": MOST_BIASES,
+                    "propertyNames": {"pattern": "^[0-9]{1,10}$"},
+                    "additionalProperties": {"type": "number", **span},
+                }
+            case "int":
+                return {"type": "integer", **span}
+            case "float":
+                return {"type": "number", **span}
+
 
 def _plain(number: float) -> str:
     return str(int(number)) if number == int(number) else str(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from .sampling_params import ALIASES, PARAMETERS, Parameter
+from .sampling_presets import NAMES, PRESETS, RECOMMENDED_MEANING, values
 
 _HEAD = """\
 # Sampling parameters
@@ -35,10 +36,35 @@ own odds, before step 1.
 | --- | --- | --- | --- |
 """
 
+_PRESETS = """
+## Presets
+
+`sampling_preset` is a key of a model's configuration, and a field of every request for text (in
+Ollama's, of `options`). What is said beside it stands above it, one by one; what a stronger source
+says stands above both: a request's own preset above all of the configuration's.
+
+```json
+{"model": "Qwen3-8B-Q8_0", "sampling_preset": "coding", "top_p": 1, "messages": []}
+```
+
+`GET /v1/kronk/presets` has this table as JSON.
+
+| preset | parameters | for |
+| --- | --- | --- |
+"""
+_EACH_ITS_OWN = "each model's own"
+
 
 def document() -> str:
     """The whole page."""
-    return _HEAD + "".join(_row(name, parameter) for name, parameter in PARAMETERS.items())
+    rows = "".join(_row(name, parameter) for name, parameter in PARAMETERS.items())
+    return _HEAD + rows + _PRESETS + "".join(_preset(name) for name in NAMES)
+
+
+def _preset(name: str) -> str:
+    said = ", ".join(f"`{key}` {json.dumps(value)}" for key, value in values(name).items())
+    meaning = PRESETS[name].meaning if name in PRESETS else RECOMMENDED_MEANING
+    return f"| `{name}` | {said or _EACH_ITS_OWN} | {meaning} |\n"
 
 
 def _row(name: str, parameter: Parameter) -> str:

@@ -63,7 +63,8 @@ class Loaded:
     engine: Engine
     template: template.Choice
     # Of the model's configuration and of its GGUF, in that order.
-    sampling: tuple[Sampling, Sampling]
+    # What the configuration, the catalog and the GGUF say.
+    sampling: tuple[Sampling, Sampling, Sampling]
     fitted: Fitted
     # How it writes tool calls, and what stands around its thinking.
     family: Family
@@ -150,7 +151,7 @@ def load(
         model,
         engine,
         chosen,
-        (spec.sampling, sampling.recommended(model.metadata)),
+        (spec.sampling, spec.recommended, sampling.recommended(model.metadata)),
         fitted,
         family,
         supports_thinking(chosen.source),

@@ -86,7 +86,9 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         raise InvalidArgument(f"'{param}': nothing is left of it as a prompt", param=param)
     max_tokens = room if submit.max_tokens is None else min(submit.max_tokens, room)
     resumed = _resumed(submit, max_tokens, loaded)
-    params = sampling.resolve(submit.sampling, *loaded.sampling, draw=submit.draw)
+    configured, recommended, gguf = loaded.sampling
+    below = configured if submit.sampling.preset is None else recommended
+    params = sampling.resolve(submit.sampling, below, gguf, draw=submit.draw)
     sampling.require_known_tokens(params, loaded.model.n_vocab)
     return Job(
         request=submit.request,

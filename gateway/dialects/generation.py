@@ -7,16 +7,16 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from kronk.shared import sampling_presets
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import (
     ALIASES,
-    LONGEST_BREAKER,
-    MOST_BIASES,
-    MOST_BREAKERS,
     PARAMETERS,
     Parameter,
     parse_value,
 )
+from kronk.shared.sampling_presets import FIELD as PRESET
+from kronk.shared.sampling_presets import RECOMMENDED
 from kronk.shared.wire.values import Sampling
 
 from .constraints import RESPONSE_FORMAT_SCHEMA
@@ -154,9 +154,8 @@ def read_fields(body: type[Fields], given: Mapping[str, Any], neutral: Neutral) 
 
 def without_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request that `sampling` does not read."""
-    return {
-        key: value for key, value in given.items() if key not in PARAMETERS and key not in ALIASES
-    }
+    read = {*PARAMETERS, *ALIASES, PRESET}
+    return {key: value for key, value in given.items() if key not in read}
 
 
 def _same(value: object, good: object) -> bool:
@@ -165,7 +164,8 @@ def _same(value: object, good: object) -> bool:
 
 
 def sampling(given: Mapping[str, Any]) -> Sampling:
-    """The sampling parameters of a request; null is "not said"."""
+    """The sampling parameters of a request, above those of the preset it names; null is "not
+    said"."""
     values: dict[str, Any] = {}
     for key, value in given.items():
         name = ALIASES.get(key, key)
@@ -174,7 +174,16 @@ def sampling(given: Mapping[str, Any]) -> Sampling:
         if name in values:
             raise InvalidArgument(f"'{key}' is another name of {name}; send one", param=key)
         values[name] = parse_value(name, value, f"Invalid value for '{key}'", key)
-    return Sampling(**values)
+    return Sampling(**(preset(given.get(PRESET)) | values))
+
+
+def preset(name: object, where: str = PRESET) -> dict[str, Any]:
+    """The fields of `Sampling` that the preset of that name says; none for None."""
+    if name is None:
+        return {}
+    named = sampling_presets.named(name, where)
+    own = {"preset": RECOMMENDED} if named == RECOMMENDED else {}
+    return own | sampling_presets.values(named)
 
 
 def check_metadata(value: object) -> None:
@@ -262,30 +271,18 @@ def body_schema(body: type[BaseModel]) -> dict[str, Any]:
 
 
 def sampling_schemas() -> dict[str, Any]:
-    """The JSON schema of each sampling parameter."""
-    return {name: _schema(row) for name, row in PARAMETERS.items()}
+    """The JSON schema of each sampling parameter, and of a preset's name."""
+    named = {
+        "enum": [*sampling_presets.NAMES, None],
+        "default": None,
+        "description": "sampling parameters under one name, below those that are given",
+    }
+    return {name: _schema(row) for name, row in PARAMETERS.items()} | {PRESET: named}
 
 
 def _schema(parameter: Parameter) -> dict[str, Any]:
-    span = {"minimum": parameter.least, "maximum": parameter.most}
-    types: dict[str, dict[str, Any]] = {
-        "float": {"type": "number", **span},
-        "int": {"type": "integer", **span},
-        "bool": {"type": "boolean"},
-        "strings": {
-            "type": "array",
-            "maxItems": MOST_BREAKERS,
-            "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_BREAKER},
-        },
-        "bias": {
-            "type": "object",
-            "maxProperties": MOST_BIASES,
-            "propertyNames": {"pattern": "^[0-9]{1,10}$"},
-            "additionalProperties": {"type": "number", **span},
-        },
-    }
     return {
-        "anyOf": [types[parameter.kind], {"type": "null"}],
+        "anyOf": [parameter.schema, {"type": "null"}],
         "default": None,
         "description": parameter.meaning,
     }

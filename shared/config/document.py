@@ -58,9 +58,12 @@ class Configs(Mapping[str, ModelConfig]):
     def effective(self, names: Iterable[str], file: str) -> Effective:
         """Of the model that the file calls by one of `names`, and the catalog by `file`, which is
         the name of the model's file without its ending."""
-        below = [self._recommended[file]] if file in self._recommended else []
+        below = self._recommended.get(file)
         own = next((self._layers[name] for name in names if name in self._layers), _NOTHING)
-        return effective([*below, own]) if below or own is not _NOTHING else _DEFAULTS
+        if below is None:
+            return effective([own]) if own is not _NOTHING else _DEFAULTS
+        recommended = effective([below]).config.sampling_parameters
+        return replace(effective([below, own]), recommended=recommended)
 
 
 _NOTHING = Layer("", Said())

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kronk.shared import sampling_presets
 from kronk.shared.wire.values import Sampling
 
 from .conflicts import conflicts
@@ -20,6 +21,7 @@ from .said import Said
 DEFAULT = "default"
 CATALOG = "catalog"
 SAMPLING = "sampling_parameters"
+PRESET = sampling_presets.FIELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """A model's settings, and the origin of each: `default`, `catalog`, `file models.yaml:12`.
+    """A model's settings, and the origin of each: `default`, `catalog`, `preset coding`,
+    `file models.yaml:12`.
 
     Sampling parameters have theirs as `sampling_parameters.temperature`; those that nobody set have
     none, and what they are then is the model's own affair.
@@ -45,6 +48,8 @@ class Effective:
 
     config: ModelConfig
     origins: Mapping[str, str]
+    # What the catalog alone says, for a request that wants what is recommended.
+    recommended: Sampling = Sampling()  # noqa: RUF009  # frozen
 
 
 def effective(layers: Sequence[Layer]) -> Effective:
@@ -79,12 +84,16 @@ def _merged(layers: Sequence[Layer]) -> Effective:
     for layer in layers:
         for key, value in layer.said.values.items():
             origins[key] = layer.origin(key)
-            if key == SAMPLING:
-                said = _said(value)
-                parameters |= said
-                origins |= {f"{key}.{name}": layer.origin(f"{key}.{name}") for name in said}
-            else:
+            if key != SAMPLING:
                 values[key] = value
+        preset = layer.said.values.get(PRESET)
+        if preset is not None:
+            said = sampling_presets.values(preset)
+            parameters |= said
+            origins |= {f"{SAMPLING}.{name}": f"preset {preset}" for name in said}
+        said = _said(layer.said.values.get(SAMPLING, Sampling()))
+        parameters |= said
+        origins |= {f"{SAMPLING}.{name}": layer.origin(f"{SAMPLING}.{name}") for name in said}
     return Effective(ModelConfig(**values, sampling_parameters=Sampling(**parameters)), origins)
 
 

@@ -52,6 +52,7 @@ class ModelConfig:
     chat_template_file: Path | None = None
     chat_template: str | None = None
     tool_parser: str | None = None
+    sampling_preset: str | None = None
     sampling_parameters: Sampling = dataclasses.field(default_factory=Sampling)
     adapters: tuple[AdapterSpec, ...] = ()
     # A path, or `none`.

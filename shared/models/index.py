@@ -12,6 +12,7 @@ from pathlib import Path
 from kronk.shared import model_config
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.model_config import Effective, ModelConfig
+from kronk.shared.wire.values import Sampling
 
 from .facts import State
 from .walk import MOST_SHARDS, Found, find
@@ -50,6 +51,8 @@ class ResolvedModel:
     id: str
     path: Path
     config: ModelConfig
+    # What the catalog recommends.
+    sampling: Sampling = Sampling()  # noqa: RUF009  # frozen
 
 
 def scan(models: Path, configs: Mapping[str, ModelConfig]) -> list[ModelEntry]:
@@ -119,7 +122,8 @@ def pick(
         raise ModelFailed(
             f"model {entry.id} cannot be loaded: {entry.path.name}: {entry.reason}", param="model"
         )
-    return ResolvedModel(entry.id, entry.path, config_of(entry, configs))
+    settings = effective_of(entry, configs)
+    return ResolvedModel(entry.id, entry.path, settings.config, settings.recommended)
 
 
 def locate(known: Sequence[ModelEntry], model_id: str) -> ModelEntry:

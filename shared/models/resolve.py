@@ -31,6 +31,7 @@ def resolve(
         template=_template(base, found.config),
         projector=projector,
         abilities=_abilities(base, found, projector),
+        recommended=found.sampling,
         llama_log=llama_log,
     )
     return load_spec(found.id, found.path, found.config, around)

@@ -158,6 +158,8 @@ class LoadSpec:
     template: TemplateSpec = TemplateSpec()
     adapters: tuple[AdapterSpec, ...] = ()
     sampling: Sampling = Sampling()  # noqa: RUF009  # frozen
+    # What the catalog recommends, which is in `sampling` where the configuration says nothing else.
+    recommended: Sampling = Sampling()  # noqa: RUF009  # frozen
     # The family of the parser for reasoning and tool calls; None: chosen from the template.
     tool_parser: str | None = None
     # Requests that may wait, for each slot.

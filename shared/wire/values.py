@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # Raised whenever a message changes; both ends refuse a peer that speaks another.
-PROTOCOL = 5
+PROTOCOL = 6
 
 Json = Any
 
@@ -64,6 +64,9 @@ class Sampling:
     seed: int | None = None
     ignore_eos: bool | None = None
     min_tokens: int | None = None
+    # Of a request that is not to begin with its model's configuration, but with what the catalog
+    # and the GGUF recommend. Other presets are parameters by now.
+    preset: Literal["recommended"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

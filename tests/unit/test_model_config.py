@@ -314,6 +314,7 @@ def test_every_key_reaches_the_worker() -> None:
         "rope_freq_scale": 0.5, "yarn_ext_factor": 0.5, "yarn_attn_factor": 0.5,
         "yarn_beta_fast": 5.0, "yarn_beta_slow": 5.0, "yarn_orig_ctx": 512,
         "chat_template_file": "/t", "chat_template": "chatml", "tool_parser": "hermes",
+        "sampling_preset": "coding",
         "sampling_parameters": {"temperature": 0}, "adapters": ["/a"], "projector": "/p",
         "prefix_cache": False,
         "system_prompt_cache": True, "incremental_cache": True, "max_imc_sessions": 9,

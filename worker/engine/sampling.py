@@ -109,9 +109,9 @@ def resolve(*sources: Sampling, draw: int | None = None) -> Resolved:
     seed where none of them has one; None draws it here.
     """
     values: dict[str, Any] = {}
-    for field in dataclasses.fields(Sampling):
-        said = (getattr(source, field.name) for source in (*sources, BASELINE))
-        values[field.name] = next((value for value in said if value is not None), None)
+    for name in PARAMETERS:
+        said = (getattr(source, name) for source in (*sources, BASELINE))
+        values[name] = next((value for value in said if value is not None), None)
     biases = values["logit_bias"] or {}
     values["logit_bias"] = {int(token): bias for token, bias in biases.items()}
     values["seed"] = _seed(values["seed"], draw)

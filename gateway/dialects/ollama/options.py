@@ -10,11 +10,13 @@ from kronk.gateway.dialects.generation import (
     MOST_TOKENS,
     STOP_SCHEMA,
     check_min_tokens,
+    preset,
     sampling_schemas,
     stops,
 )
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.sampling_params import ALIASES, PARAMETERS, parse_value
+from kronk.shared.sampling_presets import FIELD as PRESET
 from kronk.shared.wire.values import Sampling
 
 # How a model is loaded and computed, which here its configuration says; no answer depends on it.
@@ -92,7 +94,8 @@ def options(value: object) -> Options:
             values[name] = parse_value(name, item, f"Invalid value for '{where}'", where)
         else:
             _check(key, item, where)
-    sampling, max_tokens = Sampling(**values), _max_tokens(said.get("num_predict"))
+    begins = preset(said.get(PRESET), f"options.{PRESET}")
+    sampling, max_tokens = Sampling(**(begins | values)), _max_tokens(said.get("num_predict"))
     check_min_tokens(sampling, max_tokens, "options.num_predict", "options.min_tokens")
     return Options(sampling, max_tokens, stops(said.get("stop"), "options.stop"))
 
@@ -108,7 +111,7 @@ def _check(key: str, value: object, where: str) -> None:
     elif key in _OF_LOADING:
         if not isinstance(value, int):
             raise wrong(where, "a whole number, or true or false", value)
-    elif key not in ("num_predict", "stop"):
+    elif key not in ("num_predict", "stop", PRESET):
         raise unrecognized(where)
 
 
