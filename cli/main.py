@@ -26,6 +26,7 @@ _COMMANDS = {
     "model": ("model", "model_app", "List, fetch, load and unload models."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
     "jobs": ("jobs", "jobs_app", "List, watch and cancel downloads and other long work."),
+    "config": ("config", "config_app", "Check and show the settings of models."),
     "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),
     "worker": ("worker", "worker_app", "Run models of a server on another host."),
     "doctor": ("doctor", "doctor_app", "Check this machine and say what to do."),

@@ -21,6 +21,7 @@ from .routes import (
     catalog,
     chat,
     completions,
+    config,
     embeddings,
     files,
     health,
@@ -67,6 +68,7 @@ ROUTES = (
     catalog,
     reload,
     sizing,
+    config,
     landing,
 )
 

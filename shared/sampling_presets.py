@@ -48,10 +48,15 @@ PRESETS: dict[str, Preset] = {
     ),
 }
 NAMES = (*PRESETS, RECOMMENDED)
-RECOMMENDED_MEANING = (
+_RECOMMENDED_MEANING = (
     "What the model's makers recommend, as the catalog has it, else as its GGUF has it: in a"
     " request instead of the model's configuration, in a configuration the same as no preset."
 )
+
+
+def meaning(name: str) -> str:
+    """What a preset is for."""
+    return PRESETS[name].meaning if name in PRESETS else _RECOMMENDED_MEANING
 
 
 def values(name: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .sampling_params import ALIASES, PARAMETERS, Parameter
-from .sampling_presets import NAMES, PRESETS, RECOMMENDED_MEANING, values
+from .sampling_presets import NAMES, meaning, values
 
 _HEAD = """\
 # Sampling parameters
@@ -63,8 +63,7 @@ def document() -> str:
 
 def _preset(name: str) -> str:
     said = ", ".join(f"`{key}` {json.dumps(value)}" for key, value in values(name).items())
-    meaning = PRESETS[name].meaning if name in PRESETS else RECOMMENDED_MEANING
-    return f"| `{name}` | {said or _EACH_ITS_OWN} | {meaning} |\n"
+    return f"| `{name}` | {said or _EACH_ITS_OWN} | {meaning(name)} |\n"
 
 
 def _row(name: str, parameter: Parameter) -> str:

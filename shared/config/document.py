@@ -45,6 +45,11 @@ class Configs(Mapping[str, ModelConfig]):
     def __len__(self) -> int:
         return len(self._models)
 
+    def place(self, model: str, key: str | None = None) -> Place | None:
+        """Where the file says this of a model, or where the model stands in it."""
+        said = self._layers[model].said
+        return said.places.get(key or "") or said.place
+
     def over(self, recommended: Recommended) -> Configs:
         """The same file above these recommendations; one that cannot be read is none."""
         return Configs(
@@ -194,7 +199,7 @@ def _listed(models: Marked, folder: Path, report: Report) -> Iterator[tuple[str,
 
         said = read_keys(item.value, where, folder, report_of)
         _check(said, where, report_of, item.place)
-        yield model, said
+        yield model, replace(said, place=item.place)
 
 
 def _check(said: Said, where: str, report: Report, place: Place | None = None) -> None:

@@ -33,10 +33,10 @@ class Problem:
         """What is wrong with what, without the file."""
         return f"{self.where}: {self.message}" if self.where else self.message
 
-    def line(self, file: str) -> str:
-        """One line, as compilers write them: editors make it a link."""
+    def line(self, file: str, mark: str = "") -> str:
+        """One line, as compilers write them: editors make it a link. `mark` leads what is said."""
         place = f":{self.place.line}:{self.place.column}" if self.place is not None else ""
-        return f"{file}{place}: {self.text}"
+        return f"{file}{place}: {mark}{self.text}"
 
 
 Report = Callable[[Problem], None]

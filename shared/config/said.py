@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,14 @@ class Said:
 
     values: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
+    # Where the model itself stands.
+    place: Place | None = None
 
     def without(self, names: frozenset[str]) -> Said:
         """The same but for these keys."""
-        return Said({k: v for k, v in self.values.items() if k not in names}, self.places)
+        return replace(
+            self, values={key: value for key, value in self.values.items() if key not in names}
+        )
 
 
 def read(keys: Marked, where: str, folder: Path, report: Report) -> Said:

@@ -148,16 +148,17 @@ def config_of(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> ModelCon
 def effective_of(entry: ModelEntry, configs: Mapping[str, ModelConfig]) -> Effective:
     """The same, with the origin of each value. A file keeps its settings when a second file of its
     name makes its id a path; a variant has the catalog's recommendations for its file."""
-    return model_config.effective_of(configs, _names(entry), _SHARD.sub("", entry.path.stem))
+    return model_config.effective_of(configs, names_of(entry), _SHARD.sub("", entry.path.stem))
 
 
 def unused(known: Iterable[ModelEntry], configs: Mapping[str, ModelConfig]) -> list[str]:
     """Names that have settings and are no model's."""
-    names = {name for entry in known for name in _names(entry)}
+    names = {name for entry in known for name in names_of(entry)}
     return [name for name in configs if name not in names]
 
 
-def _names(entry: ModelEntry) -> tuple[str, ...]:
+def names_of(entry: ModelEntry) -> tuple[str, ...]:
+    """Those under which a configuration may have settings for it."""
     return entry.id, entry.relative, _name(entry.relative)
 
 

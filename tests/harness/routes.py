@@ -221,6 +221,9 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("POST", "/v1/kronk/reload"),
     PlainRoute("GET", "/v1/kronk/history"),
     PlainRoute("GET", "/v1/kronk/models"),
+    PlainRoute("GET", "/v1/kronk/config"),
+    PlainRoute("GET", "/v1/kronk/config/schema"),
+    PlainRoute("GET", "/v1/kronk/presets"),
     PlainRoute(
         "GET", "/v1/kronk/models/{model:path}/history", "/v1/kronk/models/nope/history", "model"
     ),
