@@ -66,7 +66,7 @@ def test_a_bad_model_config_file_names_file_model_and_key(tmp_path: Path) -> Non
     (tmp_path / "m.yaml").write_text("models:\n  a/b:\n    n_batchh: 5\n")
     done = kronk("server", "start", "--model-config-file=m.yaml", folder=tmp_path)
     assert done.returncode == 2
-    assert f"{tmp_path}/m.yaml: models.a/b.n_batchh: no such key" in done.stderr
+    assert f"{tmp_path}/m.yaml:3:5: models.a/b.n_batchh: no such key" in done.stderr
 
 
 def test_a_mistyped_variable_is_pointed_out(
