@@ -18,7 +18,6 @@ from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
     batches,
-    catalog,
     chat,
     completions,
     config,
@@ -65,7 +64,6 @@ ROUTES = (
     kronk,
     resolve,
     removing,
-    catalog,
     reload,
     sizing,
     config,

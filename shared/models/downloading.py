@@ -17,6 +17,8 @@ from .walk import header_fault
 # What one request may bring: stores in front of the hub refuse answers of 50 GB.
 PER_REQUEST = 32 * 2**30
 _HEAD_BYTES = 8
+# After so many bytes of a file of unknown size the disk is looked at again.
+_LOOK_BYTES = 16 * 2**20
 # In place of a file's size, which is judged at the end.
 _SOME_SIZE = 2**40
 
@@ -112,8 +114,13 @@ def _take_up(writer: Writer, answer: Answer, wanted: Wanted) -> None:
 def _store(
     writer: Writer, answer: Answer, total: int | None, name: str, tell: Callable[[], None]
 ) -> None:
+    looked = writer.done
     for chunk in answer.chunks:
         if total is not None and writer.done + len(chunk) > total:
             raise Again(f"more than the {total} bytes came that were announced")
         filled(writer, chunk, name)
         tell()
+        if total is None and writer.done - looked >= _LOOK_BYTES:
+            # Nobody said how much it would be; it may have no end.
+            require_room(writer.path.parent, _LOOK_BYTES)
+            looked = writer.done

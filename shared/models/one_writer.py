@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from .fetching import FetchFailed
+from .fetching import FetchFailed, disk_error
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def only_writer(lock: Path, name: str, waiting: Callable[[], None]) -> Iterator[
     The kernel lets go of the lock of a process that dies, so nobody waits for the dead.
     """
     # The lock file stays: deleting it would let two processes lock two files of one name.
-    with lock.open("a") as file:
+    with _opened(lock) as file:
         told = False
         while not _locked(file.fileno(), lock):
             if not told:
@@ -32,6 +33,13 @@ def only_writer(lock: Path, name: str, waiting: Callable[[], None]) -> Iterator[
             waiting()
             time.sleep(_POLL_SECONDS)
         yield
+
+
+def _opened(lock: Path) -> IO[str]:
+    try:
+        return lock.open("a")
+    except OSError as error:
+        raise disk_error(error, lock) from error
 
 
 def _locked(handle: int, lock: Path) -> bool:

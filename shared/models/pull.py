@@ -12,13 +12,12 @@ import logging
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from kronk.shared.errors import Conflict
 from kronk.shared.paths import BasePath
 
-from . import facts, fetch_hf, fetch_https, fetch_pypi
+from . import facts, fetch_hf, fetch_https, fetch_pypi, hashing
 from .downloading import Damaged
 from .facts import Facts
 from .fetching import Progress, Wanted, digest, disk_error, require_room
@@ -43,11 +42,10 @@ def pull(
 ) -> Path:
     """Have all files of the plan; the path of the first. What is there already is not fetched.
     `token` is the hub's, and is told to nobody else. Bytes of `progress` are of the whole plan."""
+    patience = patience or Patience()
     whole = PlanProgress(progress, [item.size_bytes for item in plan.items])
     jobs = [
-        _Job(
-            base, item, target_of(base.models, item.relative), whole.of(at), patience or Patience()
-        )
+        _Job(base, plan, item, target_of(base.models, item.relative), whole.of(at), patience)
         for at, item in enumerate(plan.items)
     ]
     try:
@@ -73,6 +71,7 @@ class _Job:
     """One file of the plan, on its way."""
 
     base: BasePath
+    plan: Plan
     item: Item
     target: Path
     progress: Progress
@@ -92,22 +91,26 @@ class _Job:
         if not self.target.is_file():
             raise Conflict(f"{self.target} exists and is no file; move it away to fetch the model")
         known = facts.load(self.base.models).get(self.item.relative)
-        if known is not None and facts.holds(known, self.target):
+        now = self.target.stat()
+        state = facts.state_of(known, now.st_size, now.st_mtime_ns)
+        expected, found = self.item.sha256, None
+        if known is not None and state == "damaged":
+            expected, found = expected or known.sha256, known.found
+            if known.sha256 == expected != found:
+                # To pull it again is how a damaged file is repaired.
+                return False
+        elif known is not None and state == "verified":
             found = known.sha256
-        elif self.item.sha256 is None and self.item.size_bytes in (
-            None,
-            self.target.stat().st_size,
-        ):
+        elif expected is None and self.item.size_bytes in (None, now.st_size):
             # Copied by hand, and nothing is known to compare it with.
             return True
-        else:
-            found = digest(self.target, self.progress)
-        if self.item.sha256 not in (None, found):
+        found = found or digest(self.target, self.progress)
+        if expected not in (None, found):
             raise Conflict(
                 f"{self.target} exists and is another file: its sha256 is {found}, expected "
-                f"{self.item.sha256}; move it away to fetch the model"
+                f"{expected}; move it away to fetch the model"
             )
-        if known is None or not facts.holds(known, self.target):
+        if state != "verified":
             self._record(found)
         return True
 
@@ -122,7 +125,9 @@ class _Job:
     def fetch(self, token: str | None) -> None:
         """Have it in the downloads folder, complete and verified, if it is nowhere yet."""
         with self._alone():
-            if not self.present():
+            if self.present():
+                self._tell_whole(self.target)
+            else:
                 self._have(token)
 
     def place(self, token: str | None) -> None:
@@ -146,6 +151,7 @@ class _Job:
         partial = self.partial
         sha256 = partial.complete()
         if sha256 is not None and self.item.sha256 in (None, sha256):
+            self._tell_whole(partial.path)
             return sha256
         try:
             return self._try(partial, token)
@@ -171,8 +177,12 @@ class _Job:
             raise disk_error(error, partial.path) from error
         finally:
             partial.delete_if_empty()
-        self.progress("download", partial.size, partial.size)
+        self._tell_whole(partial.path)
         return found
+
+    def _tell_whole(self, path: Path) -> None:
+        size = path.stat().st_size
+        self.progress("download", size, size)
 
     def _fault(self, partial: Partial) -> str | None:
         size = partial.size
@@ -201,7 +211,9 @@ class _Job:
             size_bytes=now.st_size,
             modified_ns=now.st_mtime_ns,
             source=str(self.item.source),
-            verified=datetime.now(UTC).isoformat(timespec="seconds"),
+            verified=hashing.now(),
+            licence=self.plan.licence,
+            revision=self.plan.revision,
         )
         try:
             facts.record(self.base.models, self.item.relative, row)

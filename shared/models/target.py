@@ -9,26 +9,24 @@ from kronk.shared.errors import Conflict, InvalidArgument
 from kronk.shared.files import sync_folder
 
 from .fetching import FetchFailed, disk_error
+from .names import is_relative
 from .partial import Partial
 
 
 def target_of(models: Path, relative: str) -> Path:
     """The path of that name; `InvalidArgument` where it leads out of the folder or could never be
     a model's."""
-    parts = relative.split("/")
     fault = None
-    if not relative.isprintable() or "\\" in relative:
-        fault = "it has unprintable characters or backslashes"
-    elif any(part.startswith(".") or not part for part in parts):
-        # Also `.` and `..`, and the index and downloads folder, which are Kronk's own.
-        fault = "no part of it may be empty or begin with a dot"
-    elif not parts[-1].lower().endswith(".gguf"):
+    # The index and the downloads folder, which are Kronk's own, begin with a dot.
+    if not is_relative(relative) or "\\" in relative:
+        fault = "it must be printable, without empty parts and parts that begin with a dot"
+    elif not relative.lower().endswith(".gguf"):
         fault = "it must end in .gguf"
-    if fault is None and not _leads_below(models, models.joinpath(*parts).parent):
+    elif not _leads_below(models, (models / relative).parent):
         fault = "one of its folders is a link that leads out of the models folder"
     if fault is not None:
         raise InvalidArgument(f"{relative!r} cannot be stored below {models}: {fault}")
-    return models.joinpath(*parts)
+    return models / relative
 
 
 def place(partial: Partial, models: Path, target: Path) -> None:

@@ -25,7 +25,7 @@ from harness.pulling import (
 )
 from kronk.shared.errors import KronkError, NotFound
 from kronk.shared.models import downloading, http_remote
-from kronk.shared.models.fetching import FetchFailed, WrongContent
+from kronk.shared.models.fetching import FetchFailed, NoRoom, WrongContent
 from kronk.shared.paths import BasePath
 
 NOT_IT = BODY[:8] + bytes(len(BODY) - 8)
@@ -242,9 +242,26 @@ def test_very_large_files_are_asked_for_in_pieces(
     assert pauses == []
 
 
+def test_a_file_without_end_does_not_fill_the_disk(
+    server: FileServer, base: BasePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloading, "_LOOK_BYTES", 2000)
+    server.files["/m.gguf"] = Served(BODY, chunked=True)
+    left = ["for the start"]
+
+    def require_room(folder: Path, needed: int) -> None:
+        if not left:
+            raise NoRoom("no room")
+        left.pop()
+
+    monkeypatch.setattr(downloading, "require_room", require_room)
+    with pytest.raises(NoRoom):
+        pulled(base, one(f"{server.url}/m.gguf", None, None))
+
+
 def test_a_page_to_log_in_is_noticed_at_its_first_bytes(server: FileServer, base: BasePath) -> None:
     page = b"<html>" + bytes(2**20)
-    server.files["/m.gguf"] = Served(page, seconds_per_chunk=0.0)
+    server.files["/m.gguf"] = Served(page)
     with pytest.raises(WrongContent, match="it is not a GGUF file: it starts with b'<htm'"):
         pulled(base, typed(f"{server.url}/m.gguf"))
     assert left_over(base) == []
