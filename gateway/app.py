@@ -18,6 +18,7 @@ from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
     batches,
+    catalog,
     chat,
     completions,
     config,
@@ -64,6 +65,7 @@ ROUTES = (
     kronk,
     resolve,
     removing,
+    catalog,
     reload,
     sizing,
     config,

@@ -18,6 +18,8 @@ from typing import Any
 
 from .errors import InvalidArgument
 from .paths import BasePath
+from .repositories import url as repository_url
+from .repositories.url import RepositoryUrl
 from .units import Address, Share, parse_address, parse_budget, parse_duration
 
 
@@ -72,6 +74,10 @@ def _path(text: str) -> Path:
 
 def _optional_path(text: str) -> Path | None:
     return _path(text) if text else None
+
+
+def _optional_repository(text: str) -> RepositoryUrl | None:
+    return repository_url.parse(text) if text else None
 
 
 def _origins(text: str) -> tuple[str, ...]:
@@ -209,6 +215,22 @@ SETTINGS: tuple[Setting, ...] = (
         "path",
     ),
     Setting(
+        "catalog_github_repo",
+        "KRONK_CATALOG_GITHUB_REPO",
+        "",
+        _optional_repository,
+        "Git repository, archive or YAML file of catalogs for `kronk catalog update`.",
+        "url",
+    ),
+    Setting(
+        "templates_github_repo",
+        "KRONK_TEMPLATES_GITHUB_REPO",
+        "",
+        _optional_repository,
+        "Git repository or archive of chat templates for `kronk catalog pull-templates`.",
+        "url",
+    ),
+    Setting(
         "write_timeout",
         "KRONK_WEB_WRITE_TIMEOUT",
         "15m",
@@ -312,7 +334,6 @@ NOT_IN_THIS_VERSION: tuple[str, ...] = (
     "KRONK_ARCH",
     "KRONK_AUTH_ENABLED",
     "KRONK_AUTH_HOST",
-    "KRONK_CATALOG_GITHUB_REPO",
     "KRONK_DEBUG_HOST",
     "KRONK_WEB_DEBUG_HOST",
     "KRONK_IGNORE_INTEGRITY_CHECK",
@@ -323,7 +344,6 @@ NOT_IN_THIS_VERSION: tuple[str, ...] = (
     "KRONK_PROCESSOR",
     "KRONK_READ_TIMEOUT",
     "KRONK_WEB_READ_TIMEOUT",
-    "KRONK_TEMPLATES_GITHUB_REPO",
     "KRONK_TEMPO_HOST",
     "KRONK_TEMPO_PROBABILITY",
     "KRONK_TEMPO_SERVICE_NAME",
@@ -345,6 +365,8 @@ class Settings:
     resume: bool
     request_crashes: int
     model_config_file: Path | None
+    catalog_github_repo: RepositoryUrl | None
+    templates_github_repo: RepositoryUrl | None
     write_timeout: float
     stream_keepalive: float
     idle_timeout: float

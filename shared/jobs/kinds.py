@@ -196,6 +196,13 @@ KINDS: dict[str, Kind] = {
             lane="disk",
             check="kronk.shared.models.verifying:check",
         ),
+        Kind(
+            "catalog-update",
+            "kronk.shared.models.catalog_update:run",
+            (),
+            "catalog update",
+            check="kronk.shared.models.catalog_update:check_early",
+        ),
     )
 }
 

@@ -1,107 +1,88 @@
-"""The catalog: models that Kronk knows by name, where their files are and what they are for."""
+"""The catalog: models that Kronk knows by name, of its own, of a repository and of the user."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import functools
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from kronk.shared import model_config
 from kronk.shared.errors import InvalidArgument, NotFound
 from kronk.shared.paths import BasePath
+from kronk.shared.repositories import folder as repository_folder
+from kronk.shared.repositories.limits import LARGEST_FILE, MOST_FILES
 
-from . import sources
-from .sources import Source
+from .catalog_entry import CAPABILITIES, CATEGORIES, ENDPOINTS, CatalogEntry, CatalogFile, parse
 
-CATEGORIES = (
-    "Audio-Text-to-Text",
-    "Embedding",
-    "Image-Text-to-Text",
-    "Reranking",
-    "Text-Generation",
-)
-ENDPOINTS = ("chat_completion", "embeddings", "rerank")
-CAPABILITIES = ("audio", "reasoning", "tools", "vision")
+__all__ = ["CAPABILITIES", "CATEGORIES", "ENDPOINTS", "CatalogEntry", "CatalogFile", "parse"]
 
 # The model that `make run` fetches.
 STARTER = "SmolLM2-135M-Instruct.Q4_1"
 
-_PATH = Path(__file__).with_name("catalog.yaml")
-_FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_TEXTS = ("id", "category", "endpoint", "licence", "description", "folder")
-_SHARD = re.compile(r"-00001-of-\d{5}$")
+SUFFIXES = (".yaml", ".yml")
+# Of values and keys, each counted as often as it is referred to.
+_MOST_NODES = 200_000
+
+_SHIPPED = sorted(Path(__file__).parent.glob("catalog_*.yaml"))
+
+
+class _State(NamedTuple):
+    """A file, and what is another when it has changed."""
+
+    path: str
+    # Not of the fetched repository.
+    is_own: bool
+    modified_ns: int
+    size: int
+    inode: int
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogFile:
-    """One file of a model; digest and size are None where nobody has verified them."""
+class Catalog:
+    """All entries, by category and id, and what is wrong with the files they come from."""
 
-    source: Source
-    sha256: str | None
-    size_bytes: int | None
-
-    @property
-    def name(self) -> str:
-        return self.source.file_name
+    entries: tuple[CatalogEntry, ...]
+    # A line for each file, or entry, that was passed over.
+    faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogEntry:
-    """One model. `id` is the name of its first file, so that the API calls it the same."""
-
-    id: str
-    category: str
-    endpoint: str
-    licence: str
-    description: str
-    # Below the models folder: organisation/family.
-    folder: str
-    files: tuple[CatalogFile, ...]
-    capabilities: tuple[str, ...] = ()
-    # Recommended settings, by the keys of the model-config file.
-    config: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def size_bytes(self) -> int | None:
-        """Of all files; None where one's is unknown."""
-        sizes = [file.size_bytes for file in self.files]
-        return None if None in sizes else sum(size for size in sizes if size is not None)
+def load(path: Path | None = None) -> list[CatalogEntry]:
+    """The entries that come with Kronk, or those of a file, by category and id;
+    `InvalidArgument` names file, entry and key."""
+    return list(_shipped()) if path is None else _sorted(_read(path, None))
 
 
-def load(path: Path = _PATH) -> list[CatalogEntry]:
-    """All entries, by category and id; `InvalidArgument` names file, entry and key."""
-    try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise InvalidArgument(f"catalog {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidArgument(f"catalog {path}: not YAML: {error}") from error
-    return parse(document, f"catalog {path.name}")
+@functools.cache
+def _shipped() -> tuple[CatalogEntry, ...]:
+    return tuple(_sorted(entry for path in _SHIPPED for entry in _read(path, None)))
 
 
 def known(base: BasePath) -> list[CatalogEntry]:
     """The entries that a user of this base path sees."""
-    return load()
+    return list(catalog_of(base).entries)
 
 
-def parse(document: object, where: str) -> list[CatalogEntry]:
-    """`load` of a document already read; `where` leads each message."""
-    models = document.get("models") if isinstance(document, dict) else None
-    if not isinstance(models, list):
-        raise InvalidArgument(f"{where}: expected a list under the key `models`")
-    entries = [_entry(model, f"{where}: models[{at}]") for at, model in enumerate(models)]
-    seen: set[str] = set()
-    for entry in entries:
-        if entry.id in seen:
-            raise InvalidArgument(f"{where}: the id {entry.id} occurs twice")
-        seen.add(entry.id)
-    return sorted(entries, key=lambda entry: (entry.category, entry.id.lower()))
+def catalog_of(base: BasePath) -> Catalog:
+    """What came with Kronk, in its place what the fetched repository has, in its place what the
+    user's own files have. Read again when a file has changed; never raises for the user's files."""
+    states = tuple(_states(base))
+    with _lock:
+        if base.catalog in _known and _known[base.catalog][0] == states:
+            return _known[base.catalog][1]
+    found = _merged(states)
+    with _lock:
+        _known[base.catalog] = (states, found)
+    return found
+
+
+_lock = threading.Lock()
+_known: dict[Path, tuple[tuple[_State, ...], Catalog]] = {}
 
 
 def find(entries: Sequence[CatalogEntry], model_id: str) -> CatalogEntry:
@@ -116,87 +97,125 @@ def find(entries: Sequence[CatalogEntry], model_id: str) -> CatalogEntry:
     raise NotFound(f"the catalog has no model {model_id!r}{hint}", param="id")
 
 
-def _entry(model: object, where: str) -> CatalogEntry:
-    keys = _map(model, (*_TEXTS, "files"), ("capabilities", "config"), where)
-    texts = {key: _text(keys[key], f"{where}.{key}") for key in _TEXTS}
-    _choice(texts["category"], CATEGORIES, f"{where}.category")
-    _choice(texts["endpoint"], ENDPOINTS, f"{where}.endpoint")
-    if not _FOLDER.fullmatch(texts["folder"]):
+def of_category(entries: Sequence[CatalogEntry], category: str | None) -> list[CatalogEntry]:
+    """Those of the categories that have this in their names."""
+    if category is None:
+        return list(entries)
+    wanted = categories(category, "category")
+    return [entry for entry in entries if entry.category in wanted]
+
+
+def categories(text: str, where: str) -> set[str]:
+    """The categories that have this in their names, in any case: `image`, `Embedding`;
+    `InvalidArgument` begins with `where`."""
+    found = {name for name in CATEGORIES if text.lower() in name.lower()}
+    if not found or not text:
         raise InvalidArgument(
-            f"{where}.folder: expected organisation/family, got {texts['folder']!r}"
+            f"{where}: expected one of {', '.join(CATEGORIES)} or a part of one, got {text!r:.100}",
+            param="category",
         )
-    capabilities = _list(keys.get("capabilities", []), f"{where}.capabilities")
-    for capability in capabilities:
-        _choice(capability, CAPABILITIES, f"{where}.capabilities")
-    files = _list(keys["files"], f"{where}.files")
-    entry = CatalogEntry(
-        files=tuple(_file(file, f"{where}.files[{at}]") for at, file in enumerate(files)),
-        capabilities=tuple(capabilities),
-        config=_config(keys.get("config", {}), f"{where}.config"),
-        **texts,
-    )
-    _check_names(entry, where)
-    return entry
+    return found
 
 
-def _config(keys: object, where: str) -> Mapping[str, object]:
-    """Checked as the model-config file is, and kept as it was written."""
-    return model_config.parse_recommended(keys, where)
+def read_text(text: bytes, where: str, origin: str | None) -> list[CatalogEntry]:
+    """The entries of a file's bytes; `InvalidArgument` begins with `where`."""
+    return parse(document(text, where), where, origin)
 
 
-def _check_names(entry: CatalogEntry, where: str) -> None:
-    if not entry.files:
-        raise InvalidArgument(f"{where}.files: expected at least one file")
-    names = [file.name for file in entry.files]
-    if len(set(names)) < len(names):
-        raise InvalidArgument(f"{where}.files: two files have the same name")
-    stem = _SHARD.sub("", names[0][: -len(".gguf")])
-    if stem != entry.id:
-        raise InvalidArgument(f"{where}.id: must be the first file's name {stem}, got {entry.id}")
-
-
-def _file(file: object, where: str) -> CatalogFile:
-    keys = _map(file, ("source",), ("sha256", "size_bytes"), where)
+def document(text: bytes, where: str) -> Any:
+    """A YAML document of somebody else's: no types but YAML's own, and not too much of it."""
     try:
-        source = sources.parse(_text(keys["source"], f"{where}.source"))
-    except InvalidArgument as error:
-        raise InvalidArgument(f"{where}.{error.message}") from error
-    sha256, size = keys.get("sha256"), keys.get("size_bytes")
-    if sha256 is not None and not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
-        raise InvalidArgument(f"{where}.sha256: expected 64 hexadecimal digits, got {sha256!r}")
-    if size is not None and (type(size) is not int or size <= 0):
-        raise InvalidArgument(f"{where}.size_bytes: expected a number of bytes, got {size!r}")
-    return CatalogFile(source, sha256, size)
+        found = yaml.safe_load(text.decode())
+        _count_nodes(found, {})
+    except (yaml.YAMLError, ValueError) as error:
+        raise InvalidArgument(f"{where}: not YAML: {error}") from error
+    except RecursionError as error:
+        raise InvalidArgument(f"{where}: not YAML that can be read: nested too deeply") from error
+    return found
 
 
-def _map(
-    value: object, required: Sequence[str], optional: Sequence[str], where: str
-) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise InvalidArgument(f"{where}: expected a map of keys, got {type(value).__name__}")
-    for key in required:
-        if key not in value:
-            raise InvalidArgument(f"{where}.{key}: is missing")
-    for key in value:
-        if key not in (*required, *optional):
-            close = difflib.get_close_matches(str(key), (*required, *optional), 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise InvalidArgument(f"{where}.{key}: no such key{hint}")
-    return value
+def _count_nodes(value: Any, counts: dict[int, int | None]) -> int:
+    """With aliases a short text can stand for more than any memory holds."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) in counts:
+        count = counts[id(value)]
+        if count is None:
+            raise ValueError("a value that is part of itself")
+        return count
+    counts[id(value)] = None
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    total = 1 + sum(_count_nodes(part, counts) for part in parts)
+    if total > _MOST_NODES:
+        raise ValueError(f"more than {_MOST_NODES} values")
+    counts[id(value)] = total
+    return total
 
 
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise InvalidArgument(f"{where}: expected a line of text, got {value!r}")
-    return value
+def _states(base: BasePath) -> Iterator[_State]:
+    """Of the fetched repository's files first, then of the user's own, by their names."""
+    fetched = repository_folder.current(base.catalog)
+    for folder, is_own in ((fetched, False), (base.catalog, True)):
+        for path in _catalog_files(folder) if folder is not None else ():
+            try:
+                now = path.stat()
+            except OSError:
+                # Gone since its folder was read.
+                continue
+            yield _State(str(path), is_own, now.st_mtime_ns, now.st_size, now.st_ino)
 
 
-def _list(value: object, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise InvalidArgument(f"{where}: expected a list, got {type(value).__name__}")
-    return value
+def _catalog_files(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for at, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and Path(at, name) != folder / repository_folder.NAME
+        )
+        found += [
+            Path(at, name)
+            for name in sorted(names)
+            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        ]
+        if len(found) > MOST_FILES:
+            break
+    return found[:MOST_FILES]
 
 
-def _choice(value: object, choices: Sequence[str], where: str) -> None:
-    if value not in choices:
-        raise InvalidArgument(f"{where}: expected one of {', '.join(choices)}, got {value!r}")
+def _merged(states: Sequence[_State]) -> Catalog:
+    entries = {entry.id.lower(): entry for entry in load()}
+    faults: list[str] = []
+    own: dict[str, str] = {}
+    for state in states:
+        try:
+            read = _read(Path(state.path), state.path)
+        except InvalidArgument as error:
+            faults.append(error.message)
+            continue
+        for entry in read:
+            name = entry.id.lower()
+            if name in own:
+                faults.append(
+                    f"catalog {state.path}: {entry.id} is in {own[name]} too; this one counts"
+                )
+            if state.is_own:
+                own[name] = state.path
+            entries[name] = entry
+    return Catalog(tuple(_sorted(entries.values())), tuple(faults))
+
+
+def _read(path: Path, origin: str | None) -> list[CatalogEntry]:
+    where = f"catalog {path.name if origin is None else path}"
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise InvalidArgument(f"{where}: {error.strerror}") from error
+    if len(text) > LARGEST_FILE:
+        raise InvalidArgument(f"{where}: is larger than {LARGEST_FILE} bytes")
+    return read_text(text, where, origin)
+
+
+def _sorted(entries: Iterable[CatalogEntry]) -> list[CatalogEntry]:
+    return sorted(entries, key=lambda entry: (entry.category, entry.id.lower()))

@@ -95,9 +95,9 @@ def _of_entry(settings: Settings, wanted: str, entry: CatalogEntry) -> Plan:
             f"{entry.folder}/{file.name}",
             file.sha256,
             file.size_bytes,
-            _role(at, file.source),
+            file.role,
         )
-        for at, file in enumerate(entry.files)
+        for file in entry.files
     )
     pinned, commit = _pinned(settings, items)
     return Plan(wanted, entry.id, pinned, entry.licence, commit)

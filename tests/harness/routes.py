@@ -230,6 +230,8 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
     PlainRoute("DELETE", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
     PlainRoute("GET", "/v1/kronk/loads"),
+    PlainRoute("GET", "/v1/kronk/catalog"),
+    PlainRoute("GET", "/v1/kronk/catalog/{model_id}", "/v1/kronk/catalog/nope", "id"),
     PlainRoute("GET", "/v1/kronk/jobs"),
     PlainRoute("GET", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),
     PlainRoute("DELETE", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),

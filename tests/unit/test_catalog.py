@@ -10,7 +10,8 @@ import pytest
 from kronk.cli.catalog import details
 from kronk.cli.columns import aligned
 from kronk.shared.errors import InvalidArgument, NotFound
-from kronk.shared.models import catalog, planning, sources
+from kronk.shared.models import catalog, catalog_view, planning, sources
+from kronk.shared.models.catalog_entry import CatalogEntry
 from kronk.shared.models.sources import HfSource, HttpSource, PypiSource
 from kronk.shared.settings import resolve
 
@@ -33,33 +34,98 @@ def test_the_catalog_that_ships_is_sound() -> None:
     assert [item.relative for item in planning.plan(resolve({}, {}), starter.id).items] == [
         "HuggingFaceTB/SmolLM2/SmolLM2-135M-Instruct.Q4_1.gguf"
     ]
-    assert all(details(entry) for entry in entries)
+    assert len(entries) >= 40
+    assert {entry.category for entry in entries} == set(catalog.CATEGORIES)
+    assert {
+        "Qwen3-8B-Q8_0",
+        "Qwen2-Audio-7B.Q8_0",
+        "embeddinggemma-300m-qat-Q8_0",
+        "gemma-3-4b-it-q4_0",
+        "Llama-3.3-70B-Instruct-Q8_0",
+        "Qwen2.5-VL-3B-Instruct-Q8_0",
+    } <= {entry.id for entry in entries}
+    assert all(details(catalog_view.row(entry, pulled=False)) for entry in entries)
+
+
+@pytest.mark.parametrize("entry", catalog.load(), ids=lambda entry: entry.id)
+def test_an_entry_that_ships_has_what_its_category_needs(entry: CatalogEntry) -> None:
+    assert entry.about_bytes is not None and entry.about_bytes > 10**7
+    assert entry.quantisation is not None
+    roles = [file.role for file in entry.files]
+    assert roles[0] == "model"
+    media = {"Image-Text-to-Text": "vision", "Audio-Text-to-Text": "audio"}.get(entry.category)
+    assert (media is None) == ("projector" not in roles)
+    assert media is None or media in entry.capabilities
+    endpoint = {"Embedding": "embeddings", "Reranking": "rerank"}
+    assert entry.endpoint == endpoint.get(entry.category, "chat_completion")
+
+
+def test_the_models_that_ship_get_in_nobodys_way_on_the_disk() -> None:
+    """Two projectors called alike in one folder would be one."""
+    files = [
+        (f"{entry.folder}/{file.name}", str(file.source))
+        for entry in catalog.load()
+        for file in entry.files
+    ]
+    assert len(set(files)) == len(dict(files))
 
 
 WRONG = {
     "no list": ({"models": {}}, "expected a list under the key `models`"),
     "no map at all": ("text", "expected a list under the key `models`"),
     "entry no map": ({"models": [3]}, "models[0]: expected a map of keys, got int"),
-    "misspelt key": ({"models": [GOOD | {"license": "x"}]}, "models[0].license: no such key; did"),
+    "misspelt key": (
+        {"models": [GOOD | {"license": "x"}]},
+        "models[0] (a).license: no such key; did",
+    ),
     "missing key": (
         {"models": [{key: GOOD[key] for key in GOOD if key != "endpoint"}]},
-        "models[0].endpoint: is missing",
+        "models[0] (a).endpoint: is missing",
     ),
-    "category": ({"models": [GOOD | {"category": "Chat"}]}, "models[0].category: expected one of"),
-    "endpoint": ({"models": [GOOD | {"endpoint": "x"}]}, "models[0].endpoint: expected one of"),
-    "capability": ({"models": [GOOD | {"capabilities": ["fly"]}]}, "models[0].capabilities: exp"),
-    "folder climbs": ({"models": [GOOD | {"folder": "../x"}]}, "models[0].folder: expected org"),
-    "folder absolute": ({"models": [GOOD | {"folder": "/a/b"}]}, "models[0].folder: expected org"),
-    "no files": ({"models": [GOOD | {"files": []}]}, "models[0].files: expected at least one"),
+    "category": (
+        {"models": [GOOD | {"category": "Chat"}]},
+        "models[0] (a).category: expected one of",
+    ),
+    "endpoint": ({"models": [GOOD | {"endpoint": "x"}]}, "models[0] (a).endpoint: expected one of"),
+    "capability": (
+        {"models": [GOOD | {"capabilities": ["fly"]}]},
+        "models[0] (a).capabilities: exp",
+    ),
+    "folder climbs": (
+        {"models": [GOOD | {"folder": "../x"}]},
+        "models[0] (a).folder: expected org",
+    ),
+    "folder absolute": (
+        {"models": [GOOD | {"folder": "/a/b"}]},
+        "models[0] (a).folder: expected org",
+    ),
+    "no files": ({"models": [GOOD | {"files": []}]}, "models[0] (a).files: expected at least one"),
     "id is not the file's": ({"models": [GOOD | {"id": "b"}]}, "must be the first file's name a"),
     "source": ({"models": [GOOD | {"files": [{"source": "x"}]}]}, "files[0].source 'x': expected"),
     "digest": (
         {"models": [GOOD | {"files": [{"source": "hf:o/r/a.gguf", "sha256": "abc"}]}]},
-        "models[0].files[0].sha256: expected 64 hexadecimal digits, got 'abc'",
+        "models[0] (a).files[0].sha256: expected 64 hexadecimal digits, got 'abc'",
     ),
     "size": (
         {"models": [GOOD | {"files": [{"source": "hf:o/r/a.gguf", "size_bytes": "7"}]}]},
-        "models[0].files[0].size_bytes: expected a number of bytes, got '7'",
+        "models[0] (a).files[0].size_bytes: expected a number of bytes, got '7'",
+    ),
+    "exact size is text": (
+        {"models": [GOOD | {"context": True}]},
+        "models[0] (a).context: expected a number of tokens, got True",
+    ),
+    "about how much": (
+        {"models": [GOOD | {"size": "much"}]},
+        "models[0] (a).size: expected a size such as `about 4.2 GB`, got 'much'",
+    ),
+    "gated": ({"models": [GOOD | {"gated": "no"}]}, "models[0] (a).gated: expected true or false"),
+    "role": (
+        {"models": [GOOD | {"files": [{"source": "hf:o/r/a.gguf", "role": "x"}]}]},
+        "models[0] (a).files[0].role: expected one of projector, draft",
+    ),
+    "config": (
+        {"models": [GOOD | {"config": {"n_batsch": 3}}]},
+        "models[0] (a).config.n_batsch",
     ),
     "twice": ({"models": [GOOD, GOOD]}, "the id a occurs twice"),
 }

@@ -241,7 +241,11 @@ def test_the_command_pulls_and_lists(server: FileServer, base: BasePath) -> None
             "add --local",
         ),
         (("catalog", "pull", "nonsense", "--local"), 1, "the catalog has no model 'nonsense'"),
-        (("catalog", "list", "--local", "--filter-category=x"), 2, "--filter-category: expected"),
+        (
+            ("catalog", "list", "--local", "--filter-category=zebra"),
+            2,
+            "--filter-category: expected",
+        ),
         (("catalog", "list", "--api-host=127.0.0.1:9"), 1, "add --local"),
         (("model", "list", "--api-host=127.0.0.1:9"), 1, "add --local"),
         (("model", "pull", "ftp://x", "--local"), 2, "expected an id of the catalog, owner/repo"),

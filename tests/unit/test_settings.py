@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.repositories.url import RepositoryUrl
 from kronk.shared.settings import (
     NOT_IN_THIS_VERSION,
     SETTINGS,
@@ -31,6 +32,18 @@ CASES = {
     "resume": ("off", False, "perhaps", "true or false"),
     "request_crashes": ("5", 5, "0", "from 1 to 100"),
     "model_config_file": ("/etc/kronk/models.yaml", Path("/etc/kronk/models.yaml"), None, ""),
+    "catalog_github_repo": (
+        "https://github.com/me/catalog#v2",
+        RepositoryUrl("https://github.com/me/catalog", "git", "v2"),
+        "--upload-pack=sh",
+        "expected https://",
+    ),
+    "templates_github_repo": (
+        "git@host:me/templates.git",
+        RepositoryUrl("git@host:me/templates.git", "git"),
+        "http://example.org/x",
+        "use https",
+    ),
     "write_timeout": ("90s", 90.0, "-1s", "duration"),
     "idle_timeout": ("1h30m", 5400.0, "soon", "duration"),
     "stream_keepalive": ("250ms", 0.25, "soon", "duration"),

@@ -1,0 +1,28 @@
+"""`kronk catalog update`: fetch the repository that is set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .local import AsJson, Local
+from .options import ApiHost, BasePathOption
+from .working import Detach, Where, carry_out
+
+
+def update(
+    local: Local = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    api_host: ApiHost = None,
+    base_path: BasePathOption = None,
+) -> None:
+    """Fetch the catalogs of the repository that KRONK_CATALOG_GITHUB_REPO names."""
+    where = Where(local, detach, as_json, api_host, base_path)
+    carry_out(
+        where, "catalog-update", {}, lambda done: f"{done['models']} models of {_source(done)}"
+    )
+
+
+def _source(done: dict[str, Any]) -> str:
+    revision = f" at {done['revision'][:12]}" if done["revision"] else ""
+    return f"{done['repository']}{revision}"

@@ -1,0 +1,1 @@
+"""Small repositories of text files, catalogs and chat templates: fetched as a whole."""

@@ -1,0 +1,260 @@
+"""The user's own catalogs and those of a repository: what counts, and what a broken one does."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kronk.shared.errors import Conflict, InvalidArgument
+from kronk.shared.models import catalog, catalog_update, catalog_view
+from kronk.shared.paths import BasePath
+from kronk.shared.repositories import folder
+from kronk.shared.repositories.fetch import Fetched
+from kronk.shared.repositories.url import parse
+
+WHERE = parse("https://example.org/me/catalog")
+
+
+def entry(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": name,
+        "category": "Text-Generation",
+        "endpoint": "chat_completion",
+        "licence": "MIT",
+        "description": "A model.",
+        "files": [{"source": f"hf:o/r/{name}.gguf"}],
+    } | more
+
+
+def text(*entries: dict[str, Any]) -> bytes:
+    return yaml.safe_dump({"models": list(entries)}).encode()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> BasePath:
+    found = BasePath(tmp_path / "base")
+    found.catalog.mkdir(parents=True)
+    return found
+
+
+def put(base: BasePath, files: dict[str, bytes]) -> None:
+    with folder.changing(base.catalog) as change:
+        change.put(Fetched(WHERE, files, "abc"), files)
+
+
+def test_what_the_user_adds_is_known_beside_what_ships(base: BasePath) -> None:
+    (base.catalog / "mine.yaml").write_bytes(text(entry("mine-Q8_0")))
+    (base.catalog / "more").mkdir()
+    (base.catalog / "more" / "deep.yml").write_bytes(text(entry("deep-Q8_0")))
+    (base.catalog / ".hidden.yaml").write_bytes(text(entry("hidden")))
+    (base.catalog / "readme.txt").write_text("models:")
+    known = catalog.catalog_of(base)
+    assert {"mine-Q8_0", "deep-Q8_0", catalog.STARTER} <= {one.id for one in known.entries}
+    assert known.faults == ()
+    assert len(known.entries) == len(catalog.load()) + 2
+    assert catalog.find(known.entries, "mine-q8_0").folder == "o/r"
+
+
+def test_an_entry_of_the_same_id_takes_the_place_of_what_ships(base: BasePath) -> None:
+    file = base.catalog / "mine.yaml"
+    assert catalog.find(catalog.known(base), catalog.STARTER).origin is None
+    file.write_bytes(text(entry(catalog.STARTER, description="My own.")))
+    found = catalog.find(catalog.known(base), catalog.STARTER)
+    assert (found.description, found.origin) == ("My own.", str(file))
+    assert catalog_view.row(found, pulled=False)["origin"] == str(file)
+    assert len(catalog.known(base)) == len(catalog.load())
+
+
+def test_the_users_own_file_counts_more_than_the_repositorys(base: BasePath) -> None:
+    put(base, {"a/z.yaml": text(entry("one", description="Theirs."), entry("two"))})
+    (base.catalog / "a.yaml").write_bytes(text(entry("one", description="Mine.")))
+    known = catalog.catalog_of(base)
+    assert catalog.find(known.entries, "one").description == "Mine."
+    assert str(catalog.find(known.entries, "two").origin).endswith("/a/z.yaml")
+    assert known.faults == ()
+
+
+def test_two_files_of_the_user_with_one_id_are_told(base: BasePath) -> None:
+    (base.catalog / "a.yaml").write_bytes(text(entry("one")))
+    (base.catalog / "b.yaml").write_bytes(text(entry("one")))
+    known = catalog.catalog_of(base)
+    assert str(catalog.find(known.entries, "one").origin).endswith("b.yaml")
+    assert len(known.faults) == 1
+    assert "b.yaml: one is in " in known.faults[0]
+
+
+BROKEN = {
+    "no YAML": (b"models: [", "not YAML"),
+    "no text": (b"\xff\xfe\x00\x01", "not YAML"),
+    "no list": (b"models: 3", "expected a list under the key `models`"),
+    "an entry": (text(entry("bad", colour="red")), "models[0] (bad).colour: no such key"),
+    "nested too deeply": (b"[" * 5000, "not YAML"),
+    "a part of itself": (b"models: &a [*a]", "a value that is part of itself"),
+    "a bomb": (
+        b"a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+        + b"".join(
+            b"%c: &%c [%s]\n" % (at, at, b", ".join([b"*%c" % (at - 1)] * 10))
+            for at in range(ord("b"), ord("k"))
+        )
+        + b"models: [*j]",
+        "more than 200000 values",
+    ),
+    "a type of Python's": (b"models: !!python/object/apply:os.system [id]", "not YAML"),
+    "too large": (b"#" * (4 * 2**20 + 1), "is larger than"),
+    "empty": (b"", "expected a list under the key `models`"),
+    "a path of this machine": (
+        text(entry("bad", config={"chat_template_file": "/etc/passwd"})),
+        "is not for a catalog to say",
+    ),
+    "a draft by its path": (
+        text(entry("bad", config={"draft_model": "/etc/passwd"})),
+        "is not for a catalog to say",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "complaint"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_told_and_breaks_no_other(
+    base: BasePath, content: bytes, complaint: str
+) -> None:
+    (base.catalog / "bad.yaml").write_bytes(content)
+    (base.catalog / "good.yaml").write_bytes(text(entry("good")))
+    known = catalog.catalog_of(base)
+    assert catalog.find(known.entries, "good")
+    assert len(known.faults) == 1
+    assert known.faults[0].startswith(f"catalog {base.catalog}/bad.yaml: ")
+    assert complaint in known.faults[0]
+
+
+def test_a_change_is_seen_and_without_one_nothing_is_read_again(base: BasePath) -> None:
+    file = base.catalog / "mine.yaml"
+    file.write_bytes(text(entry("one")))
+    before = catalog.catalog_of(base)
+    assert catalog.catalog_of(base) is before
+    file.write_bytes(text(entry("one", description="Another one.")))
+    assert catalog.find(catalog.known(base), "one").description == "Another one."
+    file.unlink()
+    assert "one" not in {found.id for found in catalog.known(base)}
+
+
+def test_what_cannot_be_read_is_told(base: BasePath) -> None:
+    os.symlink("nowhere", base.catalog / "dangling.yaml")
+    (base.catalog / "folder.yaml").mkdir()
+    assert catalog.catalog_of(base).faults == ()
+    assert catalog.known(BasePath(base.root / "absent"))
+
+
+def test_a_category_is_chosen_by_a_part_of_its_name() -> None:
+    entries = catalog.load()
+    image = catalog.of_category(entries, "Image")
+    assert {one.category for one in image} == {"Image-Text-to-Text"}
+    assert catalog.of_category(entries, None) == entries
+    for wrong in ("", "speech"):
+        with pytest.raises(InvalidArgument, match="expected one of Audio-Text-to-Text"):
+            catalog.of_category(entries, wrong)
+
+
+# The folder of a fetched repository
+
+
+def test_a_repository_is_replaced_as_a_whole_and_the_state_before_stays(base: BasePath) -> None:
+    put(base, {"a.yaml": text(entry("one")), "b.yaml": text(entry("two"))})
+    first = folder.current(base.catalog)
+    assert first is not None and (first / "b.yaml").is_file()
+    put(base, {"a.yaml": text(entry("three"))})
+    assert {"one", "two"}.isdisjoint({found.id for found in catalog.known(base)})
+    assert catalog.find(catalog.known(base), "three")
+    assert first.is_dir(), "somebody may still read it"
+    put(base, {"a.yaml": text(entry("four"))})
+    assert not first.exists()
+    assert folder.about(base.catalog)["repository"] == "https://example.org/me/catalog"
+    assert len([name for name in os.listdir(base.catalog) if name.startswith(".repository-")]) == 2
+
+
+def test_what_fails_on_the_way_leaves_the_state_before(base: BasePath) -> None:
+    put(base, {"a.yaml": text(entry("one"))})
+    before = folder.current(base.catalog)
+    with pytest.raises(RuntimeError), folder.changing(base.catalog) as change:
+        (change.scratch / "half").write_text("x")
+        raise RuntimeError
+    assert folder.current(base.catalog) == before
+    assert not list(base.catalog.glob("*.tmp"))
+
+
+def test_two_changes_at_a_time_are_refused(base: BasePath) -> None:
+    with (
+        folder.changing(base.catalog),
+        pytest.raises(Conflict, match="another process is updating"),
+        folder.changing(base.catalog),
+    ):
+        pass
+
+
+def test_a_copy_of_the_base_path_without_links_is_read_and_replaced(base: BasePath) -> None:
+    (base.catalog / "repository").mkdir()
+    (base.catalog / "repository" / "a.yaml").write_bytes(text(entry("one")))
+    known = catalog.catalog_of(base)
+    assert catalog.find(known.entries, "one") and known.faults == ()
+    put(base, {"a.yaml": text(entry("two"))})
+    assert catalog.find(catalog.known(base), "two")
+    assert "one" not in {found.id for found in catalog.known(base)}
+
+
+def test_a_link_of_that_name_leads_nowhere_else(base: BasePath, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    os.symlink(tmp_path / "elsewhere", base.catalog / "repository")
+    assert folder.current(base.catalog) is None
+
+
+# What is taken of a repository
+
+
+def checked(files: dict[str, bytes]) -> tuple[list[str], int]:
+    found, models = catalog_update.check(Fetched(WHERE, files, None))
+    return sorted(found), models
+
+
+def test_only_catalogs_are_taken() -> None:
+    files = {
+        "docs/site.yaml": b"title: x",
+        "text.yaml": text(entry("one"), entry("two")),
+        "empty.yaml": b"",
+    }
+    assert checked(files) == (["text.yaml"], 2)
+
+
+def test_where_there_is_a_folder_of_catalogs_all_in_it_are_some_and_no_others_are() -> None:
+    files = {"catalogs/a.yaml": text(entry("one")), "b.yaml": text(entry("two"))}
+    assert checked(files) == (["catalogs/a.yaml"], 1)
+    with pytest.raises(InvalidArgument, match=r"catalog/b\.yaml: expected a list under"):
+        checked({"catalog/a.yaml": text(entry("one")), "catalog/b.yaml": b"title: x"})
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ({}, "has no catalog"),
+        ({"a.yaml": b"title: x"}, "has no catalog"),
+        ({"a.yaml": b"models: []"}, "has no catalog"),
+        ({"a.yaml": b"models: ["}, "a.yaml: not YAML"),
+        ({"a.yaml": text(entry("one", endpoint="x"))}, r"a.yaml: models[0] (one).endpoint: exp"),
+        ({"a.yaml": text(entry("one")), "b.yaml": text(entry("ONE"))}, "b.yaml: ONE is in a.yaml"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_entry_and_key(
+    files: dict[str, bytes], complaint: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        checked(files)
+    assert caught.value.message.startswith("https://example.org/me/catalog: ")
+    assert complaint in caught.value.message
+
+
+def test_every_entry_is_told_as_json() -> None:
+    rows = [catalog_view.row(one, pulled=False) for one in catalog.load()]
+    assert json.loads(json.dumps(rows)) == rows
