@@ -20,7 +20,7 @@ from kronk.shared.files import write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Bytes up to `end`, from where the block before ends."""
+    """Up to `end` the file was on the disk, and this was the digest of all of it up to there."""
 
     end: int
     sha256: str

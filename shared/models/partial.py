@@ -40,6 +40,11 @@ class Partial:
         except FileNotFoundError:
             return 0
 
+    @property
+    def exists(self) -> bool:
+        """Whether a pull has left anything."""
+        return self.path.exists() or self._journal.path.exists()
+
     def complete(self) -> str | None:
         """The digest of a file that is whole, was verified, and has not changed since."""
         notes = self._journal.read()
@@ -97,8 +102,7 @@ class Writer:
         self._identity = identity
         self.done = 0
         self.sha256 = hashlib.sha256()
-        # The block that is not in the journal yet.
-        self._block = hashlib.sha256()
+        # Up to where the journal knows it.
         self._sealed = 0
         self._notes = Notes(identity)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -128,7 +132,7 @@ class Writer:
         except OSError as error:
             raise disk_error(error, self.path) from error
         self.done = self._sealed = 0
-        self.sha256, self._block = hashlib.sha256(), hashlib.sha256()
+        self.sha256 = hashlib.sha256()
 
     def append(self, data: bytes) -> None:
         """`NoRoom` when the disk is full: what was added before is kept."""
@@ -146,10 +150,10 @@ class Writer:
             return
         try:
             os.fsync(self._handle)
-            self._journal.add(Block(self.done, self._block.hexdigest()))
+            self._journal.add(Block(self.done, self.sha256.hexdigest()))
         except OSError as error:
             raise disk_error(error, self.path) from error
-        self._sealed, self._block = self.done, hashlib.sha256()
+        self._sealed = self.done
 
     def head(self, length: int) -> bytes:
         """The file's first bytes."""
@@ -175,7 +179,6 @@ class Writer:
                 written += os.pwrite(self._handle, data[written:], self.done + written)
         except OSError as error:
             raise disk_error(error, self.path) from error
-        self._block.update(data)
         self.sha256.update(data)
         self.done += len(data)
 
@@ -197,16 +200,15 @@ class Writer:
         self._journal.write(self._notes)
 
     def _is_right(self, block: Block, progress: Progress, total: int) -> bool:
-        whole, found, at = self.sha256.copy(), hashlib.sha256(), self.done
+        found, at = self.sha256.copy(), self.done
         while at < block.end:
             data = os.pread(self._handle, min(CHUNK, block.end - at), at)
             if not data:
                 return False
-            whole.update(data)
             found.update(data)
             at += len(data)
             progress("verify", at, total)
         if found.hexdigest() != block.sha256:
             return False
-        self.sha256, self.done = whole, block.end
+        self.sha256, self.done = found, block.end
         return True

@@ -56,6 +56,7 @@ def pull(
     for at, job in enumerate(jobs):
         if job.present():
             whole.have(at, job.target.stat().st_size)
+            job.tidy()
         else:
             missing.append(job)
     require_room(base.downloads, sum(job.needed() for job in missing))
@@ -114,6 +115,12 @@ class _Job:
             self._record(found)
         return True
 
+    def tidy(self) -> None:
+        """The file is there, perhaps brought by hand: what there is of a download goes."""
+        if self.partial.exists:
+            with self._alone():
+                self.partial.delete()
+
     def needed(self) -> int:
         """Bytes on the disk that it will still take, as far as is known beforehand."""
         size = self.item.size_bytes or 0
@@ -136,7 +143,7 @@ class _Job:
             if self.present():
                 return
             sha256 = self._have(token)
-            place(self.partial, self.base.models, self.target)
+            place(self.partial, self.base.models, self.item.relative)
             self._record(sha256)
 
     def _alone(self) -> AbstractContextManager[None]:

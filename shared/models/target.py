@@ -29,10 +29,13 @@ def target_of(models: Path, relative: str) -> Path:
     return models / relative
 
 
-def place(partial: Partial, models: Path, target: Path) -> None:
+def place(partial: Partial, models: Path, relative: str) -> None:
     """Give the file its name; it survives a power cut from then on."""
+    target = models / relative
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        # Hours may lie between the plan and this.
+        target_of(models, relative)
         partial.moved_to(target)
         for folder in target.parents:
             sync_folder(folder)

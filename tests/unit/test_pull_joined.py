@@ -15,6 +15,7 @@ from harness.pulling import (
     SHA,
     Pauses,
     Steps,
+    interrupted,
     left_over,
     one,
     part_of,
@@ -183,6 +184,20 @@ def test_files_that_are_complete_are_not_fetched_again_after_an_interruption(
     assert [path for _, path, _ in server.asked] == ["/2.gguf"]
     assert steps[-1] == ("download", 3 * len(BODY), 3 * len(BODY))
     assert "verify" not in steps.phases
+
+
+def test_what_was_left_of_a_download_goes_when_the_file_comes_another_way(
+    server: FileServer, base: BasePath
+) -> None:
+    served = server.files["/m.gguf"] = Served(BODY)
+    wanted = one(f"{server.url}/m.gguf")
+    served.cuts.append(1000)
+    interrupted(base, wanted)
+    path = base.models / wanted.items[0].relative
+    path.parent.mkdir(parents=True)
+    path.write_bytes(BODY)
+    assert pulled(base, wanted) == path
+    assert left_over(base) == []
 
 
 def test_a_complete_file_that_was_damaged_meanwhile_is_fetched_again(
