@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from kronk.gateway.locks import only_one
-from kronk.shared.errors import Conflict, KronkError, NotFound
+from kronk.shared.errors import Conflict, Internal, KronkError, NotFound
 from kronk.shared.jobs import kinds
 from kronk.shared.jobs.pace import Pace, observe
 from kronk.shared.settings import Settings
@@ -195,7 +195,9 @@ class Runner:
 
     async def _failed(self, job: Job, fault: Fault, *, got_on: bool, asked: float = 0.0) -> None:
         found = verdict(fault, job.failures, got_on=got_on, asked=asked)
-        log.warning(
+        # What its source refuses is no matter of ours.
+        write = log.warning if fault.code in (DIED, Internal.code) else log.info
+        write(
             "job failed" if found.event is Event.FAIL else "job interrupted",
             job=job.id,
             title=job.title,

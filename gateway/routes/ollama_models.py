@@ -17,14 +17,15 @@ from kronk.gateway.body import parse_body, while_connected
 from kronk.gateway.dialects.ollama import listings, name
 from kronk.gateway.dialects.ollama.answer import NDJSON
 from kronk.gateway.dialects.ollama.details import Details
-from kronk.gateway.dialects.ollama.pull import SUCCESS, wanted
+from kronk.gateway.dialects.ollama.pull import SUCCESS, is_source, wanted
 from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
 from kronk.gateway.jobs.ollama import PullStream
 from kronk.gateway.model_files import details_with
 from kronk.gateway.services import Services, services_of
-from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
-from kronk.shared.jobs.kinds import Kind, kind_of
-from kronk.shared.models import index
+from kronk.shared.errors import CallerError, InvalidArgument, ModelFailed, NotFound
+from kronk.shared.jobs.kinds import kind_of
+from kronk.shared.models import index, planning
+from kronk.shared.models.catalog import CatalogEntry
 from kronk.shared.models.chat_template import template_of
 from kronk.shared.models.headers import headers_of
 from kronk.shared.models.index import ModelEntry
@@ -101,7 +102,8 @@ async def pull(request: Request) -> Response:
     if await _is_here(services, named.model):
         return JSONResponse(SUCCESS, media_type=NDJSON if named.stream else None)
     kind, params = kind_of("pull"), {"wanted": wanted(named.model)}
-    await asyncio.to_thread(_check, kind, services, params)
+    await asyncio.to_thread(_check, services, named.model, params["wanted"])
+    kind.validate(params)
     job, _ = await services.jobs.create(kind, params)
     stream = PullStream(services.jobs, job)
     if named.stream:
@@ -118,14 +120,21 @@ async def _is_here(services: Services, model: str) -> bool:
     return True
 
 
-def _check(kind: Kind, services: Services, params: dict[str, Any]) -> None:
+def _check(services: Services, model: str, word: str) -> None:
+    """What can be told without the network. What names no source is a model's name: it is an id of
+    the catalog, or there is no such model."""
+    meant: object = None
     try:
-        kind.validate(params)
-        kind.check_early(services.settings, params)
-    except NotFound as error:
-        raise NotFound(f"model: {error.message}", param="model") from error
-    except InvalidArgument as error:
-        raise InvalidArgument(f"model: {error.message}", param="model") from error
+        meant = planning.check(services.settings, word)
+    except CallerError as error:
+        if is_source(model):
+            raise type(error)(f"model: {error.message}", param="model") from error
+    if not is_source(model) and not isinstance(meant, CatalogEntry):
+        raise NotFound(
+            f"model {model!r:.100} is not here and not in the catalog; one of the hub is"
+            " hf.co/owner/repo:quant",
+            param="model",
+        )
 
 
 @router.delete(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kronk.gateway.dialects.ollama.pull import digest, status, wanted
+from kronk.gateway.dialects.ollama.pull import digest, is_source, status, wanted
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,22 @@ from kronk.gateway.dialects.ollama.pull import digest, status, wanted
 )
 def test_names_are_read_as_ollamas_tools_write_them(model: str, expected: str) -> None:
     assert wanted(model) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("hf.co/owner/repo:Q8_0", True),
+        ("https://huggingface.co/owner/repo", True),
+        ("hf:owner/repo", True),
+        ("https://host/a.gguf", True),
+        ("owner/repo", False),
+        ("Qwen3:latest", False),
+        ("../../etc/passwd", False),
+    ],
+)
+def test_a_name_of_ollamas_registry_is_no_repository_of_the_hub(model: str, expected: bool) -> None:
+    assert is_source(model) is expected
 
 
 def test_a_pull_is_told_as_ollama_tells_it() -> None:

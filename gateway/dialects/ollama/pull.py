@@ -6,11 +6,19 @@ import hashlib
 import re
 from typing import Any
 
+from kronk.shared.models import spelling
+
 from .name import LATEST
 
 SUCCESS = {"status": "success"}
 # How Ollama's tools name a repository of the hub; they take its page's address too.
 _HUB = re.compile(r"(?:https?://)?((?:hf\.co|huggingface\.co)/[^/:@]+/[^/:@]+(?::[^/:@]+)?)", re.I)
+
+
+def is_source(model: str) -> bool:
+    """Whether it says where it is fetched from. `owner/repo` alone does not: to Ollama's tools
+    that is a name of their own registry's."""
+    return _HUB.fullmatch(model) is not None or spelling.is_explicit(model)
 
 
 def wanted(model: str) -> str:
