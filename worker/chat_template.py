@@ -7,12 +7,12 @@ from pathlib import Path
 import jinja2
 
 from kronk.shared.errors import ModelFailed
+from kronk.shared.templates import builtin
+from kronk.shared.templates.faults import fault_of
 from kronk.shared.wire.loading import TemplateSpec
 
 from . import template
 from .model import Model
-
-BUILT_IN = "chatml"
 
 
 def choose(model: Model, asked: TemplateSpec) -> template.Choice:
@@ -21,12 +21,12 @@ def choose(model: Model, asked: TemplateSpec) -> template.Choice:
     if asked.path is not None:
         path = Path(asked.path)
         return _named(_read(path), "file", f"chat_template_file {path}")
-    if asked.name == BUILT_IN:
-        return template.compiled(template.CHATML, BUILT_IN)
+    if asked.name == builtin.NAME:
+        return template.compiled(builtin.CHATML, builtin.NAME)
     if asked.name is not None:
         source = model.chat_template(asked.name)
         if source is None:
-            known = ", ".join([*model.template_names(), BUILT_IN])
+            known = ", ".join([*model.template_names(), builtin.NAME])
             raise ModelFailed(
                 f"chat_template: neither the GGUF nor the folder templates/ has {asked.name!r};"
                 f" there is {known}",
@@ -50,6 +50,5 @@ def _named(source: str, origin: str, where: str) -> template.Choice:
     try:
         return template.compiled(source, origin)
     except jinja2.TemplateSyntaxError as error:
-        raise ModelFailed(
-            f"{where}: not valid Jinja, line {error.lineno}: {error.message}", param="model"
-        ) from error
+        fault = fault_of(source, error.lineno, error.message or "")
+        raise ModelFailed(f"{where} {fault.words}", param="model") from error

@@ -17,7 +17,7 @@ from .model import Model
 from .pooled.loader import PooledLoaded
 from .pooled.prepare import does
 from .prepare import see, tokenize_chat
-from .prompting import render_chat
+from .rendering import render_chat
 
 # A prompt need not fit the context window to be counted: that is what is asked about. A million
 # tokens are about 4 MB, and take a second, in which nobody else's prompt is prepared.

@@ -21,15 +21,8 @@ from .media.clip import MediaFile
 from .media.projector import wrong_modality
 from .media.prompt import PromptTokens, compose
 from .parsers.base import Tool
-from .prompting import (
-    ChatPrompt,
-    Check,
-    fitting,
-    plain_tokens,
-    prompt_marks,
-    render_chat,
-    too_long,
-)
+from .prompting import Check, fitting, plain_tokens, prompt_marks, too_long
+from .rendering import ChatPrompt, render_chat
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -16,15 +16,14 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.templates import builtin
+from kronk.shared.templates.faults import fault_of, first_go_line, looks_like_go
 
 from .conversation import as_parts
 
-CHATML = """\
-{%- for message in messages -%}
-{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}
-{%- endfor -%}
-{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
-"""
+# What `strftime_now` tells.
+Clock = Callable[[], datetime.datetime]
+
 # Of template code that meets a shape it was not written for.
 _MISTAKES = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError)
 _PROBE = "Is this read?"
@@ -56,14 +55,19 @@ def choose(source: str | None) -> Choice:
         try:
             return compiled(source, "model")
         except jinja2.TemplateSyntaxError as error:
-            what = "is a Go template" if looks_like_go(source) else "is not valid Jinja"
-            reason = f"the GGUF's chat template {what} (line {error.lineno}: {error.message})"
-    return replace(compiled(CHATML, "chatml"), reason=reason)
+            fault = fault_of(source, error.lineno, error.message or "")
+            reason = f"the GGUF's chat template {fault.words}"
+    return replace(compiled(builtin.CHATML, builtin.NAME), reason=reason)
 
 
-def compiled(source: str, origin: str) -> Choice:
+def compiled(source: str, origin: str, clock: Clock = datetime.datetime.now) -> Choice:
     """That very template; raises Jinja's `TemplateSyntaxError`."""
-    template = _environment().from_string(source)
+    if looks_like_go(source):
+        raise jinja2.TemplateSyntaxError("it is not Jinja", first_go_line(source))
+    try:
+        template = environment(clock).from_string(source)
+    except RecursionError as error:
+        raise jinja2.TemplateSyntaxError("nested too deeply", 1) from error
     return Choice(template, origin, None, source, _reads_lists(template))
 
 
@@ -78,11 +82,6 @@ def _shows(template: jinja2.Template, content: Any) -> bool:
         return _PROBE in template.render(messages=messages, add_generation_prompt=True)
     except (jinja2.TemplateError, *_MISTAKES):
         return False
-
-
-def looks_like_go(source: str) -> bool:
-    """Ollama's templates are Go's text/template: fields begin with a dot, blocks end in `end`."""
-    return any(mark in source for mark in ("{{ .", "{{- .", "{{.", "{{ end }}", "{{- end }}"))
 
 
 def render(
@@ -116,15 +115,16 @@ def render(
         ) from e
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
+def environment(clock: Clock) -> ImmutableSandboxedEnvironment:
+    """Everything that a template can use."""
     # The settings and helpers Hugging Face's templates are written against.
-    environment = ImmutableSandboxedEnvironment(
+    made = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
     )
-    environment.filters["tojson"] = _to_json
-    environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = _strftime_now
-    return environment
+    made.filters["tojson"] = _to_json
+    made.globals["raise_exception"] = _raise
+    made.globals["strftime_now"] = lambda form: clock().strftime(form)
+    return made
 
 
 def _to_json(value: Any, indent: int | None = None, ensure_ascii: bool = False) -> str:
@@ -134,7 +134,3 @@ def _to_json(value: Any, indent: int | None = None, ensure_ascii: bool = False) 
 
 def _raise(message: str) -> NoReturn:
     raise jinja2.TemplateError(message)
-
-
-def _strftime_now(form: str) -> str:
-    return datetime.datetime.now().strftime(form)

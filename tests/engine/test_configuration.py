@@ -280,7 +280,7 @@ def test_the_built_in_template_can_be_asked_for() -> None:
     ("content", "words"),
     [
         (None, "mine.jinja: cannot be read: No such file"),
-        (b"{% for %}", "mine.jinja: not valid Jinja, line 1"),
+        (b"{% for %}", "mine.jinja is not valid Jinja, line 1"),
         (b"\xff\xfe", "mine.jinja: cannot be read: not UTF-8 text"),
     ],
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 from kronk.shared.wire.values import Prompt
 from kronk.worker.loader import Loaded
-from kronk.worker.prompting import render_chat
+from kronk.worker.rendering import render_chat
 
 _MARKER = "<__media__>"
 

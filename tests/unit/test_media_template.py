@@ -9,7 +9,7 @@ import pytest
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Media, Prompt
 from kronk.worker.parsers.choose import choose as choose_family
-from kronk.worker.prompting import render_chat
+from kronk.worker.rendering import render_chat
 from kronk.worker.template import choose
 
 # As SmolVLM's: a string's characters are no parts.

@@ -1,0 +1,1 @@
+"""Chat templates as all but workers see them: where they are, and what is wrong with one."""
