@@ -16,7 +16,7 @@ from kronk.shared.models import catalog, catalog_view, spelling
 from kronk.shared.units import format_bytes
 
 from . import pulling
-from .catalog_update import update
+from .catalog_update import pull_templates, update
 from .client import Admin, NoServer, find_server
 from .columns import aligned
 from .local import AsJson, Local, local_models, local_settings
@@ -27,6 +27,7 @@ catalog_app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
 )
 catalog_app.command("update")(update)
+catalog_app.command("pull-templates")(pull_templates)
 
 _HEADS = ("CATALOG", "MODEL ID", "PULLED", "ENDPOINT")
 _WIDE = (*_HEADS, "SIZE", "CAPABILITIES", "LICENCE")

@@ -1,4 +1,4 @@
-"""`kronk catalog update`: fetch the repository that is set."""
+"""`kronk catalog update` and `pull-templates`: fetch the repositories that are set."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ def update(
     carry_out(
         where, "catalog-update", {}, lambda done: f"{done['models']} models of {_source(done)}"
     )
+
+
+def pull_templates(
+    local: Local = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+    api_host: ApiHost = None,
+    base_path: BasePathOption = None,
+) -> None:
+    """Fetch the chat templates of the repository that KRONK_TEMPLATES_GITHUB_REPO names."""
+    where = Where(local, detach, as_json, api_host, base_path)
+
+    def words(done: dict[str, Any]) -> str:
+        return f"{_source(done)}: {', '.join(done['templates'])}"
+
+    carry_out(where, "templates-update", {}, words)
 
 
 def _source(done: dict[str, Any]) -> str:

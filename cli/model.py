@@ -18,11 +18,13 @@ from .history import history
 from .local import AsJson, Local, local_details, local_models, server_models
 from .options import ApiHost, BasePathOption
 from .resolve import resolve
+from .template import template_app
 from .vram import vram
 from .working import Detach, Where
 
 model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
+model_app.add_typer(template_app, name="template", help="Show and try a model's chat template.")
 model_app.command("history")(history)
 model_app.command("resolve")(resolve)
 model_app.command("import")(importing.import_model)

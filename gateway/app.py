@@ -39,6 +39,7 @@ from .routes import (
     resolve,
     responses,
     sizing,
+    templates,
     tokens,
 )
 from .routes.documents import make_schemas
@@ -62,6 +63,8 @@ ROUTES = (
     health,
     lifecycle,
     jobs,
+    # Before the route of a model, whose name may have slashes.
+    templates,
     kronk,
     resolve,
     removing,

@@ -322,7 +322,8 @@ _CHAT = Group(
             "chat_template",
             read.text,
             "`chatml`, or a name",
-            "One of the GGUF's named templates, or a file of `templates/` under the base path.",
+            "One of the GGUF's named templates, a file of `templates/` under the base path, or one"
+            " of the [templates' repository](catalog.md#chat-templates).",
             "the GGUF's default one",
         ),
         Key(
@@ -350,7 +351,8 @@ _CHAT = Group(
             "adapters",
             read.adapters,
             "list of {path, scale}",
-            "LoRA adapters to apply.",
+            "LoRA adapters to apply; one that is not there is looked for by its name in `adapters/`"
+            " under the base path.",
             also=("lora",),
             is_operators=True,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -180,7 +180,7 @@ class _Trial:
         return None
 
     def calls(self) -> list[dict[str, Any]]:
-        """Functions that it calls and that are not there."""
+        """Functions, filters and tests that it uses and that are not there."""
         asked = {
             test.node.name
             for test in self._tree.find_all(nodes.Test)
@@ -192,14 +192,17 @@ class _Trial:
             for call in self._tree.find_all(nodes.Call)
             if isinstance(call.node, nodes.Name) and call.node.name in unknown
         }
-        return [
-            {
-                "code": "function",
-                "line": line,
-                "message": f"calls {name}() (line {line}), which templates do not have here",
-            }
-            for name, line in found.items()
-        ]
+        notes = [_missing("function", f"calls {name}()", line) for name, line in found.items()]
+        return [*notes, *self._filters()]
+
+    def _filters(self) -> Iterator[dict[str, Any]]:
+        """Below an `if` Jinja notices only when it gets there that one is missing."""
+        known = template.environment(lambda: _FIRST)
+        for node in self._tree.find_all((nodes.Filter, nodes.Test)):
+            if isinstance(node, nodes.Filter) and node.name not in known.filters:
+                yield _missing("filter", f"uses the filter {node.name}", node.lineno)
+            if isinstance(node, nodes.Test) and node.name not in known.tests:
+                yield _missing("test", f"uses the test {node.name}", node.lineno)
 
     def _line_of(self, name: str) -> int | None:
         for node in self._tree.find_all((nodes.Call, nodes.Filter)):
@@ -226,3 +229,11 @@ class _Trial:
     def _render(self, chosen: Choice, prompt: Prompt) -> ChatPrompt:
         family = choose_family(None, self._source, "")
         return render_chat(chosen, self._words, family, prompt, tools_of(prompt))
+
+
+def _missing(code: str, what: str, line: int) -> dict[str, Any]:
+    return {
+        "code": code,
+        "line": line,
+        "message": f"{what} (line {line}), which templates do not have here",
+    }

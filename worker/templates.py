@@ -19,7 +19,7 @@ from .sandbox import policy
 from .sandbox.confine import Sandbox
 
 _MEMORY = 2**30
-_SECONDS = 20
+_SECONDS = 10
 
 
 def main() -> None:

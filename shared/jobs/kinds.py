@@ -203,6 +203,13 @@ KINDS: dict[str, Kind] = {
             "catalog update",
             check="kronk.shared.models.catalog_update:check_early",
         ),
+        Kind(
+            "templates-update",
+            "kronk.shared.templates.update:run",
+            (),
+            "templates update",
+            check="kronk.shared.templates.update:check_early",
+        ),
     )
 }
 

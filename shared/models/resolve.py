@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from kronk.shared.errors import KronkError, ModelFailed
 from kronk.shared.load_spec import Surroundings, load_spec, speculation_mode
 from kronk.shared.model_config import NO_PROJECTOR, ModelConfig, is_path
 from kronk.shared.paths import BasePath
-from kronk.shared.wire.loading import LoadSpec
+from kronk.shared.templates import files
+from kronk.shared.wire.loading import AdapterSpec, LoadSpec
 from kronk.shared.wire.values import Ability
 
 from . import facts, index, projectors
@@ -34,7 +36,20 @@ def resolve(
         recommended=found.sampling,
         llama_log=llama_log,
     )
-    return load_spec(found.id, found.path, found.config, around)
+    adapters = tuple(_adapter(base, one) for one in found.config.adapters)
+    config = dataclasses.replace(found.config, adapters=adapters)
+    return load_spec(found.id, found.path, config, around)
+
+
+def _adapter(base: BasePath, adapter: AdapterSpec) -> AdapterSpec:
+    """One that is not where the configuration says is looked for by its name in `adapters/`."""
+    said = Path(adapter.path)
+    if said.exists():
+        return adapter
+    for file in (base.adapters / said.name, base.adapters / f"{said.name}.gguf"):
+        if file.is_file():
+            return dataclasses.replace(adapter, path=str(file))
+    return adapter
 
 
 def _draft(
@@ -78,9 +93,5 @@ def _abilities(
 
 
 def _template(base: BasePath, config: ModelConfig) -> Path | None:
-    """A file of the templates folder, if the named template is one."""
-    name = config.chat_template
-    if name is None or Path(name).name != name:
-        return None
-    file = base.templates / f"{name.removesuffix('.jinja')}.jinja"
-    return file if file.is_file() else None
+    """A file of the templates folder or of a repository, if the named template is one."""
+    return files.named(base, config.chat_template) if config.chat_template is not None else None

@@ -229,6 +229,15 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     ),
     PlainRoute("GET", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
     PlainRoute("DELETE", "/v1/kronk/models/{model:path}", "/v1/kronk/models/nope", "model"),
+    PlainRoute(
+        "GET", "/v1/kronk/models/{model:path}/template", "/v1/kronk/models/nope/template", "model"
+    ),
+    PlainRoute(
+        "GET",
+        "/v1/kronk/models/{model:path}/template/test",
+        "/v1/kronk/models/nope/template/test",
+        "model",
+    ),
     PlainRoute("GET", "/v1/kronk/loads"),
     PlainRoute("GET", "/v1/kronk/catalog"),
     PlainRoute("GET", "/v1/kronk/catalog/{model_id}", "/v1/kronk/catalog/nope", "id"),
