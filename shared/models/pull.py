@@ -14,13 +14,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kronk.shared.errors import Conflict
+from kronk.shared.errors import Conflict, InvalidArgument
 from kronk.shared.paths import BasePath
 
 from . import facts, fetch_hf, fetch_https, fetch_pypi, hashing
 from .downloading import Damaged
 from .facts import Facts
 from .fetching import Progress, Wanted, digest, disk_error, require_room
+from .header_reader import HeaderReader, ReaderDied
 from .one_writer import only_writer
 from .partial import Partial
 from .patience import Patience
@@ -170,10 +171,7 @@ class _Job:
     def _try(self, partial: Partial, token: str | None) -> str:
         try:
             found, told = self._fetched(partial, token)
-            expected = self.item.sha256 or told
-            fault = self._fault(partial)
-            if fault is None and expected not in (None, found):
-                fault = f"it has the sha256 {found}, expected {expected}"
+            fault = self._fault(partial, found, self.item.sha256 or told)
             if fault is not None:
                 raise Damaged(f"{self.item.source}: what came is not the model: {fault}")
             partial.mark_complete(found)
@@ -191,12 +189,17 @@ class _Job:
         size = path.stat().st_size
         self.progress("download", size, size)
 
-    def _fault(self, partial: Partial) -> str | None:
+    def _fault(self, partial: Partial, found: str, expected: str | None) -> str | None:
         size = partial.size
         if self.item.size_bytes not in (None, size):
             return f"it has {size} bytes, expected {self.item.size_bytes}"
         with partial.path.open("rb") as file:
-            return header_fault(file.read(8), size)
+            fault = header_fault(file.read(8), size)
+        if fault is not None or expected == found:
+            return fault
+        if expected is not None:
+            return f"it has the sha256 {found}, expected {expected}"
+        return _misshapen(partial.path)
 
     def _fetched(self, partial: Partial, token: str | None) -> tuple[str, str | None]:
         """The digest of what came, and the one it should have where the source itself told."""
@@ -227,3 +230,17 @@ class _Job:
         except OSError as error:
             # The model is there all the same.
             log.warning("the index of %s cannot be written: %s", self.base.models, error.strerror)
+
+
+def _misshapen(path: Path) -> str | None:
+    """Why a file of which nobody says what it should be cannot be a whole model: its header makes
+    no sense, or tells of more bytes than came."""
+    try:
+        with HeaderReader() as reader:
+            reader.read(path)
+    except InvalidArgument as error:
+        return error.message
+    except ReaderDied as error:
+        # Perhaps the machine's fault; lists say what comes of it.
+        log.warning("the header of %s cannot be read: the process that did: %s", path.name, error)
+    return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import zipfile
 from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
 
+from harness.gguf_bytes import STRING, entry, padded, string
 from kronk.shared.models.fetching import Progress
 from kronk.shared.models.patience import Patience
 from kronk.shared.models.plan import Item, Plan
@@ -19,7 +21,17 @@ from kronk.shared.models.sources import parse
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import resolve
 
-BODY = b"GGUF\x03\x00\x00\x00" + bytes(range(256)) * 40
+
+def gguf(data: bytes) -> bytes:
+    """A file with a header that is right and a tensor of those bytes, a multiple of 32."""
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1)
+    head += entry("general.architecture", STRING, string("llama"))
+    # Its name, one dimension, F32, and where it begins.
+    head += string("t") + struct.pack("<IQIQ", 1, len(data) // 4, 0, 0)
+    return head.ljust(padded(len(head)), b"\0") + data
+
+
+BODY = gguf(bytes(range(256)) * 40)
 SHA = hashlib.sha256(BODY).hexdigest()
 RELATIVE = "org/fam/m.gguf"
 

@@ -15,6 +15,7 @@ from harness.pulling import (
     SHA,
     Pauses,
     Steps,
+    gguf,
     interrupted,
     left_over,
     one,
@@ -28,7 +29,8 @@ from kronk.shared.models import downloading, http_remote
 from kronk.shared.models.fetching import FetchFailed, NoRoom, WrongContent
 from kronk.shared.paths import BasePath
 
-NOT_IT = BODY[:8] + bytes(len(BODY) - 8)
+SIZE = len(BODY)
+NOT_IT = gguf(bytes(256 * 40))
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ CHANGES: dict[str, tuple[str | None, dict[str, Any]]] = {
     "the file changed, its version did not": (SHA, {}),
     "the server has no ranges": (SHA, {"ranges": False}),
     "the file lost its version": (None, {"etag": None}),
-    "the file got shorter": (None, {"etag": '"v2"', "body": BODY[:500]}),
+    "the file got shorter": (None, {"etag": '"v2"', "body": gguf(bytes(512))}),
 }
 
 
@@ -211,7 +213,12 @@ def test_more_bytes_than_the_file_has_are_not_stored(server: FileServer, base: B
     assert sum(path.stat().st_size for path in base.downloads.glob("*.part")) <= len(BODY)
 
 
-RANGES = ["bytes 0-99/10248", "bytes 999-10247/10248", "bytes 1000-99999/10248", "nonsense"]
+RANGES = [
+    f"bytes 0-99/{SIZE}",
+    f"bytes 999-{SIZE - 1}/{SIZE}",
+    f"bytes 1000-99999/{SIZE}",
+    "nonsense",
+]
 
 
 @pytest.mark.parametrize("content_range", RANGES)
@@ -257,6 +264,15 @@ def test_a_file_without_end_does_not_fill_the_disk(
     monkeypatch.setattr(downloading, "require_room", require_room)
     with pytest.raises(NoRoom):
         pulled(base, one(f"{server.url}/m.gguf", None, None))
+
+
+def test_a_cut_off_file_is_noticed_by_its_header_where_nobody_says_what_it_should_be(
+    server: FileServer, base: BasePath
+) -> None:
+    server.files["/m.gguf"] = Served(BODY[:-1000])
+    with pytest.raises(WrongContent, match="truncated"):
+        pulled(base, one(f"{server.url}/m.gguf", None, None))
+    assert left_over(base) == []
 
 
 def test_a_page_to_log_in_is_noticed_at_its_first_bytes(server: FileServer, base: BasePath) -> None:
