@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,7 @@ class Journal:
         except OSError:
             return None
         notes = _first(_object(lines[0])) if lines else None
-        if notes is None:
-            return None
-        for line in lines[1:]:
-            after = _next(notes, _object(line))
-            if after is None:
-                break
-            notes = after
-        return notes
+        return notes and _followed(notes, map(_object, lines[1:]))
 
     def write(self, notes: Notes) -> None:
         """Replace what is there."""
@@ -117,12 +111,17 @@ def _first(fields: dict[str, Any]) -> Notes | None:
             return None
 
 
-def _next(notes: Notes, fields: dict[str, Any]) -> Notes | None:
-    before = notes.blocks[-1].end if notes.blocks else 0
-    match fields:
-        case {"end": int(end), "sha256": str(sha256)} if end > before and notes.complete is None:
-            return replace(notes, blocks=(*notes.blocks, Block(end, sha256)))
-        case {"sha256": str(sha256), "size_bytes": int(size), "modified_ns": int(modified)}:
-            return replace(notes, complete=Complete(sha256, size, modified))
-        case _:
-            return None
+def _followed(notes: Notes, lines: Iterable[dict[str, Any]]) -> Notes:
+    """With what the other lines say, up to the first that makes no sense there."""
+    blocks: list[Block] = []
+    complete = None
+    for fields in lines:
+        end = blocks[-1].end if blocks else 0
+        match fields:
+            case {"end": int(at), "sha256": str(sha256)} if at > end and complete is None:
+                blocks.append(Block(at, sha256))
+            case {"sha256": str(sha256), "size_bytes": int(size), "modified_ns": int(modified)}:
+                complete = Complete(sha256, size, modified)
+            case _:
+                break
+    return replace(notes, blocks=tuple(blocks), complete=complete)
