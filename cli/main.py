@@ -25,6 +25,7 @@ _COMMANDS = {
     "ps": ("ps", "ps_app", "Show the loaded models and their processes."),
     "model": ("model", "model_app", "List, fetch, load and unload models."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
+    "push": ("push", "push_app", "Bring a model to another Kronk, or to the hub."),
     "jobs": ("jobs", "jobs_app", "List, watch and cancel downloads and other long work."),
     "config": ("config", "config_app", "Check and show the settings of models."),
     "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),

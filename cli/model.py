@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kronk.shared.errors import InvalidArgument
 from kronk.shared.models import spelling
 from kronk.shared.units import format_bytes
 
@@ -17,6 +18,7 @@ from .columns import aligned
 from .history import history
 from .local import AsJson, Local, local_details, local_models, server_models
 from .options import ApiHost, BasePathOption
+from .push import Token, push, told
 from .resolve import resolve
 from .template import template_app
 from .vram import vram
@@ -26,6 +28,7 @@ model_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_excep
 
 model_app.add_typer(template_app, name="template", help="Show and try a model's chat template.")
 model_app.command("history")(history)
+model_app.command("push")(push)
 model_app.command("resolve")(resolve)
 model_app.command("import")(importing.import_model)
 model_app.command("index")(indexing.index_models)
@@ -76,14 +79,30 @@ def pull(
     source_or_id: Annotated[
         str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {spelling.FORMS}.")
     ],
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="URL",
+            help="Another Kronk that has the model: https://host or http://host:port.",
+            show_default=False,
+        ),
+    ] = None,
+    token: Token = None,
     local: Local = False,
     detach: Detach = False,
     as_json: AsJson = False,
     api_host: ApiHost = None,
     base_path: BasePathOption = None,
 ) -> None:
-    """Fetch a model from a source, or by its id in the catalog."""
-    pulling.pull(Where(local, detach, as_json, api_host, base_path), source_or_id)
+    """Fetch a model from a source, by its id in the catalog, or from another Kronk."""
+    where = Where(local, detach, as_json, api_host, base_path)
+    if host is not None:
+        pulling.pull_from(where, source_or_id, host, told(token))
+        return
+    if token is not None:
+        raise InvalidArgument("--token is for --from; the hub's is KRONK_HF_TOKEN", param="token")
+    pulling.pull(where, source_or_id)
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:

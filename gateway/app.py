@@ -18,6 +18,7 @@ from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
     batches,
+    blobs,
     catalog,
     chat,
     completions,
@@ -62,6 +63,7 @@ ROUTES = (
     ollama_models,
     health,
     lifecycle,
+    blobs,
     jobs,
     # Before the route of a model, whose name may have slashes.
     templates,

@@ -33,6 +33,11 @@ _NAMES: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer"}
 _WORDS: Mapping[type, str] = {str: "a text", bool: "true or false", int: "a whole number"}
 
 
+# The parameter that is another server's token.
+TOKEN = "token"
+_HIDDEN = "***"
+
+
 class Cancelled(BaseException):
     """Somebody asked the job to end. Not an `Exception`: nobody may take it for a failure."""
 
@@ -138,8 +143,10 @@ class _OrDash(dict[str, Any]):
 
 
 def shown(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters without what may be a key: addresses' queries, and users before hosts."""
-    return {name: _without_keys(value) for name, value in params.items()}
+    """The parameters without what may be a key: tokens, addresses' queries, users before hosts."""
+    return {
+        name: _HIDDEN if name == TOKEN else _without_keys(value) for name, value in params.items()
+    }
 
 
 def _without_keys(value: object) -> object:
@@ -168,6 +175,28 @@ KINDS: dict[str, Kind] = {
             ("wanted",),
             "pull {wanted}",
             check="kronk.shared.models.pull_job:check",
+            needs_secrets=True,
+        ),
+        Kind(
+            "pull-from",
+            "kronk.shared.moving.pull_job:run",
+            ("model", "host"),
+            "pull {model} from {host}",
+            (Param("model", required=True), Param("host", required=True), Param("token")),
+            check="kronk.shared.moving.pull_job:check",
+        ),
+        Kind(
+            "push",
+            "kronk.shared.moving.push_job:run",
+            ("model", "target"),
+            "push {model} to {target}",
+            (
+                Param("model", required=True),
+                Param("target", required=True),
+                Param("token"),
+                Param("public", bool),
+            ),
+            check="kronk.shared.moving.push_job:check",
             needs_secrets=True,
         ),
         Kind(

@@ -7,12 +7,16 @@ from .fetching import Progress, Wanted
 from .http_remote import HttpRemote
 from .partial import Partial
 from .patience import Patience
-from .sources import HttpSource
+from .sources import HttpSource, KronkSource
 
 
 def remote_of(source: HttpSource) -> HttpRemote:
-    """To read it from; nobody is told a token."""
-    return HttpRemote(source.url, str(source))
+    """To read it from; only another Kronk is told a token, its own."""
+    if not isinstance(source, KronkSource):
+        return HttpRemote(source.url, str(source))
+    authorization = f"Bearer {source.token}" if source.token else None
+    advice = "give its token with --token"
+    return HttpRemote(source.url, str(source), {}, authorization, advice)
 
 
 def fetch(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from kronk.shared.errors import InvalidArgument
@@ -91,6 +91,14 @@ class HttpSource:
     def __str__(self) -> str:
         """Without the query: signed addresses carry their key in it."""
         return urlsplit(self.url)._replace(query="", fragment="").geturl()
+
+
+@dataclass(frozen=True, slots=True)
+class KronkSource(HttpSource):
+    """A file of another Kronk; never a word that somebody types."""
+
+    # Told to that host alone.
+    token: str | None = field(default=None, repr=False, compare=False)
 
 
 Source = PypiSource | HfSource | HttpSource

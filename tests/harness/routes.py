@@ -247,6 +247,12 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/kronk/jobs/{job_id}/events", "/v1/kronk/jobs/nope/events", "job_id"),
     PlainRoute("POST", "/v1/kronk/jobs/{job_id}/cancel", "/v1/kronk/jobs/nope/cancel", "job_id"),
     PlainRoute("GET", "/v1/kronk/resolve"),
+    PlainRoute(
+        "GET", "/v1/kronk/models/{model:path}/files", "/v1/kronk/models/nope/files", "model"
+    ),
+    PlainRoute("GET", "/v1/kronk/blobs/{path:path}", "/v1/kronk/blobs/nope", "path"),
+    PlainRoute("PUT", "/v1/kronk/blobs/{path:path}"),
+    PlainRoute("GET", "/v1/kronk/uploads/{path:path}"),
     # Their bodies may be left out.
     *(
         PlainRoute(

@@ -1,0 +1,1 @@
+"""Models on their way from one Kronk to another, or to the hub."""
