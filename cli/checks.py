@@ -17,10 +17,10 @@ import psutil
 
 from kronk.shared.confinement import NEEDED
 from kronk.shared.paths import BasePath
+from kronk.shared.trial import Ended
 from kronk.shared.units import Address, format_bytes
 
 from . import halt
-from .canary import Ended
 from .client import server_facts
 
 _MIB, _GIB = 2**20, 2**30

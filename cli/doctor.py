@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kronk.shared.settings import resolve
+from kronk.shared.trial import Ended
 
 from . import canary, checks
 from .checks import Finding, Grade
@@ -70,7 +71,7 @@ def _of_llama() -> Iterator[Finding]:
     yield checks.devices(fast, plain)
 
 
-def _probed() -> canary.Ended:
+def _probed() -> Ended:
     with waiting("Trying to leave the sandbox"):
         return canary.probe()
 

@@ -42,6 +42,14 @@ def gpus(environment: Mapping[str, str] = os.environ) -> tuple[GpuMemory, ...]:
     return tuple(known[index][1] for index in wanted)
 
 
+def cuda_version() -> tuple[int, int] | None:
+    """The newest CUDA that the driver runs, such as (13, 0)."""
+    nvml, version = _library(), ctypes.c_int()
+    if nvml is None or nvml.nvmlSystemGetCudaDriverVersion_v2(ctypes.byref(version)):
+        return None
+    return version.value // 1000, version.value % 1000 // 10
+
+
 def visible(setting: str | None, uuids: list[str]) -> list[int]:
     """Indices that CUDA_VISIBLE_DEVICES leaves, in its order; the first that means nothing ends
     the list, as in CUDA."""

@@ -186,6 +186,17 @@ _PLACEMENT = Group(
             is_operators=True,
         ),
         Key(
+            "processor",
+            read.one_of(
+                "auto", "bundled", "cpu", "cuda", "metal", "vulkan", "rocm", "sycl"
+            ),
+            "`auto` `bundled` `cpu` `cuda` `metal` `vulkan` `rocm` `sycl`",
+            "Which build of llama.cpp it computes with, of those that `kronk libs` installed; where"
+            " that one cannot be had, another one, and a note says why.",
+            "`--processor`",
+            is_operators=True,
+        ),
+        Key(
             "n_gpu_layers",
             read.layers,
             "`all` or 0, `none` or -1, or a number",

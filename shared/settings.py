@@ -94,6 +94,22 @@ def _token(text: str) -> str | None:
     return text or None
 
 
+def _optional(parse: Callable[[str], str]) -> Callable[[str], str | None]:
+    return lambda text: parse(text) if text else None
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}", text):
+        raise ValueError("expected a version such as b11312")
+    return text
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("https://", "http://")) or not text.isprintable() or " " in text:
+        raise ValueError("expected a URL")
+    return text
+
+
 _HOST = re.compile(
     r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
 )
@@ -294,6 +310,56 @@ SETTINGS: tuple[Setting, ...] = (
         "hosts",
     ),
     Setting(
+        "processor",
+        "KRONK_PROCESSOR",
+        "auto",
+        _one_of("auto", "bundled", "cpu", "cuda", "metal", "vulkan", "rocm", "sycl"),
+        "What models compute on, by builds of llama.cpp that `kronk libs` installs: auto is the "
+        "best that is installed and works here, bundled the build that Kronk came with.",
+        "processor",
+    ),
+    Setting(
+        "arch",
+        "KRONK_ARCH",
+        "",
+        _optional(_one_of("amd64", "arm64")),
+        "Architecture of the builds, where that is not this machine's.",
+        "amd64|arm64",
+    ),
+    Setting(
+        "os",
+        "KRONK_OS",
+        "",
+        _optional(_one_of("linux", "darwin", "windows")),
+        "System of the builds, where that is not this machine's.",
+        "linux|darwin|windows",
+    ),
+    Setting(
+        "lib_path",
+        "KRONK_LIB_PATH",
+        "",
+        _optional_path,
+        "Folder of the builds, where that is not `libraries` below the base path.",
+        "path",
+    ),
+    Setting(
+        "lib_version",
+        "KRONK_LIB_VERSION",
+        "",
+        _optional(_version),
+        "Release of llama.cpp that is installed and used, where that is not the one the binding "
+        "was made for.",
+        "bNNNN",
+    ),
+    Setting(
+        "lib_releases",
+        "KRONK_LIB_RELEASES",
+        "https://api.github.com/repos/ggml-org/llama.cpp/releases",
+        _url,
+        "Where releases of llama.cpp are looked up: GitHub's API, or what answers like it.",
+        "url",
+    ),
+    Setting(
         "spare",
         "KRONK_SPARE",
         "true",
@@ -374,6 +440,12 @@ class Settings:
     cors_allowed_origins: tuple[str, ...]
     responses_ttl: float
     media_urls: tuple[str, ...]
+    processor: str
+    arch: str | None
+    os: str | None
+    lib_path: Path | None
+    lib_version: str | None
+    lib_releases: str
     spare: bool
     sandbox: bool
     llama_log: bool
@@ -383,6 +455,11 @@ class Settings:
     def base(self) -> BasePath:
         """Where everything is kept."""
         return BasePath(self.base_path, self.models_path)
+
+    @property
+    def libraries(self) -> Path:
+        """Where builds of llama.cpp are installed."""
+        return self.lib_path if self.lib_path is not None else self.base.libraries
 
 
 def resolve(flags: Mapping[str, str | None], env: Mapping[str, str]) -> Settings:

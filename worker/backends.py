@@ -28,12 +28,41 @@ class Device:
     buffer: str
     buffer_type: int
 
+    @property
+    def is_gpu(self) -> bool:
+        """Of its own memory or of the machine's."""
+        return self.kind in (_GPU, _INTEGRATED)
+
 
 def devices() -> list[Device]:
     """All devices, in ggml's order."""
-    ggml, _ = _libraries()
+    ggml = _library()
     count: int = ggml.ggml_backend_dev_count()
     return [_device(ggml.ggml_backend_dev_get(index)) for index in range(count)]
+
+
+def load_all() -> None:
+    """Load what the build has as files beside it, as llama.cpp's releases do; before anything else
+    is asked of it. Builds that are of one piece have their devices already."""
+    ggml = _library()
+    if not ggml.ggml_backend_dev_count():
+        ggml.ggml_backend_load_all_from_path(str(folder()).encode())
+
+
+def folder() -> Path:
+    """Where the libraries are that the binding has loaded."""
+    return Path(lib._lib._name).parent
+
+
+def version() -> tuple[str, str]:
+    """ggml's version, and the commit that it was built from."""
+    ggml = _library()
+    return ggml.ggml_version().decode(), ggml.ggml_commit().decode()
+
+
+def type_name(number: int) -> str:
+    """What ggml calls a type of numbers."""
+    return (_library().ggml_type_name(number) or b"").decode()
 
 
 def machine() -> Machine:
@@ -53,36 +82,41 @@ def machine() -> Machine:
 
 
 @functools.cache
-def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
-    folder = Path(lib._lib._name).parent
-    ggml = ctypes.CDLL(str(folder / "libggml.so"))
-    base = ctypes.CDLL(str(folder / "libggml-base.so"))
+def _library() -> ctypes.CDLL:
+    # As libllama itself sees them: a file of ggml under another of its names would be loaded a
+    # second time, with devices of its own. Another object than the one whose types are set.
+    ggml = ctypes.CDLL(lib._lib._name)
+    pointer, text = ctypes.c_void_p, ctypes.c_char_p
     ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
-    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
+    ggml.ggml_backend_dev_get.restype = pointer
     ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
+    ggml.ggml_backend_load_all_from_path.restype = None
+    ggml.ggml_backend_load_all_from_path.argtypes = [text]
     for name in ("dev_name", "dev_description", "buft_name"):
-        function = base[f"ggml_backend_{name}"]
-        function.restype, function.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
-        setattr(base, f"ggml_backend_{name}", function)
-    base.ggml_backend_dev_buffer_type.restype = ctypes.c_void_p
-    base.ggml_backend_dev_buffer_type.argtypes = [ctypes.c_void_p]
-    base.ggml_backend_dev_type.argtypes = [ctypes.c_void_p]
+        function = ggml[f"ggml_backend_{name}"]
+        function.restype, function.argtypes = text, [pointer]
+        setattr(ggml, f"ggml_backend_{name}", function)
+    ggml.ggml_backend_dev_buffer_type.restype = pointer
+    ggml.ggml_backend_dev_buffer_type.argtypes = [pointer]
+    ggml.ggml_backend_dev_type.argtypes = [pointer]
     size = ctypes.POINTER(ctypes.c_size_t)
-    base.ggml_backend_dev_memory.argtypes = [ctypes.c_void_p, size, size]
-    return ggml, base
+    ggml.ggml_backend_dev_memory.argtypes = [pointer, size, size]
+    ggml.ggml_version.restype = ggml.ggml_commit.restype = text
+    ggml.ggml_type_name.restype, ggml.ggml_type_name.argtypes = text, [ctypes.c_int]
+    return ggml
 
 
 def _device(handle: int) -> Device:
-    _, base = _libraries()
+    ggml = _library()
     free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    base.ggml_backend_dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
-    buffer_type = base.ggml_backend_dev_buffer_type(handle)
+    ggml.ggml_backend_dev_memory(handle, ctypes.byref(free), ctypes.byref(total))
+    buffer_type = ggml.ggml_backend_dev_buffer_type(handle)
     return Device(
-        name=base.ggml_backend_dev_name(handle).decode(),
-        description=base.ggml_backend_dev_description(handle).decode(),
-        kind=base.ggml_backend_dev_type(handle),
+        name=ggml.ggml_backend_dev_name(handle).decode(),
+        description=ggml.ggml_backend_dev_description(handle).decode(),
+        kind=ggml.ggml_backend_dev_type(handle),
         free_bytes=free.value,
         total_bytes=total.value,
-        buffer=base.ggml_backend_buft_name(buffer_type).decode(),
+        buffer=ggml.ggml_backend_buft_name(buffer_type).decode(),
         buffer_type=buffer_type,
     )

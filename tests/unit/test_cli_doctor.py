@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from kronk.cli import canary, checks
-from kronk.cli.canary import Ended
+from kronk.cli import checks
+from kronk.shared import trial
+from kronk.shared.trial import Ended
 from kronk.cli.checks import Finding, Grade
 from kronk.shared.confinement import MEASURES, NEEDED
 from kronk.shared.paths import BasePath
@@ -155,11 +156,11 @@ def test_a_port_is_free_taken_or_no_address_at_all(tmp_path: Path) -> None:
 
 
 def test_a_child_that_dies_is_told_by_its_signal() -> None:
-    ended = canary._run("-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    ended = trial.run("-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     assert (ended.signal, ended.cause) == ("SIGSEGV", "killed by SIGSEGV")
 
 
 def test_the_last_line_of_a_child_is_its_report() -> None:
-    ended = canary._run("-c", "print('noise'); print('{\"ok\": true}')")
+    ended = trial.run("-c", "print('noise'); print('{\"ok\": true}')")
     assert ended.facts == {"ok": True}
-    assert canary._run("-c", "print('noise')").facts == {}
+    assert trial.run("-c", "print('noise')").facts == {}

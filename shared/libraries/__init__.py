@@ -1,0 +1,1 @@
+"""Builds of llama.cpp: fetched, checked against the binding, proven, and chosen for each model."""
