@@ -24,6 +24,7 @@ _COMMANDS = {
     "run": ("run", "run_app", "Chat with a model of the running server."),
     "ps": ("ps", "ps_app", "Show the loaded models and their processes."),
     "model": ("model", "model_app", "List, fetch, load and unload models."),
+    "libs": ("libs", "libs_app", "List, install and remove builds of llama.cpp."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
     "push": ("push", "push_app", "Bring a model to another Kronk, or to the hub."),
     "jobs": ("jobs", "jobs_app", "List, watch and cancel downloads and other long work."),

@@ -84,6 +84,7 @@ _WIDE: tuple[tuple[str, bool, Callable[[dict[str, Any]], str]], ...] = (
     ("THREADS", True, lambda fitted: f"{fitted['n_threads']}/{fitted['n_threads_batch']}"),
     ("GPU LAYERS", True, lambda fitted: f"{fitted['gpu_layers']}/{fitted['layers']}"),
     ("CACHE", False, lambda fitted: str(fitted["cache"])),
+    ("LLAMA.CPP", False, lambda fitted: str(fitted["library"])),
     ("SPECULATION", False, lambda fitted: str(fitted["speculation"])),
     ("CONFINED", False, lambda fitted: _confined(fitted["confinement"])),
     ("NOTES", True, lambda fitted: str(len(fitted["notes"]))),

@@ -29,6 +29,7 @@ from .routes import (
     jobs,
     kronk,
     landing,
+    libs,
     lifecycle,
     messages,
     models,
@@ -68,6 +69,7 @@ ROUTES = (
     # Before the route of a model, whose name may have slashes.
     templates,
     kronk,
+    libs,
     resolve,
     removing,
     catalog,

@@ -51,6 +51,8 @@ class Birth:
     token: str | None = None
     their_base: str | None = None
     our_base: str | None = None
+    # The folder of the llama.cpp that a worker is to use; None: the one the binding came with.
+    library: str | None = None
 
     def line(self) -> bytes:
         """What the parent writes."""

@@ -13,6 +13,7 @@ from .wire.loading import (
     CacheMode,
     CacheSpec,
     ContextSpec,
+    LibrarySpec,
     LoadSpec,
     PlacementSpec,
     ResidencySpec,
@@ -40,6 +41,7 @@ class Surroundings:
     abilities: tuple[Ability, ...] = ()
     extra_buffers: bool = True
     llama_log: bool = False
+    library: LibrarySpec = LibrarySpec()  # noqa: RUF009  # frozen
 
 
 NOWHERE = Surroundings()
@@ -73,6 +75,7 @@ def load_spec(
         llama_log=around.llama_log,
         residency=ResidencySpec(ttl=config.ttl, pinned=config.pin),
         abilities=around.abilities,
+        library=around.library,
     )
 
 

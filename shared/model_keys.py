@@ -187,9 +187,7 @@ _PLACEMENT = Group(
         ),
         Key(
             "processor",
-            read.one_of(
-                "auto", "bundled", "cpu", "cuda", "metal", "vulkan", "rocm", "sycl"
-            ),
+            read.one_of("auto", "bundled", "cpu", "cuda", "metal", "vulkan", "rocm", "sycl"),
             "`auto` `bundled` `cpu` `cuda` `metal` `vulkan` `rocm` `sycl`",
             "Which build of llama.cpp it computes with, of those that `kronk libs` installed; where"
             " that one cannot be had, another one, and a note says why.",

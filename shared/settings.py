@@ -397,17 +397,12 @@ SETTINGS: tuple[Setting, ...] = (
 # Settings of the manual that this version does not have. Setting one must not look as if it
 # worked: a server with KRONK_AUTH_ENABLED=true that authenticates nobody is worse than none.
 NOT_IN_THIS_VERSION: tuple[str, ...] = (
-    "KRONK_ARCH",
     "KRONK_AUTH_ENABLED",
     "KRONK_AUTH_HOST",
     "KRONK_DEBUG_HOST",
     "KRONK_WEB_DEBUG_HOST",
     "KRONK_IGNORE_INTEGRITY_CHECK",
     "KRONK_INSECURE_LOGGING",
-    "KRONK_LIB_PATH",
-    "KRONK_LIB_VERSION",
-    "KRONK_OS",
-    "KRONK_PROCESSOR",
     "KRONK_READ_TIMEOUT",
     "KRONK_WEB_READ_TIMEOUT",
     "KRONK_TEMPO_HOST",

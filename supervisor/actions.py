@@ -28,6 +28,9 @@ class Spawn:
     generation: int
     # `local`, or the name of a worker host.
     place: str = "local"
+    # The folder of its llama.cpp; None: the one that came with the binding, or that the other host
+    # has.
+    library: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

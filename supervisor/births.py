@@ -77,9 +77,9 @@ class Births:
         """End what a supervisor that was killed has left; returns the pids."""
         return self._census.sweep()
 
-    def start(self, role: Role, generation: int) -> None:
-        """Start a process of this role."""
-        birth = Birth(generation, secrets.token_hex(32), os.getpid(), self.control)
+    def start(self, role: Role, generation: int, library: str | None = None) -> None:
+        """Start a process of this role; a worker with the llama.cpp of that folder."""
+        birth = Birth(generation, secrets.token_hex(32), os.getpid(), self.control, library=library)
         try:
             child = self._processes.spawn(
                 role,

@@ -42,9 +42,9 @@ log = structlog.get_logger()
 
 
 class Hands:
-    """Carries out actions in their order. `spawn` starts the worker of a generation at a place; a
-    failure to do so is reported as its exit. `data_addresses` are where workers here and on other
-    hosts dial the gateway."""
+    """Carries out actions in their order. `spawn` starts the worker of a generation at a place with
+    a llama.cpp; a failure to do so is reported as its exit. `data_addresses` are where workers here
+    and on other hosts dial the gateway."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Hands:
         chronicle: Chronicle,
         keeper: Keeper,
         *,
-        spawn: Callable[[int, str], None],
+        spawn: Callable[[int, str, str | None], None],
         data_addresses: tuple[str, str],
     ) -> None:
         self._children = children
@@ -89,8 +89,8 @@ class Hands:
         self, action: Spawn | SendLoad | StopWorker | AbortWorker | KillWorker
     ) -> None:
         match action:
-            case Spawn(generation, place):
-                self._spawn(generation, place)
+            case Spawn(generation, place, library):
+                self._spawn(generation, place, library)
             case SendLoad(generation, spec):
                 self._send_load(generation, spec)
             case StopWorker(generation):

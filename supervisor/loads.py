@@ -29,7 +29,8 @@ class Loads:
         self, model: Model, now: float, event: Event = Event.LOAD, place: str = LOCAL
     ) -> None:
         """Give the model a process at that place; here the spare, if there is one."""
-        worker = self._pool.take(now, place)
+        library = model.spec.library
+        worker = self._pool.take(now, place, library.folder)
         worker.model, model.worker = model, worker
         worker.taken_at = now
         worker.progress = Progress(now)
@@ -41,6 +42,8 @@ class Loads:
         facts: dict[str, object] = {} if place == LOCAL else {"host": place}
         if place == LOCAL and model.promised:
             facts = {"reserved_bytes": sum(model.promised.values())}
+        if place == LOCAL and library.folder is not None:
+            facts["library"] = library.name
         self._out.note(
             "info", "load started", model=model.id, generation=worker.generation, **facts
         )

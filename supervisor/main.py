@@ -14,6 +14,7 @@ import structlog
 from kronk.shared import exits, settings
 from kronk.shared import log as logging
 from kronk.shared.errors import KronkError
+from kronk.shared.libraries import selection
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.models import index
 from kronk.shared.models.configured import recommended
@@ -113,7 +114,13 @@ def resolve_model(
 ) -> LoadSpec:
     """What a worker is told to load for a request that names a model so; afterwards `sizes` knows
     how large that is."""
-    spec = resolve(base, models, name, llama_log=config.llama_log)
+    spec = resolve(
+        base,
+        models,
+        name,
+        llama_log=config.llama_log,
+        library=partial(selection.spec_for, config),
+    )
     sizes.look(spec)
     return spec
 

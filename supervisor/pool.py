@@ -20,6 +20,7 @@ STOP_GRACE = 5.0
 ABORT_GRACE = 3.0
 # SIGKILL needs repeating only to have it in the log: a process in an uninterruptible wait.
 KILL_AGAIN = 10.0
+_OTHER_LIBRARY = Ending("a model wants another build of llama.cpp", expected=True)
 
 
 class Pool:
@@ -35,6 +36,8 @@ class Pool:
         self._workers: dict[int, Worker] = {}
         self._spare_failures = Restarts()
         self._spare_not_before = float("-inf")
+        # Of the latest load: the next one is likely to want the same.
+        self._spare_library: str | None = None
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(list(self._workers.values()))
@@ -45,17 +48,22 @@ class Pool:
     def get(self, generation: int) -> Worker | None:
         return self._workers.get(generation)
 
-    def take(self, now: float, place: str) -> Worker:
-        """A process for a load: here the spare, said Hello or not, else a new one."""
+    def take(self, now: float, place: str, library: str | None = None) -> Worker:
+        """A process for a load with that llama.cpp: here the spare, said Hello or not, if it has
+        that one; else a new one."""
         if place != LOCAL:
             return self._spawn(now, place)
-        worker, self.spare = self.spare or self._spawn(now), None
+        self._spare_library = library
+        if self.spare is not None and self.spare.library != library:
+            # A process has one llama.cpp all its life.
+            self.stop(self.spare, _OTHER_LIBRARY, now)
+        worker, self.spare = self.spare or self._spawn(now, LOCAL, library), None
         return worker
 
     def keep_spare(self, now: float) -> None:
         """Have one spare, unless spares keep dying."""
         if self.spare is None and now >= self._spare_not_before:
-            self.spare = self._spawn(now)
+            self.spare = self._spawn(now, LOCAL, self._spare_library)
 
     def stop(self, worker: Worker, ending: Ending, now: float) -> None:
         """Ask it to exit; SIGKILL follows if it does not."""
@@ -137,10 +145,10 @@ class Pool:
             **({"hint": advice} if advice else {}),
         )
 
-    def _spawn(self, now: float, place: str = LOCAL) -> Worker:
-        worker = newborn(self._next_generation(), now, place)
+    def _spawn(self, now: float, place: str = LOCAL, library: str | None = None) -> Worker:
+        worker = newborn(self._next_generation(), now, place, library)
         self._workers[worker.generation] = worker
-        self._out.put(Spawn(worker.generation, place))
+        self._out.put(Spawn(worker.generation, place, library))
         return worker
 
     def _doom(self, worker: Worker, ending: Ending, now: float, grace: float) -> None:

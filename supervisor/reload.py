@@ -65,7 +65,8 @@ def is_same_load(old: LoadSpec, new: LoadSpec) -> bool:
 def _as_loaded(spec: LoadSpec) -> LoadSpec:
     # A build whose special kernels crash does without them, whatever the configuration says. How
     # long a model stays is nothing to its process.
-    return replace(spec, extra_buffers=True, residency=ResidencySpec())
+    library = replace(spec.library, reason=None)
+    return replace(spec, extra_buffers=True, residency=ResidencySpec(), library=library)
 
 
 def next_step(state: State, leases: Set[int], before: Set[int]) -> Step:

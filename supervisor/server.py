@@ -254,9 +254,9 @@ class Supervisor:
         self._front.started(generation, self._now)
         self._births.start("gateway", generation)
 
-    def _start_worker(self, generation: int, place: str) -> None:
+    def _start_worker(self, generation: int, place: str, library: str | None) -> None:
         if place == LOCAL:
-            self._births.start("worker", generation)
+            self._births.start("worker", generation, library)
         else:
             assert self._hosts is not None, "the fleet knows no place but those that are connected"
             self._hosts.spawn(place, generation, secrets.token_hex(32), self._now)

@@ -31,6 +31,8 @@ class Worker:
     hello_at: float | None = None
     # `local`, or the worker host it runs on.
     place: str = LOCAL
+    # The folder of the llama.cpp that it has loaded; None: the one that came with the binding.
+    library: str | None = None
     # None: the spare, or a spare that is being stopped.
     model: Model | None = None
     # When it was given its model.
@@ -77,6 +79,6 @@ class Worker:
             self.kill_at += gap
 
 
-def newborn(generation: int, now: float, place: str = LOCAL) -> Worker:
+def newborn(generation: int, now: float, place: str = LOCAL, library: str | None = None) -> Worker:
     """A worker that is about to be spawned."""
-    return Worker(generation, Vitals(None, now), now + HELLO_WITHIN, place=place)
+    return Worker(generation, Vitals(None, now), now + HELLO_WITHIN, place=place, library=library)

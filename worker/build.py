@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 
+from kronk.shared.wire.loading import LibrarySpec
+
+BUNDLED = LibrarySpec().name
+
 
 def use(folder: str | None) -> None:
     """Have the binding load its libraries from there; None: those that it came with, or where the
@@ -14,3 +18,11 @@ def use(folder: str | None) -> None:
     if folder is not None:
         os.environ["LLAMA_CPP_LIB_PATH"] = folder
         os.environ["MTMD_CPP_LIB"] = folder
+
+
+def described(loaded: str | None, wanted: LibrarySpec) -> tuple[str, tuple[str, ...]]:
+    """The name of the build that this process has, and why it is another than was wanted."""
+    if loaded != wanted.folder:
+        # Builds are of one host; a worker of another has what came with its binding.
+        return BUNDLED, (f"the build {wanted.name} is on the server's host only",)
+    return wanted.name, () if wanted.reason is None else (wanted.reason,)

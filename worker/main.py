@@ -19,6 +19,7 @@ from kronk.shared.child import (
 )
 from kronk.shared.settings import resolve
 
+from . import build
 from .sandbox import policy
 from .sandbox.confine import Sandbox, make_private
 
@@ -51,6 +52,7 @@ def main() -> None:
     # Ctrl-C is the supervisor's to interpret.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_environment()
+    build.use(birth.library)
     sys.setswitchinterval(_SWITCH_INTERVAL)
     asyncio.run(_live(birth, sandbox))
 
@@ -78,8 +80,10 @@ async def _live(birth: Birth, sandbox: Sandbox) -> None:
 
     from kronk.shared import log
 
+    from . import backends
     from .service import Worker
 
+    backends.load_all()
     log.configure("worker", os.environ.get("KRONK_LOG_LEVEL", "info"))
     for measure, reason in sandbox.missing.items():
         structlog.get_logger().info("not confined", lacks=measure, reason=reason)

@@ -49,7 +49,7 @@ from kronk.shared.wire.to_worker import (
 )
 from kronk.shared.wire.values import PROTOCOL
 
-from . import heartbeat, taken
+from . import build, heartbeat, taken
 from .engine import commands
 from .inspection import inspect
 from .library import LlamaLog
@@ -95,6 +95,8 @@ class Worker:
         self._reported = 0.0
         self._exit_code = exits.OK
         self._token = parse_token(birth.token) if birth.token is not None else None
+        # The name of the llama.cpp in use, and what is to be said of it.
+        self._library: tuple[str, tuple[str, ...]] = ("bundled", ())
         # What the reason of a failed load begins with, where that is not the server's host.
         self._place = ""
         self._control = self._channel(
@@ -134,6 +136,7 @@ class Worker:
             case Load():
                 self._pulse.loading = True
                 order = self._as_here(message)
+                self._library = build.described(self._birth.library, message.spec.library)
                 # Before the engine's thread, which inherits it with all that follow.
                 self._sandbox.narrow(order.spec)
                 threading.Thread(
@@ -230,7 +233,13 @@ class Worker:
         self._loaded = loaded
         self._pulse.serve(loaded.engine)
         measures = tuple(self._sandbox.measures)
-        fitted = dataclasses.replace(loaded.fitted, confinement=measures)
+        name, notes = self._library
+        fitted = dataclasses.replace(
+            loaded.fitted,
+            confinement=measures,
+            library=name,
+            notes=(*notes, *loaded.fitted.notes),
+        )
         self._tell_supervisor(Ready(fitted, took))
         socket = connect_dealer(
             self._context,

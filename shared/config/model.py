@@ -31,6 +31,7 @@ class ModelConfig:
     offload_kqv: bool = True
     op_offload: bool = True
     worker: tuple[str, ...] | None = None
+    processor: str | None = None
     # 0: all layers on the GPU, -1: none (the manual's convention, not llama.cpp's).
     n_gpu_layers: int = 0
     split_mode: Literal["none", "layer", "row", "tensor"] = "none"

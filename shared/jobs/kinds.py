@@ -225,6 +225,20 @@ KINDS: dict[str, Kind] = {
             lane="disk",
             check="kronk.shared.models.verifying:check",
         ),
+        # Not from a file or an address: whoever may begin jobs may not thereby run code.
+        Kind(
+            "libs",
+            "kronk.shared.libraries.install:run",
+            ("processor", "version"),
+            "install llama.cpp {version} for {processor}",
+            params=(
+                Param("processor"),
+                Param("version"),
+                Param("replace", bool),
+                Param("allow_upgrade", bool),
+            ),
+            check="kronk.shared.libraries.install:check",
+        ),
         Kind(
             "catalog-update",
             "kronk.shared.models.catalog_update:run",

@@ -1,4 +1,5 @@
-"""The builds that are installed: `<os>/<arch>/<processor>/<version>/`, each with a note of what it is."""
+"""The builds that are installed, each in `<os>/<arch>/<processor>/<version>/` with a note of what
+it is."""
 
 from __future__ import annotations
 

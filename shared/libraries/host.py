@@ -11,7 +11,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from kronk.shared import gpus
 
@@ -54,6 +54,10 @@ class Host:
         """What was seen of it."""
         found = self.processors.get(processor)
         return found.words if found is not None else "not looked for"
+
+
+# Where nothing is asked of the machine.
+NOWHERE = Host("", "")
 
 
 def detect(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> Host:
@@ -143,8 +147,15 @@ def fingerprint(root: Path = Path("/")) -> dict[str, str]:
     return {
         "cpu": _cpu_flags(root),
         "drivers": ", ".join(line for line in drivers if not line.endswith(" ")),
+        "devices": ", ".join(_nodes(root)),
         "glibc": _glibc() or "",
     }
+
+
+def _nodes(root: Path) -> list[str]:
+    """A container may be given a GPU later."""
+    patterns = ("dri/renderD*", "nvidia[0-9]*", "kfd")
+    return [str(path) for pattern in patterns for path in sorted((root / "dev").glob(pattern))]
 
 
 def _cpu_flags(root: Path) -> str:
@@ -163,9 +174,3 @@ def _first_line(path: Path) -> str:
         return path.read_text("utf-8", "replace").partition("\n")[0].strip()
     except OSError:
         return ""
-
-
-def processor_of(text: str) -> Processor:
-    """For texts that were checked."""
-    assert text in PROCESSORS
-    return cast(Processor, text)

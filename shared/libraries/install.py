@@ -1,10 +1,10 @@
-"""Installs a build: fetched, unpacked beside where it belongs, tried, and only then given its name."""
+"""Installs a build: fetched, unpacked beside where it belongs, tried, and only then given its
+name."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -54,12 +54,7 @@ class Order:
 
 def order_of(settings: Settings, params: Mapping[str, Any]) -> Order:
     """`InvalidArgument` names the parameter that is wrong."""
-    processor = params.get("processor") or _usual(settings)
-    if processor not in PROCESSORS:
-        raise InvalidArgument(
-            f"processor: expected one of {', '.join(PROCESSORS)}, got {processor!r:.100}",
-            param="processor",
-        )
+    processor = _processor(params.get("processor") or _usual(settings))
     source, sha256 = params.get("source"), params.get("sha256")
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise InvalidArgument("sha256: expected 64 hexadecimal digits", param="sha256")
@@ -82,7 +77,7 @@ def order_of(settings: Settings, params: Mapping[str, Any]) -> Order:
 def _usual(settings: Settings) -> Processor:
     """The setting's, else the best that this machine has something for."""
     if settings.processor in PROCESSORS:
-        return settings.processor  # type: ignore[return-value]
+        return settings.processor
     here = selection.host_of(settings)
     return next((one for one in _BEST_FIRST if here.has(one)), "cpu")
 
@@ -150,6 +145,26 @@ def remove(settings: Settings, processor: Processor, version: str) -> Build:
         build = builds.pick(root, host.system, host.architecture, processor, version)
         _delete(root, build)
     return build
+
+
+def removed(settings: Settings, processor: str, version: str) -> dict[str, Any]:
+    """The same, by what a user names; tells what is gone."""
+    build = remove(settings, _processor(processor), version)
+    return {
+        "processor": build.processor,
+        "version": build.version,
+        "path": str(build.folder),
+        "deleted": True,
+    }
+
+
+def _processor(text: object) -> Processor:
+    if text not in PROCESSORS:
+        raise InvalidArgument(
+            f"processor: expected one of {', '.join(PROCESSORS)}, got {text!r:.100}",
+            param="processor",
+        )
+    return text
 
 
 def _build(host: Host, order: Order, folder: Path) -> Build:
@@ -245,7 +260,7 @@ def _fetched(
     key = hashlib.sha256(asset.url.encode()).hexdigest()[:12]
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", asset.name)[:80]
     partial = Partial(folder / f"{stem}-{key}.part")
-    wanted = Wanted(asset.name, asset.size_bytes, asset.sha256)
+    wanted = Wanted(asset.name, asset.size_bytes, asset.sha256, kind="archive")
     found = partial.complete() or fetch_https.fetch(
         HttpSource(asset.url), partial, wanted, progress, patience
     )

@@ -55,7 +55,7 @@ def evidence_of(folder: Path, root: Path = Path("/")) -> dict[str, str]:
     """What a try now would depend on."""
     return {
         "files": _files(folder),
-        "binding": _binding(),
+        "binding": binding(),
         **host.fingerprint(root),
     }
 
@@ -110,14 +110,15 @@ def _reason(ended: Ended) -> str:
     if ended.signal or stage not in ("load", "abi"):
         return f"it does not decode here: {ended.cause}"
     return (
-        f"it is not the llama.cpp that {BINDING} {_binding()} was made for: {ended.cause};"
+        f"it is not the llama.cpp that {BINDING} {binding()} was made for: {ended.cause};"
         f" the right one is release {MATCHING} of llama.cpp"
         if stage == "abi"
         else f"it does not load: {ended.cause}"
     )
 
 
-def _binding() -> str:
+def binding() -> str:
+    """The version of the binding that is installed."""
     try:
         return importlib.metadata.version(BINDING)
     except importlib.metadata.PackageNotFoundError:

@@ -1,7 +1,7 @@
 """What llama.cpp's releases have for which machine.
 
-The archives are called `llama-bNNNN-bin-<system>[-<variant>]-<arch>.tar.gz` or `.zip`; the digest of
-each is in the releases' API. What is there differs from release to release, so nothing but the
+The archives are called `llama-bNNNN-bin-<system>[-<variant>]-<arch>.tar.gz` or `.zip`; the digest
+of each is in the releases' API. What is there differs from release to release, so nothing but the
 answer of the API says what can be had.
 """
 

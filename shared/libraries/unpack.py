@@ -71,9 +71,13 @@ def _files(folder: Path) -> Iterator[Entry]:
     for path in sorted(folder.iterdir()):
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
-            yield Entry(PurePosixPath(path.name), os.readlink(path), partial(path.open, "rb"))
+            yield Entry(PurePosixPath(path.name), os.readlink(path), partial(_reader, path))
         elif stat.S_ISREG(mode):
-            yield Entry(PurePosixPath(path.name), None, partial(path.open, "rb"))
+            yield Entry(PurePosixPath(path.name), None, partial(_reader, path))
+
+
+def _reader(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 @contextmanager
@@ -97,7 +101,7 @@ def _of_tar(name: str, tar: tarfile.TarFile) -> list[Entry]:
         if member.isdir():
             continue
         if not (member.isreg() or member.issym()):
-            raise WrongContent(f"{name}: {member.name!r:.200} is neither a file nor a symbolic link")
+            raise WrongContent(f"{name}: {member.name!r:.200} is neither a file nor a link to one")
 
         def opened(member: tarfile.TarInfo = member) -> IO[bytes]:
             file = tar.extractfile(member)
@@ -123,7 +127,9 @@ def _of_zip(zipped: zipfile.ZipFile) -> list[Entry]:
         link = None
         if stat.S_ISLNK(mode):
             if info.file_size > 255:
-                raise WrongContent(f"{name}: {info.filename!r:.200} links to a name that is too long")
+                raise WrongContent(
+                    f"{name}: {info.filename!r:.200} links to a name that is too long"
+                )
             link = zipped.read(info).decode("utf-8", "replace")
 
         def opened(info: zipfile.ZipInfo = info) -> IO[bytes]:
@@ -178,7 +184,9 @@ def _check_link(name: str, link: str, links: Mapping[str, str], files: Collectio
         seen.add(at)
         at = links[at]
     if at not in files:
-        raise WrongContent(f"{name}: {link!r} links to {links[link]!r:.200}, which is no file beside it")
+        raise WrongContent(
+            f"{name}: {link!r} links to {links[link]!r:.200}, which is no file beside it"
+        )
 
 
 def _write(name: str, entry: Entry, target: Path, done: int, progress: Progress) -> int:

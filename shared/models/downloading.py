@@ -83,7 +83,7 @@ def _attempt(remote: Remote, writer: Writer, wanted: Wanted, progress: Progress)
         total = answer.total or wanted.size_bytes
         require_room(writer.path.parent, (total or writer.done) - writer.done)
         progress("download", writer.done, total)
-        _store(writer, answer, total, wanted.name, lambda: progress("download", writer.done, total))
+        _store(writer, answer, total, wanted, lambda: progress("download", writer.done, total))
     if answer.end is not None and writer.done < answer.end:
         raise Again(f"the connection ended after {writer.done} of {total} bytes")
     return total is None or writer.done >= total
@@ -112,13 +112,16 @@ def _take_up(writer: Writer, answer: Answer, wanted: Wanted) -> None:
 
 
 def _store(
-    writer: Writer, answer: Answer, total: int | None, name: str, tell: Callable[[], None]
+    writer: Writer, answer: Answer, total: int | None, wanted: Wanted, tell: Callable[[], None]
 ) -> None:
     looked = writer.done
     for chunk in answer.chunks:
         if total is not None and writer.done + len(chunk) > total:
             raise Again(f"more than the {total} bytes came that were announced")
-        filled(writer, chunk, name)
+        if wanted.kind == "model":
+            filled(writer, chunk, wanted.name)
+        else:
+            writer.append(chunk)
         tell()
         if total is None and writer.done - looked >= _LOOK_BYTES:
             # Nobody said how much it would be; it may have no end.

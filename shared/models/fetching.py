@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from kronk.shared.errors import ServerError
 from kronk.shared.units import format_bytes
@@ -55,6 +56,8 @@ class Wanted:
     name: str
     size_bytes: int | None = None
     sha256: str | None = None
+    # Of a model the first bytes tell whether it is one.
+    kind: Literal["model", "archive"] = "model"
 
     def refuse_size(self, size: int | None) -> None:
         """What the other side says the size is; `WrongContent` if it is another file's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kronk.shared.abilities import abilities_of
@@ -12,7 +12,7 @@ from kronk.shared.load_spec import Surroundings, load_spec, speculation_mode
 from kronk.shared.model_config import NO_PROJECTOR, ModelConfig, is_path
 from kronk.shared.paths import BasePath
 from kronk.shared.templates import files
-from kronk.shared.wire.loading import AdapterSpec, LoadSpec
+from kronk.shared.wire.loading import AdapterSpec, LibrarySpec, LoadSpec
 from kronk.shared.wire.values import Ability
 
 from . import facts, index, projectors
@@ -21,9 +21,15 @@ from .listing import with_integrity
 
 
 def resolve(
-    base: BasePath, configs: Mapping[str, ModelConfig], name: str, *, llama_log: bool = False
+    base: BasePath,
+    configs: Mapping[str, ModelConfig],
+    name: str,
+    *,
+    llama_log: bool = False,
+    library: Callable[[str | None], LibrarySpec] = lambda processor: LibrarySpec(),
 ) -> LoadSpec:
-    """`NotFound` for a name that means no model, `ModelFailed` for one that cannot be loaded."""
+    """`NotFound` for a name that means no model, `ModelFailed` for one that cannot be loaded.
+    `library` chooses the llama.cpp for what the model's configuration says of it."""
     entries = with_integrity(index.scan(base.models, configs), facts.load(base.models))
     found = index.pick(entries, name, configs)
     projector = _projector(base, found)
@@ -35,6 +41,7 @@ def resolve(
         abilities=_abilities(base, found, projector),
         recommended=found.sampling,
         llama_log=llama_log,
+        library=library(found.config.processor),
     )
     adapters = tuple(_adapter(base, one) for one in found.config.adapters)
     config = dataclasses.replace(found.config, adapters=adapters)

@@ -141,6 +141,18 @@ class ResidencySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class LibrarySpec:
+    """Which llama.cpp a model's process computes with."""
+
+    # The folder of its libraries; None: the build that came with the binding.
+    folder: str | None = None
+    # `b11312 vulkan`.
+    name: str = "bundled"
+    # Why it is not the one that was asked for.
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSpec:
     """A model's resolved configuration: all a worker needs to load it.
 
@@ -175,6 +187,7 @@ class LoadSpec:
     residency: ResidencySpec = ResidencySpec()
     # What its files say that it can be asked for; empty where they cannot be read.
     abilities: tuple[Ability, ...] = ()
+    library: LibrarySpec = LibrarySpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +243,8 @@ class Fitted:
     notes: tuple[str, ...] = ()
     # What its process gave up before it read the model, of `confinement.MEASURES`.
     confinement: tuple[str, ...] = ()
+    # The llama.cpp it computes with, as `LibrarySpec.name` has it.
+    library: str = "bundled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,10 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/batches"),
     PlainRoute("GET", "/v1/batches/{batch_id}", "/v1/batches/nope", "batch_id"),
     PlainRoute("POST", "/v1/batches/{batch_id}/cancel", "/v1/batches/nope/cancel", "batch_id"),
+    PlainRoute("GET", "/v1/kronk/libs"),
+    PlainRoute(
+        "DELETE", "/v1/kronk/libs/{processor}/{version}", "/v1/kronk/libs/cpu/nope", "lib_version"
+    ),
     PlainRoute("GET", "/api/tags"),
     PlainRoute("GET", "/api/ps"),
     PlainRoute("GET", "/api/version"),

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from kronk.cli import checks
-from kronk.shared import trial
-from kronk.shared.trial import Ended
 from kronk.cli.checks import Finding, Grade
+from kronk.shared import trial
 from kronk.shared.confinement import MEASURES, NEEDED
 from kronk.shared.paths import BasePath
+from kronk.shared.trial import Ended
 from kronk.shared.units import Address
 
 GOOD = Ended(

@@ -75,8 +75,11 @@ def of_messages() -> Layer:
 def of_load(spec: LoadSpec) -> Layer:
     """What it takes to load and to serve this."""
     cache = spec.cache.directory
+    library = spec.library.folder
+    # What it loads late, such as the kernels of a device.
+    libraries = [] if library is None else [Path(library)]
     return (
-        *reading([*system(), *python(), *files(spec)]),
+        *reading([*system(), *python(), *libraries, *files(spec)]),
         *(() if cache is None else (Grant(Path(cache), KEEP),)),
         *devices(),
     )
