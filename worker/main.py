@@ -7,6 +7,7 @@ import faulthandler
 import os
 import signal
 import sys
+from dataclasses import replace
 
 from kronk.shared import exits
 from kronk.shared.child import (
@@ -52,7 +53,7 @@ def main() -> None:
     # Ctrl-C is the supervisor's to interpret.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_environment()
-    build.use(birth.library)
+    birth = replace(birth, library=build.use(birth.library))
     sys.setswitchinterval(_SWITCH_INTERVAL)
     asyncio.run(_live(birth, sandbox))
 

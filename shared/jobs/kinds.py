@@ -230,7 +230,7 @@ KINDS: dict[str, Kind] = {
             "libs",
             "kronk.shared.libraries.install:run",
             ("processor", "version"),
-            "install llama.cpp {version} for {processor}",
+            "install llama.cpp {version} {processor}",
             params=(
                 Param("processor"),
                 Param("version"),

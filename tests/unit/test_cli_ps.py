@@ -137,7 +137,7 @@ def test_wide_adds_what_was_fitted_and_dashes_where_nothing_is() -> None:
     rows = answer(dataclasses.replace(BUSY, fitted=FITTED), gone_row)
     header, busy, gone, _ = shown(rows, 1000, wide=True)
     assert header.endswith("LAST EXIT")
-    facts = "80 MiB q8_0/f16 36 MiB on 2048/512 2/4 7/32 automatic ngram partly 2 - killed"
+    facts = "80 MiB q8_0/f16 36 MiB on 2048/512 2/4 7/32 automatic bundled ngram partly 2 - killed"
     assert facts in " ".join(busy.split())
     assert " - - - - - - - - - - 1h1m killed" in " ".join(gone.split())
     assert shown(rows, 1000) == shown(answer(BUSY, GONE), 1000)
