@@ -12,6 +12,11 @@ from typing import Any
 
 import lmdb
 import pydantic_core
+import structlog
+
+from kronk.shared.errors import ServerError
+
+log = structlog.get_logger()
 
 # Of the address space, not of the disk; the file grows as it fills.
 _MAP_BYTES = 64 * 1024**3
@@ -35,7 +40,7 @@ class Table:
             return None
         with self._environment.begin(self._db) as transaction:
             value = transaction.get(raw)
-        return None if value is None else _loads(value)
+        return None if value is None else _read(key, value)
 
     def put(self, key: str, record: dict[str, Any]) -> None:
         """Write a record over what was there."""
@@ -56,9 +61,10 @@ class Table:
             return None
         with self._environment.begin(self._db, write=True) as transaction:
             value = transaction.get(raw)
-            if value is None:
+            known = None if value is None else _read(key, value)
+            if known is None:
                 return None
-            record = changed(_loads(value))
+            record = changed(known)
             transaction.put(raw, _dumps(record))
         return record
 
@@ -71,23 +77,30 @@ class Table:
         """All keys as they are when it begins, without their records."""
         with self._environment.begin(self._db) as transaction:
             for key in transaction.cursor().iternext(values=False):
-                yield bytes(key).decode()
+                yield bytes(key).decode(errors="replace")
 
     def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """All records as they are when it begins."""
         with self._environment.begin(self._db) as transaction:
             for key, value in transaction.cursor():
-                yield bytes(key).decode(), _loads(value)
+                name = bytes(key).decode(errors="replace")
+                record = _read(name, value)
+                if record is not None:
+                    yield name, record
 
 
 class Database:
     """The environment. Opened once in a process."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._environment = lmdb.open(
-            str(folder), map_size=_MAP_BYTES, max_dbs=_MOST_TABLES, mode=0o600
-        )
+        """`ServerError` when it cannot be opened. That it is broken was found out by `mending`."""
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._environment = lmdb.open(
+                str(folder), map_size=_MAP_BYTES, max_dbs=_MOST_TABLES, mode=0o600
+            )
+        except (OSError, lmdb.Error) as error:
+            raise ServerError(f"the database in {folder} cannot be opened: {error}") from error
 
     def table(self, name: str) -> Table:
         """The records of that kind."""
@@ -109,6 +122,13 @@ def _dumps(record: dict[str, Any]) -> bytes:
     return pydantic_core.to_json(record, inf_nan_mode="constants")
 
 
-def _loads(value: bytes) -> dict[str, Any]:
-    record: dict[str, Any] = pydantic_core.from_json(value)
+def _read(name: str, value: bytes) -> dict[str, Any] | None:
+    """The record; None for bytes that are none any more: then there is no such record."""
+    try:
+        record = pydantic_core.from_json(value)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        log.error("a record of the database is damaged, and counts as gone", record=name)
+        return None
     return record

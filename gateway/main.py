@@ -15,7 +15,7 @@ import structlog
 import uvloop
 
 from kronk.shared import child, exits, log, settings
-from kronk.shared.errors import Overloaded
+from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
 
 from .app import make_app
@@ -28,6 +28,7 @@ from .disk import Disk
 from .jobs.runner import Runner as JobRunner
 from .jobs.store import Jobs
 from .link import Link, NoSupervisor
+from .mending import mend
 from .middleware import Activity
 from .recovery import Policy
 from .responses.store import ResponseStore
@@ -56,6 +57,9 @@ def main() -> None:
     except NoSupervisor as error:
         logger.error("cannot start", reason=error.message)
         raise SystemExit(exits.NO_SUPERVISOR) from error
+    except KronkError as error:
+        logger.error("cannot start", reason=error.message)
+        raise SystemExit(exits.USAGE) from error
     raise SystemExit(code)
 
 
@@ -113,6 +117,7 @@ class Process:
 
     def _services(self, link: Link) -> Services:
         base = self._settings.base
+        mend(base.db, base.files)
         database = Database(base.db)
         files = Files(base.files, database.table("files"))
         return Services(

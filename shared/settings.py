@@ -171,6 +171,15 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "ignore_integrity_check",
+        "KRONK_IGNORE_INTEGRITY_CHECK",
+        "true",
+        _switch,
+        "Load models without verifying their files first; `false`: a file whose digest is not "
+        "known to be right is read whole before its load.",
+        "true|false",
+    ),
+    Setting(
         "models_in_cache",
         "KRONK_MODELS_IN_CACHE",
         "3",
@@ -401,7 +410,6 @@ NOT_IN_THIS_VERSION: tuple[str, ...] = (
     "KRONK_AUTH_HOST",
     "KRONK_DEBUG_HOST",
     "KRONK_WEB_DEBUG_HOST",
-    "KRONK_IGNORE_INTEGRITY_CHECK",
     "KRONK_INSECURE_LOGGING",
     "KRONK_READ_TIMEOUT",
     "KRONK_WEB_READ_TIMEOUT",
@@ -419,6 +427,7 @@ class Settings:
     base_path: Path
     models_path: Path | None
     hf_token: str | None = dataclasses.field(repr=False)
+    ignore_integrity_check: bool
     models_in_cache: int
     cache_ttl: float
     memory_budget: Share | int

@@ -50,5 +50,8 @@ def read(path: Path) -> bytes:
     """What was kept; nothing where nothing can be read."""
     try:
         return path.read_bytes()
-    except OSError:
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        log.warning("cannot read", path=str(path), reason=str(error))
         return b""

@@ -173,7 +173,10 @@ class Leases:
     ) -> None:
         """Those that have waited too long for the disk, for room, or for a slot."""
         for lease in self._lookups.impatient(now):
-            self.refuse(lease, overloaded("the models folder does not answer"))
+            self.refuse(
+                lease,
+                overloaded("the models folder does not answer, or a file is still being verified"),
+            )
         for model in models:
             for lease in model.impatient(now):
                 model.forget(lease)

@@ -106,7 +106,7 @@ def parse(data: bytes) -> LoadTimes:
     """What `dump` wrote; what is damaged is forgotten, as it will be learned again."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return LoadTimes()
     models = document.get("models") if isinstance(document, dict) else None
     if not isinstance(models, dict) or document.get("version") != 1:

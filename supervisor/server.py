@@ -18,6 +18,7 @@ from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.files import write_atomically
+from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
@@ -46,6 +47,7 @@ from .fleet import Fleet, Policy
 from .front import Front
 from .hands import Hands
 from .hosts import Hosts
+from .integrity import Integrity
 from .keeper import Keeper
 from .log_sink import Sink
 from .memory import Memory
@@ -105,7 +107,7 @@ class Supervisor:
             policy,
             self._generations.__next__,
             preload=configuration.preload,
-            load_times=load_times.parse(keeper.read(self._base.load_times)),
+            load_times=_load_times(self._base),
             needs=memory.needs,
         )
         self._stage = Stage.RUNNING
@@ -134,7 +136,9 @@ class Supervisor:
         self._hosts = self._far_hosts()
         self._children = Children(self._processes, self._hosts)
         self._control = Control(self._births.control, self._children, self._on_message)
-        self._resolver = Resolver(self._configuration, self._on_resolved)
+        self._resolver = Resolver(
+            self._configuration, self._on_resolved, _integrity(self._settings)
+        )
         self._keeper = Keeper(self._base.load_times)
         self._hands = Hands(
             self._children,
@@ -464,3 +468,15 @@ class Supervisor:
         for path in (self._base.server_file, self._base.configuration):
             path.unlink(missing_ok=True)
         log.info("server stopped")
+
+
+def _load_times(base: BasePath) -> load_times.LoadTimes:
+    data = keeper.read(base.load_times)
+    known = load_times.parse(data)
+    if data and known.dump() == load_times.LoadTimes().dump():
+        log.warning("measured times of loads were damaged", path=str(base.load_times))
+    return known
+
+
+def _integrity(settings: Settings) -> Integrity | None:
+    return None if settings.ignore_integrity_check else Integrity(settings.base)

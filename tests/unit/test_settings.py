@@ -67,6 +67,7 @@ CASES = {
     "lib_path": ("/opt/builds", Path("/opt/builds"), None, ""),
     "lib_version": ("b11312", "b11312", "../up", "version such as b11312"),
     "lib_releases": ("https://mirror.example/r", "https://mirror.example/r", "ftp://x", "a URL"),
+    "ignore_integrity_check": ("false", False, "maybe", "true or false"),
     "spare": ("off", False, "maybe", "true or false"),
     "sandbox": ("off", False, "strict", "true or false"),
     "llama_log": ("1", True, "2", "true or false"),

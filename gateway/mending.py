@@ -1,0 +1,95 @@
+"""A database that cannot be used is put aside before anybody opens it, and the server starts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import structlog
+
+COMMAND = (sys.executable, "-P", "-m", "kronk.gateway.probe_database")
+# Seconds for a look at all its keys. A disk that takes longer is slow, and not a broken file.
+_LOOK_WITHIN = 20.0
+# How a process ends that looks at broken pages.
+_BY_DAMAGE = (signal.SIGBUS, signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE)
+_DATABASE = ("data.mdb", "lock.mdb")
+
+log = structlog.get_logger()
+
+
+def mend(database: Path, files: Path) -> None:
+    """See that both folders can be used. With a database that is broken go the files that it has
+    the records of: without them they are nobody's, and would be swept."""
+    for folder in (database, files):
+        if folder.is_symlink() and not folder.exists():
+            continue
+        if folder.exists() and not folder.is_dir():
+            _aside(folder, folder, "it is not a folder")
+    for name in ("lock.mdb", "jobs.lock"):
+        if (database / name).is_dir():
+            _aside(database / name, database, "it is a folder")
+    if (files / ".lock").is_dir():
+        _aside(files / ".lock", files, "it is a folder")
+    fault = _missing(database, files) or _fault(database)
+    if fault is None:
+        return
+    kept = _place(database)
+    kept.mkdir(mode=0o700, parents=True)
+    for name in _DATABASE:
+        if (database / name).exists():
+            (database / name).rename(kept / name)
+    if files.is_dir():
+        files.rename(kept / files.name)
+    log.error(
+        "the database was broken, and is put aside with the uploaded files: stored responses, "
+        "files, batches and jobs begin anew",
+        reason=fault,
+        kept=str(kept),
+    )
+
+
+def _missing(database: Path, files: Path) -> str | None:
+    """Why there are no records, where there is nothing to look at."""
+    data = database / "data.mdb"
+    if data.is_dir():
+        return "data.mdb is a folder"
+    has_files = files.is_dir() and any(path.name != ".lock" for path in files.iterdir())
+    return "data.mdb is gone" if has_files and not data.exists() else None
+
+
+def _fault(database: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            [*COMMAND, str(database)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LOOK_WITHIN,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode == 1 and done.stdout:
+        return done.stdout.decode(errors="replace").strip()
+    if -done.returncode in _BY_DAMAGE:
+        return f"it ended the process that looked at it: {signal.Signals(-done.returncode).name}"
+    return None
+
+
+def _aside(path: Path, of: Path, why: str) -> None:
+    kept = _place(of)
+    if path != of:
+        kept.mkdir(mode=0o700)
+    path.rename(kept / path.name if path != of else kept)
+    log.error(
+        "something was in the way and is put aside", path=str(path), reason=why, kept=str(kept)
+    )
+
+
+def _place(folder: Path) -> Path:
+    """A name that says what it was and when; a second one in the same second gets another."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (f"{folder.name}.broken-{stamp}{end}" for end in ("", *(f"-{n}" for n in range(1, 99))))
+    return next(place for name in names if not (place := folder.with_name(name)).exists())
