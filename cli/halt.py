@@ -34,7 +34,7 @@ class Lock:
 def read_lock(base: BasePath) -> Lock:
     """Who holds the lock of this base path, if anybody."""
     try:
-        handle = os.open(base.pid_file, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(base.pid_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return Lock(None, False)
     try:
@@ -45,6 +45,9 @@ def read_lock(base: BasePath) -> Lock:
         except BlockingIOError:
             return Lock(pid, True)
         return Lock(pid, False)
+    except IsADirectoryError:
+        # Nobody can have locked that; a server that starts moves it away.
+        return Lock(None, False)
     finally:
         os.close(handle)
 

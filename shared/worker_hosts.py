@@ -17,9 +17,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
+import zmq
 
 from .errors import InvalidArgument
 from .files import write_atomically
@@ -110,7 +112,7 @@ def load(base: BasePath) -> WorkerHosts:
         document = yaml.safe_load(base.workers_file.read_text("utf-8"))
     except FileNotFoundError:
         return WorkerHosts()
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise _wrong(base, " ".join(str(error).split())) from error
     if document is None:
         return WorkerHosts()
@@ -144,18 +146,37 @@ def save(base: BasePath, hosts: WorkerHosts) -> None:
 
 
 def server_secret(base: BasePath, *, make: bool = False) -> str | None:
-    """The server's secret key; made where there is none and `make` says so."""
+    """The server's secret key; made where there is none and `make` says so. `InvalidArgument` for
+    a file that has none: with another key no worker host would know this server."""
     path = base.keys / "workers.key"
     try:
-        return path.read_text("ascii").strip()
+        return _secret(path.read_text("ascii").strip(), path)
     except FileNotFoundError:
         if not make:
             return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _no_key(path) from error
     base.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = curve.new_secret()
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secret + "\n")
     return secret
+
+
+def _secret(text: str, path: Path) -> str:
+    try:
+        curve.public_of(text)
+    except (ValueError, zmq.ZMQError) as error:
+        raise _no_key(path) from error
+    return text
+
+
+def _no_key(path: Path) -> InvalidArgument:
+    return InvalidArgument(
+        f"{path} cannot be read as a secret key; restore it, or delete it and add the worker hosts "
+        "again (`kronk worker add`)",
+        param="workers_file",
+    )
 
 
 def port_of(address: str) -> int:

@@ -20,6 +20,8 @@ from kronk.shared.units import Address, UnixAddress
 
 # Connections that wait while a gateway is replaced.
 _BACKLOG = 1024
+# In the name of what was in the way.
+_ASIDE = ".broken-"
 # After SIGKILL the kernel still has to take the memory of large models apart.
 _SWEEP_SECONDS = 10.0
 
@@ -68,6 +70,16 @@ class Lock:
         """The file stays: removing it would race with the next server that locks it."""
         os.ftruncate(self._handle, 0)
         os.close(self._handle)
+
+
+def clear_away(folder: Path) -> list[Path]:
+    """Move folders aside that are there in the place of the files of `run/`; to where."""
+    found = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+    moved = []
+    for path in found:
+        if _ASIDE not in path.name:
+            moved.append(path.rename(path.with_name(f"{path.name}{_ASIDE}{time.time_ns()}")))
+    return moved
 
 
 def listen(address: Address) -> socket.socket:
@@ -147,7 +159,7 @@ class Census:
             return [(int(pid), str(started)) for pid, started in rows]
         except FileNotFoundError:
             return []
-        except (ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             # Half-written by something that is not us; there is nothing safe to kill.
             return []
 

@@ -25,7 +25,7 @@ from kronk.shared.wire.loading import LoadSpec
 
 from .activation import passed
 from .births import Listening
-from .boot import CannotStart, Lock, cannot_write, listen
+from .boot import CannotStart, Lock, cannot_write, clear_away, listen
 from .commands import Commands
 from .configuration import Configuration
 from .log_sink import Output, RotatedFile, Sink, Stdout
@@ -57,6 +57,7 @@ def serve(config: Settings, commands: Commands) -> None:
     """From the checks to the last process; raises what a person has to put right."""
     base = config.base
     base.prepare()
+    moved = [path for folder in {base.run, base.sockets} for path in clear_away(folder)]
     lock = Lock(base.pid_file)
     try:
         memory = Memory(config, base)
@@ -80,6 +81,8 @@ def serve(config: Settings, commands: Commands) -> None:
             sink = _open_sink(base)
             logging.configure("supervisor", config.log_level, sink.write)
             _warn_of_unknown_variables(os.environ)
+            for path in moved:
+                log.warning("a folder was in the place of a file, and is put aside", path=str(path))
             supervisor = Supervisor(
                 config,
                 Listening(tuple(listeners), are_passed=bool(ours)),

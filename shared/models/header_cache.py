@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import tempfile
 from dataclasses import astuple, dataclass
@@ -15,6 +16,8 @@ from kronk import __version__
 from kronk.shared import gguf
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.gguf import Header
+
+log = logging.getLogger(__name__)
 
 # As many files as a models folder may have; beyond that the oldest half goes.
 _MOST_KEPT = 10_000
@@ -45,6 +48,7 @@ class HeaderCache:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._until_pruned = 0
+        self._is_told = False
 
     def find(self, key: Key) -> Header | InvalidArgument | None:
         """The answer that was kept about this state of this file."""
@@ -74,8 +78,16 @@ class HeaderCache:
         fault = answer.message if isinstance(answer, InvalidArgument) else None
         body = None if isinstance(answer, InvalidArgument) else gguf.to_json(answer)
         text = f"{json.dumps([__version__, *astuple(key), fault])}\n{json.dumps(body)}\n"
-        with contextlib.suppress(OSError):
+        try:
             self._store(self._place(key), text.encode())
+        except OSError as error:
+            if self._folder is not None and not self._is_told:
+                self._is_told = True
+                log.warning(
+                    "%s keeps no headers, they are read anew at each start: %s",
+                    self._folder,
+                    error.strerror,
+                )
 
     def _load(self, key: Key) -> str:
         return self._place(key).read_text("utf-8")

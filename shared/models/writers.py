@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from kronk.shared.errors import Conflict
+from kronk.shared.errors import Conflict, ServerError
 from kronk.shared.paths import BasePath
 
 # What a file is called while it is imported, in place of `.part`.
@@ -38,7 +38,10 @@ def sweep(base: BasePath) -> None:
 @contextmanager
 def only_writer(base: BasePath, relatives: Iterable[str]) -> Iterator[None]:
     """Hold the locks of these files in the block; `Conflict` where another process has one."""
-    base.downloads.mkdir(parents=True, exist_ok=True)
+    try:
+        base.downloads.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServerError(f"cannot use {base.downloads}: {error.strerror}") from error
     with ExitStack() as held:
         for relative in sorted(set(relatives)):
             # The lock file stays: deleting it would let two processes lock two files of one name.
