@@ -18,9 +18,11 @@ def update(
 ) -> None:
     """Fetch the catalogs of the repository that KRONK_CATALOG_GITHUB_REPO names."""
     where = Where(local, detach, as_json, api_host, base_path)
-    carry_out(
-        where, "catalog-update", {}, lambda done: f"{done['models']} models of {_source(done)}"
-    )
+
+    def words(done: dict[str, Any]) -> str:
+        return f"{done['models']} model{'s' if done['models'] != 1 else ''} of {_source(done)}"
+
+    carry_out(where, "catalog-update", {}, words)
 
 
 def pull_templates(

@@ -18,6 +18,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.repositories import folder as repository_folder
 from kronk.shared.repositories.limits import LARGEST_FILE, MOST_FILES
 
+from . import catalog_foreign
 from .catalog_entry import CAPABILITIES, CATEGORIES, ENDPOINTS, CatalogEntry, CatalogFile, parse
 
 __all__ = ["CAPABILITIES", "CATEGORIES", "ENDPOINTS", "CatalogEntry", "CatalogFile", "parse"]
@@ -81,7 +82,7 @@ def catalog_of(base: BasePath) -> Catalog:
     with _lock:
         if base.catalog in _known and _known[base.catalog][0] == states:
             return _known[base.catalog][1]
-    found = _merged(states)
+    found = _merged(base.catalog, states)
     with _lock:
         _known[base.catalog] = (states, found)
     return found
@@ -125,7 +126,10 @@ def categories(text: str, where: str) -> set[str]:
 
 def read_text(text: bytes, where: str, origin: str | None) -> list[CatalogEntry]:
     """The entries of a file's bytes; `InvalidArgument` begins with `where`."""
-    return parse(document(text, where), where, origin)
+    found = document(text, where)
+    if catalog_foreign.is_foreign(found):
+        found = catalog_foreign.translated(found)
+    return parse(found, where, origin)
 
 
 def document(text: bytes, where: str) -> Any:
@@ -189,13 +193,19 @@ def _catalog_files(folder: Path) -> list[Path]:
     return found[:MOST_FILES]
 
 
-def _merged(states: Sequence[_State]) -> Catalog:
+def _merged(folder: Path, states: Sequence[_State]) -> Catalog:
+    fetched = repository_folder.current(folder)
+    repository = repository_folder.about(folder).get("repository")
     entries = {entry.id.lower(): entry for entry in load()}
     faults: list[str] = []
     own: dict[str, str] = {}
     for state in states:
+        path = Path(state.path)
+        origin = state.path
+        if not state.is_own and fetched is not None and repository:
+            origin = f"{repository}: {path.relative_to(fetched)}"
         try:
-            read = _read(Path(state.path), state.path)
+            read = _read(path, origin)
         except InvalidArgument as error:
             faults.append(error.message)
             continue
@@ -212,7 +222,7 @@ def _merged(states: Sequence[_State]) -> Catalog:
 
 
 def _read(path: Path, origin: str | None) -> list[CatalogEntry]:
-    where = f"catalog {path.name if origin is None else path}"
+    where = f"catalog {origin or path.name}"
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST_FILE + 1)

@@ -168,6 +168,10 @@ def _config(keys: object, where: str) -> Mapping[str, object]:
 
 
 def _check_names(entry: CatalogEntry, where: str) -> None:
+    if entry.files[0].role != "model":
+        raise InvalidArgument(
+            f"{where}.files[0]: the first file is the model, and this is a {entry.files[0].role}"
+        )
     names = [file.name for file in entry.files]
     if len(set(names)) < len(names):
         raise InvalidArgument(f"{where}.files: two files have the same name")

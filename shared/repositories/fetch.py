@@ -38,6 +38,8 @@ def fetch(
         revision = git.fetch(where, texts, scratch, progress)
     else:
         revision = web.fetch(_archive(where), texts, scratch, progress)
+    total = sum(map(len, texts.files.values()))
+    progress("fetch", total, total)
     return Fetched(where, texts.files, revision)
 
 

@@ -75,7 +75,8 @@ def test_the_users_own_file_counts_more_than_the_repositorys(base: BasePath) -> 
     (base.catalog / "a.yaml").write_bytes(text(entry("one", description="Mine.")))
     known = catalog.catalog_of(base)
     assert catalog.find(known.entries, "one").description == "Mine."
-    assert str(catalog.find(known.entries, "two").origin).endswith("/a/z.yaml")
+    theirs = catalog.find(known.entries, "two")
+    assert theirs.origin == "https://example.org/me/catalog: a/z.yaml"
     assert known.faults == ()
 
 
@@ -253,6 +254,75 @@ def test_what_is_wrong_is_said_with_file_entry_and_key(
         checked(files)
     assert caught.value.message.startswith("https://example.org/me/catalog: ")
     assert complaint in caught.value.message
+
+
+FOREIGN = """\
+catalog: Image-Text-to-Text
+models:
+  - id: M-Q8_0
+    category: Any-to-Any
+    owned_by: o
+    model_family: M-GGUF
+    web_page: https://huggingface.co/o/M-GGUF
+    gated_model: true
+    template: m.jinja
+    files:
+      models:
+        - url: https://huggingface.co/o/M-GGUF/resolve/main/Q8_0/M-Q8_0-00001-of-00002.gguf
+          size: 1.25 GiB
+        - url: https://huggingface.co/o/M-GGUF/resolve/main/Q8_0/M-Q8_0-00002-of-00002.gguf
+          size: 812 MB
+      proj:
+        url: https://huggingface.co/o/M-GGUF/blob/v2/mmproj-F16.gguf
+    capabilities: {endpoint: chat_completion, images: true, audio: false, tooling: true}
+    metadata:
+      created: 2026-03-02T00:00:00Z
+      description: |
+        Reads
+        images.
+    config:
+      context-window: 8192
+      nbatch: 2048
+      of-its-own: 3
+      flash-attention: enabled
+      chat_template_file: /etc/passwd
+      sampling-parameters: {temperature: 1.0}
+"""
+
+
+def test_catalogs_of_kronks_first_implementation_are_read() -> None:
+    (found,) = catalog.read_text(FOREIGN.encode(), "here", "there")
+    assert (found.id, found.category, found.folder) == ("M-Q8_0", "Audio-Text-to-Text", "o/M-GGUF")
+    assert [(str(file.source), file.role, file.about_bytes) for file in found.files] == [
+        ("hf:o/M-GGUF/Q8_0/M-Q8_0-00001-of-00002.gguf", "model", int(1.25 * 2**30)),
+        ("hf:o/M-GGUF/Q8_0/M-Q8_0-00002-of-00002.gguf", "shard", 812_000_000),
+        ("hf:o/M-GGUF/mmproj-F16.gguf@v2", "projector", None),
+    ]
+    assert (found.capabilities, found.gated) == (("tools", "vision"), True)
+    assert (found.licence, found.description) == ("unknown", "Reads images.")
+    assert set(found.config) == {
+        *("context-window", "nbatch", "flash-attention", "sampling-parameters")
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("Any-to-Any", "Speech", "models[0] (M-Q8_0).category: expected one of"),
+        ("{endpoint: chat_completion,", "{", "models[0] (M-Q8_0).endpoint: expected a line"),
+        ("https://huggingface.co/o/M-GGUF/blob", "ftp://x", "files[2].source 'ftp://x"),
+        (
+            "models:\n        -",
+            "models: 3\n      other:\n        -",
+            "files[0]: the first file is the model",
+        ),
+    ],
+)
+def test_what_is_wrong_with_such_a_catalog_is_said_too(old: str, new: str, complaint: str) -> None:
+    assert old in FOREIGN
+    with pytest.raises(InvalidArgument) as caught:
+        catalog.read_text(FOREIGN.replace(old, new).encode(), "here", None)
+    assert caught.value.message.startswith("here: ") and complaint in caught.value.message
 
 
 def test_every_entry_is_told_as_json() -> None:

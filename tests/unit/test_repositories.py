@@ -401,7 +401,7 @@ def test_the_command_fetches_lists_and_shows(server: FileServer, tmp_path: Path)
         "KRONK_CATALOG_GITHUB_REPO": f"{server.url}/c.yaml",
     }
     done = kronk("catalog", "update", "--local", **where)
-    assert (done.returncode, done.stdout) == (0, f"1 models of {server.url}/c.yaml\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"1 model of {server.url}/c.yaml\n"), done.stderr
     listed = kronk("catalog", "list", "--local", "--filter-category=embed", "--wide", **where)
     lines = listed.stdout.splitlines()
     assert lines[0].split() == [
@@ -409,7 +409,7 @@ def test_the_command_fetches_lists_and_shows(server: FileServer, tmp_path: Path)
     ]
     assert any(line.split()[:2] == ["Embedding", "theirs-Q8_0"] for line in lines)
     shown = kronk("catalog", "show", "theirs-q8_0", "--local", **where)
-    assert "repository-" in shown.stdout and "One of theirs." in shown.stdout
+    assert f"{server.url}/c.yaml: c.yaml" in shown.stdout and "One of theirs." in shown.stdout
     # What is wrong changes nothing.
     server.answers["/c.yaml"] = answer(MODEL.replace("MIT", "[MIT]").encode())
     done = kronk("catalog", "update", "--local", **where)
