@@ -25,6 +25,8 @@ _PASSING: Mapping[str, int] = {
     INTERRUPTED: 10,
 }
 _FIRST_WAIT, _LONGEST_WAIT = 2.0, 300.0
+# What somebody may ask for. A rest that is longer was begun by a clock that was set back since.
+_LONGEST_REST = 600.0
 
 
 def due(
@@ -36,7 +38,7 @@ def due(
     busy: Counter[Lane] = Counter(_lane(job, kinds) for job in running)
     chosen = []
     for job in sorted(jobs, key=lambda job: (job.created, job.id)):
-        if job.state is not State.QUEUED or job.not_before > now or job.target in targets:
+        if job.state is not State.QUEUED or _rest(job, now) > 0 or job.target in targets:
             continue
         lane = _lane(job, kinds)
         if busy[lane] >= LANES[lane]:
@@ -49,8 +51,13 @@ def due(
 
 def next_look(jobs: Iterable[Job], now: float) -> float | None:
     """Seconds until a job's rest is over; None while none rests."""
-    waits = [job.not_before - now for job in jobs if job.state is State.QUEUED]
+    waits = [_rest(job, now) for job in jobs if job.state is State.QUEUED]
     return min((wait for wait in waits if wait > 0), default=None)
+
+
+def _rest(job: Job, now: float) -> float:
+    left = job.not_before - now
+    return left if left <= _LONGEST_REST else 0.0
 
 
 def _lane(job: Job, kinds: Mapping[str, Kind]) -> Lane:
@@ -77,7 +84,7 @@ def verdict(fault: Fault, failures: int, *, got_on: bool, asked: float = 0.0) ->
     if fault.code == INTERRUPTED:
         return Verdict(Event.REST, failures)
     wait = min(math.ldexp(_FIRST_WAIT, failures - 1), _LONGEST_WAIT)
-    return Verdict(Event.REST, failures, max(wait, asked))
+    return Verdict(Event.REST, failures, max(wait, min(asked, _LONGEST_REST)))
 
 
 def to_forget(jobs: Iterable[Job], now: float, most: int, seconds: float) -> list[str]:

@@ -13,6 +13,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ OOM_SCORE = 800
 _NICE = 10
 # Between two reports of one phase.
 _SECONDS_PER_REPORT = 0.1
+_SECONDS_PER_FLUSH = 0.5
 # As `NoRoom` has it, which not every writer knows.
 DISK_FULL = "disk_full"
 _QUERY = re.compile(r"(https?://[^\s?#'\"]+)[?#][^\s'\"]*")
@@ -65,6 +67,7 @@ def main() -> None:
     log.configure(process="job", level=config.log_level)
     signal.signal(signal.SIGTERM, _cancel)
     report = Reporter(send, time.monotonic)
+    threading.Thread(target=_flush_for_ever, args=(report,), name="flush", daemon=True).start()
     send(outcome(lambda: imported(order.work), config, order.params, report))
 
 
@@ -116,9 +119,11 @@ def without_secrets(config: settings.Settings, text: str) -> str:
 
 
 class Reporter:
-    """The job's `Progress`: passes on what is new, several times a second at most."""
+    """The job's `Progress`: passes on what is new, several times a second at most. Somebody calls
+    `flush` now and then, as nothing more may come after what was held back."""
 
     def __init__(self, send: Callable[[dict[str, Any]], None], clock: Callable[[], float]) -> None:
+        self._telling = threading.Lock()
         self._send = send
         self._clock = clock
         self._sent: tuple[str, int, int | None] | None = None
@@ -133,15 +138,22 @@ class Reporter:
 
     def flush(self) -> None:
         """Tell what is known, unless it was told."""
-        if self._last is not None and self._last != self._sent:
-            phase, done, total = self._sent = self._last
-            self._at = self._clock()
-            self._send({"progress": {"phase": phase, "done": done, "total": total}})
+        with self._telling:
+            if self._last is not None and self._last != self._sent:
+                phase, done, total = self._sent = self._last
+                self._at = self._clock()
+                self._send({"progress": {"phase": phase, "done": done, "total": total}})
 
     def _is_news(self) -> bool:
         assert self._last is not None
         phase, done, total = self._last
         return self._sent is None or (phase, total) != self._sent[::2] or done == total
+
+
+def _flush_for_ever(report: Reporter) -> None:
+    while True:
+        time.sleep(_SECONDS_PER_FLUSH)
+        report.flush()
 
 
 def _cancel(number: int, _frame: object) -> None:
@@ -167,7 +179,9 @@ def _sender() -> Callable[[dict[str, Any]], None]:
     os.dup2(2, 1)
 
     def send(value: dict[str, Any]) -> None:
-        ours.write(json.dumps(value).encode() + b"\n")
+        # Nobody is there any more: we are about to be ended.
+        with contextlib.suppress(BrokenPipeError):
+            ours.write(json.dumps(value).encode() + b"\n")
 
     return send
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.server import KRONK, Server, free_port, kronk, running_server
 from harness.terminal import Terminal
 from harness.waiting import PATIENCE, wait_until
 from kronk.shared import exits
+from kronk.shared.models.partial import BLOCK
 
 TINY = Path(__file__).parents[1] / "models/tiny-chat-q8_0.gguf"
 BODY = TINY.read_bytes()
@@ -44,10 +46,10 @@ def server(hub: FileServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield server
 
 
-def offer(hub: FileServer, name: str, **served: Any) -> tuple[Served, str]:
+def offer(hub: FileServer, name: str, body: bytes = BODY, **served: Any) -> tuple[Served, str]:
     """A model at an address of its own."""
     path = f"/files/{name}.gguf"
-    hub.files[path] = Served(BODY, **served)
+    hub.files[path] = Served(body, **served)
     return hub.files[path], f"{hub.url}{path}?sig={SIGNATURE}"
 
 
@@ -139,22 +141,30 @@ def test_the_events_of_a_job_end_with_its_end(server: Server, hub: FileServer) -
 
 
 def test_a_download_goes_on_when_its_gateway_is_killed(server: Server, hub: FileServer) -> None:
-    with downloading(server, hub, "Killed") as (job, _):
-        words = [KRONK, "jobs", "watch", job["id"], f"--base-path={server.base}"]
-        with Terminal(words, server.mark) as watching:
-            watching.wait_for("download")
-            pid = server.role_pid("gateway")
-            assert pid is not None
-            server.kill(pid, signal.SIGKILL)
-            hub.files["/files/Killed.gguf"].seconds_per_chunk = 0.0
-            wait_until(lambda: alive(server) not in (None, pid), "the next gateway")
-            assert end_of(server, job)["state"] == "done"
-            # Who watched is told by the next gateway.
-            watching.wait_for("model: Killed")
-            assert watching.process.wait(PATIENCE) == exits.OK
+    # What was on the disk for sure: whole blocks. The line is silent after the first.
+    reached = BLOCK + 2**20
+    body = BODY + bytes(BLOCK)
+    _, url = offer(hub, "Killed", body, stalls=deque([reached]))
+    job = begin(server, url)
+    parts = server.base / "models/.downloads"
+    wait_until(
+        lambda: [file.stat().st_size for file in parts.glob("Killed*.part")] == [reached],
+        lambda: f"the first block of {of(server, job)}",
+    )
+    words = [KRONK, "jobs", "watch", job["id"], f"--base-path={server.base}"]
+    with Terminal(words, server.mark) as watching:
+        watching.wait_for("download")
+        pid = server.role_pid("gateway")
+        assert pid is not None
+        server.kill(pid, signal.SIGKILL)
+        wait_until(lambda: alive(server) not in (None, pid), "the next gateway")
+        assert end_of(server, job)["state"] == "done"
+        # Who watched is told by the next gateway.
+        watching.wait_for("model: Killed")
+        assert watching.process.wait(PATIENCE) == exits.OK
     assert of(server, job)["attempts"] == 2
-    first, second = starts(hub, "Killed")
-    assert first == 0 < second
+    assert starts(hub, "Killed") == [0, BLOCK]
+    assert Path(of(server, job)["result"]["path"]).read_bytes() == body
     assert server.chat("Killed", "Hello!", max_tokens=2).status_code == 200
 
 
@@ -264,3 +274,4 @@ def test_no_secret_is_in_the_jobs_or_in_the_log(server: Server) -> None:
         assert secret not in jobs
         assert secret not in server.log_file.read_text()
         assert secret not in server.output.read_text()
+    assert "Traceback" not in server.log_file.read_text()

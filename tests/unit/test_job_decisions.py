@@ -56,6 +56,8 @@ def names(jobs: list[Job]) -> list[str]:
         # One that rests lets others by.
         ([job(1, not_before=101.0), job(2)], [], ["job-2"]),
         ([job(1, not_before=100.0)], [], ["job-1"]),
+        # The clock was set back: nobody asked for a rest of a day.
+        ([job(1, not_before=86_500.0)], [], ["job-1"]),
         # What is not queued is not begun.
         ([job(1, state=State.RUNNING), job(2, state=State.CANCELLED)], [], []),
         # A kind of another version is begun, to be told that it is unknown.
@@ -127,6 +129,7 @@ def test_who_asks_to_be_left_alone_is() -> None:
     fault = Fault("fetch_failed", "busy")
     assert verdict(fault, 0, got_on=False, asked=90.0).wait == 90.0
     assert verdict(fault, 4, got_on=False, asked=1.0).wait == 32.0
+    assert verdict(fault, 0, got_on=False, asked=1e9).wait == 600.0
 
 
 def test_the_oldest_and_the_many_are_forgotten_and_nothing_that_is_not_over() -> None:
