@@ -13,6 +13,7 @@ from kronk.shared.models import spelling
 from kronk.shared.units import format_bytes
 
 from . import importing, indexing, manage, pulling, removing, show
+from .autotune import autotune
 from .client import find_server
 from .columns import aligned
 from .history import history
@@ -35,6 +36,7 @@ model_app.command("index")(indexing.index_models)
 model_app.command("verify")(indexing.verify_models)
 model_app.command("remove")(removing.remove)
 model_app.command("vram")(vram)
+model_app.command("autotune")(autotune)
 for _command in (manage.load, manage.unload, manage.pin, manage.reset):
     model_app.command()(_command)
 

@@ -112,11 +112,16 @@ def body_of(
     model: str, config: Mapping[str, Any], gpus: list[str] | None, memory: str | None
 ) -> dict[str, Any]:
     """The question as the API takes it."""
+    said = {key: value for key, value in config.items() if value is not None}
+    return {"model": model, "config": said, "machine": machine_of(gpus, memory)}
+
+
+def machine_of(gpus: list[str] | None, memory: str | None) -> dict[str, Any]:
+    """The machine that the flags describe; empty for the one there is."""
     machine: dict[str, Any] = {"memory": memory} if memory is not None else {}
     if gpus:
         machine["gpus"] = [] if gpus == ["none"] else gpus
-    said = {key: value for key, value in config.items() if value is not None}
-    return {"model": model, "config": said, "machine": machine}
+    return machine
 
 
 def answer(
@@ -128,12 +133,12 @@ def answer(
     if path is not None:
         return here(replace(asked, path=path), base_path)
     if local:
-        return _as_source(lambda body: here(question.read(body), base_path), body)
+        return as_source(lambda body: here(question.read(body), base_path), body)
     admin = find_server(api_host, base_path)
-    return _as_source(lambda body: from_server(admin, body), body)
+    return as_source(lambda body: from_server(admin, body), body)
 
 
-def _as_source(
+def as_source(
     ask: Callable[[dict[str, Any]], dict[str, Any]], body: dict[str, Any]
 ) -> dict[str, Any]:
     """What is asked of a word that may be a model's id, or a source."""
@@ -143,7 +148,7 @@ def _as_source(
         word = body["model"]
         if not spelling.looks_like_source(word) or spelling.is_explicit(word):
             raise
-        return ask({"source": word} | {key: body[key] for key in ("config", "machine")})
+        return ask({"source": word} | {key: body[key] for key in body if key != "model"})
 
 
 def _file(wanted: str) -> Path | None:

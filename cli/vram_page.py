@@ -14,6 +14,7 @@ _PARTS = {
     "weights": "weights",
     "vocabulary": "vocabulary",
     "scratch": "scratch memory (compute)",
+    "work": "working memory",
     "outputs": "outputs",
     "draft": "draft model",
     "projector": "projector",

@@ -1,4 +1,5 @@
-"""POST /v1/kronk/vram: how much memory a model takes, and what would fit."""
+"""POST /v1/kronk/vram and /v1/kronk/autotune: how much memory a model takes, what would fit, and
+which settings suit the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed, nu
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.model_config import NO_PROJECTOR, is_path
-from kronk.shared.sizing import ask, question
+from kronk.shared.sizing import ask, question, tuning
+from kronk.shared.sizing.autotune import Wanted
 from kronk.shared.sizing.question import Question
 from kronk.shared.sizing.room import Room
 from kronk.shared.wire.status import ModelStatus
@@ -26,7 +28,7 @@ from .kronk import STATUS_SECONDS
 router = APIRouter()
 
 _SIZE = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
-_BODY = {
+_BODY: dict[str, Any] = {
     "type": "object",
     "properties": {
         "model": {"type": "string", "description": "An id, an alias, or an id of the catalog."},
@@ -84,6 +86,26 @@ ESTIMATE = closed(
         "advice": array(TEXT),
     }
 )
+_TUNING_BODY = _BODY | {
+    "properties": {
+        **_BODY["properties"],
+        "slots": {"type": "integer", "description": "Requests at a time that there must be."},
+        "context": {"type": "integer", "description": "Tokens of a request that are enough."},
+    }
+}
+TUNING = closed(
+    {
+        "object": {"const": "autotune"},
+        "model": TEXT,
+        "fits": TRUTH,
+        "settings": {"type": "object"},
+        "choices": array(closed({"key": TEXT, "value": {}, "why": TEXT})),
+        "configured_as": TEXT,
+        "model_config_file": nullable(TEXT),
+        "yaml": TEXT,
+        "estimate": ESTIMATE,
+    }
+)
 
 
 @router.post(
@@ -102,9 +124,36 @@ async def vram(request: Request) -> Response:
     return JSONResponse(found)
 
 
+@router.post(
+    "/v1/kronk/autotune",
+    openapi_extra=request_document(_TUNING_BODY),
+    responses=answer_documents(TUNING),
+    summary="Settings that suit a model and a machine",
+)
+async def autotune(request: Request) -> Response:
+    """Context, slots, cache type and layers on the GPU for a model, each with its reason. `slots`
+    and `context` are those that there should be. Nothing is changed."""
+    services = services_of(request)
+    asked, wanted = await parse_body(request, read_tuning)
+    standing = [] if asked.is_imagined else await rooms(services)
+    found = await asyncio.to_thread(
+        tuning.tune, services.settings, services.configs, asked, wanted, standing
+    )
+    return JSONResponse(found)
+
+
 def read_question(body: bytes) -> Question:
     """The question of a request, which names no file of this machine."""
-    asked = question.read(load_object(body))
+    return _without_files(question.read(load_object(body)))
+
+
+def read_tuning(body: bytes) -> tuple[Question, Wanted]:
+    """The same, with what is wanted."""
+    asked, wanted = tuning.read(load_object(body))
+    return _without_files(asked), wanted
+
+
+def _without_files(asked: Question) -> Question:
     if asked.config.get("projector", NO_PROJECTOR) != NO_PROJECTOR:
         raise InvalidArgument(
             "config.projector: expected none; a file is looked at by `kronk model vram` only",

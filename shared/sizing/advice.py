@@ -23,6 +23,7 @@ _NAMES = {
     "weights": "weights",
     "kv": "KV cache",
     "scratch": "scratch memory",
+    "work": "working memory",
     "outputs": "outputs",
     "draft": "draft model",
     "projector": "projector",

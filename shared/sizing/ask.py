@@ -10,11 +10,12 @@ from typing import Any
 
 from kronk.shared.errors import NotFound
 from kronk.shared.model_config import ModelConfig
-from kronk.shared.models import planning, spelling
+from kronk.shared.models import index, planning, spelling
 from kronk.shared.settings import Settings
 
 from . import answer, book, grounds, subject
 from .estimate import estimate
+from .promise import Bytes
 from .question import Question
 from .room import Ground, Room
 from .subject import Subject
@@ -32,14 +33,29 @@ def ask(
     `NotFound`, `ModelFailed` and `InvalidArgument` say what is wrong with model or question.
     """
     found = find(settings, configs, question)
-    learned = book.learned(settings.base.model_sizes)
-    expect: Expect = as_predicted
-    measured = None
-    if found.identity is not None and not question.is_imagined:
-        expect = book.expectation(learned, found.identity)
-        measured = book.measured(learned, found.identity, found.spec)
+    expect, measured = known(settings, question, found)
     here = ground(settings, question, standing)
     return answer.to_json(found, estimate(found.spec, found.files, here, expect), measured)
+
+
+def known(settings: Settings, question: Question, found: Subject) -> tuple[Expect, Bytes | None]:
+    """What is expected by what was measured here, and what exactly this load took."""
+    if found.identity is None or question.is_imagined:
+        return as_predicted, None
+    learned = book.learned(settings.base.model_sizes)
+    return (
+        book.expectation(learned, found.identity),
+        book.measured(learned, found.identity, found.spec),
+    )
+
+
+def configured_as(settings: Settings, configs: Mapping[str, ModelConfig], model: str) -> str:
+    """The name that the model-config file has for a model, or should have."""
+    for entry in index.scan(settings.base.models, configs):
+        if entry.id == model:
+            names = (entry.id, entry.relative, entry.relative.rpartition("/")[2])
+            return next((name for name in names if name in configs), model)
+    return model
 
 
 def find(settings: Settings, configs: Mapping[str, ModelConfig], question: Question) -> Subject:

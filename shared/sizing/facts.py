@@ -54,6 +54,8 @@ class ModelFacts:
     heads: int
     # Of the widest layer's feed-forward part, as far as one token uses it.
     hidden: int
+    # That part has a gate beside it, as wide.
+    gated: bool = True
     # Channels and state per channel of recurrent layers; 0 where there are none.
     channels: int = 0
     channel_state: int = 0

@@ -101,11 +101,13 @@ def _model(
 ) -> dict[str, Mapping[str, int]]:
     context = spec.context
     scratch = scratch_bytes(facts, shape, context.swa_full)
+    on_host = not places.layers or HOST in places.layers
     return {
         "weights": _weights(spec, facts, places),
         "vocabulary": {HOST: facts.vocabulary * _TOKEN_BYTES},
         "kv": _together(_memory(spec, facts, shape, places)),
         "scratch": dict.fromkeys(places.computing, scratch),
+        "work": {HOST: work_bytes(facts, shape, spec) if on_host else 0},
         "outputs": {HOST: outputs_bytes(facts, shape)},
     }
 
@@ -204,21 +206,39 @@ def scratch_bytes(facts: ModelFacts, shape: Shape, swa_full: bool) -> int:
     scores = 0 if shape.flash_attention else count * looked_at * facts.heads
     row = facts.width + _PER_ROW
     attention = scores + 6 * count * row
-    forward = count * (4 * row + 3 * facts.hidden)
+    forward = count * (4 * row + (3 if facts.gated else 1) * facts.hidden)
     states = 2 * shape.sequences * facts.channels * facts.channel_state
     recurrent = count * (6 * facts.channels + row) + states if facts.channels else 0
     logits = shape.outputs * (facts.vocabulary if facts.causal else 0) + 3 * count * row
+    logits += count * count if facts.pools else 0
     within = _FLOAT * max(attention, forward, recurrent)
     return max(count * masks * mask_of + within, _FLOAT * logits)
 
 
+def work_bytes(facts: ModelFacts, shape: Shape, spec: LoadSpec) -> int:
+    """What a processor needs beside the graph's own memory: a factor of a matrix product in the
+    other one's type. Without flash attention that is all scores of a step."""
+    count = shape.n_ubatch
+    product = count * max(facts.hidden, facts.width, 2 * facts.channels)
+    if shape.flash_attention or spec.context.cache_type_v == "f32":
+        return product * _FLOAT // 2
+    looked_at = shape.cells if facts.causal else count
+    attends = any(layer.values for layer in facts.layers)
+    scores = count * looked_at * facts.heads * attends
+    return max(product, int(scores * _GROWN)) * _FLOAT // 2
+
+
+# Working memory grows with the cells in use; what was outgrown is not all given back.
+_GROWN = 4 / 3
 # Numbers of a row that are not activations: tokens, positions, where it is stored.
 _PER_ROW = 2
 
 
 def outputs_bytes(facts: ModelFacts, shape: Shape) -> int:
-    """Where results are put: logits, or embeddings and what becomes of them."""
-    return _FLOAT * shape.outputs * (5 * facts.width if facts.pools else facts.vocabulary)
+    """Where results are put: logits, which pooled rows have as well and nobody reads, and their
+    embeddings and what becomes of them."""
+    embeddings = 5 * facts.width if facts.pools else 0
+    return _FLOAT * shape.outputs * (facts.vocabulary + embeddings)
 
 
 def _projector(facts: ProjectorFacts) -> int:

@@ -66,7 +66,7 @@ def model_facts(
         raise InvalidArgument(f"{architecture}.block_count must be 1 to {MOST_LAYERS}, got {count}")
     headers = [header, *shards]
     tensors = [tensor for one in headers for tensor in one.tensors]
-    weights = _weights(tensors, count)
+    weights = _weights(tensors, count, _hidden(keys))
     causal = bool(header.metadata.get(f"{architecture}.attention.causal", True))
     pooling = keys.number("pooling_type")
     return ModelFacts(
@@ -80,6 +80,7 @@ def model_facts(
         width=keys.number("embedding_length"),
         heads=keys.number("attention.head_count"),
         hidden=_hidden(keys),
+        gated=weights.gated,
         channels=keys.number("ssm.inner_size"),
         channel_state=keys.number("ssm.state_size"),
         trained=keys.number("context_length"),
@@ -122,15 +123,24 @@ class _Weights:
     output_bytes: int = 0
     parameters: int = 0
     expert_parameters: int = 0
+    gated: bool = False
 
 
-def _weights(tensors: Iterable[Tensor], count: int) -> _Weights:
+def _has_gate(tensor: Tensor, hidden: int) -> bool:
+    """Whether it is the gate of a feed-forward part, or has that in it."""
+    if "ffn_gate" in tensor.name:
+        return True
+    return ".ffn_up." in tensor.name and len(tensor.shape) > 1 and tensor.shape[1] > hidden
+
+
+def _weights(tensors: Iterable[Tensor], count: int, hidden: int) -> _Weights:
     found = _Weights([0] * count, [0] * count, Counter())
     tied = 0
     has_output = False
     for tensor in tensors:
         size, values = tensor.size_bytes, math.prod(tensor.shape)
         found.parameters += values
+        found.gated = found.gated or _has_gate(tensor, hidden)
         layer, is_expert = _home(tensor.name, count)
         if layer is not None and layer < count:
             place = found.experts if is_expert else found.dense

@@ -77,9 +77,13 @@ def check(spec: LoadSpec) -> Prediction:
     total = total_of(expected, took)
     found = took.private_bytes + took.mapped_bytes
     # Some of what is set aside is not touched before long prompts come.
-    apart = expected.part("scratch") + expected.part("outputs")
-    assert 0.97 * found <= total <= 1.1 * found + apart
+    assert 0.97 * found <= total <= 1.1 * found + apart_of(expected)
     return expected
+
+
+def apart_of(expected: Prediction) -> int:
+    """What is set aside and written to when contexts are full."""
+    return sum(expected.part(name) for name in ("scratch", "work", "outputs"))
 
 
 def total_of(expected: Prediction, took: Took) -> int:
@@ -97,6 +101,31 @@ def test_a_model_takes_what_was_predicted(
     check(spec_of(files[model], config, Surroundings()))
 
 
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        ("tiny", {"context_window": 1024, "n_seq_max": 4}),
+        ("tiny", {"context_window": 512, "n_seq_max": 8, "speculative": "ngram"}),
+        ("tiny", {"context_window": 1024, "n_seq_max": 4, "flash_attention": "disabled"}),
+        ("swa", {"context_window": 512, "n_seq_max": 2}),
+        ("rerank", {}),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_model_whose_slots_are_full_takes_what_was_predicted(
+    files: dict[str, Path], model: str, config: dict[str, Any]
+) -> None:
+    spec = spec_of(files[model], config, Surroundings())
+    took = load_once(spec, "all cells")
+    expected = predict(spec, look(spec, gguf_file.read), HERE)
+    assert 0.97 * took.all_bytes <= total_of(expected, took) <= 1.1 * took.all_bytes
+
+
+def test_tensors_that_go_by_their_names_take_as_much(files: dict[str, Path]) -> None:
+    config = {"context_window": 512, "tensor_buffer_overrides": [r"ffn_(up|down)=CPU"]}
+    check(spec_of(files["tiny"], config, Surroundings()))
+
+
 def test_a_draft_model_counts_with_a_context_of_its_own(files: dict[str, Path]) -> None:
     config = {"context_window": 1024, "n_seq_max": 2, "draft_model": "./draft.gguf"}
     around = Surroundings(draft=MODELS / "tiny-chat-f16.gguf")
@@ -104,7 +133,7 @@ def test_a_draft_model_counts_with_a_context_of_its_own(files: dict[str, Path]) 
     expected = predict(spec, look(spec, gguf_file.read), HERE)
     took = load_once(spec)
     found = took.private_bytes + took.mapped_bytes
-    apart = 2 * (expected.part("scratch") + expected.part("outputs"))
+    apart = 2 * apart_of(expected)
     total = total_of(expected, took)
     assert expected.part("draft") > expected.part("kv")
     assert 0.97 * found <= total <= 1.1 * found + apart

@@ -40,3 +40,10 @@ SIZING_FIELDS: Cases = {
     "too many GPUs": ({"machine": {"gpus": ["1GiB"] * 17}}, "machine.gpus"),
     "a GPU of no size": ({"machine": {"gpus": ["24GiB", True]}}, "machine.gpus[1]"),
 }
+
+TUNING_FIELDS: Cases = {
+    "slots that are a text": ({"slots": "4"}, "slots"),
+    "no slots": ({"slots": 0}, "slots"),
+    "true slots": ({"slots": True}, "slots"),
+    "a context that is too small": ({"context": 1}, "context"),
+}

@@ -145,6 +145,7 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
     JsonRoute("/api/show", {"model": CHAT}, ("model",), is_text=False),
     JsonRoute("/api/pull", {"model": CHAT}, ("model",), is_text=False),
     JsonRoute("/v1/kronk/vram", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
+    JsonRoute("/v1/kronk/autotune", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
 )
 BY_PATH = {route.path: route for route in JSON_ROUTES}
 

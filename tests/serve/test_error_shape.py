@@ -33,7 +33,7 @@ from harness.bad_fields_openai import (
     RESPONSE_RUN,
     TOKENIZE_FIELDS,
 )
-from harness.bad_fields_sizing import SIZING_FIELDS
+from harness.bad_fields_sizing import SIZING_FIELDS, TUNING_FIELDS
 from harness.bad_fields_vendors import (
     MESSAGE_FIELDS,
     MESSAGE_RUN,
@@ -271,6 +271,7 @@ FIELDS: dict[str, list[Cases]] = {
     "/api/show": [OLLAMA_NAME],
     "/api/pull": [OLLAMA_NAME],
     "/v1/kronk/vram": [SIZING_FIELDS],
+    "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
 }
 FIELD_CASES = [
     pytest.param(path, fields, refused, id=f"{path}: {name}")
