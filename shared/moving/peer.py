@@ -16,7 +16,7 @@ from kronk.shared.jobs.kinds import Progress
 from kronk.shared.models.fetching import CHUNK, FetchFailed, NoRoom
 from kronk.shared.models.patience import Again, Patience, asked_wait
 from kronk.shared.models.plan import Item, Plan, Role
-from kronk.shared.models.sources import KronkSource
+from kronk.shared.models.sources import KronkSource, allowed
 
 from .receiving import Standing
 
@@ -119,8 +119,11 @@ class Peer:
 
     def _client(self, timeout: httpx.Timeout) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        # No proxy or password of the environment: it is told a token.
-        return httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+        # A proxy in the environment cannot reach this machine's own loopback.
+        is_near = allowed("http", httpx.URL(self.url).host)
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, trust_env=not is_near
+        )
 
     def _answer(self, response: httpx.Response) -> Any:
         status = response.status_code

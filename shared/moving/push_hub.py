@@ -26,7 +26,10 @@ def push(
     private unless it is to be `public`."""
     # Half a second to import, and only this needs it.
     import huggingface_hub as library
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
+    # They would be drawn between our own lines.
+    disable_progress_bars()
     try:
         api = library.HfApi(endpoint=hub.endpoint(), token=token)
         api.create_repo(to.name, private=not public, exist_ok=True)

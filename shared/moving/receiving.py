@@ -192,6 +192,9 @@ def _is_there(base: BasePath, upload: Upload, target: Path) -> bool:
         found = digest(target, lambda phase, done, total: None)
     if found != upload.sha256:
         raise _taken(target)
+    if row is None:
+        # It is not read again for the next who asks.
+        _record(base, upload, target)
     return True
 
 
