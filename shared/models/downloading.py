@@ -84,7 +84,8 @@ def _attempt(remote: Remote, writer: Writer, wanted: Wanted, progress: Progress)
         require_room(writer.path.parent, (total or writer.done) - writer.done)
         progress("download", writer.done, total)
         _store(writer, answer, total, wanted, lambda: progress("download", writer.done, total))
-    if answer.end is not None and writer.done < answer.end:
+    promised = total if answer.end is None else answer.end
+    if promised is not None and writer.done < promised:
         raise Again(f"the connection ended after {writer.done} of {total} bytes")
     return total is None or writer.done >= total
 
@@ -104,7 +105,8 @@ def _asked(remote: Remote, writer: Writer, wanted: Wanted) -> AbstractContextMan
 def _take_up(writer: Writer, answer: Answer, wanted: Wanted) -> None:
     """Begin the file anew unless the answer goes on with it."""
     changed = wanted.sha256 is None and answer.version != writer.version
-    if answer.start and (changed or (writer.total or answer.total) != answer.total):
+    resized = None not in (answer.total, writer.total) and answer.total != writer.total
+    if answer.start and (changed or resized):
         writer.restart(None, None)
         raise Again("the file was changed while it was fetched")
     if not answer.start:

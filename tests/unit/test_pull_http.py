@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fakes.hub import FileServer, Served, serving
 from harness.pulling import (
@@ -24,10 +26,12 @@ from harness.pulling import (
     typed,
     without_sync,
 )
-from kronk.shared.errors import KronkError, NotFound
+from kronk.shared.errors import InvalidArgument, KronkError, NotFound
 from kronk.shared.models import downloading, http_remote
+from kronk.shared.models import pull as pulling
 from kronk.shared.models.fetching import FetchFailed, NoRoom, WrongContent
 from kronk.shared.paths import BasePath
+from kronk.worker import gguf_file
 
 SIZE = len(BODY)
 NOT_IT = gguf(bytes(256 * 40))
@@ -206,6 +210,25 @@ def test_a_file_in_chunks_is_fetched_without_its_length(
     assert server.ranges("/m.gguf") == [None, "bytes=1000-"]
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_file_that_is_always_too_short_is_given_up(
+    server: FileServer, base: BasePath, ranges: bool
+) -> None:
+    server.files["/m.gguf"] = Served(BODY[:-1000], chunked=True, ranges=ranges)
+    with pytest.raises(FetchFailed, match=r"gave up|it has \d+ bytes, expected"):
+        pulled(base, one(f"{server.url}/m.gguf"))
+    assert not (base.models / "org").exists()
+
+
+def test_a_server_that_does_not_say_how_long_the_file_is_is_gone_on_from(
+    server: FileServer, base: BasePath
+) -> None:
+    served = Served(BODY, cuts=deque([1000]), content_ranges=deque([f"bytes 1000-{SIZE - 1}/*"]))
+    server.files["/m.gguf"] = served
+    assert pulled(base, one(f"{server.url}/m.gguf", None, None)).read_bytes() == BODY
+    assert server.ranges("/m.gguf") == [None, "bytes=1000-"]
+
+
 def test_more_bytes_than_the_file_has_are_not_stored(server: FileServer, base: BasePath) -> None:
     server.files["/m.gguf"] = Served(BODY + BODY, chunked=True)
     with pytest.raises(FetchFailed, match=f"more than the {len(BODY)} bytes came"):
@@ -363,3 +386,75 @@ def test_a_signed_address_that_has_run_out_is_asked_for_anew(
     server.files["/b/m.gguf"] = Served(BODY, statuses=deque([403]))
     assert pulled(base, one(f"{server.url}/m.gguf")).read_bytes() == BODY
     assert [asked[1] for asked in server.asked] == ["/m.gguf", "/b/m.gguf"] * 2
+
+
+# Whatever it does
+
+SMALL = st.integers(0, SIZE + 10)
+FAULTS = st.fixed_dictionaries(
+    {
+        "cuts": st.lists(SMALL, max_size=3).map(deque),
+        "resets": st.lists(SMALL, max_size=2).map(deque),
+        "statuses": st.lists(st.sampled_from([429, 500, 503]), max_size=3).map(deque),
+        "lengths": st.lists(st.one_of(st.none(), SMALL), max_size=3).map(deque),
+        "content_ranges": st.lists(
+            st.builds("bytes {}-{}/{}".format, SMALL, SMALL, st.one_of(SMALL, st.just("*"))),
+            max_size=2,
+        ).map(deque),
+        "ranges": st.booleans(),
+        "chunked": st.booleans(),
+        "etag": st.sampled_from(['"v1"', 'W/"v1"', None]),
+    }
+)
+
+
+def misshapen(path: Path) -> str | None:
+    try:
+        gguf_file.read(path)
+    except InvalidArgument as error:
+        return error.message
+    return None
+
+
+@pytest.fixture(scope="module")
+def one_server() -> Iterator[FileServer]:
+    with serving() as server:
+        yield server
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    faults=FAULTS,
+    flips=st.lists(st.integers(0, SIZE - 1), max_size=2),
+    known=st.booleans(),
+    size=st.booleans(),
+)
+def test_whatever_a_server_does_the_file_is_right_or_not_there(
+    one_server: FileServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    faults: dict[str, Any],
+    flips: list[int],
+    known: bool,
+    size: bool,
+) -> None:
+    base = BasePath(tmp_path_factory.mktemp("base"))
+    server = one_server
+    server.asked.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        without_sync(patch)
+        # Without a process of its own each time.
+        patch.setattr(pulling, "_misshapen", misshapen)
+        served = server.files["/m.gguf"] = Served(BODY, **faults)
+        # Nobody could tell where there is no digest.
+        served.flips.extend(flips if known else [])
+        wanted = one(f"{server.url}/m.gguf", SHA if known else None, SIZE if size else None)
+        try:
+            path = pulled(base, wanted)
+        except FetchFailed:
+            assert not (base.models / "org").exists()
+        else:
+            assert path.read_bytes() == BODY
+        assert len(server.asked) < 60
+        # It is over once the server is well again.
+        server.files["/m.gguf"] = Served(BODY)
+        assert pulled(base, wanted).read_bytes() == BODY

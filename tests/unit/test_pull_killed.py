@@ -82,7 +82,7 @@ def damaged(path: Path, how: str, at: int) -> None:
 offsets = st.integers(0, len(BODY) - 1)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(
     deaths=st.lists(
         st.tuples(
