@@ -20,6 +20,7 @@ from kronk.gateway.dialects.schemas import (
     nullable,
 )
 from kronk.gateway.services import Services, services_of
+from kronk.shared.errors import NotFound
 from kronk.shared.models import catalog, catalog_view
 
 from .documents import answer_documents
@@ -91,7 +92,10 @@ async def entry(request: Request, model_id: str) -> Response:
     """All that the catalog says about one model."""
     services = services_of(request)
     known = await asyncio.to_thread(catalog.known, services.base)
-    found = catalog.find(known, model_id)
+    try:
+        found = catalog.find(known, model_id)
+    except NotFound as error:
+        raise NotFound(f"model_id: {error.message:.500}", param="model_id") from error
     return JSONResponse(catalog_view.row(found, found.id in await _usable(services)))
 
 

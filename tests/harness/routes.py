@@ -245,7 +245,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     ),
     PlainRoute("GET", "/v1/kronk/loads"),
     PlainRoute("GET", "/v1/kronk/catalog"),
-    PlainRoute("GET", "/v1/kronk/catalog/{model_id}", "/v1/kronk/catalog/nope", "id"),
+    PlainRoute("GET", "/v1/kronk/catalog/{model_id}", "/v1/kronk/catalog/nope", "model_id"),
     PlainRoute("GET", "/v1/kronk/jobs"),
     PlainRoute("GET", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),
     PlainRoute("DELETE", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),

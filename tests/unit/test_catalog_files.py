@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kronk.shared.errors import Conflict, InvalidArgument
+from kronk.shared.model_keys import KEYS
 from kronk.shared.models import catalog, catalog_update, catalog_view
 from kronk.shared.paths import BasePath
 from kronk.shared.repositories import folder
 from kronk.shared.repositories.fetch import Fetched
 from kronk.shared.repositories.url import parse
+from kronk.shared.sampling_params import PARAMETERS
 
 WHERE = parse("https://example.org/me/catalog")
 
@@ -328,3 +332,56 @@ def test_what_is_wrong_with_such_a_catalog_is_said_too(old: str, new: str, compl
 def test_every_entry_is_told_as_json() -> None:
     rows = [catalog_view.row(one, pulled=False) for one in catalog.load()]
     assert json.loads(json.dumps(rows)) == rows
+
+
+# Whatever somebody writes
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.dates(),
+    st.sampled_from(
+        ["M-Q8_0", "hf:o/r/M-Q8_0.gguf", "Embedding", "embeddings", "about 3 GB", "tools", "2h"]
+    ),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+CONFIG = st.dictionaries(
+    st.sampled_from([*KEYS, "sampling-parameters", "no_such_key"]),
+    st.one_of(SCALARS, st.dictionaries(st.sampled_from([*PARAMETERS]), SCALARS, max_size=3)),
+    max_size=3,
+)
+CHANGES = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(["id", "category", "files", "capabilities", "folder", "gated"], VALUES),
+        **dict.fromkeys(["context", "size", "parameters", "licence", "description"], VALUES),
+        "config": st.one_of(VALUES, CONFIG),
+    },
+)
+
+
+@given(VALUES, st.lists(CHANGES, min_size=1, max_size=2))
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_written_is_an_entry_or_is_told(
+    anything: object, changes: list[dict[str, Any]]
+) -> None:
+    entries = [entry("M-Q8_0") | change for change in changes]
+    foreign = {"files": {"models": anything, "proj": anything}, "config": anything}
+    for found in (anything, {"models": anything}, {"models": entries}, {"models": [foreign]}):
+        content = yaml.safe_dump(found, allow_unicode=True).encode(errors="surrogatepass")
+        try:
+            read = catalog.read_text(content, "here", None)
+        except InvalidArgument as error:
+            assert error.message.startswith("here: ")
+        else:
+            for one in read:
+                json.dumps(catalog_view.row(one, pulled=False), allow_nan=False)
