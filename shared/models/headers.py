@@ -79,6 +79,16 @@ class Headers:
         key = key_of(path)
         return key is None or self._verdict(key)[0]
 
+    def adopt(self, other: Headers) -> None:
+        """Know what another has found out, also where no folder keeps it."""
+        with other._lock:
+            deadly, verdicts = dict(other._deadly), dict(other._verdicts)
+        with self._lock:
+            self._deadly |= deadly
+            if len(self._verdicts) + len(verdicts) > _MOST_JUDGED:
+                self._verdicts.clear()
+            self._verdicts |= verdicts
+
     def _judged(self, entry: ModelEntry) -> ModelEntry:
         if not entry.validated:
             return entry

@@ -21,7 +21,7 @@ from . import facts, verifying, walk, writers
 from .configured import configured
 from .facts import Facts, Rows
 from .hashing import Tally
-from .headers import Headers
+from .headers import Headers, headers_of
 from .listing import listing
 from .settling import Settled, settle
 from .walk import Found
@@ -60,7 +60,7 @@ def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> di
         raise ServerError(
             f"the index of {base.models} cannot be written: {error.strerror}"
         ) from error
-    read_headers(base, walk.find_all(base.models), progress)
+    read_headers(headers_of(base), walk.find_all(base.models), progress)
     entries = listing(base, configs)
     broken = {entry.id: entry.reason for entry in entries if not entry.validated}
     return {**asdict(done), "models": len(entries), "broken": broken, "damaged": damaged}
@@ -89,11 +89,8 @@ def refresh(base: BasePath) -> Refreshed:
     )
 
 
-def read_headers(base: BasePath, files: Sequence[Found], progress: Progress) -> None:
-    """Read the headers that nobody has read yet, so that lists know which are broken.
-
-    With readers of its own: those who wait for one file's header do not wait for all."""
-    headers = Headers(base.headers)
+def read_headers(headers: Headers, files: Sequence[Found], progress: Progress) -> None:
+    """Read the headers that nobody has read yet, so that lists know which are broken."""
     sizes = {
         file.path: file.size_bytes
         for file in files

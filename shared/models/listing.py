@@ -57,8 +57,8 @@ def note(row: Facts, is_now: State) -> str | None:
             return f"changed since it was verified on {day}"
         case "damaged":
             return (
-                f"damaged: its sha256 is {row.found}, expected {row.sha256}; pull it again, or "
-                "take it as it is with `kronk model verify --accept`"
+                f"damaged: its sha256 is {row.found}, expected {row.sha256}; remove it and fetch "
+                "it again, or take it as it is with `kronk model verify --accept`"
             )
         case _:
             return None

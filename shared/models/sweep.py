@@ -16,7 +16,7 @@ from kronk.shared.errors import KronkError
 from kronk.shared.paths import BasePath
 
 from . import indexing, walk
-from .headers import headers_of
+from .headers import Headers, headers_of
 from .indexing import Refreshed
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,8 @@ class Sweep:
         self._is_started = False
         self._thread: threading.Thread | None = None
         self._again = False
+        # Readers of its own: who waits for one file's header does not wait for all.
+        self._headers = Headers(base.headers)
 
     def start(self) -> None:
         """From now on, beginning with a sweep."""
@@ -82,10 +84,11 @@ class Sweep:
             log.warning("the index of %s cannot be written: %s", self._base.models, error.strerror)
         files = walk.find_all(self._base.models)
         try:
-            indexing.read_headers(self._base, files, lambda phase, done, total: None)
+            indexing.read_headers(self._headers, files, lambda phase, done, total: None)
         except (OSError, KronkError) as error:
             log.warning("cannot read the headers of %s: %s", self._base.models, error)
         headers = headers_of(self._base)
+        headers.adopt(self._headers)
         faults = {
             file.name: fault
             for file in files
