@@ -16,6 +16,8 @@ import kronk
 from kronk.shared import exits
 from kronk.shared.errors import InvalidArgument, KronkError
 
+# Set by the shell when it asks what may come next.
+_COMPLETE = "_KRONK_COMPLETE"
 _SHOW_WHERE = "KRONK_LOG_LEVEL=debug shows where"
 
 # Name: module, its Typer app, help. Imported when used, so that `kronk --help` is quick.
@@ -31,6 +33,7 @@ _COMMANDS = {
     "config": ("config", "config_app", "Check and show the settings of models."),
     "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),
     "worker": ("worker", "worker_app", "Run models of a server on another host."),
+    "completion": ("completion", "completion_app", "Teach the shell to complete commands."),
     "doctor": ("doctor", "doctor_app", "Check this machine and say what to do."),
 }
 
@@ -50,7 +53,13 @@ class _Commands(TyperGroup):
 def _load(name: str) -> Any:
     module, attribute, _ = _COMMANDS[name]
     loaded = importlib.import_module(f"kronk.cli.{module}")
-    return typer.main.get_command(getattr(loaded, attribute))
+    command = typer.main.get_command(getattr(loaded, attribute))
+    return _completing().attach(command, name) if _COMPLETE in os.environ else command
+
+
+def _completing() -> Any:
+    # What it needs, no command does.
+    return importlib.import_module("kronk.cli.completing")
 
 
 app = typer.Typer(
@@ -106,6 +115,8 @@ def main() -> None:
 
 
 def _call() -> int:
+    if _COMPLETE in os.environ:
+        _completing().prepare()
     try:
         result = app(prog_name="kronk", standalone_mode=False)
     except typer.TyperException as error:

@@ -104,9 +104,12 @@ def add(
 
 
 @worker_app.command("list")
-def list_hosts(base_path: BasePathOption = None) -> None:
+def list_hosts(as_json: AsJson = False, base_path: BasePathOption = None) -> None:
     """Show the hosts that may run workers for this server."""
     hosts = worker_hosts.load(find_base_path(base_path))
+    if as_json:
+        print(json.dumps([asdict(host) for host in hosts.hosts.values()]))
+        return
     if not hosts.hosts:
         print("no worker hosts; `kronk worker add NAME` makes one known")
         return

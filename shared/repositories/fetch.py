@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from kronk.shared.jobs.kinds import Progress
 
 from . import git, web
+from .fetched import Fetched
 from .limits import RepositoryFailed, Texts
 from .url import RepositoryUrl
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a repository has."""
-
-    where: RepositoryUrl
-    # By their paths in it.
-    files: dict[str, bytes]
-    # The commit, or what else tells this state from others; None where nothing does.
-    revision: str | None
 
 
 def fetch(

@@ -20,7 +20,7 @@ from pathlib import Path
 from kronk.shared.errors import Conflict
 from kronk.shared.files import sync_folder
 
-from .fetch import Fetched
+from .fetched import Fetched
 
 NAME = "repository"
 _HIDDEN = ".repository-"
