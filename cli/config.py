@@ -160,10 +160,14 @@ def _row(severity: str, problem: Problem) -> dict[str, Any]:
 def _report(file: str, models: int, problems: list[Problem], noted: list[Problem]) -> list[str]:
     lines = [each.line(file) for each in problems[:_MOST_SHOWN]]
     if len(problems) > _MOST_SHOWN:
-        lines.append(f"... and {len(problems) - _MOST_SHOWN} more mistakes")
+        lines.append(f"... and {_count(len(problems) - _MOST_SHOWN, 'more mistake')}")
     lines += [each.line(file, "warning: ") for each in noted[:_MOST_SHOWN]]
     if len(noted) > _MOST_SHOWN:
-        lines.append(f"... and {len(noted) - _MOST_SHOWN} more warnings")
-    verdict = f"{len(problems)} mistakes" if problems else "no mistakes"
-    warned = f", {len(noted)} warnings" if noted else ""
-    return [*lines, f"{file}: settings of {models} models, {verdict}{warned}"]
+        lines.append(f"... and {_count(len(noted) - _MOST_SHOWN, 'more warning')}")
+    verdict = _count(len(problems), "mistake") if problems else "no mistakes"
+    warned = f", {_count(len(noted), 'warning')}" if noted else ""
+    return [*lines, f"{file}: settings of {_count(models, 'model')}, {verdict}{warned}"]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,6 +19,7 @@ from kronk.shared.worker_hosts import WorkerHost, check_address, check_name
 from .client import find_base_path
 from .columns import aligned
 from .halt import read_lock
+from .local import AsJson
 from .options import BasePathOption
 
 worker_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

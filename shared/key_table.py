@@ -52,6 +52,30 @@ A key or a value that is not known, a key that stands there twice and a top-leve
 nearest key there is; `kronk config check` has all of a file's mistakes at once. A name that no
 model has is only noted in the log, as the model may come later.
 
+[deploy/model_config.yaml](../deploy/model_config.yaml) has examples to copy. Editors with a YAML
+language server complete keys and mark mistakes, when the file begins with a line that names
+[the schema](model-config.schema.json), which `kronk config schema` prints, too:
+
+```yaml
+# yaml-language-server: $schema=http://127.0.0.1:8080/v1/kronk/config/schema
+```
+
+## What is wrong with a file, and what it comes to
+
+```
+$ kronk config check models.yaml
+models.yaml:3:5: models.Qwen3-8B-Q8_0.contextwindow: no such key; did you mean context_window?
+models.yaml:7:3: warning: models.Tiny: is not on disk: there is no model 'Tiny'
+models.yaml: settings of 2 models, 1 mistake, 1 warning
+```
+
+It ends with 2 when a server would refuse the file. Warnings are what a load would stumble over:
+models that are not there or cannot be loaded, a context larger than the model was trained for
+without `rope_scaling`, a draft model, projector, adapter or template that is missing. Without a
+file it takes the running server's, else that of `KRONK_CATALOG_MODEL_CONFIG_FILE`, which
+`kronk config path` names. `kronk config show [ID]` has the settings that are in force, with their
+origins; with `--local` those that would be. All take `--json`.
+
 ## Which setting applies
 
 From weakest to strongest: the default here, what the catalog recommends for the model

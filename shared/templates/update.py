@@ -9,7 +9,8 @@ from typing import Any
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.jobs.kinds import Progress
 from kronk.shared.repositories import folder
-from kronk.shared.repositories.fetch import Fetched, fetch
+from kronk.shared.repositories.fetch import fetch
+from kronk.shared.repositories.fetched import Fetched
 from kronk.shared.repositories.url import RepositoryUrl
 from kronk.shared.settings import Settings
 

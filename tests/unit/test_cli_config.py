@@ -58,7 +58,7 @@ def test_mistakes_are_told_each_with_its_place_and_end_with_2(base: Path) -> Non
     assert done.output.splitlines() == [
         f"{file}:3:5: models.Tiny.contextwindow: no such key; did you mean context_window?",
         f"{file}:4:14: models.Tiny.n_batch: expected a whole number from 32 to 65536, got 'lots'",
-        f"{file}: settings of 1 models, 2 mistakes",
+        f"{file}: settings of 1 model, 2 mistakes",
     ]
     found = json.loads(kronk(base, "check", str(file), "--json").output)
     assert (found["file"], found["models"]) == (str(file), ["Tiny"])
@@ -102,7 +102,7 @@ def test_what_a_load_would_stumble_over_is_a_warning(base: Path, text: str, word
     done = kronk(base, "check", str(file))
     assert done.exit_code == 0
     assert words in done.output
-    assert done.output.endswith("settings of 1 models, no mistakes, 1 warnings\n")
+    assert done.output.endswith("settings of 1 model, no mistakes, 1 warning\n")
 
 
 @pytest.mark.parametrize(
