@@ -11,6 +11,8 @@ from typing import Any
 
 from kronk.shared import settings, worker_hosts
 from kronk.shared.errors import KronkError
+from kronk.shared.libraries.builds import installed
+from kronk.shared.libraries.host import PROCESSORS
 from kronk.shared.model_config import Configs, load_file
 from kronk.shared.model_keys import CACHE_TYPES
 from kronk.shared.models import index
@@ -114,6 +116,19 @@ def hosts(chosen: Settings) -> Iterator[Proposal]:
     return ((name, "") for name in worker_hosts.load(chosen.base).hosts)
 
 
+def builds(chosen: Settings) -> Iterator[Proposal]:
+    """Versions of llama.cpp that are installed."""
+    found: dict[str, list[str]] = {}
+    for build in installed(chosen.base.libraries):
+        found.setdefault(build.version, []).append(build.processor)
+    return ((version, ", ".join(processors)) for version, processors in found.items())
+
+
+def processors(chosen: Settings) -> Iterator[Proposal]:
+    """What builds are for."""
+    return ((name, "") for name in PROCESSORS)
+
+
 def cache_types(chosen: Settings) -> Iterator[Proposal]:
     """What keys and values may be kept as."""
     return ((name, "") for name in CACHE_TYPES)
@@ -122,6 +137,7 @@ def cache_types(chosen: Settings) -> Iterator[Proposal]:
 # By the name of the argument, or of the option with its hyphens.
 OF_PARAMETERS: dict[str, Propose] = {
     "model": models,
+    "model_or_file": models,
     "name": models,
     "model_id": catalog_ids,
     "source": catalog_ids,
@@ -129,6 +145,7 @@ OF_PARAMETERS: dict[str, Propose] = {
     "job_id": jobs,
     "batch_id": batches,
     "--filter-category": categories,
+    "--processor": processors,
     "--cache-type-k": cache_types,
     "--cache-type-v": cache_types,
 }
@@ -136,6 +153,7 @@ OF_PARAMETERS: dict[str, Propose] = {
 OF_COMMANDS: dict[tuple[str, str], Propose] = {
     ("model vram", "model"): models_or_catalog_ids,
     ("worker remove", "name"): hosts,
+    ("libs remove", "version"): builds,
 }
 # New names, which nobody can know before.
 NEW = {("worker add", "name")}

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.models.sources import is_repo, is_safe_path
 
-FORMS = "hf:owner/repo[/folder], https://host or http://host:port of another Kronk"
+FORMS = "hf:owner/repo or hf:owner/repo/folder, https://host or http://host:port of another Kronk"
 _MOST_SHOWN = 200
 
 
@@ -76,7 +76,8 @@ def _hub(text: str) -> HubTarget:
     repo, slash, folder = rest.partition("/")
     if not is_repo(owner, repo, None) or (slash and not is_safe_path(folder.rstrip("/"))):
         raise InvalidArgument(
-            f"target: expected hf:owner/repo[/folder], got {_shown(text)}", param="target"
+            f"target: expected hf:owner/repo or hf:owner/repo/folder, got {_shown(text)}",
+            param="target",
         )
     return HubTarget(owner, repo, folder.rstrip("/"))
 

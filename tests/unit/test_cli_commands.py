@@ -41,7 +41,7 @@ WITHOUT_LOCAL = {
     "model load", "model unload", "model pin", "model reset", "config schema",
 }  # fmt: skip
 # Of an argument that no file knows: the shell proposes files, or nothing.
-FREE = {"prompt", "file"}
+FREE = {"prompt", "file", "target"}
 
 # Arguments that are a model.
 NAMING = {"model", "model_id", "source_or_id", "source"}
