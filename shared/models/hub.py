@@ -128,7 +128,9 @@ def translated(what: str, error: Exception, token: str | None) -> KronkError:
         )
     if status == 401:
         return Refused(f"{what}: the hub does not accept the token (401): {advice}")
-    return FetchFailed(f"{what}: {_words(error, kinds, status)}")
+    # What only the user can change is not tried again.
+    lasting = kinds & {"OfflineModeIsEnabled", "HFValidationError", "DisabledRepoError"}
+    return (Refused if lasting else FetchFailed)(f"{what}: {_words(error, kinds, status)}")
 
 
 def _words(error: Exception, kinds: set[str], status: int | None) -> str:

@@ -13,7 +13,7 @@ import httpx
 
 from kronk.shared.errors import Conflict, InvalidArgument, KronkError, NotFound, TooLarge
 from kronk.shared.jobs.kinds import Progress
-from kronk.shared.models.fetching import CHUNK, FetchFailed, NoRoom
+from kronk.shared.models.fetching import CHUNK, FetchFailed, NoRoom, Refused
 from kronk.shared.models.patience import Again, Patience, asked_wait
 from kronk.shared.models.plan import Item, Plan, Role
 from kronk.shared.models.sources import KronkSource, allowed
@@ -137,7 +137,7 @@ class Peer:
         if status in _PASSES or (status == httpx.codes.CONFLICT and wait is not None):
             raise Again(why, wait)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise FetchFailed(f"{why}; give its token with --token")
+            raise Refused(f"{why}; give its token with --token")
         kind = _KINDS.get(status, FetchFailed)
         raise kind(why)
 

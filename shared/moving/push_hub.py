@@ -11,7 +11,7 @@ from typing import Any
 from kronk.shared.errors import KronkError
 from kronk.shared.jobs.kinds import Progress
 from kronk.shared.models import hub
-from kronk.shared.models.fetching import FetchFailed
+from kronk.shared.models.fetching import Refused
 
 from .files import Bundle
 from .target import HubTarget
@@ -62,7 +62,5 @@ def _translated(to: HubTarget, error: Exception, token: str | None) -> KronkErro
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in _REFUSED or type(error).__name__ == "LocalTokenNotFoundError":
         advice = "the token in KRONK_HF_TOKEN must have" if token else "set KRONK_HF_TOKEN with"
-        return FetchFailed(
-            f"{to}: the hub refuses it ({status}): {advice} the right to write there"
-        )
+        return Refused(f"{to}: the hub refuses it ({status}): {advice} the right to write there")
     return hub.translated(str(to), error, token)

@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 SOURCE = "upload"
 _HEAD_BYTES = 8
 _SMALLEST = 24
-_WAIT_SECONDS = 1.0
+# An upload whose client went away without a word is let go of after a minute of silence.
+_WAIT_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from fakes.gateway_house import House
 from fakes.hub_api import witness
+from harness.gguf_bytes import entry, string
 from kronk.gateway.blobs import Span, Unsatisfiable, parse_content_range, parse_range
 from kronk.shared.errors import Conflict, InvalidArgument, KronkError, NotFound
 from kronk.shared.jobs.kinds import KINDS, shown
@@ -353,6 +355,43 @@ def _steps(here: Settings, params: dict[str, Any]) -> list[tuple[str, int, int |
     steps: list[tuple[str, int, int | None]] = []
     push_job.run(here, params, lambda *step: steps.append(step))
     return steps
+
+
+def shard(number: int, count: int) -> bytes:
+    """A part of a split model, with no tensors in it."""
+    keys = [
+        entry("general.architecture", 8, string("llama")),
+        entry("split.no", 2, struct.pack("<H", number)),
+        entry("split.count", 2, struct.pack("<H", count)),
+    ]
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, len(keys)) + b"".join(keys)
+
+
+def test_of_a_split_model_all_parts_go_and_the_first_comes_last(
+    house: House, there: BasePath, here: Settings
+) -> None:
+    folder = here.base.models / "o/split"
+    folder.mkdir(parents=True)
+    names = [f"big-0000{number}-of-00003.gguf" for number in (1, 2, 3)]
+    for number, name in enumerate(names):
+        (folder / name).write_bytes(shard(number, 3))
+    (folder / "mmproj-F16.gguf").hardlink_to(PROJECTOR)
+    seen: list[int] = []
+
+    def looked(phase: str, done: int, total: int | None) -> None:
+        if phase == "upload" and not (there.models / "o/split" / names[0]).exists():
+            seen.append(len(list((there.models / "o/split").glob("*.gguf"))))
+
+    assert push_job.run(here, {"model": "big", "target": house.url}, looked)["files"] == 4
+    # Until the last one came, the others were there and the first was not.
+    assert max(seen) == 3
+    assert {path.name for path in (there.models / "o/split").iterdir()} == {
+        *names,
+        "mmproj-F16.gguf",
+    }
+    plan = fetched(Peer(house.url), "big", NOW)
+    assert [item.role for item in plan.items] == ["model", "shard", "shard", "projector"]
+    assert plan.id == "big"
 
 
 def test_a_push_goes_on_where_the_connection_broke(house: House, there: BasePath) -> None:
