@@ -166,5 +166,5 @@ def test_a_prompt_must_be_given() -> None:
 
 def test_the_schema_knows_every_field_and_the_default_of_max_tokens() -> None:
     properties = schema()["properties"]
-    assert set(properties) == {*CompletionBody.model_fields, *PARAMETERS}
+    assert set(properties) == {*CompletionBody.model_fields, *PARAMETERS, "sampling_preset"}
     assert properties["max_tokens"]["default"] == 16

@@ -147,6 +147,9 @@ class House:
         end = self.now + seconds
         while self.now < end:
             self.now = min(self.now + 1.0, end)
+            for row in self.fleet.view.status(self.now, {}):
+                if row.generation is not None and row.state in ("ready", "draining"):
+                    self.do("heartbeat", row.generation, 0, False, None)
             self.do("tick")
 
 
