@@ -9,9 +9,11 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -96,6 +98,22 @@ def devices(fast: Ended, plain: Ended | None) -> Finding:
         return Finding("devices", grade, said)
     names = [d.get("name", "?") if isinstance(d, dict) else str(d) for d in found]
     return Finding("devices", Grade.OK, ", ".join(map(str, names)))
+
+
+def builds(found: Mapping[str, Any]) -> Finding:
+    """Of llama.cpp, beside the bundled one; what `kronk libs --json` prints."""
+    name, there = "builds", len(found["data"])
+    said = f"{found['used']} is used, of {there} installed"
+    if found["reason"]:
+        return Finding(name, Grade.WARN, f"{said}: {found['reason']}", "see `kronk libs --local`")
+    if there:
+        return Finding(name, Grade.OK, said)
+    gpus = [row["name"] for row in found["processors"] if row["usable"] and row["name"] != "cpu"]
+    said = "none beside the bundled one"
+    if gpus:
+        advice = f"`kronk libs install --processor {gpus[0]}` fetches one for the GPU"
+        return Finding(name, Grade.OK, said, advice)
+    return Finding(name, Grade.OK, said)
 
 
 def containment(tried: Ended | None) -> Finding:

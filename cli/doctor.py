@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from kronk.shared.libraries import listing
 from kronk.shared.settings import resolve
 from kronk.shared.trial import Ended
 
@@ -40,6 +41,7 @@ def doctor(
     for finding in (
         checks.python(sys.version_info[:3]),
         *_of_llama(),
+        checks.builds(listing.describe(settings)),
         checks.containment(_probed() if settings.sandbox else None),
         checks.models_folder(base.models),
         checks.port(settings.api_host, base),

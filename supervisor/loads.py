@@ -47,6 +47,10 @@ class Loads:
         self._out.note(
             "info", "load started", model=model.id, generation=worker.generation, **facts
         )
+        if place == LOCAL and library.reason is not None:
+            self._out.note(
+                "warning", "another llama.cpp than wanted", model=model.id, reason=library.reason
+            )
         if worker.hello_by is None:
             self.send(worker, now)
 

@@ -19,7 +19,7 @@ from kronk.shared.wire.loading import Fitted, LoadSpec
 from kronk.shared.wire.to_supervisor import LoadProgress
 from kronk.shared.wire.values import Sampling
 
-from . import adapters, chat_template, gguf_file, library, rope, template
+from . import adapters, backends, chat_template, gguf_file, library, rope, template
 from .assembly import build_engine, cache_policy, memory_kind, open_disk
 from .cache.disk import DiskStore
 from .cache.policy import CachePolicy
@@ -97,6 +97,8 @@ def load(
     Raises `ModelFailed` for a file that is broken or that llama.cpp refuses, and `InvalidArgument`
     for a model that cannot do what this version serves.
     """
+    # Here and not at the start: drivers start threads, which the sandbox of the load is for too.
+    backends.load_all()
     header = _check_file(Path(spec.path))
     pooling = pooling_of(header)
     log_lines.measured = Measured()

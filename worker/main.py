@@ -81,10 +81,8 @@ async def _live(birth: Birth, sandbox: Sandbox) -> None:
 
     from kronk.shared import log
 
-    from . import backends
     from .service import Worker
 
-    backends.load_all()
     log.configure("worker", os.environ.get("KRONK_LOG_LEVEL", "info"))
     for measure, reason in sandbox.missing.items():
         structlog.get_logger().info("not confined", lacks=measure, reason=reason)

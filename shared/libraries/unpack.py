@@ -85,6 +85,9 @@ def _opened(archive: Path) -> Iterator[list[Entry]]:
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as tar:
             yield _of_tar(archive.name, tar)
+            # To the end, where the checksum is.
+            while tar.fileobj is not None and tar.fileobj.read(CHUNK):
+                pass
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
             yield _of_zip(zipped)
@@ -127,9 +130,7 @@ def _of_zip(zipped: zipfile.ZipFile) -> list[Entry]:
         link = None
         if stat.S_ISLNK(mode):
             if info.file_size > 255:
-                raise WrongContent(
-                    f"{name}: {info.filename!r:.200} links to a name that is too long"
-                )
+                raise WrongContent(f"{name}: {info.filename!r:.200} links to too long a name")
             link = zipped.read(info).decode("utf-8", "replace")
 
         def opened(info: zipfile.ZipInfo = info) -> IO[bytes]:
