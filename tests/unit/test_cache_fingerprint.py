@@ -97,8 +97,8 @@ def test_the_build_and_the_environment_matter(model: Path, monkeypatch: pytest.M
     assert len(set(found)) == 4
 
 
-def test_the_build_names_the_commit() -> None:
-    assert len(fingerprint.build().split()) == 4
+def test_the_build_names_the_commit_and_the_devices() -> None:
+    assert len(fingerprint.build().split()) == 5
 
 
 def rewrite(path: Path, at: int, value: bytes) -> None:

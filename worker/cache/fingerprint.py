@@ -7,7 +7,6 @@ makes it another one: that costs a prefill.
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import functools
 import hashlib
@@ -21,7 +20,7 @@ import llama_cpp
 import llama_cpp.llama_cpp as lib
 
 from kronk.shared import gguf
-from kronk.worker import gguf_file
+from kronk.worker import backends, gguf_file
 
 from .state_file import VERSION
 
@@ -83,13 +82,12 @@ def fingerprint(of: Dependencies) -> str:
 
 @functools.cache
 def build() -> str:
-    """What computes: llama.cpp's commit and versions, and those of its saved states."""
-    base = ctypes.CDLL(str(Path(llama_cpp.__file__).parent / "lib" / "libggml-base.so"))
-    names = []
-    for function in (base.ggml_commit, base.ggml_version):
-        function.restype = ctypes.c_char_p
-        names.append(function().decode())
-    return f"{llama_cpp.__version__} {names[0]} {names[1]} {lib.LLAMA_STATE_SEQ_VERSION}"
+    """What computes: llama.cpp's commit and versions, its devices, and the version of its saved
+    states."""
+    version, commit = backends.version()
+    devices = ",".join(device.name for device in backends.devices())
+    binding = f"{llama_cpp.__version__} {lib.LLAMA_STATE_SEQ_VERSION}"
+    return f"{binding} {commit} {version} {devices}"
 
 
 def file_identity(path: Path) -> str:
