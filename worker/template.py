@@ -25,7 +25,7 @@ from .conversation import as_parts
 Clock = Callable[[], datetime.datetime]
 
 # Of template code that meets a shape it was not written for.
-_MISTAKES = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError)
+_MISTAKES = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError)
 _PROBE = "Is this read?"
 
 
@@ -68,6 +68,9 @@ def compiled(source: str, origin: str, clock: Clock = datetime.datetime.now) -> 
         template = environment(clock).from_string(source)
     except RecursionError as error:
         raise jinja2.TemplateSyntaxError("nested too deeply", 1) from error
+    except (SyntaxError, *_MISTAKES) as error:
+        # Jinja computes constants at once, and leaves some mistakes to Python.
+        raise jinja2.TemplateSyntaxError(f"{type(error).__name__}: {error}", 1) from error
     return Choice(template, origin, None, source, _reads_lists(template))
 
 

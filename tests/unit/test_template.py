@@ -29,6 +29,11 @@ def test_a_variable_may_have_any_name() -> None:
         ("  ", "the GGUF has no chat template"),
         ("{{ if .System }}{{ .System }}{{ end }}", "is a Go template"),
         ("{% for m in messages %}{{ m.role }", "is not valid Jinja"),
+        (
+            "{{ 10 ** 5000 }}",
+            "is not valid Jinja, line 1, column 1: `{{ 10 ** 5000 }}`: ValueError",
+        ),
+        ("{% break %}", "'break' outside loop"),
     ],
 )
 def test_without_a_usable_template_chatml_is_used_and_the_reason_is_known(
@@ -55,7 +60,9 @@ def test_tojson_writes_json_for_a_model_not_for_html() -> None:
         ("{{ ''.__class__.__mro__ }}", "unsafe"),
         ("{{ messages.append(1) }}", "is unsafe"),
         ("{% for i in range(10**9) %}{% endfor %}", "too big"),
+        ("{{ messages[0].x // 0 }}", "no attribute 'x'"),
         ("{{ 1 // 0 }}", "ZeroDivisionError"),
+        ("{{ cycler() }}", "RuntimeError"),
     ],
 )
 def test_a_template_that_fails_is_the_requests_error(source: str, says: str) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound
 from kronk.shared.model_config import ModelConfig
@@ -300,3 +303,45 @@ def test_the_command_shows_and_tries(base: BasePath, tmp_path: Path) -> None:
     done = kronk("test", str(bad), "--show", base=base)
     assert done.returncode == 0
     assert "warning: it breaks prefix caching" in done.stdout and "--- tools" in done.stdout
+
+
+PIECES = [
+    *("{{", "}}", "{%", "%}", "{#", "#}", " if ", " for ", " in ", " endif ", " endfor ", " set "),
+    *(" macro ", " block ", " extends ", " include ", "break", "loop", "cycler()", "messages"),
+    *(
+        "tools",
+        "m.role",
+        "|tojson",
+        "|random",
+        "|list",
+        "strftime_now",
+        "('%d')",
+        "(",
+        ")",
+        "[",
+        "]",
+    ),
+    *(
+        "**",
+        "9999",
+        "*",
+        "-",
+        ".",
+        "'",
+        '"',
+        "\n",
+        " is defined",
+        "namespace()",
+        "=",
+        "%",
+        "//",
+        "0",
+    ),
+]
+
+
+@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=14).map("".join)))
+@settings(deadline=None, max_examples=100)
+def test_whatever_a_template_is_something_is_said_of_it(source: str) -> None:
+    report = json.loads(json.dumps(checked(source)))
+    assert (report["fault"] is None) == bool(report["cases"])
