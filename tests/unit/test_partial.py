@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.pulling import without_sync
@@ -178,6 +178,7 @@ def remove(path: Path, at: int) -> None:
 DAMAGE: list[Callable[[Path, int], None]] = [flip, hole, cut, add, remove]
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(

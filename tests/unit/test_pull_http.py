@@ -85,10 +85,11 @@ def test_a_server_that_always_begins_anew_and_breaks_off_is_given_up(
 def test_a_connection_that_brings_nothing_is_made_anew(
     server: FileServer, base: BasePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_remote, "STALLED_AFTER", 0.3)
+    monkeypatch.setattr(http_remote, "STALLED_AFTER", 1.0)
     server.files["/m.gguf"] = Served(BODY, stalls=deque([3000]))
     assert pulled(base, one(f"{server.url}/m.gguf")).read_bytes() == BODY
-    assert server.ranges("/m.gguf") == [None, "bytes=3000-"]
+    # More on a machine that is as slow as the server.
+    assert server.ranges("/m.gguf")[:2] == [None, "bytes=3000-"]
 
 
 @pytest.mark.parametrize("sha256", [SHA, None])
