@@ -23,6 +23,14 @@ log = structlog.get_logger()
 def mend(database: Path, files: Path) -> None:
     """See that both folders can be used. With a database that is broken go the files that it has
     the records of: without them they are nobody's, and would be swept."""
+    try:
+        _mend(database, files)
+    except OSError as error:
+        # Who opens it will meet the same, and says so.
+        log.error("cannot look at the database", folder=str(database), reason=error.strerror)
+
+
+def _mend(database: Path, files: Path) -> None:
     for folder in (database, files):
         if folder.is_symlink() and not folder.exists():
             continue

@@ -7,9 +7,7 @@ by the next one.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +28,7 @@ from .plan_progress import PlanProgress
 from .sources import HfSource, HttpSource, PypiSource
 from .target import place, target_of
 from .walk import header_fault
+from .writers import partial_path
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +81,7 @@ class _Job:
     @property
     def partial(self) -> Partial:
         """Under a name that the same file always gets, so that a later pull finds what there is."""
-        stem = re.sub(r"[^A-Za-z0-9._-]", "_", self.target.name)[:80]
-        key = hashlib.sha256(self.item.relative.encode()).hexdigest()[:12]
-        return Partial(self.base.downloads / f"{stem}-{key}.part")
+        return Partial(partial_path(self.base, self.item.relative))
 
     def present(self) -> bool:
         """Whether the right file is there; a different one is never overwritten."""

@@ -28,11 +28,18 @@ def partial_path(base: BasePath, relative: str) -> Path:
 
 def sweep(base: BasePath) -> None:
     """Delete what imports left behind that were killed; downloads are gone on with."""
-    for left in base.downloads.glob(f"*{IMPORTING}"):
+    for left in _left(base.downloads):
         # Locked: it is being written.
         with suppress(OSError), left.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             left.unlink(missing_ok=True)
+
+
+def _left(downloads: Path) -> list[Path]:
+    try:
+        return list(downloads.glob(f"*{IMPORTING}"))
+    except OSError:
+        return []
 
 
 @contextmanager
