@@ -26,6 +26,7 @@ from .configuration import Configuration
 from .database import Database
 from .disk import Disk
 from .jobs.runner import Runner as JobRunner
+from .jobs.secrets import JobSecrets
 from .jobs.store import Jobs
 from .link import Link, NoSupervisor
 from .mending import mend
@@ -131,7 +132,7 @@ class Process:
             responses=ResponseStore(database, self._settings.responses_ttl),
             files=files,
             batches=Batches(database.table("batches"), files),
-            jobs=Jobs(database.table("jobs")),
+            jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),
         )
 
     def _drain(self) -> None:

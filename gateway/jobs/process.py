@@ -69,7 +69,9 @@ class JobProcess:
         self._killer: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def start(cls, kind: Kind, params: dict[str, Any], settings: Settings) -> JobProcess:
+    async def start(
+        cls, kind: Kind, params: dict[str, Any], secrets: dict[str, Any], settings: Settings
+    ) -> JobProcess:
         """Start it; OSError when the system cannot."""
         own = to_environment(settings, secrets=kind.needs_secrets)
         process = await asyncio.create_subprocess_exec(
@@ -83,7 +85,7 @@ class JobProcess:
         )
         assert process.stdin is not None
         # It stays open: its end is how the process knows that we are gone.
-        process.stdin.write(Order(kind.work, params, os.getpid()).line())
+        process.stdin.write(Order(kind.work, params, secrets, os.getpid()).line())
         return cls(process)
 
     async def progress(self, quiet: float) -> AsyncIterator[Moved | None]:

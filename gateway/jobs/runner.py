@@ -79,7 +79,9 @@ class Runner:
 
     async def _pick_up(self) -> None:
         """Those that were running when the last gateway ended."""
-        for job in await self._jobs.unfinished():
+        unfinished = await self._jobs.unfinished()
+        await asyncio.to_thread(self._jobs.secrets.forget_but, {job.id for job in unfinished})
+        for job in unfinished:
             if job.state is State.RUNNING:
                 fault = Fault(INTERRUPTED, "the server ended while it ran")
                 await self._failed(job, fault, got_on=False)
@@ -140,8 +142,11 @@ class Runner:
             words = f"this version of Kronk has no jobs of kind {run.job.kind}"
             return Failed(Fault(NotFound.code, words))
         log.info("job started", job=run.job.id, title=run.job.title, attempt=run.job.attempts)
+        secrets = await asyncio.to_thread(self._jobs.secrets.of, run.job.id)
         try:
-            process = run.process = await JobProcess.start(kind, run.job.params, self._settings)
+            process = run.process = await JobProcess.start(
+                kind, run.job.params, secrets, self._settings
+            )
         except OSError as error:
             return Failed(Fault(DIED, f"its process cannot be started: {error.strerror}"))
         if run.unwanted.is_set():

@@ -15,6 +15,7 @@ from kronk.shared.jobs.kinds import Kind
 from .board import Board
 from .decisions import to_forget
 from .records import Event, Job, advance, from_json, to_json
+from .secrets import JobSecrets
 
 MOST_UNFINISHED = 1000
 # What is kept of jobs that are over.
@@ -24,10 +25,11 @@ MOST_KEPT, KEPT_SECONDS = 200, 30 * 86_400.0
 class Jobs:
     """All jobs. Every method waits for the disk in a thread."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, secrets: JobSecrets) -> None:
         # Set when the runner should look at the records.
         self.changed = asyncio.Event()
         self.board = Board()
+        self.secrets = secrets
         self._table = table
         self._creating = asyncio.Lock()
 
@@ -42,7 +44,9 @@ class Jobs:
                     return self.board.latest(job), True
             if len(unfinished) >= MOST_UNFINISHED:
                 raise Overloaded(f"{MOST_UNFINISHED} jobs are not finished yet", retry_after=60.0)
-            job = Job(new_name(JOB), kind.name, params, kind.titled(params), target, time.time())
+            told, hidden = kind.parted(params)
+            job = Job(new_name(JOB), kind.name, told, kind.titled(params), target, time.time())
+            await asyncio.to_thread(self.secrets.keep, job.id, hidden)
             await asyncio.to_thread(self._table.put, job.id, to_json(job))
         self.board.show(job)
         self.changed.set()
@@ -67,6 +71,8 @@ class Jobs:
         """What happened, on disk; `Conflict` where it cannot happen to it now."""
         now = time.time()
         job = await self._change(name, lambda job: advance(job, event, now, **changes))
+        if job.is_over:
+            await asyncio.to_thread(self.secrets.forget, job.id)
         self.board.show(job)
         self.changed.set()
         return job

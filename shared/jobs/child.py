@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -48,6 +48,8 @@ class Order:
     # `module:function`, so that the kind need not be known here.
     work: str
     params: Mapping[str, Any]
+    # Further ones that nothing may be told of.
+    secrets: Mapping[str, Any]
     parent: int
 
     def line(self) -> bytes:
@@ -68,7 +70,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _cancel)
     report = Reporter(send, time.monotonic)
     threading.Thread(target=_flush_for_ever, args=(report,), name="flush", daemon=True).start()
-    send(outcome(lambda: imported(order.work), config, order.params, report))
+    hidden = [*_secrets(config), *(str(value) for value in order.secrets.values())]
+    params = {**order.params, **order.secrets}
+    send(outcome(lambda: imported(order.work), config, params, report, hidden))
 
 
 def outcome(
@@ -76,22 +80,23 @@ def outcome(
     config: settings.Settings,
     params: Mapping[str, Any],
     report: Reporter,
+    hidden: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The last line: what became of the job."""
+    """The last line: what became of the job, without what is `hidden`."""
     try:
         return _result(function()(config, params, report))
     except Cancelled:
         return {"cancelled": True}
     except KronkError as error:
-        return _failed(config, error.code, error.message, error.retry_after)
+        return _failed(hidden, error.code, error.message, error.retry_after)
     except OSError as error:
         words = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return _failed(config, DISK_FULL if full else Internal.code, words)
+        return _failed(hidden, DISK_FULL if full else Internal.code, words)
     except Exception as error:
-        logger.error("a job failed", exception=without_secrets(config, traceback.format_exc()))
+        logger.error("a job failed", exception=without_secrets(hidden, traceback.format_exc()))
         words = f"a bug in Kronk: {type(error).__name__}: {error}"
-        return _failed(config, Internal.code, words)
+        return _failed(hidden, Internal.code, words)
     finally:
         # How far it came is what the next attempt is compared with.
         report.flush()
@@ -103,17 +108,21 @@ def _result(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _failed(
-    config: settings.Settings, code: str, message: str, retry_after: float | None = None
+    hidden: Sequence[str], code: str, message: str, retry_after: float | None = None
 ) -> dict[str, Any]:
-    words = without_secrets(config, message)
+    words = without_secrets(hidden, message)
     return {"error": {"code": code, "message": words, "retry_after": retry_after}}
 
 
-def without_secrets(config: settings.Settings, text: str) -> str:
+def _secrets(config: settings.Settings) -> list[str]:
+    found = (getattr(config, one.name) for one in settings.SETTINGS if one.secret)
+    return [str(value) for value in found if value]
+
+
+def without_secrets(hidden: Sequence[str], text: str) -> str:
     """What a library says of a failure, fit to be kept and shown."""
-    for setting in settings.SETTINGS:
-        if setting.secret and (value := getattr(config, setting.name)):
-            text = text.replace(value, "***")
+    for value in hidden:
+        text = text.replace(value, "***")
     # Signed addresses have their key there.
     return _QUERY.sub(r"\1", text)
 

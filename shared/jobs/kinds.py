@@ -49,6 +49,8 @@ class Param:
     name: str
     type: type[str | bool | int] = str
     required: bool = False
+    # Kept apart from the job's record, for as long as it is needed, and never told.
+    secret: bool = False
 
     def check(self, value: object) -> None:
         """`InvalidArgument` for what is not of the type."""
@@ -112,6 +114,12 @@ class Kind:
                 where = f"params.{name}"
                 raise InvalidArgument(f"missing {where} field", param=where)
 
+    def parted(self, params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What may be told of the parameters, and what may not."""
+        known = self.all_params()
+        hidden = {name: value for name, value in params.items() if known[name].secret}
+        return {name: params[name] for name in params if name not in hidden}, hidden
+
     def check_early(self, settings: Settings, params: Mapping[str, Any]) -> None:
         """What is wrong with valid parameters and can be told at once. Reads files."""
         if self.check is not None:
@@ -124,7 +132,7 @@ class Kind:
 
     def titled(self, params: Mapping[str, Any]) -> str:
         """What it does, for people."""
-        return self.title.format_map(_OrDash(shown(params)))
+        return self.title.format_map(_OrDash(shown(self.parted(params)[0])))
 
     def schema(self) -> dict[str, Any]:
         """Of the parameters, as JSON Schema."""
@@ -182,7 +190,11 @@ KINDS: dict[str, Kind] = {
             "kronk.shared.moving.pull_job:run",
             ("model", "host"),
             "pull {model} from {host}",
-            (Param("model", required=True), Param("host", required=True), Param("token")),
+            (
+                Param("model", required=True),
+                Param("host", required=True),
+                Param("token", secret=True),
+            ),
             check="kronk.shared.moving.pull_job:check",
         ),
         Kind(
@@ -193,7 +205,7 @@ KINDS: dict[str, Kind] = {
             (
                 Param("model", required=True),
                 Param("target", required=True),
-                Param("token"),
+                Param("token", secret=True),
                 Param("public", bool),
             ),
             check="kronk.shared.moving.push_job:check",

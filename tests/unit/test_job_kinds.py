@@ -92,6 +92,19 @@ def test_what_a_title_lacks_is_a_dash() -> None:
     assert COPY.titled({"what": "https://h/a?key=b"}) == "copy https://h/a to -"
 
 
+def test_secret_parameters_are_parted_from_what_is_told() -> None:
+    kind = Kind("x", "os:getpid", ("a",), "x {a} {key}", (Param("key", secret=True),))
+    params = {"a": "b", "key": "s3cret"}
+    assert kind.parted(params) == ({"a": "b"}, {"key": "s3cret"})
+    assert kind.titled(params) == "x b -"
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_what_is_called_a_token_is_secret(kind: Kind) -> None:
+    for name, param in kind.all_params().items():
+        assert param.secret == (name in ("token", "password", "secret"))
+
+
 def test_jobs_about_the_same_have_one_target() -> None:
     assert COPY.target({"what": "a", "times": 1}) == COPY.target({"what": "a"})
     assert COPY.target({"what": "a"}) != COPY.target({"what": "b"})

@@ -14,8 +14,9 @@ import pytest
 
 from kronk.gateway.database import Database
 from kronk.gateway.jobs import decisions, process
-from kronk.gateway.jobs.records import Event, Fault, Job, State
+from kronk.gateway.jobs.records import Event, Fault, Job, State, job_object
 from kronk.gateway.jobs.runner import Runner
+from kronk.gateway.jobs.secrets import JobSecrets
 from kronk.gateway.jobs.store import Jobs
 from kronk.shared import settings
 from kronk.shared.errors import Conflict, NotFound
@@ -36,6 +37,7 @@ def run(settings, params, progress):
     at = pathlib.Path(params["at"])
     with (at / "lives").open("a") as file:
         file.write(f"{os.getpid()}\\n")
+    (at / "token").write_text(params.get("token", ""))
     return globals()[params["act"]](settings, at, progress)
 
 def succeed(settings, at, progress):
@@ -86,7 +88,18 @@ def answer_nonsense(settings, at, progress):
     return {"path": at}
 '''
 ACT = Kind("act", "job_samples:run", ("at", "act"), "{act}", needs_secrets=True)
-OPEN = Kind("open", "job_samples:run", ("at", "act"), "{act}", (Param("more", int),))
+OPEN = Kind(
+    "open",
+    "job_samples:run",
+    ("at", "act"),
+    "{act}",
+    (
+        Param("at", required=True),
+        Param("act", required=True),
+        Param("more", int),
+        Param("token", secret=True),
+    ),
+)
 
 
 class House:
@@ -95,7 +108,8 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.database = Database(folder / "base/db")
-        self.jobs = Jobs(self.database.table("jobs"))
+        self.keys = folder / "base/keys/jobs"
+        self.jobs = Jobs(self.database.table("jobs"), JobSecrets(self.keys))
         self.settings = settings.resolve(
             {"base_path": str(folder / "base"), "hf_token": TOKEN, "log_level": "error"}, {}
         )
@@ -164,6 +178,16 @@ def is_alive(pid: int) -> bool:
 async def gone(pid: int) -> None:
     async with asyncio.timeout(PATIENCE):
         while is_alive(pid):  # noqa: ASYNC110 (another process sets no event)
+            await asyncio.sleep(0.01)
+
+
+def is_written(path: Path) -> bool:
+    return path.exists() and bool(path.read_text())
+
+
+async def until_there(path: Path) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not is_written(path):  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.01)
 
 
@@ -306,6 +330,31 @@ def test_what_is_done_already_is_joined(house: House) -> None:
     live(scene, house)
 
 
+def test_a_secret_parameter_reaches_the_job_and_is_nowhere_else(house: House) -> None:
+    async def scene(house: House) -> None:
+        token = house.folder / "token"
+        params = {"at": str(house.folder), "act": "hang", "token": "s3cret"}
+        job, _ = await house.jobs.create(OPEN, params)
+        (file,) = house.keys.iterdir()
+        assert (house.keys.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+        (house.keys / "job-of-nobody.json").write_text("{}")
+        # A later gateway has it too.
+        for attempts in (1, 2):
+            async with house.running():
+                await until_there(token)
+                assert "s3cret" not in str(job_object(await house.jobs.get(job.id)))
+            assert token.read_text() == "s3cret"
+            token.unlink()
+            stored = dict(house.database.table("jobs").items())
+            assert stored[job.id]["attempts"] == attempts
+            assert "s3cret" not in json.dumps(stored)
+        assert list(house.keys.iterdir()) == [file]
+        await house.jobs.cancel(job.id)
+        assert list(house.keys.iterdir()) == []
+
+    live(scene, house)
+
+
 def test_a_runner_that_ends_leaves_its_jobs_to_the_next(house: House) -> None:
     async def scene(house: House) -> None:
         job = await house.begin("hang")
@@ -351,7 +400,7 @@ def test_a_process_whose_parent_is_gone_ends_with_all_that_it_started(house: Hou
         folder = house.folder / "files"
         folder.mkdir()
         params = {"at": str(folder), "act": "be_deaf"}
-        started = await process.JobProcess.start(ACT, params, house.settings)
+        started = await process.JobProcess.start(ACT, params, {}, house.settings)
         async for moved in started.progress(1.0):
             if moved is not None:
                 break
