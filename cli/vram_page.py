@@ -103,7 +103,7 @@ def _table(found: dict[str, Any]) -> Iterator[str]:
     rows.append(_row("models may take", rooms, devices, is_sum=False))
     held = {room["device"]: room["held_bytes"] for room in found["machine"]["devices"]}
     if any(held.values()):
-        rows.append(_row("loaded models have of it", held, devices, is_sum=False))
+        rows.append(_row("other models have of it", held, devices, is_sum=False))
     yield from aligned(("", *devices, "all"), rows)
 
 

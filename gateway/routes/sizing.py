@@ -4,6 +4,7 @@ which settings suit the machine."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter
@@ -119,7 +120,7 @@ async def vram(request: Request) -> Response:
     for one elsewhere, of which only the header is fetched."""
     services = services_of(request)
     asked = await parse_body(request, read_question)
-    standing = [] if asked.is_imagined else await rooms(services)
+    standing = [] if asked.is_imagined else await rooms(services, asked)
     found = await asyncio.to_thread(ask.ask, services.settings, services.configs, asked, standing)
     return JSONResponse(found)
 
@@ -135,7 +136,7 @@ async def autotune(request: Request) -> Response:
     and `context` are those that there should be. Nothing is changed."""
     services = services_of(request)
     asked, wanted = await parse_body(request, read_tuning)
-    standing = [] if asked.is_imagined else await rooms(services)
+    standing = [] if asked.is_imagined else await rooms(services, asked)
     found = await asyncio.to_thread(
         tuning.tune, services.settings, services.configs, asked, wanted, standing
     )
@@ -164,20 +165,28 @@ def _without_files(asked: Question) -> Question:
     return asked
 
 
-async def rooms(services: Services) -> list[Room]:
-    """The memory of the running server, and what of it models have."""
+async def rooms(services: Services, asked: Question) -> list[Room]:
+    """The memory of the running server, and what of it other models have."""
     status = await services.link.status(STATUS_SECONDS)
-    idle = [model.promised for model in status.models if _is_idle(model)]
+    own = [model.promised for model in status.models if model.model == asked.wanted]
+    idle = [
+        model.promised for model in status.models if _is_idle(model) and model.model != asked.wanted
+    ]
     return [
         Room(
             one.device,
             one.total_bytes,
             one.budget_bytes,
-            one.reserved_bytes,
-            sum(devices.get(one.device, 0) for devices in idle),
+            # A model makes room for itself.
+            one.reserved_bytes - _sum(own, one.device),
+            _sum(idle, one.device),
         )
         for one in status.budgets
     ]
+
+
+def _sum(models: Iterable[Mapping[str, int]], device: str) -> int:
+    return sum(devices.get(device, 0) for devices in models)
 
 
 def _is_idle(model: ModelStatus) -> bool:

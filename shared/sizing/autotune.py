@@ -17,7 +17,7 @@ from kronk.shared.wire.loading import LoadSpec
 from .placing import HOST
 from .promise import CACHE_SHARE
 from .search import largest
-from .shape import CELL_STEP
+from .shape import CELL_STEP, DEFAULT_TEXTS
 from .trial import MOST_SLOTS, Trial, with_cache, with_slots, with_window
 
 # Tokens that are enough where nobody says: for a coding agent's conversation.
@@ -70,7 +70,8 @@ def autotune(spec: LoadSpec, trial: Trial, wanted: Wanted) -> Proposal:
     """The settings for this load, the rest of which stays as it is."""
     roomy = _leaving_room(spec, trial)
     context = _context(spec, trial, wanted)
-    slots = min(wanted.slots or USUAL_SLOTS, MOST_SLOTS)
+    usual = DEFAULT_TEXTS if trial.files.model.pools else USUAL_SLOTS
+    slots = min(wanted.slots or usual, MOST_SLOTS)
     least = slots if wanted.slots else 1
     for fits in (roomy, trial.fits):
         placed, where = _placed(spec, trial, fits, min(context, USEFUL))
@@ -116,10 +117,13 @@ def _caches(spec: LoadSpec, trial: Trial) -> tuple[str, ...]:
 
 def _ladder(spec: LoadSpec, trial: Trial) -> Iterator[tuple[LoadSpec, str]]:
     """The same load with less and less of what matters less."""
-    for kind in _caches(spec, trial):
+    kinds = _caches(spec, trial)
+    for kind in kinds:
         for rows in ROWS:
             context = replace(spec.context, n_ubatch=rows, n_batch=max(spec.context.n_batch, rows))
-            yield with_cache(replace(spec, context=context), kind), kind
+            other = replace(spec, context=context)
+            # Where the type makes no difference, or must not change, it stays as it is.
+            yield (other if len(kinds) == 1 else with_cache(other, kind)), kind
 
 
 def _first(
@@ -210,7 +214,7 @@ def _sizes(spec: LoadSpec, trial: Trial, wanted: int, most: int) -> Iterator[Cho
     each = trial.predict(with_slots(spec, 2)).part("kv") - trial.predict(with_slots(spec, 1)).part(
         "kv"
     )
-    why = f"each slot has {format_bytes(each)} of cache"
+    why = f"each slot has {format_bytes(each)} of cache" if each else "at the same time"
     if context.slots < most:
         why += f"; more do not fit, {most} would be good"
     yield Choice("n_seq_max", context.slots, why)

@@ -120,6 +120,17 @@ def test_a_cache_type_is_proposed_where_it_makes_a_difference() -> None:
     assert "cache_type_k" not in told(MODEL, ground(2.6), flash_attention="disabled")
 
 
+def test_a_cache_type_that_must_not_change_stays() -> None:
+    got = tuned(MODEL, ground(2.6), flash_attention="disabled", cache_type_k="q8_0")
+    assert got.spec.context.cache_type_k == "q8_0"
+
+
+def test_a_model_that_embeds_takes_many_texts_at_a_time() -> None:
+    layers = (Layer(dense_bytes=32 * MIB),) * 12
+    encoder = dataclasses.replace(MODEL, layers=layers, pools=True, causal=False, trained=512)
+    assert told(encoder, ground(32)) == {"context_window": 512, "n_seq_max": 32, "n_ubatch": 512}
+
+
 def test_cached_prefixes_keep_their_room_where_that_is_possible() -> None:
     small = told(MODEL, ground(8), cache_ram="1GiB", prefix_cache=True)
     large = told(MODEL, ground(8))
