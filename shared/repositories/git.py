@@ -113,6 +113,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         for child in started:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
+        # None of them writes any more where the caller is about to delete.
+        psutil.wait_procs(started, timeout=2.0)
 
 
 def _wait(process: subprocess.Popen[bytes], into: Path, progress: Progress) -> None:

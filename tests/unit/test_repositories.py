@@ -11,10 +11,12 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.file_server import FileServer, answer, moved
-from kronk.shared.repositories import git, limits, web
+from kronk.shared.jobs.kinds import Cancelled
+from kronk.shared.repositories import folder, git, limits, web
 from kronk.shared.repositories.fetch import Fetched, fetch
 from kronk.shared.repositories.limits import RepositoryFailed, Texts
 from kronk.shared.repositories.url import parse
@@ -184,6 +186,37 @@ def test_a_repository_that_is_too_much_is_given_up_and_git_ended(
     monkeypatch.setattr(git, "LARGEST_DOWNLOAD", 4096)
     with pytest.raises(RepositoryFailed, match=r"has more than 4\.0 KiB"):
         got("https://example.org/x", tmp_path / "s")
+
+
+@needs_git
+def test_a_cancelled_job_leaves_no_git_and_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "bin" / "git"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\nsleep 60 &\necho $$ $! > {tmp_path}/pids\nwait\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    asked = iter([None])
+
+    def cancelling(phase: str, done: int, total: int | None) -> None:
+        # Once before git is there; then, when it is.
+        if next(asked, Cancelled) is Cancelled and (tmp_path / "pids").exists():
+            raise Cancelled
+
+    with pytest.raises(Cancelled), folder.changing(tmp_path / "catalog") as change:
+        fetch(parse("https://example.org/x"), YAML, change.scratch, cancelling)
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) and _is_alive(pid) for pid in pids)
+    assert os.listdir(tmp_path / "catalog") == [".lock"]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_without_git_githubs_own_archive_is_fetched(
