@@ -45,8 +45,8 @@ class Configuration:
                 return configured(self._settings)
             text, recommended = in_force.decode(self._base.configuration.read_bytes())
             return parse_file(text, file).over(recommended)
-        except InvalidArgument as error:
+        except (InvalidArgument, OSError) as error:
             # The supervisor took a good one. One that was spoilt since must not keep a restarted
             # gateway from serving; only variants are missing in its lists.
-            log.error("cannot read the model configuration", reason=error.message)
+            log.error("cannot read the model configuration", reason=str(error))
             return parse_file("", None)
