@@ -152,6 +152,7 @@ OF_PARAMETERS: dict[str, Propose] = {
 # Where a name means something else.
 OF_COMMANDS: dict[tuple[str, str], Propose] = {
     ("model vram", "model"): models_or_catalog_ids,
+    ("model autotune", "model"): models_or_catalog_ids,
     ("worker remove", "name"): hosts,
     ("libs remove", "version"): builds,
 }
