@@ -33,11 +33,6 @@ _NAMES: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer"}
 _WORDS: Mapping[type, str] = {str: "a text", bool: "true or false", int: "a whole number"}
 
 
-# The parameter that is another server's token.
-TOKEN = "token"
-_HIDDEN = "***"
-
-
 class Cancelled(BaseException):
     """Somebody asked the job to end. Not an `Exception`: nobody may take it for a failure."""
 
@@ -151,10 +146,8 @@ class _OrDash(dict[str, Any]):
 
 
 def shown(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters without what may be a key: tokens, addresses' queries, users before hosts."""
-    return {
-        name: _HIDDEN if name == TOKEN else _without_keys(value) for name, value in params.items()
-    }
+    """The parameters without what may be a key: addresses' queries, and users before hosts."""
+    return {name: _without_keys(value) for name, value in params.items()}
 
 
 def _without_keys(value: object) -> object:

@@ -21,7 +21,7 @@ from fakes.hub_api import witness
 from harness.gguf_bytes import entry, string
 from kronk.gateway.blobs import Span, Unsatisfiable, parse_content_range, parse_range
 from kronk.shared.errors import Conflict, InvalidArgument, KronkError, NotFound
-from kronk.shared.jobs.kinds import KINDS, shown
+from kronk.shared.jobs.kinds import KINDS
 from kronk.shared.models import facts, fetching
 from kronk.shared.models.fetching import FetchFailed, NoRoom
 from kronk.shared.models.patience import Patience
@@ -617,4 +617,5 @@ def test_tokens_of_jobs_are_not_told() -> None:
     params = {"model": "m", "host": "https://a", "token": "sec-ret"}
     KINDS["pull-from"].validate(params)
     assert "sec-ret" not in KINDS["pull-from"].titled(params)
-    assert shown(params) == {"model": "m", "host": "https://a", "token": "***"}
+    told, hidden = KINDS["pull-from"].parted(params)
+    assert (told, hidden) == ({"model": "m", "host": "https://a"}, {"token": "sec-ret"})
