@@ -37,13 +37,16 @@ def show(
 ) -> None:
     """Show the template that a model is served with; where it comes from goes to stderr."""
     if local:
-        found = chosen.as_json(chosen.tried(_local(base_path, model))[0])
+        used, said = chosen.tried(_local(base_path, model))
+        found = chosen.as_json(used) | {"fault": said["fault"]}
     else:
         found = _from_server(model, "/template", api_host, base_path)
     if as_json:
         print(json.dumps(found))
         return
     print(_origin(found), file=sys.stderr)
+    if found["fault"] is not None and found["reason"] is None:
+        print(f"warning: it {found['fault']['words']}", file=sys.stderr)
     print(found["text"], end="" if found["text"].endswith("\n") else "\n")
 
 

@@ -38,6 +38,7 @@ _CASE = closed(
     {"name": TEXT, "works": TRUTH, "note": nullable(TEXT), "error": nullable(TEXT), "text": TEXT}
 )
 _NOTE = closed({"code": TEXT, "line": nullable(WHOLE), "message": TEXT})
+SHOWN = closed({**_TEMPLATE, "fault": nullable(_FAULT)})
 REPORT = closed(
     {**_TEMPLATE, "fault": nullable(_FAULT), "cases": array(_CASE), "notes": array(_NOTE)}
 )
@@ -61,7 +62,7 @@ async def test(request: Request, model: str) -> Response:
 
 @router.get(
     "/v1/kronk/models/{model:path}/template",
-    responses=answer_documents(closed(_TEMPLATE)),
+    responses=answer_documents(SHOWN),
     summary="A model's chat template",
 )
 async def template(request: Request, model: str) -> Response:
@@ -69,8 +70,7 @@ async def template(request: Request, model: str) -> Response:
     services = services_of(request)
 
     def found() -> dict[str, object]:
-        return chosen.as_json(
-            chosen.tried(chosen.of_model(services.base, services.configs, model))[0]
-        )
+        used, said = chosen.tried(chosen.of_model(services.base, services.configs, model))
+        return chosen.as_json(used) | {"fault": said["fault"]}
 
     return JSONResponse(await asyncio.to_thread(found))

@@ -113,8 +113,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         for child in started:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
-        # None of them writes any more where the caller is about to delete.
-        psutil.wait_procs(started, timeout=2.0)
+        # None of them writes any more where the caller is about to delete. Where nobody reaps
+        # them they stay zombies, which write nothing either.
+        psutil.wait_procs(started, timeout=0.5)
 
 
 def _wait(process: subprocess.Popen[bytes], into: Path, progress: Progress) -> None:

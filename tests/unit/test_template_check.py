@@ -280,10 +280,16 @@ def test_templates_of_a_repository_are_all_tried_first() -> None:
 # The command
 
 
-def kronk(*arguments: str, base: BasePath) -> subprocess.CompletedProcess[str]:
+def kronk(
+    *arguments: str, base: BasePath, config: Path | str = ""
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "kronk.cli.main", "model", "template", *arguments],
-        env={"KRONK_BASE_PATH": str(base.root), "PATH": "/usr/bin:/bin"},
+        env={
+            "KRONK_BASE_PATH": str(base.root),
+            "KRONK_CATALOG_MODEL_CONFIG_FILE": str(config),
+            "PATH": "/usr/bin:/bin",
+        },
         capture_output=True,
         text=True,
         timeout=60,
@@ -294,6 +300,11 @@ def test_the_command_shows_and_tries(base: BasePath, tmp_path: Path) -> None:
     shown = kronk("show", "m", "--local", base=base)
     assert shown.returncode == 0 and "add_generation_prompt" in shown.stdout
     assert shown.stderr == "template: the GGUF's own\n"
+    (base.root / "m.yaml").write_text("models: {m: {chat_template: bad}}")
+    (base.templates / "bad.jinja").write_text("{% for %}")
+    shown = kronk("show", "m", "--local", base=base, config=base.root / "m.yaml")
+    assert shown.stdout == "{% for %}\n"
+    assert "warning: it is not valid Jinja, line 1" in shown.stderr
     bad = tmp_path / "bad.jinja"
     bad.write_text("{% for m in messages %}\n{{ m | shout }}{% endfor %}")
     done = kronk("test", str(bad), base=base)
