@@ -163,7 +163,9 @@ def test_a_download_goes_on_when_its_gateway_is_killed(server: Server, hub: File
         watching.wait_for("model: Killed")
         assert watching.process.wait(PATIENCE) == exits.OK
     assert of(server, job)["attempts"] == 2
-    assert starts(hub, "Killed") == [0, BLOCK]
+    # Its process may have had the time to save the rest of what came.
+    first, second = starts(hub, "Killed")
+    assert (first, second in (BLOCK, reached)) == (0, True)
     assert Path(of(server, job)["result"]["path"]).read_bytes() == body
     assert server.chat("Killed", "Hello!", max_tokens=2).status_code == 200
 
