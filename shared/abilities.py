@@ -49,6 +49,8 @@ def abilities_of(header: Header, projector: Header | None) -> tuple[Ability, ...
     if header.metadata.get("general.architecture") in UNSUPPORTED:
         return ()
     pools = pooling(header)
+    if pools is Pooling.RANK and not has_classifier(header):
+        return ()
     if pools is not None:
         return ("rank",) if pools is Pooling.RANK else ("embedding",)
     seen: list[Ability] = ["text"]

@@ -21,6 +21,7 @@ import pytest
 from harness import random_pooled
 from harness.bad_bodies import MODELS, RAW, TEXTS, replaced, text_param, with_raw
 from harness.bad_fields import CONVERSATION, LIMITS, OPENAI_FORM, SAMPLING, STREAM, Cases
+from harness.bad_fields_jobs import JOB_FIELDS
 from harness.bad_fields_openai import (
     BATCH_FIELDS,
     CHAT_FIELDS,
@@ -270,6 +271,7 @@ FIELDS: dict[str, list[Cases]] = {
     "/api/embeddings": [OPTIONS, {}],
     "/api/show": [OLLAMA_NAME],
     "/api/pull": [OLLAMA_NAME],
+    "/v1/kronk/jobs": [JOB_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
 }

@@ -38,6 +38,7 @@ ENCODER = {"attention.causal": False}
         (header("bert", "cls.output.weight", **ENCODER), None, ("rank",)),
         (header("llama", pooling_type=0), None, ("text",)),
         # What cannot be loaded is not said to be anything.
+        (header("bert", pooling_type=4, **ENCODER), None, ()),
         (header("t5"), None, ()),
     ],
 )

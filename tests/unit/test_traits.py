@@ -38,7 +38,7 @@ EYES = header("clip", clip__has_vision_encoder=True)
             ["chat", "completion", "insert"],
         ),
         (header("bert", bert__attention__causal=False), None, None, ["embeddings"]),
-        (header("qwen3", qwen3__pooling_type=4), PLAIN, None, ["rerank"]),
+        (header("qwen3", qwen3__pooling_type=3), PLAIN, None, ["embeddings"]),
     ],
 )
 def test_capabilities_come_from_metadata_and_template(
