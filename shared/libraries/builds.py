@@ -76,7 +76,8 @@ def pick(root: Path, system: str, architecture: str, processor: Processor, versi
             return build
     names = ", ".join(build.version for build in there) or "none"
     raise NotFound(
-        f"no {processor} build {version} for {system} {architecture} is installed (there: {names})",
+        f"lib_version {version:.100}: no such {processor} build for {system} {architecture} is "
+        f"installed (there: {names})",
         param="lib_version",
     )
 
