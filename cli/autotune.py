@@ -103,9 +103,13 @@ def _applied(found: dict[str, Any]) -> str:
         raise _NotApplied("the model is not here yet: pull it first")
     path = Path(named).resolve()
     try:
-        text = path.read_text("utf-8") if path.exists() else ""
+        old = path.read_bytes().decode("utf-8") if path.exists() else ""
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        is_crlf = 0 < old.count("\n") == old.count("\r\n")
+        text = old.replace("\r\n", "\n")
         new = with_settings(text, path, found["configured_as"], found["settings"])
+        if is_crlf:
+            new = new.replace("\n", "\r\n")
         write_atomically(path, new.encode(), mode)
     except CannotEdit as error:
         raise _NotApplied(f"{path} was left as it is: {error}") from error

@@ -6,14 +6,13 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from kronk.shared.errors import Internal
 from kronk.shared.units import format_duration
 
-from .client import Admin, find_server
+from .client import Admin, find_server, in_path
 from .columns import aligned
 from .options import ApiHost, BasePathOption
 
@@ -64,7 +63,7 @@ def show(
 ) -> None:
     """Show one batch: how far it is, its files, and what is wrong with its input."""
     admin = find_server(api_host, base_path)
-    batch = _known(admin, admin.get(f"/v1/batches/{quote(batch_id, safe='')}"), "status")
+    batch = _known(admin, admin.get(f"/v1/batches/{in_path(batch_id, 'batch')}"), "status")
     print(json.dumps(batch) if as_json else "\n".join(page(batch)))
 
 
@@ -72,7 +71,7 @@ def show(
 def cancel(batch_id: BatchId, api_host: ApiHost = None, base_path: BasePathOption = None) -> None:
     """Stop a batch; what was answered by then is kept."""
     admin = find_server(api_host, base_path)
-    path = f"/v1/batches/{quote(batch_id, safe='')}/cancel"
+    path = f"/v1/batches/{in_path(batch_id, 'batch')}/cancel"
     batch = _known(admin, admin.post(path, {}, timeout=10.0), "status")
     print(f"{batch['id']} is {batch['status']}")
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import typer
 import yaml
@@ -17,7 +17,7 @@ from kronk.shared.units import format_bytes
 
 from . import pulling
 from .catalog_update import pull_templates, update
-from .client import Admin, NoServer, find_server
+from .client import Admin, NoServer, find_server, in_path
 from .columns import aligned
 from .local import AsJson, Local, local_models, local_settings
 from .options import ApiHost, BasePathOption
@@ -83,7 +83,7 @@ def show(
         found = catalog_view.row(entry, entry.id in catalog_view.usable(local_models(base_path)))
     else:
         server = find_server(api_host, base_path)
-        found = _ask(server, f"{_ROUTE}/{quote(model_id, safe='')}")
+        found = _ask(server, f"{_ROUTE}/{in_path(model_id, 'entry')}")
         if "files" not in found:
             raise _unreadable(server)
     if as_json:

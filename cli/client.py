@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
-from kronk.shared.errors import Internal, InvalidArgument, KronkError, ServerError, from_code
+from kronk.shared.errors import (
+    Internal,
+    InvalidArgument,
+    KronkError,
+    NotFound,
+    ServerError,
+    from_code,
+)
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import SETTINGS
 from kronk.shared.units import parse_address
@@ -106,6 +114,16 @@ class Admin:
             raise ServerError(f"the server at {self.url} did not answer in time") from error
         except httpx.HTTPError as error:
             raise ServerError(f"the connection to {self.url} broke: {error}") from error
+
+
+def in_path(name: str, kind: str = "model") -> str:
+    """The name, such as a model's id, as it stands in the path of a URL; `NotFound` for one that
+    nothing can have, and that would lead to another path, as `..` does."""
+    parts = name.split("/")
+    is_one = len(parts) == 1 or kind == "model"
+    if not (is_one and name and name.isprintable()) or {".", ".."} & {*parts}:
+        raise NotFound(f"there is no {kind} {reprlib.repr(name)}", param=kind)
+    return quote(name)
 
 
 def find_server(api_host: str | None = None, base_path: str | None = None) -> Admin:

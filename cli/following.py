@@ -6,12 +6,11 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import quote
 
 from kronk.shared import exits
 from kronk.shared.errors import Internal, ServerError
 
-from .client import Admin, NoServer
+from .client import Admin, NoServer, in_path
 
 JOBS = "/v1/kronk/jobs"
 OVER = ("done", "failed", "cancelled")
@@ -25,7 +24,7 @@ Job = dict[str, Any]
 
 def path_of(job_id: str, action: str = "") -> str:
     """The route about one job."""
-    return f"{JOBS}/{quote(job_id, safe='')}{action}"
+    return f"{JOBS}/{in_path(job_id, 'job')}{action}"
 
 
 def begin(admin: Admin, kind: str, params: dict[str, Any]) -> Job:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -15,7 +14,7 @@ from kronk.shared import departures
 from kronk.shared.errors import Internal, ServerError
 from kronk.shared.units import format_duration
 
-from .client import Admin, NoServer, find_base_path, find_server
+from .client import Admin, NoServer, find_base_path, find_server, in_path
 from .columns import aligned
 from .options import ApiHost, BasePathOption
 
@@ -88,7 +87,7 @@ def _from_file(base_path: str | None, model: str | None, count: int) -> list[dic
 def _from_server(admin: Admin, model: str | None, count: int) -> list[dict[str, Any]]:
     path = "/v1/kronk/history"
     if model is not None:
-        path = f"/v1/kronk/models/{quote(model)}/history"
+        path = f"/v1/kronk/models/{in_path(model)}/history"
     try:
         answer = admin.get(f"{path}?limit={count}")
     except NoServer as error:

@@ -7,14 +7,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
 
 from kronk.shared.errors import Internal, KronkError, ServerError, from_code
 
-from .client import Admin, find_server
+from .client import Admin, find_server, in_path
 from .load_screen import screen
 from .options import ApiHost, BasePathOption
 from .progress import waiting
@@ -93,7 +92,7 @@ def reset(model: Name, api_host: ApiHost = None, base_path: BasePathOption = Non
 
 
 def _path(model: str, action: str) -> str:
-    return f"/v1/kronk/models/{quote(model)}/{action}"
+    return f"/v1/kronk/models/{in_path(model)}/{action}"
 
 
 def _post(admin: Admin, model: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def _shown(model: str, events: Iterator[dict[str, Any]]) -> dict[str, Any]:
 def _row(admin: Admin, model: str) -> dict[str, Any]:
     """What `kronk ps` has about the model; nothing where it has none, or cannot be asked."""
     try:
-        found = admin.get(f"/v1/kronk/models/{quote(model)}", timeout=5.0)["id"]
+        found = admin.get(f"/v1/kronk/models/{in_path(model)}", timeout=5.0)["id"]
         rows = admin.get("/v1/kronk/ps", timeout=5.0)["data"]
     except (KronkError, LookupError, TypeError):
         return {}

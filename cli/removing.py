@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -14,7 +13,7 @@ from kronk.shared.models import removing
 from kronk.shared.models.configured import configured
 from kronk.shared.units import format_bytes
 
-from .client import Admin, NoServer, find_server
+from .client import Admin, NoServer, find_server, in_path
 from .local import AsJson, Local, local_settings
 from .manage import Name
 from .options import ApiHost, BasePathOption
@@ -52,7 +51,7 @@ def remove(
 
 def _delete(admin: Admin, model: str, query: str) -> dict[str, Any]:
     try:
-        answer = admin.delete(f"/v1/kronk/models/{quote(model)}{query}", timeout=60.0)
+        answer = admin.delete(f"/v1/kronk/models/{in_path(model)}{query}", timeout=60.0)
     except NoServer as error:
         raise ServerError(f"{error.message}, or add --local to delete the files here") from error
     if not isinstance(answer, dict) or not {"model", "files", "size_bytes"} <= answer.keys():

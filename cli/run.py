@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from kronk.shared.errors import InvalidArgument
 
 from .chat import Conversation
-from .client import find_base_path, find_server
+from .client import find_base_path, find_server, in_path
 from .options import ApiHost, BasePathOption
 from .screen import Screen, answer_once
 
@@ -48,7 +47,7 @@ def run(
     admin = find_server(api_host, base_path)
     if prompt is None and sys.stdin.isatty():
         # Asked before the first question is typed: no server, or no such model, is said now.
-        admin.get(f"/v1/models/{quote(model)}")
+        admin.get(f"/v1/models/{in_path(model)}")
         # Half of the start-up time, and of no use for a single answer.
         from .dialogue import interactive
 

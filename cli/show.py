@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 from kronk.shared.errors import Internal, ServerError
 from kronk.shared.model_keys import KEYS
 from kronk.shared.units import format_bytes
 
-from .client import Admin, NoServer
+from .client import Admin, NoServer, in_path
 from .columns import aligned
 
 _BYTES = frozenset(
@@ -21,7 +20,7 @@ _BYTES = frozenset(
 def from_server(admin: Admin, model: str) -> dict[str, Any]:
     """What the running server says; without one the error names `--local`."""
     try:
-        answer = admin.get(f"/v1/kronk/models/{quote(model)}")
+        answer = admin.get(f"/v1/kronk/models/{in_path(model)}")
     except NoServer as error:
         raise ServerError(f"{error.message}, or add --local to look at the files") from error
     if not isinstance(answer, dict) or not {"id", "file", "configuration"} <= answer.keys():

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
@@ -15,7 +14,7 @@ from kronk.shared.errors import Internal, ServerError
 from kronk.shared.models.configured import configured
 from kronk.shared.templates import chosen, reader
 
-from .client import NoServer, find_server
+from .client import NoServer, find_server, in_path
 from .columns import aligned
 from .local import AsJson, Local, local_settings
 from .options import ApiHost, BasePathOption
@@ -135,7 +134,7 @@ def _from_server(
 ) -> dict[str, Any]:
     admin = find_server(api_host, base_path)
     try:
-        answer = admin.get(f"/v1/kronk/models/{quote(model)}{action}", timeout=60.0)
+        answer = admin.get(f"/v1/kronk/models/{in_path(model)}{action}", timeout=60.0)
     except NoServer as error:
         raise ServerError(f"{error.message}, or add --local to look at the files") from error
     if not isinstance(answer, dict) or "origin" not in answer:

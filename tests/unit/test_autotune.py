@@ -285,6 +285,18 @@ def test_it_is_written_into_the_file_where_one_is_wanted(
     assert load_file(file)["Tiny"].context_window == 8192
 
 
+def test_the_ends_of_lines_stay_those_of_windows(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = base / "models.yaml"
+    file.write_bytes(b"models:\r\n  Tiny: # mine\r\n    n_seq_max: 9\r\n")
+    monkeypatch.setenv("KRONK_CATALOG_MODEL_CONFIG_FILE", str(file))
+    assert run("Tiny", "--local", "--base-path", str(base), "--apply").exit_code == 0
+    text = file.read_bytes()
+    assert b"Tiny: # mine\r\n" in text
+    assert text.count(b"\n") == text.count(b"\r\n") > 3
+
+
 def test_a_machine_that_is_too_small_has_a_code_of_its_own(base: Path) -> None:
     got = run("Tiny", "--local", "--base-path", str(base), "--memory", "260MiB")
     assert got.exit_code == exits.NO_MEMORY

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kronk.cli.client import Admin, NoServer, find_server
+from kronk.cli.client import Admin, NoServer, find_server, in_path
 from kronk.shared.errors import Internal, InvalidArgument, KronkError, NotFound, Overloaded
 from kronk.shared.paths import BasePath
 
@@ -129,3 +129,16 @@ def test_a_bad_address_names_where_it_came_from(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_token_is_not_shown() -> None:
     assert "secret" not in repr(Admin("http://h", "secret"))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../models/Tiny", "Tiny/../Other", "./Tiny", "a\nb"])
+def test_a_name_that_would_lead_to_another_path_is_nobodys(name: str) -> None:
+    with pytest.raises(NotFound, match="there is no model"):
+        in_path(name)
+
+
+def test_a_job_has_no_slash_in_its_name_and_a_variant_of_a_model_has() -> None:
+    with pytest.raises(NotFound, match="there is no job 'a/b'"):
+        in_path("a/b", "job")
+    assert in_path("Tiny/LONG") == "Tiny/LONG"
+    assert in_path("a?b#..c%") == "a%3Fb%23..c%25"
