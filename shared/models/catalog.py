@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -224,13 +225,21 @@ def _merged(folder: Path, states: Sequence[_State]) -> Catalog:
 def _read(path: Path, origin: str | None) -> list[CatalogEntry]:
     where = f"catalog {origin or path.name}"
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST_FILE + 1)
+        with open(path, "rb", opener=_at_once) as file:
+            is_file = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            text = file.read(LARGEST_FILE + 1) if is_file else b""
     except OSError as error:
         raise InvalidArgument(f"{where}: {error.strerror}") from error
+    if not is_file:
+        raise InvalidArgument(f"{where}: is no file")
     if len(text) > LARGEST_FILE:
         raise InvalidArgument(f"{where}: is larger than {LARGEST_FILE} bytes")
     return read_text(text, where, origin)
+
+
+def _at_once(path: str, flags: int) -> int:
+    # Of a pipe, nobody may ever come to write.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _sorted(entries: Iterable[CatalogEntry]) -> list[CatalogEntry]:

@@ -115,7 +115,7 @@ def _asked(params: Mapping[str, Any]) -> tuple[Path, str | None, How]:
 
 def _parts(file: Path) -> Sequence[Path]:
     """All files of the model, the first one first; named by any of them."""
-    if not file.is_file():
+    if not _is_file(file):
         raise InvalidArgument(f"file: {_shown(file)} is no file", param="file")
     if not walk.is_model_name(file.name):
         words = (
@@ -136,13 +136,22 @@ def _parts(file: Path) -> Sequence[Path]:
         file.with_name(f"{stem}-{number:05d}-of-{shards:05d}{file.suffix}")
         for number in range(1, min(shards, walk.MOST_SHARDS) + 1)
     ]
-    missing = [part.name for part in every if not part.is_file()]
+    missing = [part.name for part in every if not _is_file(part)]
     if missing or shards > walk.MOST_SHARDS:
         raise InvalidArgument(
             f"file: {stem} is split into {shards} files and lacks {', '.join(missing[:3])}",
             param="file",
         )
     return every
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError as error:
+        # A folder that this user may not enter, or a name longer than any file's.
+        words = f"file: {names.shown(str(file)[:200])}: {error.strerror}"
+        raise InvalidArgument(words, param="file") from error
 
 
 def _check(base: BasePath, file: Path) -> None:

@@ -154,6 +154,14 @@ def test_what_cannot_be_read_is_told(base: BasePath) -> None:
     assert catalog.known(BasePath(base.root / "absent"))
 
 
+def test_a_pipe_is_told_and_nobody_waits_for_who_might_write_to_it(base: BasePath) -> None:
+    os.mkfifo(base.catalog / "pipe.yaml")
+    (base.catalog / "mine.yaml").write_bytes(text(entry("mine-Q8_0")))
+    found = catalog.catalog_of(base)
+    assert [fault.rpartition("/")[2] for fault in found.faults] == ["pipe.yaml: is no file"]
+    assert "mine-Q8_0" in {one.id for one in found.entries}
+
+
 def test_a_category_is_chosen_by_a_part_of_its_name() -> None:
     entries = catalog.load()
     image = catalog.of_category(entries, "Image")

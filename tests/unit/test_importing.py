@@ -145,6 +145,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a pipe": (pipe, "is no file"),
     "escape codes": (named, "cannot be shown"),
     "a link to itself": (loop, "is no file"),
+    "a name too long": (lambda away: away / f"{'x' * 300}.gguf", "File name too long"),
 }
 
 
