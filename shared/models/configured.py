@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from kronk.shared.errors import KronkError
-from kronk.shared.model_config import Configs, Recommended, load_file
+from kronk.shared.errors import InvalidArgument, KronkError
+from kronk.shared.model_config import Configs, Recommended, load_file, parse_file
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
@@ -17,6 +17,16 @@ log = logging.getLogger(__name__)
 def configured(settings: Settings) -> Configs:
     """As they are on disk now, which a running server may not have taken yet."""
     return load_file(settings.model_config_file).over(recommended(settings.base))
+
+
+def configured_if_valid(settings: Settings) -> Configs:
+    """The same for work on files, which an unfinished model-config file must not keep from being
+    done: of one that is wrong nothing is taken, as the log says, and only variants are missing."""
+    try:
+        return configured(settings)
+    except InvalidArgument as error:
+        log.warning("the model-config file is not used: %s", error.message)
+        return parse_file("", None).over(recommended(settings.base))
 
 
 def recommended(base: BasePath) -> Recommended:

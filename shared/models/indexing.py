@@ -18,7 +18,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
 from . import facts, verifying, walk, writers
-from .configured import configured
+from .configured import configured_if_valid
 from .facts import Facts, Rows
 from .hashing import Tally
 from .headers import Headers, headers_of
@@ -49,7 +49,7 @@ def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> di
     if not isinstance(verify, bool):
         raise InvalidArgument(f"verify: expected true or false, got {verify!r}", param="verify")
     base = settings.base
-    configs = configured(settings)
+    configs = configured_if_valid(settings)
     damaged: list[str] = []
     if verify:
         verdicts = verifying.verify(base, walk.find_all(base.models), progress, verifying.judged)

@@ -16,7 +16,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
 from . import facts, index, walk
-from .configured import configured
+from .configured import configured_if_valid
 from .expected import Known, by_catalog
 from .facts import Facts
 from .hashing import Digested, Tally, digest, now
@@ -119,7 +119,7 @@ def _asked(settings: Settings, params: Mapping[str, Any]) -> tuple[Sequence[Foun
     judge = accepted if accept else judged
     if wanted is None:
         return walk.find_all(settings.base.models), judge
-    configs = configured(settings)
+    configs = configured_if_valid(settings)
     return index.locate(index.scan(settings.base.models, configs), wanted).files, judge
 
 

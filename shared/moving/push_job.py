@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kronk.shared.jobs.kinds import Progress
-from kronk.shared.models.configured import configured
+from kronk.shared.models.configured import configured_if_valid
 from kronk.shared.models.patience import Patience
 from kronk.shared.settings import Settings
 
@@ -19,7 +19,7 @@ from .target import HubTarget
 def check(settings: Settings, params: Mapping[str, Any]) -> None:
     """What is wrong with `params` and can be told without the network."""
     target.parse(str(params["target"]))
-    bundle(settings.base, configured(settings), str(params["model"]))
+    bundle(settings.base, configured_if_valid(settings), str(params["model"]))
 
 
 def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> di
     repository that is made for it is private unless `public` says otherwise. Tells where it is and
     how many files and bytes it has."""
     to = target.parse(str(params["target"]))
-    model = bundle(settings.base, configured(settings), str(params["model"]))
+    model = bundle(settings.base, configured_if_valid(settings), str(params["model"]))
     token = params.get("token")
     if isinstance(to, HubTarget):
         public = bool(params.get("public", False))

@@ -137,6 +137,18 @@ def test_odd_parameters_are_refused(house: Settings, params: dict[str, object]) 
         verifying.run(house, {"model": "../../etc/passwd"}, silent)
 
 
+def test_a_model_config_file_that_is_being_edited_keeps_no_file_from_being_read(
+    house: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = house.base.root / "models.yaml"
+    file.write_text("models:\n\tTiny: {}\n")
+    edited = dataclasses.replace(house, model_config_file=file)
+    [verdict] = verifying.run(edited, {"model": "Tiny"}, silent)["files"]
+    assert verdict["result"] == "recorded"
+    assert indexing.run(edited, {}, silent)["models"] == 1
+    assert "the model-config file is not used" in caplog.text
+
+
 def test_a_file_that_grows_while_it_is_read_is_no_evidence(house: Settings) -> None:
     path = house.base.models / NAME
 
