@@ -8,6 +8,8 @@ from .local import AsJson, Local
 from .options import ApiHost, BasePathOption
 from .working import Detach, Where, carry_out
 
+WHEN = "Settings that it recommends are those of its models from the next `kronk server reload` on."
+
 
 def update(
     local: Local = False,
@@ -20,7 +22,8 @@ def update(
     where = Where(local, detach, as_json, api_host, base_path)
 
     def words(done: dict[str, Any]) -> str:
-        return f"{done['models']} model{'s' if done['models'] != 1 else ''} of {_source(done)}"
+        models = f"{done['models']} model{'s' if done['models'] != 1 else ''} of {_source(done)}"
+        return f"{models}\n{WHEN}"
 
     carry_out(where, "catalog-update", {}, words)
 

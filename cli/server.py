@@ -158,7 +158,7 @@ def install_service(
 def reloaded(changed: list[str], later: list[str]) -> list[str]:
     """What a reload came to, in words."""
     if not changed and not later:
-        return ["Nothing has changed."]
+        return ["Nothing has changed for models that are loaded or in the model-config file."]
     lines = [f"Changed: {name}" for name in changed if name not in later]
     waiting = "in use, goes on as before until its requests have ended"
     return lines + [f"Changed: {name} ({waiting})" for name in later]

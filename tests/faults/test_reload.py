@@ -100,7 +100,10 @@ def test_idle_models_change_busy_ones_finish_first_and_the_rest_is_untouched(
         assert row is not None
         assert (row["n_ctx"], row["restarts"], row["last_exit"]) == (4096, 0, None)
     assert pid_of(server, "Same") == before["Same"]
-    assert reload(server) == (0, "Nothing has changed.\n")
+    assert reload(server) == (
+        0,
+        "Nothing has changed for models that are loaded or in the model-config file.\n",
+    )
     assert server.alarms() == []
 
 

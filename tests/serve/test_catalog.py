@@ -9,6 +9,7 @@ import pytest
 
 from harness.file_server import FileServer, answer
 from harness.server import Server, kronk, running_server
+from kronk.cli.catalog_update import WHEN
 
 TINY = Path(__file__).parents[1] / "models/tiny-chat-q8_0.gguf"
 CATALOG = """\
@@ -40,7 +41,9 @@ def test_the_catalog_is_updated_by_a_job_and_seen_at_once(
 ) -> None:
     assert "Tiny" not in {row["id"] for row in server.get("/v1/kronk/catalog")["data"]}
     done = kronk("catalog", "update", f"--base-path={server.base}")
-    assert (done.returncode, done.stdout) == (0, f"1 model of {files.url}/c.yaml\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"1 model of {files.url}/c.yaml\n{WHEN}\n"), (
+        done.stderr
+    )
     found = server.get("/v1/kronk/catalog/tiny")
     assert (found["id"], found["pulled"]) == ("Tiny", True)
     assert found["origin"] == f"{files.url}/c.yaml: c.yaml"

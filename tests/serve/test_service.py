@@ -276,7 +276,10 @@ def test_a_server_without_a_port_is_found_by_its_socket(tmp_path: Path, counting
             )
             assert server.ps() == []
             done = kronk("server", "reload", f"--base-path={base}")
-            assert (done.returncode, done.stdout) == (0, "Nothing has changed.\n")
+            assert (done.returncode, done.stdout) == (
+                0,
+                "Nothing has changed for models that are loaded or in the model-config file.\n",
+            )
             done = kronk("server", "stop", f"--base-path={base}")
             assert done.returncode == 0
             assert server.process.wait(PATIENCE) == 0

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from harness.file_server import FileServer, answer, moved
+from kronk.cli.catalog_update import WHEN
 from kronk.shared.jobs.kinds import Cancelled
 from kronk.shared.repositories import folder, git, limits, web
 from kronk.shared.repositories.fetch import Fetched, fetch
@@ -434,7 +435,9 @@ def test_the_command_fetches_lists_and_shows(server: FileServer, tmp_path: Path)
         "KRONK_CATALOG_GITHUB_REPO": f"{server.url}/c.yaml",
     }
     done = kronk("catalog", "update", "--local", **where)
-    assert (done.returncode, done.stdout) == (0, f"1 model of {server.url}/c.yaml\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"1 model of {server.url}/c.yaml\n{WHEN}\n"), (
+        done.stderr
+    )
     listed = kronk("catalog", "list", "--local", "--filter-category=embed", "--wide", **where)
     lines = listed.stdout.splitlines()
     assert lines[0].split() == [
