@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -20,7 +19,7 @@ from kronk.shared.libraries.host import ARCHITECTURES, PROCESSORS, SYSTEMS
 from kronk.shared.libraries.install import removed
 from kronk.shared.settings import Settings
 
-from .client import Admin, NoServer, find_server
+from .client import Admin, NoServer, find_server, in_path
 from .columns import aligned
 from .job_screen import report_to, screen
 from .local import AsJson, Local
@@ -234,7 +233,7 @@ def remove(
     if local:
         done = removed(machine.settings(where), processor, version)
     else:
-        path = f"{LIBS}/{quote(processor, safe='')}/{quote(version, safe='')}"
+        path = f"{LIBS}/{in_path(processor, 'processor')}/{in_path(version, 'build')}"
         done = _ask(where, lambda admin: admin.delete(path, timeout=_SECONDS))
     print(json.dumps(done) if as_json else f"removed {done['path']}")
 

@@ -123,6 +123,7 @@ def change(models: Path, changed: Callable[[dict[str, Facts]], Rows]) -> Rows:
 @contextmanager
 def _locked(models: Path) -> Iterator[None]:
     """Two pulls that end together must not lose one another's row."""
+    models.mkdir(parents=True, exist_ok=True)
     _clear(models / _LOCK)
     # Whatever somebody has put there, opening it must not block.
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK

@@ -71,7 +71,7 @@ def require_room(folder: Path, needed: int) -> None:
     if free < needed + _HEADROOM:
         raise NoRoom(
             f"not enough space at {folder}: {format_bytes(needed)} are needed, "
-            f"{format_bytes(max(free - _HEADROOM, 0))} are free"
+            f"{format_bytes(free)} are free, of which {format_bytes(_HEADROOM)} stay so"
         )
 
 

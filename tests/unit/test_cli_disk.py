@@ -42,6 +42,11 @@ def test_a_relative_path_is_imported_verified_and_removed(base: Path) -> None:
     assert "0 models, 0 files" in run("index").stdout
 
 
+def test_an_index_of_no_models_is_no_error(base: Path) -> None:
+    done = run("index")
+    assert (done.exit_code, done.stdout) == (0, "0 models, 0 files\n")
+
+
 def test_damage_ends_with_code_3_and_is_told_everywhere(base: Path) -> None:
     run("import", "Tiny-Q8_0.gguf", "--as", "org/tiny", "--copy")
     path = base / "models/org/tiny/Tiny-Q8_0.gguf"
