@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from kronk.shared.config import in_force
-from kronk.shared.errors import KronkError, NotFound, ServerError
+from kronk.shared.errors import InvalidArgument, KronkError, NotFound, ServerError
 from kronk.shared.files import write_atomically
 from kronk.shared.model_config import Configs, ModelConfig, Recommended, parse_file, read_file
 from kronk.shared.wire.loading import LoadSpec
@@ -18,6 +18,17 @@ from .reload import Found
 log = structlog.get_logger()
 
 Models = Mapping[str, ModelConfig]
+
+
+def read_file_again(file: Path | None) -> str:
+    """The text of a file that is in force. One without a word is refused: somebody may just be
+    writing it, and all models would lose their settings."""
+    text = read_file(file)
+    if file is not None and not text.strip():
+        raise InvalidArgument(
+            f"model config {file}: the file is empty; `models:` alone is a file without settings"
+        )
+    return text
 
 
 class Configuration:
@@ -59,7 +70,7 @@ class Configuration:
 
     def take(self) -> None:
         """Read the file for the first time; `InvalidArgument` says what is wrong with it."""
-        models, kept = self._read()
+        models, kept = self._read(read_file(self._file))
         self._keep(kept)
         self._models = models
 
@@ -73,7 +84,7 @@ class Configuration:
         A model of `loaded` that only the new configuration cannot load is a reason too; one that it
         does not have is not. What is wrong with a model's own file is left for its next load.
         """
-        models, kept = self._read()
+        models, kept = self._read(read_file_again(self._file))
         found = {name: self._spec(models, name, is_loaded=name in loaded) for name in known}
         specs = {name: spec for name, spec in found.items() if spec is not None}
         self._keep(kept)
@@ -82,8 +93,7 @@ class Configuration:
         changed = (name for name in names if before.get(name) != models.get(name))
         return Found(frozenset(changed), specs, frozenset(self.preload))
 
-    def _read(self) -> tuple[Configs, bytes]:
-        text = read_file(self._file)
+    def _read(self, text: str) -> tuple[Configs, bytes]:
         models = parse_file(text, self._file)
         self._check(models)
         recommended = self._recommended()

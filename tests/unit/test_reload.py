@@ -435,6 +435,8 @@ def test_a_file_that_is_taken_again_says_what_has_changed(tmp_path: Path) -> Non
     [
         ("models: {A: {n_bath: 1}}", ["A"], "models.A.n_bath: no such key"),
         ("models: [", ["A"], "not YAML"),
+        # What a file is while an editor writes it.
+        ("", ["A"], "the file is empty"),
         ("models: {broken: {n_batch: 512}, C: {}}", ["broken"], "its draft_model is not there"),
     ],
 )
