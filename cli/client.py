@@ -23,7 +23,7 @@ from kronk.shared.errors import (
     from_code,
 )
 from kronk.shared.paths import BasePath
-from kronk.shared.settings import SETTINGS
+from kronk.shared.settings_table import SETTINGS
 from kronk.shared.units import parse_address
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kronk.shared.settings import SETTINGS, Setting
+from kronk.shared.settings_table import SETTINGS, Setting
 
 ApiHost = Annotated[
     str | None,

@@ -15,7 +15,8 @@ import kronk
 from kronk.shared import settings
 from kronk.shared.errors import Conflict, InvalidArgument, ServerError
 from kronk.shared.files import write_atomically
-from kronk.shared.settings import SETTINGS, Settings
+from kronk.shared.settings import Settings
+from kronk.shared.settings_table import SETTINGS
 
 from . import unit
 

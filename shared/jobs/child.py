@@ -25,6 +25,7 @@ import structlog
 
 from kronk.shared import child, exits, log, settings
 from kronk.shared.errors import Internal, KronkError
+from kronk.shared.settings_table import SETTINGS
 
 from .kinds import Cancelled, Work, imported
 
@@ -115,7 +116,7 @@ def _failed(
 
 
 def _secrets(config: settings.Settings) -> list[str]:
-    found = (getattr(config, one.name) for one in settings.SETTINGS if one.secret)
+    found = (getattr(config, one.name) for one in SETTINGS if one.secret)
     return [str(value) for value in found if value]
 
 

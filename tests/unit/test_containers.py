@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from kronk.shared.settings import SETTINGS, resolve
+from kronk.shared.settings import resolve
+from kronk.shared.settings_table import SETTINGS
 from kronk.shared.units import parse_duration
 
 ROOT = Path(__file__).parents[2]

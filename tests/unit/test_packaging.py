@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kronk.shared.settings import SETTINGS
+from kronk.shared.settings_table import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())

@@ -8,15 +8,8 @@ import pytest
 
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.repositories.url import RepositoryUrl
-from kronk.shared.settings import (
-    NOT_IN_THIS_VERSION,
-    SETTINGS,
-    Setting,
-    resolve,
-    to_environment,
-    unknown_variables,
-    without_secrets,
-)
+from kronk.shared.settings import resolve, to_environment, unknown_variables, without_secrets
+from kronk.shared.settings_table import NOT_IN_THIS_VERSION, SETTINGS, Setting
 from kronk.shared.units import Address
 
 # Setting: a good text, what it becomes, a bad text, a word of the complaint.

@@ -1,0 +1,113 @@
+"""How the values of settings are read.
+
+Each gives the value of a text, or raises `ValueError`, which says what was expected.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from .repositories import url as repository_url
+from .repositories.url import RepositoryUrl
+
+
+def switch(text: str) -> bool:
+    """True or false, in the words that people write."""
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("expected true or false")
+
+
+def count(least: int, most: int) -> Callable[[str], int]:
+    """A whole number within these bounds."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ValueError(f"expected a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def path(text: str) -> Path:
+    """An absolute path; `~` is the home of the user."""
+    if not text:
+        raise ValueError("expected a path")
+    return Path(text).expanduser().absolute()
+
+
+def optional_path(text: str) -> Path | None:
+    """The same, or nothing."""
+    return path(text) if text else None
+
+
+def optional_repository(text: str) -> RepositoryUrl | None:
+    """Where a repository is, or nothing."""
+    return repository_url.parse(text) if text else None
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Origins of web pages, separated by commas; `*` is any."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for origin in found:
+        if origin != "*" and not origin.startswith(("http://", "https://")):
+            raise ValueError(f"expected origins such as http://localhost:3000, got {origin!r}")
+    return found
+
+
+def token(text: str) -> str | None:
+    """A secret on one line, or nothing."""
+    if text and not (text.isascii() and text.isprintable() and " " not in text):
+        raise ValueError("expected a token without spaces")
+    return text or None
+
+
+def optional(parse: Callable[[str], str]) -> Callable[[str], str | None]:
+    """What `parse` reads, or nothing."""
+    return lambda text: parse(text) if text else None
+
+
+def version(text: str) -> str:
+    """A release's name."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}", text):
+        raise ValueError("expected a version such as b11312")
+    return text
+
+
+def url(text: str) -> str:
+    """An address of the web."""
+    if not text.startswith(("https://", "http://")) or not text.isprintable() or " " in text:
+        raise ValueError("expected a URL")
+    return text
+
+
+_HOST = re.compile(
+    r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?::[0-9]{1,5})?|\[[0-9a-f:.]+\](?::[0-9]{1,5})?"
+)
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    """Hosts, separated by commas: with a port, all below a name, or any."""
+    found = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in found:
+        if not _HOST.fullmatch(host) or (host.startswith("*") and ":" in host):
+            raise ValueError(
+                "expected hosts such as example.com, example.com:8080, *.example.com or *, "
+                f"got {host!r}"
+            )
+    return found
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One of these words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}")
+        return text
+
+    return parse
