@@ -34,6 +34,8 @@ LONGEST_METADATA_KEY = 64
 LONGEST_METADATA_VALUE = 512
 IMC_HEADER = "KRONK_IMC_ID"
 LONGEST_IMC_ID = 256
+# What `sampling` reads of a request.
+_READ = frozenset({*PARAMETERS, *ALIASES, PRESET})
 
 ModelName = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -154,8 +156,7 @@ def read_fields(body: type[Fields], given: Mapping[str, Any], neutral: Neutral) 
 
 def without_sampling(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a request that `sampling` does not read."""
-    read = {*PARAMETERS, *ALIASES, PRESET}
-    return {key: value for key, value in given.items() if key not in read}
+    return {key: value for key, value in given.items() if key not in _READ}
 
 
 def _same(value: object, good: object) -> bool:
