@@ -15,6 +15,7 @@ import structlog
 import uvloop
 
 from kronk.shared import child, exits, log, settings
+from kronk.shared.database import Database
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
 
@@ -23,7 +24,6 @@ from .batches.files import Files
 from .batches.runner import Runner
 from .batches.store import Batches
 from .configuration import Configuration
-from .database import Database
 from .disk import Disk
 from .jobs.runner import Runner as JobRunner
 from .jobs.secrets import JobSecrets

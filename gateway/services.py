@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from kronk.shared.database import Database
 from kronk.shared.model_config import Configs
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
@@ -13,7 +14,6 @@ from kronk.shared.settings import Settings
 from .batches.files import Files
 from .batches.store import Batches
 from .configuration import Configuration
-from .database import Database
 from .disk import Disk
 from .jobs.store import Jobs
 from .link import Link

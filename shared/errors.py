@@ -7,6 +7,7 @@ maps an error to an HTTP answer, the wire carries `code` and the fields across p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -51,6 +52,49 @@ class ContextLengthExceeded(CallerError):
     """The prompt does not fit the model's context window; the message gives both numbers."""
 
     code = "context_length_exceeded"
+
+
+class Unauthenticated(CallerError):
+    """Who asks is not known: no token, or one that is not good. `reason` is for the log only: who
+    asks is told as little as possible."""
+
+    status = 401
+    code = "unauthenticated"
+    type = "authentication_error"
+
+    def __init__(self, message: str = "invalid token", *, reason: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PermissionDenied(CallerError):
+    """Who asks is known, and may not do this."""
+
+    status = 403
+    code = "permission_denied"
+    type = "permission_error"
+
+
+class RateLimited(CallerError):
+    """Who asks has used up what the token grants; the message says which limit, and until when.
+
+    `headers` go out with the answer.
+    """
+
+    status = 429
+    code = "rate_limited"
+    type = "rate_limit_error"
+
+    def __init__(
+        self,
+        message: str = "rate limit exceeded",
+        *,
+        param: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, param=param, retry_after=retry_after)
+        self.headers = dict(headers or {})
 
 
 class NotFound(CallerError):
@@ -152,6 +196,8 @@ _BY_CODE: dict[str, type[KronkError]] = {
     for cls in (
         InvalidArgument,
         ContextLengthExceeded,
+        PermissionDenied,
+        RateLimited,
         NotFound,
         MethodNotAllowed,
         Conflict,
@@ -172,4 +218,6 @@ def from_code(
     code: str, message: str, param: str | None = None, retry_after: float | None = None
 ) -> KronkError:
     """Rebuild the error another process reported; a code nobody knows becomes `Internal`."""
+    if code == Unauthenticated.code:
+        return Unauthenticated(message)
     return _BY_CODE.get(code, Internal)(message, param=param, retry_after=retry_after)

@@ -5,9 +5,11 @@ Each gives the value of a text, or raises `ValueError`, which says what was expe
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .repositories import url as repository_url
 from .repositories.url import RepositoryUrl
@@ -66,6 +68,13 @@ def token(text: str) -> str | None:
     return text or None
 
 
+def issuer(text: str) -> str:
+    """A name on one line."""
+    if not text.strip() or not text.isprintable() or len(text) > 200:
+        raise ValueError("expected a name")
+    return text
+
+
 def optional(parse: Callable[[str], str]) -> Callable[[str], str | None]:
     """What `parse` reads, or nothing."""
     return lambda text: parse(text) if text else None
@@ -111,3 +120,42 @@ def one_of(*choices: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names of hosts as a browser sends them, without ports, separated by commas."""
+    found = hosts(text)
+    for host in found:
+        if host.rpartition(":")[2].isdecimal() and not host.endswith("]"):
+            raise ValueError(f"expected hosts without ports, got {host!r}")
+    return found
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Addresses and networks, separated by commas; each in its usual form."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return tuple(str(ipaddress.ip_network(part)) for part in found)
+    except ValueError as error:
+        raise ValueError(f"expected addresses or networks such as 10.0.0.0/8: {error}") from error
+
+
+def auth_host(text: str) -> str:
+    """Where another Kronk answers: a URL without a path, or `host:port`, which means https."""
+    address = text if "://" in text else f"https://{text}"
+    found = urlsplit(url(address))
+    if not found.hostname or found.path not in ("", "/") or found.query or found.username:
+        raise ValueError("expected a host such as https://auth.example.com:8080")
+    if found.scheme == "http" and not is_loopback(found.hostname):
+        raise ValueError("expected https, as tokens are sent there")
+    return address.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine is behind that name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

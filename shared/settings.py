@@ -11,12 +11,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast
 
 from .errors import InvalidArgument
 from .paths import BasePath
 from .repositories.url import RepositoryUrl
 from .settings_table import NOT_IN_THIS_VERSION, SETTINGS, Setting
 from .units import Address, Share
+
+Mode = Literal["open", "management", "authenticated", "protected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,24 @@ class Settings:
     model_config_file: Path | None
     catalog_github_repo: RepositoryUrl | None
     templates_github_repo: RepositoryUrl | None
+    read_timeout: float
     write_timeout: float
     stream_keepalive: float
     idle_timeout: float
     shutdown_timeout: float
     cors_allowed_origins: tuple[str, ...]
+    auth_enabled: bool
+    auth_mode: str | None
+    auth_issuer: str
+    auth_host: str | None
+    auth_token: str | None = dataclasses.field(repr=False)
+    policy_dir: Path | None
+    policy_url: str | None
+    tls_cert: Path | None
+    tls_key: Path | None
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
+    insecure_logging: bool
     responses_ttl: float
     media_urls: tuple[str, ...]
     processor: str
@@ -59,6 +75,13 @@ class Settings:
     def base(self) -> BasePath:
         """Where everything is kept."""
         return BasePath(self.base_path, self.models_path)
+
+    @property
+    def mode(self) -> Mode:
+        """Who may do what, by the rules of `kronk.gateway.access`."""
+        if self.auth_mode is not None:
+            return cast(Mode, self.auth_mode)
+        return "protected" if self.auth_enabled or self.auth_host else "open"
 
     @property
     def libraries(self) -> Path:
@@ -79,7 +102,31 @@ def resolve(flags: Mapping[str, str | None], env: Mapping[str, str]) -> Settings
         except ValueError as error:
             got = "" if setting.secret else f", got {text!r}"
             raise InvalidArgument(f"{origin}: {error}{got}", param=setting.name) from error
-    return Settings(**values)
+    settings = Settings(**values)
+    _check_together(settings)
+    return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """What no value shows by itself."""
+    if settings.auth_enabled and settings.auth_mode == "open":
+        raise InvalidArgument(
+            "--auth-enabled and --auth-mode=open contradict each other", param="auth_mode"
+        )
+    if settings.auth_host and settings.mode == "open":
+        raise InvalidArgument(
+            "--auth-host is of no use with --auth-mode=open: nobody is asked for a token",
+            param="auth_host",
+        )
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        missing = "tls_key" if settings.tls_key is None else "tls_cert"
+        raise InvalidArgument(
+            "--tls-cert and --tls-key belong together, and one is not set", param=missing
+        )
+    if settings.policy_dir and settings.policy_url:
+        raise InvalidArgument(
+            "--policy-dir and --policy-url: only one can decide", param="policy_url"
+        )
 
 
 def _lookup(

@@ -160,6 +160,16 @@ SETTINGS: tuple[Setting, ...] = (
         "url",
     ),
     Setting(
+        "read_timeout",
+        "KRONK_WEB_READ_TIMEOUT",
+        "30s",
+        parse_duration,
+        "How long a client may take to send the head of a request, or be silent within its body; 0 "
+        "is no limit.",
+        "duration",
+        also=("KRONK_READ_TIMEOUT",),
+    ),
+    Setting(
         "write_timeout",
         "KRONK_WEB_WRITE_TIMEOUT",
         "15m",
@@ -203,6 +213,109 @@ SETTINGS: tuple[Setting, ...] = (
         "Origins whose pages may call the API, separated by commas; * is any.",
         "origins",
         also=("KRONK_CORS_ALLOWED_ORIGINS",),
+    ),
+    Setting(
+        "auth_enabled",
+        "KRONK_AUTH_ENABLED",
+        "false",
+        read.switch,
+        "Ask for a token with each request, and hold it to what the token grants: the mode "
+        "`protected`.",
+        "true|false",
+    ),
+    Setting(
+        "auth_mode",
+        "KRONK_AUTH_MODE",
+        "",
+        read.optional(read.one_of("open", "management", "authenticated", "protected")),
+        "Who may do what: open is everybody everything; management: models are for everybody, "
+        "changes for the admin; authenticated: any good token may use models; protected: what "
+        "the token grants.",
+        "mode",
+    ),
+    Setting(
+        "auth_issuer",
+        "KRONK_AUTH_ISSUER",
+        "kronk",
+        read.issuer,
+        "Who tokens are issued by; others are not accepted.",
+        "name",
+    ),
+    Setting(
+        "auth_host",
+        "KRONK_AUTH_HOST",
+        "",
+        read.optional(read.auth_host),
+        "Another Kronk that knows the tokens and counts their limits.",
+        "url",
+    ),
+    Setting(
+        "auth_token",
+        "KRONK_AUTH_TOKEN",
+        "",
+        read.token,
+        "Token that the Kronk of --auth-host wants to see; it grants `delegation`.",
+        "token",
+        secret=True,
+    ),
+    Setting(
+        "policy_dir",
+        "KRONK_POLICY_DIR",
+        "",
+        read.optional_path,
+        "Folder of Rego policies that decide instead of those that Kronk comes with.",
+        "path",
+    ),
+    Setting(
+        "policy_url",
+        "KRONK_POLICY_URL",
+        "",
+        read.optional(read.url),
+        "Decision of an Open Policy Agent that is asked instead: "
+        "http://127.0.0.1:8181/v1/data/kronk/authorization.",
+        "url",
+    ),
+    Setting(
+        "tls_cert",
+        "KRONK_TLS_CERT",
+        "",
+        read.optional_path,
+        "Certificate, with those between it and its authority, for HTTPS; read again when it "
+        "changes.",
+        "path",
+    ),
+    Setting(
+        "tls_key",
+        "KRONK_TLS_KEY",
+        "",
+        read.optional_path,
+        "Private key of the certificate.",
+        "path",
+    ),
+    Setting(
+        "allowed_hosts",
+        "KRONK_WEB_ALLOWED_HOSTS",
+        "",
+        read.names,
+        "Names that clients may know this server by, separated by commas; *.example.com is any "
+        "below it. On this machine's own addresses, its own names are always allowed.",
+        "hosts",
+    ),
+    Setting(
+        "trusted_proxies",
+        "KRONK_WEB_TRUSTED_PROXIES",
+        "",
+        read.networks,
+        "Addresses of proxies whose X-Forwarded headers are believed, separated by commas.",
+        "networks",
+    ),
+    Setting(
+        "insecure_logging",
+        "KRONK_INSECURE_LOGGING",
+        "false",
+        read.switch,
+        "Write prompts and answers to the log. For looking into a fault, not for production.",
+        "true|false",
     ),
     Setting(
         "responses_ttl",
@@ -308,15 +421,10 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 # Settings of the manual that this version does not have. Setting one must not look as if it
-# worked: a server with KRONK_AUTH_ENABLED=true that authenticates nobody is worse than none.
+# worked.
 NOT_IN_THIS_VERSION: tuple[str, ...] = (
-    "KRONK_AUTH_ENABLED",
-    "KRONK_AUTH_HOST",
     "KRONK_DEBUG_HOST",
     "KRONK_WEB_DEBUG_HOST",
-    "KRONK_INSECURE_LOGGING",
-    "KRONK_READ_TIMEOUT",
-    "KRONK_WEB_READ_TIMEOUT",
     "KRONK_TEMPO_HOST",
     "KRONK_TEMPO_PROBABILITY",
     "KRONK_TEMPO_SERVICE_NAME",

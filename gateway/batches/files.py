@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from kronk.gateway.database import Table
+from kronk.shared.database import Table
 from kronk.shared.errors import NotFound, ServerError
 from kronk.shared.files import sync_folder
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from kronk.gateway.database import Table
 from kronk.gateway.dialects.paging import Paging
+from kronk.shared.database import Table
 from kronk.shared.errors import InvalidArgument, NotFound, Overloaded
 
 from .files import Files

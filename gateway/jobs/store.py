@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kronk.gateway.batches.names import JOB, is_name, new_name
-from kronk.gateway.database import Table
+from kronk.shared.database import Table
 from kronk.shared.errors import Conflict, NotFound, Overloaded
 from kronk.shared.jobs.kinds import Kind
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import lmdb
 import structlog
 
-from kronk.gateway.database import Database
 from kronk.gateway.dialects.responses.ids import birth
 from kronk.gateway.dialects.responses.stored import Stored
+from kronk.shared.database import Database
 
 # A response that is too old is no longer found; what is swept later is its disk space.
 SWEEP_SECONDS = 3600.0

@@ -13,7 +13,7 @@ from kronk.gateway.batches.names import FILE, new_name
 from kronk.gateway.batches.requests import BatchRequest
 from kronk.gateway.batches.results import Results
 from kronk.gateway.batches.store import Batches
-from kronk.gateway.database import Database
+from kronk.shared.database import Database
 from kronk.shared.errors import InvalidArgument, NotFound
 
 NOW = 1000.0

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from kronk.gateway.batches import files as files_module
 from kronk.gateway.batches import upload
 from kronk.gateway.batches.files import DiskFull, Draft, Files, StoredFile
-from kronk.gateway.database import Database
 from kronk.gateway.run import ClientGone
+from kronk.shared.database import Database
 from kronk.shared.errors import InvalidArgument, TooLarge
 
 HEAD = (

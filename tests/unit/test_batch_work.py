@@ -23,9 +23,9 @@ from kronk.gateway.batches.requests import BatchRequest
 from kronk.gateway.batches.results import Results
 from kronk.gateway.batches.runner import Runner
 from kronk.gateway.batches.store import Batches
-from kronk.gateway.database import Database
 from kronk.gateway.exchange import Exchange
 from kronk.gateway.recovery import Policy
+from kronk.shared.database import Database
 from kronk.shared.errors import Conflict
 from kronk.shared.paths import BasePath
 from kronk.shared.wire.sockets import worker_identity

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.database import LONGEST_KEY, Database, Table
+from kronk.shared.database import LONGEST_KEY, Database, Table
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kronk.gateway import mending
-from kronk.gateway.database import Database
 from kronk.shared import worker_hosts
+from kronk.shared.database import Database
 from kronk.shared.errors import InvalidArgument, ServerError
 from kronk.shared.models import facts, indexing
 from kronk.shared.models.header_cache import HeaderCache, key_of

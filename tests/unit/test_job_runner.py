@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from kronk.gateway.database import Database
 from kronk.gateway.jobs import decisions, process
 from kronk.gateway.jobs.records import Event, Fault, Job, State, job_object
 from kronk.gateway.jobs.runner import Runner
 from kronk.gateway.jobs.secrets import JobSecrets
 from kronk.gateway.jobs.store import Jobs
 from kronk.shared import settings
+from kronk.shared.database import Database
 from kronk.shared.errors import Conflict, NotFound
 from kronk.shared.jobs.kinds import KINDS, Kind, Param
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kronk.gateway import mending
-from kronk.gateway.database import Database
 from kronk.gateway.probe_database import look
+from kronk.shared.database import Database
 from kronk.shared.errors import ServerError
 
 

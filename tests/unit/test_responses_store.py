@@ -9,12 +9,12 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from kronk.gateway.database import Database, Table
 from kronk.gateway.dialects.paging import Paging
 from kronk.gateway.dialects.responses.ids import response_name
 from kronk.gateway.dialects.responses.listing import items_query, page
 from kronk.gateway.dialects.responses.stored import Stored
 from kronk.gateway.responses.store import ResponseStore
+from kronk.shared.database import Database, Table
 from kronk.shared.errors import InvalidArgument
 
 BORN = 1_700_000_000

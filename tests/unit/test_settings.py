@@ -53,6 +53,34 @@ CASES = {
         "https://example.com",
         "hosts such as",
     ),
+    "read_timeout": ("5m", 300.0, "5", "duration"),
+    "auth_enabled": ("yes", True, "perhaps", "true or false"),
+    "auth_mode": ("management", "management", "closed", "open, management"),
+    "auth_issuer": ("acme", "acme", " ", "expected a name"),
+    "auth_host": (
+        "auth.example.com:8080",
+        "https://auth.example.com:8080",
+        "http://auth.example.com",
+        "expected https",
+    ),
+    "auth_token": ("eyJ.a.b", "eyJ.a.b", "eyJ a", "without spaces"),
+    "policy_dir": ("/etc/kronk/policies", Path("/etc/kronk/policies"), None, ""),
+    "policy_url": (
+        "http://127.0.0.1:8181/v1/data/x",
+        "http://127.0.0.1:8181/v1/data/x",
+        "x",
+        "URL",
+    ),
+    "tls_cert": ("/etc/kronk/cert.pem", Path("/etc/kronk/cert.pem"), None, ""),
+    "tls_key": ("/etc/kronk/key.pem", Path("/etc/kronk/key.pem"), None, ""),
+    "allowed_hosts": (
+        "Kronk.example.com, *.lan",
+        ("kronk.example.com", "*.lan"),
+        "kronk:8080",
+        "without ports",
+    ),
+    "trusted_proxies": ("10.0.0.0/8,::1", ("10.0.0.0/8", "::1/128"), "proxy", "networks"),
+    "insecure_logging": ("true", True, "2", "true or false"),
     "responses_ttl": ("48h", 172800.0, "30", "duration"),
     "processor": ("vulkan", "vulkan", "gpu", "auto, bundled, cpu"),
     "arch": ("arm64", "arm64", "x86", "amd64, arm64"),
@@ -69,8 +97,16 @@ CASES = {
 by_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 
 
+# What is of use only beside another.
+COMPANIONS = {
+    "tls_cert": {"tls_key": "/etc/kronk/key.pem"},
+    "tls_key": {"tls_cert": "/etc/kronk/cert.pem"},
+}
+
+
 def value(setting: Setting, flags: dict[str, str | None], env: dict[str, str]) -> object:
-    return getattr(resolve(flags, env), setting.name)
+    companions = COMPANIONS.get(setting.name, {}) if flags or env else {}
+    return getattr(resolve({**companions, **flags}, env), setting.name)
 
 
 def test_every_setting_has_a_case() -> None:
@@ -131,11 +167,43 @@ def test_the_newer_name_of_a_variable_wins_over_the_older() -> None:
 def test_a_child_resolves_the_same_settings() -> None:
     for texts in (
         {},
-        {name: good for name, (good, _, _, _) in CASES.items()},
+        {name: good for name, (good, _, _, _) in CASES.items() if name != "policy_url"},
         {"api_host": "[::1]:8080", "cache_ttl": "1.5s"},
     ):
         settings = resolve(texts, {})
         assert resolve({}, to_environment(settings, secrets=True)) == settings
+
+
+@pytest.mark.parametrize(
+    ("flags", "param", "complaint"),
+    [
+        ({"auth_enabled": "true", "auth_mode": "open"}, "auth_mode", "contradict"),
+        ({"auth_host": "a.example", "auth_mode": "open"}, "auth_host", "of no use"),
+        ({"tls_cert": "/c.pem"}, "tls_key", "belong together"),
+        ({"tls_key": "/k.pem"}, "tls_cert", "belong together"),
+        ({"policy_dir": "/p", "policy_url": "http://opa.example/"}, "policy_url", "only one"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(
+    flags: dict[str, str | None], param: str, complaint: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=complaint) as caught:
+        resolve(flags, {})
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("flags", "mode"),
+    [
+        ({}, "open"),
+        ({"auth_enabled": "true"}, "protected"),
+        ({"auth_host": "auth.example.com"}, "protected"),
+        ({"auth_mode": "management"}, "management"),
+        ({"auth_enabled": "true", "auth_mode": "authenticated"}, "authenticated"),
+    ],
+)
+def test_the_mode_follows_from_the_flags(flags: dict[str, str | None], mode: str) -> None:
+    assert resolve(flags, {}).mode == mode
 
 
 def test_secrets_go_only_where_they_are_asked_for() -> None:

@@ -14,7 +14,7 @@ import lmdb
 import pydantic_core
 import structlog
 
-from kronk.shared.errors import ServerError
+from .errors import ServerError
 
 log = structlog.get_logger()
 

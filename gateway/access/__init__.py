@@ -1,0 +1,1 @@
+"""Who asks, what that may do here, and what it costs: before a route is run, and after."""
