@@ -124,7 +124,7 @@ async def _collect(work: _Work, operation: Operation, whole: Whole, record: Reco
         work.repay()
     done = work.source.result()
     if record is not None:
-        record.tokens = done.usage.completion_tokens
+        record.note_usage(done.usage)
     body = whole.body(done)
     if operation.settle is not None:
         await operation.settle()
@@ -142,6 +142,9 @@ class _RunResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
         record.model = self._operation.jobs[0].model
+        assert record.admission is not None, "nothing is run for who was not let in"
+        for job in self._operation.jobs:
+            record.admission.check_model(job.model)
         answering = self._answer(record, receive, send, direct_send(scope, send))
         # A token that wakes this task would go through all the layers it is called by.
         await asyncio.create_task(answering, name="answer")
@@ -209,7 +212,7 @@ class StreamResponse(_RunResponse):
                 await outlet.send(self._chunks.opening())
                 await self._send_events(work, record, outlet)
                 done = work.source.result()
-            record.tokens = done.usage.completion_tokens
+            record.note_usage(done.usage)
             last = self._chunks.closing(done)
             await self._settle()
         except KronkError as error:

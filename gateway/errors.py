@@ -18,6 +18,8 @@ from kronk.shared.errors import (
     MethodNotAllowed,
     NotFound,
     Overloaded,
+    RateLimited,
+    Unauthenticated,
 )
 
 from .dialects.errors import envelope
@@ -34,6 +36,10 @@ def response(error: KronkError, scope: Scope, headers: Mapping[str, str] | None 
     if wait is None and isinstance(error, Overloaded):
         wait = _OVERLOADED_RETRY_SECONDS
     extra = dict(headers or {})
+    if isinstance(error, Unauthenticated):
+        extra["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, RateLimited):
+        extra |= error.headers
     if wait is not None:
         extra["Retry-After"] = str(max(0, math.ceil(wait)))
         # OpenAI's clients read this one first.

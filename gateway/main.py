@@ -19,6 +19,7 @@ from kronk.shared.database import Database
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
 
+from .access.build import make_access
 from .app import make_app
 from .batches.files import Files
 from .batches.runner import Runner
@@ -132,6 +133,7 @@ class Process:
             responses=ResponseStore(database, self._settings.responses_ttl),
             files=files,
             batches=Batches(database.table("batches"), files),
+            access=make_access(self._settings),
             jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),
         )
 

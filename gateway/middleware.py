@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Mapping
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kronk.shared.errors import Internal, KronkError
 
 from . import errors
+from .access.admission import Outcome
 from .record import Record, record_of
 
 # What is echoed in a header and written to the log must not be able to forge either.
@@ -58,6 +60,8 @@ class AccessLog:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *identity]
+                if record.admission is not None and record.admission.headers:
+                    message["headers"] += _encoded(record.admission.headers)
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=record.request_id)
@@ -70,6 +74,8 @@ class AccessLog:
             record.error = "cut_off"
         finally:
             self.activity.count -= 1
+            if record.admission is not None:
+                record.admission.settle(_outcome(record))
             self._write(scope, record)
             structlog.contextvars.unbind_contextvars("request_id")
 
@@ -77,6 +83,7 @@ class AccessLog:
         write = log.debug if scope["path"] in _POLLED else log.info
         facts = {
             "model": record.model,
+            "who": record.identity and record.identity.subject,
             "ttft": record.ttft and round(record.ttft, 4),
             "tokens": record.tokens,
             "resumed": record.resumed,
@@ -90,6 +97,14 @@ class AccessLog:
             duration=round(time.monotonic() - record.started, 4),
             **{name: fact for name, fact in facts.items() if fact is not None},
         )
+
+
+def _outcome(record: Record) -> Outcome:
+    return Outcome(record.status, record.error, record.prompt_tokens or 0, record.tokens or 0)
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
 def _request_id(scope: Scope) -> str:

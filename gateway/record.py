@@ -5,7 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kronk.shared.security.identity import Identity
+    from kronk.shared.wire.values import Usage
+
+    from .access.admission import Admission
+    from .access.rules import Gate
 
 
 @dataclass(slots=True)
@@ -19,10 +26,19 @@ class Record:
     # Seconds from the request's arrival to its first token.
     ttft: float | None = None
     tokens: int | None = None
+    prompt_tokens: int | None = None
+    # The route, once there is one; who asks, once that is known; and that it may.
+    gate: Gate | None = None
+    identity: Identity | None = None
+    admission: Admission | None = None
     # How often it was begun again because its model's process died.
     resumed: int | None = None
     # The code of the error that ended it.
     error: str | None = None
+
+    def note_usage(self, usage: Usage) -> None:
+        """What the answer has taken."""
+        self.tokens, self.prompt_tokens = usage.completion_tokens, usage.prompt_tokens
 
     def first_token(self) -> None:
         """Called at the first token; later calls change nothing."""

@@ -11,6 +11,7 @@ from kronk.shared.model_config import Configs
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
+from .access.control import AccessControl
 from .batches.files import Files
 from .batches.store import Batches
 from .configuration import Configuration
@@ -36,6 +37,7 @@ class Services:
     files: Files
     batches: Batches
     jobs: Jobs
+    access: AccessControl
 
     @property
     def configs(self) -> Configs:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.openai import transcriptions
@@ -24,7 +25,7 @@ from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 # A prompt is the longest of them.
 _LONGEST_FIELD = 64 * 1024
@@ -38,6 +39,7 @@ def _document(body: type[TranslationBody]) -> Schema:
 
 @router.post(
     "/v1/audio/transcriptions",
+    access=inference("audio"),
     openapi_extra=_document(TranscriptionBody),
     responses=answer_documents(
         TRANSCRIPT,
@@ -54,6 +56,7 @@ async def transcribe(request: Request) -> Response:
 
 @router.post(
     "/v1/audio/translations",
+    access=inference("audio"),
     openapi_extra=_document(TranslationBody),
     responses=answer_documents(
         TRANSCRIPT,

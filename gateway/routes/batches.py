@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.batches.names import BATCH as BATCH_PREFIX
 from kronk.gateway.batches.objects import batch_object, list_object
 from kronk.gateway.batches.records import Event
@@ -23,11 +24,12 @@ from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(
     "/v1/batches",
+    access=inference("batches", charged=False),
     openapi_extra=request_document(BatchBody.model_json_schema),
     responses=answer_documents(BATCH),
     summary="Create a batch",
@@ -40,6 +42,7 @@ async def create(request: Request) -> Response:
 
 @router.get(
     "/v1/batches",
+    access=inference("batches", charged=False),
     openapi_extra={"parameters": parameters(MOST_BATCHES_LISTED, BATCHES_LISTED)},
     responses=answer_documents(listed(BATCH)),
     summary="List batches",
@@ -51,7 +54,12 @@ async def batches(request: Request) -> Response:
     return JSONResponse(list_object([batch_object(batch) for batch in found], has_more))
 
 
-@router.get("/v1/batches/{batch_id}", responses=answer_documents(BATCH), summary="One batch")
+@router.get(
+    "/v1/batches/{batch_id}",
+    access=inference("batches", charged=False),
+    responses=answer_documents(BATCH),
+    summary="One batch",
+)
 async def batch(request: Request, batch_id: str) -> Response:
     """How a batch is getting on, and its files once it has ended."""
     return JSONResponse(batch_object(await services_of(request).batches.get(batch_id)))
@@ -59,6 +67,7 @@ async def batch(request: Request, batch_id: str) -> Response:
 
 @router.post(
     "/v1/batches/{batch_id}/cancel",
+    access=inference("batches", charged=False),
     responses=answer_documents(BATCH, errors=(409,)),
     summary="Cancel a batch",
 )

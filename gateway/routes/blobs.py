@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION
 from kronk.gateway.blobs import blob_response, open_blob, parse_upload, receive
 from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, Schema, array, closed, nullable
 from kronk.gateway.services import services_of
@@ -18,7 +19,7 @@ from kronk.shared.moving.receiving import Upload
 
 from .documents import answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 # One model after the other is read: two would only be slower.
 _READING = asyncio.Lock()
@@ -78,6 +79,7 @@ _RANGE: Schema = {
 
 @router.get(
     "/v1/kronk/models/{model:path}/files",
+    access=ADMINISTRATION,
     responses=answer_documents(FILES),
     openapi_extra={
         "parameters": [
@@ -117,6 +119,7 @@ def _files(found: Bundle) -> dict[str, Any]:
 
 @router.get(
     "/v1/kronk/blobs/{path:path}",
+    access=ADMINISTRATION,
     responses={
         200: {"description": "Its bytes.", "content": {"application/octet-stream": {"schema": {}}}},
         206: {"description": "The bytes of `Range`."},
@@ -133,6 +136,7 @@ async def blob(request: Request, path: str) -> Response:
 
 @router.get(
     "/v1/kronk/uploads/{path:path}",
+    access=ADMINISTRATION,
     responses=answer_documents(UPLOAD, errors=(409, 507)),
     openapi_extra={"parameters": _WHOLE},
     summary="Where an upload stands",
@@ -147,6 +151,7 @@ async def standing(request: Request, path: str) -> Response:
 
 @router.put(
     "/v1/kronk/blobs/{path:path}",
+    access=ADMINISTRATION,
     responses=answer_documents(UPLOAD, errors=(409, 507)),
     openapi_extra=request_document(
         {"type": "string", "format": "binary"},

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import READING
 from kronk.gateway.dialects.paging import parameter
 from kronk.gateway.dialects.schemas import (
     COUNT,
@@ -26,7 +27,7 @@ from kronk.shared.models import catalog, catalog_view
 from .documents import answer_documents
 from .models import scan
 
-router = APIRouter()
+router = Router()
 
 _FILE = closed(
     {
@@ -69,6 +70,7 @@ _QUERY = {
 
 @router.get(
     "/v1/kronk/catalog",
+    access=READING,
     responses=answer_documents(CATALOG),
     openapi_extra=_QUERY,
     summary="The catalog",
@@ -85,6 +87,7 @@ async def entries(request: Request) -> Response:
 
 @router.get(
     "/v1/kronk/catalog/{model_id}",
+    access=READING,
     responses=answer_documents(_ENTRY),
     summary="One model of the catalog",
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.generation import IMC_HEADER
@@ -18,11 +19,12 @@ from kronk.gateway.services import services_of
 
 from .documents import IMC, answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(
     "/v1/completions",
+    access=inference("completions"),
     openapi_extra=request_document(completions.schema, parameters=[IMC]),
     responses=answer_documents(COMPLETION, events="`text_completion` objects, then `[DONE]`."),
     summary="Completion of plain text",

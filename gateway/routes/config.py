@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import READING
 from kronk.gateway.dialects.paging import parameter
 from kronk.gateway.dialects.schemas import TEXT, TRUTH, array, closed, listed, nullable
 from kronk.gateway.services import services_of
@@ -17,7 +18,7 @@ from kronk.shared.models.config_shown import shown
 
 from .documents import answer_documents
 
-router = APIRouter()
+router = Router()
 
 _VALUES = {"type": "object"}
 _ROW = closed({"id": TEXT, "on_disk": TRUTH, "configuration": _VALUES, "origins": _VALUES})
@@ -32,6 +33,7 @@ _QUERY = {"parameters": [parameter("model", TEXT, "Only this one, by any of its 
 
 @router.get(
     "/v1/kronk/config",
+    access=READING,
     responses=answer_documents(CONFIG, errors=(404,)),
     openapi_extra=_QUERY,
     summary="Settings of models",
@@ -50,6 +52,7 @@ async def config(request: Request) -> Response:
 
 @router.get(
     "/v1/kronk/config/schema",
+    access=READING,
     responses=answer_documents({"type": "object"}),
     summary="JSON Schema of the model-config file",
 )
@@ -58,7 +61,12 @@ async def config_schema(request: Request) -> Response:
     return JSONResponse(schema.document())
 
 
-@router.get("/v1/kronk/presets", responses=answer_documents(PRESETS), summary="Sampling presets")
+@router.get(
+    "/v1/kronk/presets",
+    access=READING,
+    responses=answer_documents(PRESETS),
+    summary="Sampling presets",
+)
 async def presets(request: Request) -> Response:
     """Names for `sampling_preset`, and the sampling parameters that each stands for."""
     return JSONResponse(

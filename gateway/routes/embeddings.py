@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.openai import embeddings
@@ -15,11 +16,12 @@ from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(
     "/v1/embeddings",
+    access=inference("embeddings"),
     openapi_extra=request_document(embeddings.EmbeddingsBody.model_json_schema),
     responses=answer_documents(EMBEDDINGS),
     summary="Embeddings",

@@ -7,11 +7,12 @@ import os
 import time
 from typing import BinaryIO
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.batches.files import Files, StoredFile
 from kronk.gateway.batches.names import FILE as FILE_PREFIX
 from kronk.gateway.batches.objects import deleted_object, file_object, list_object
@@ -31,13 +32,14 @@ from kronk.shared.errors import Conflict
 
 from .documents import answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 _SENT_AT_ONCE = 256 * 1024
 
 
 @router.post(
     "/v1/files",
+    access=inference("batches", charged=False),
     openapi_extra=request_document(UPLOAD, media_type="multipart/form-data"),
     responses=answer_documents(FILE) | {507: {"description": "The disk has no room for it."}},
     summary="Upload a file",
@@ -49,6 +51,7 @@ async def upload(request: Request) -> Response:
 
 @router.get(
     "/v1/files",
+    access=inference("batches", charged=False),
     openapi_extra={
         "parameters": [
             *parameters(MOST_FILES_LISTED, MOST_FILES_LISTED),
@@ -74,7 +77,12 @@ def _listed(files: Files, asked: Paging, purpose: str | None) -> tuple[list[Stor
     return [known[name] for name in names], has_more
 
 
-@router.get("/v1/files/{file_id}", responses=answer_documents(FILE), summary="One file")
+@router.get(
+    "/v1/files/{file_id}",
+    access=inference("batches", charged=False),
+    responses=answer_documents(FILE),
+    summary="One file",
+)
 async def file(request: Request, file_id: str) -> Response:
     """What is known of a file."""
     stored = services_of(request).files
@@ -83,6 +91,7 @@ async def file(request: Request, file_id: str) -> Response:
 
 @router.delete(
     "/v1/files/{file_id}",
+    access=inference("batches", charged=False),
     responses=answer_documents(DELETED, errors=(409,)),
     summary="Delete a file",
 )
@@ -102,6 +111,7 @@ async def delete(request: Request, file_id: str) -> Response:
 
 @router.get(
     "/v1/files/{file_id}/content",
+    access=inference("batches", charged=False),
     responses={
         200: {"description": "Its bytes.", "content": {"application/octet-stream": {"schema": {}}}}
     },

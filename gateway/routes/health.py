@@ -6,18 +6,19 @@ import asyncio
 import os
 import socket
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk import __version__
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import PUBLIC
 from kronk.gateway.dialects.schemas import TEXT, WHOLE, closed, nullable
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import KronkError, Overloaded
 
 from .documents import answer_documents
 
-router = APIRouter()
+router = Router()
 
 SUPERVISOR_SECONDS = 1.0
 DISK_SECONDS = 5.0
@@ -27,7 +28,12 @@ LIVENESS = closed(
 READINESS = closed({"status": {"const": "ready"}})
 
 
-@router.get("/v1/liveness", responses=answer_documents(LIVENESS), summary="Is this process up")
+@router.get(
+    "/v1/liveness",
+    access=PUBLIC,
+    responses=answer_documents(LIVENESS),
+    summary="Is this process up",
+)
 async def liveness() -> Response:
     """Answers as long as the gateway's loop turns."""
     return JSONResponse(
@@ -42,7 +48,10 @@ async def liveness() -> Response:
 
 
 @router.get(
-    "/v1/readiness", responses=answer_documents(READINESS), summary="May requests be sent here"
+    "/v1/readiness",
+    access=PUBLIC,
+    responses=answer_documents(READINESS),
+    summary="May requests be sent here",
 )
 async def readiness(request: Request) -> Response:
     """200 when a request has a chance: supervisor answers, disk takes writes, not draining."""

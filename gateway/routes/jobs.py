@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION, READING
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.schemas import listed
 from kronk.gateway.jobs.records import job_object
@@ -26,7 +27,7 @@ from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: answer_documents(CREATED, "The job, which goes on by itself.")[200]
@@ -35,6 +36,7 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
 
 @router.post(
     "/v1/kronk/jobs",
+    access=ADMINISTRATION,
     openapi_extra=request_document(body_schema),
     responses=_ACCEPTED,
     status_code=202,
@@ -51,6 +53,7 @@ async def create(request: Request) -> Response:
 
 @router.get(
     "/v1/kronk/jobs",
+    access=READING,
     openapi_extra={"parameters": [STATE_QUERY]},
     responses=answer_documents(listed(JOB)),
     summary="List jobs",
@@ -62,7 +65,9 @@ async def jobs(request: Request) -> Response:
     return JSONResponse({"object": "list", "data": [job_object(job) for job in reversed(found)]})
 
 
-@router.get("/v1/kronk/jobs/{job_id}", responses=answer_documents(JOB), summary="One job")
+@router.get(
+    "/v1/kronk/jobs/{job_id}", access=READING, responses=answer_documents(JOB), summary="One job"
+)
 async def job(request: Request, job_id: str) -> Response:
     """How a job is getting on, or what has become of it."""
     return JSONResponse(job_object(await services_of(request).jobs.get(job_id)))
@@ -70,6 +75,7 @@ async def job(request: Request, job_id: str) -> Response:
 
 @router.get(
     "/v1/kronk/jobs/{job_id}/events",
+    access=READING,
     responses=answer_documents(None, events="the job after each change, to its end."),
     summary="Watch a job",
 )
@@ -82,6 +88,7 @@ async def events(request: Request, job_id: str) -> Response:
 
 @router.post(
     "/v1/kronk/jobs/{job_id}/cancel",
+    access=ADMINISTRATION,
     responses=answer_documents(JOB, errors=(409,)),
     summary="Cancel a job",
 )
@@ -93,6 +100,7 @@ async def cancel(request: Request, job_id: str) -> Response:
 
 @router.delete(
     "/v1/kronk/jobs/{job_id}",
+    access=ADMINISTRATION,
     responses=answer_documents(DELETED, errors=(409,)),
     summary="Forget a job",
 )

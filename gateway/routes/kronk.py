@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import READING
 from kronk.gateway.dialects.paging import USUAL_LIMIT, parameter, whole_number
 from kronk.gateway.dialects.schemas import (
     COUNT,
@@ -28,7 +29,7 @@ from kronk.shared.wire.status import Budget, Departure, LeaseCounts, ModelStatus
 from .documents import answer_documents, schema_of
 from .models import scan
 
-router = APIRouter()
+router = Router()
 
 STATUS_SECONDS = 2.0
 PS = listed(
@@ -73,6 +74,7 @@ FILES = listed(
 
 @router.get(
     "/v1/kronk/ps",
+    access=READING,
     responses=answer_documents(PS),
     summary="Running models and processes",
 )
@@ -104,6 +106,7 @@ async def ps(request: Request) -> Response:
 
 @router.get(
     "/v1/kronk/history",
+    access=READING,
     responses=answer_documents(HISTORY),
     openapi_extra=_HISTORY_QUERY,
     summary="How processes of models ended",
@@ -113,7 +116,9 @@ async def history(request: Request) -> Response:
     return await _history(request, None)
 
 
-@router.get("/v1/kronk/models", responses=answer_documents(FILES), summary="Model files")
+@router.get(
+    "/v1/kronk/models", access=READING, responses=answer_documents(FILES), summary="Model files"
+)
 async def models(request: Request) -> Response:
     """Every model file, those that cannot be loaded with the reason."""
     data = [
@@ -135,6 +140,7 @@ async def models(request: Request) -> Response:
 
 @router.get(
     "/v1/kronk/models/{model:path}/history",
+    access=READING,
     responses=answer_documents(HISTORY),
     openapi_extra=_HISTORY_QUERY,
     summary="How processes of one model ended",
@@ -163,6 +169,7 @@ async def _departures(services: Services, model: str | None) -> tuple[Departure,
 
 @router.get(
     "/v1/kronk/models/{model:path}",
+    access=READING,
     responses=answer_documents({"type": "object"}),
     summary="One model in detail",
 )

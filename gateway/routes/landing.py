@@ -6,11 +6,13 @@ import asyncio
 import functools
 from importlib import resources
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-router = APIRouter()
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import PUBLIC
+
+router = Router()
 
 
 @functools.cache
@@ -18,19 +20,19 @@ def _page(name: str) -> str:
     return resources.files("kronk.web").joinpath(name).read_text("utf-8")
 
 
-@router.get("/", include_in_schema=False)
+@router.get("/", access=PUBLIC, include_in_schema=False)
 async def landing() -> Response:
     """What runs, and how to say hello."""
     return _answer("landing.html")
 
 
-@router.get("/docs", include_in_schema=False)
+@router.get("/docs", access=PUBLIC, include_in_schema=False)
 async def docs() -> Response:
     """The API, drawn from /openapi.json; nothing comes from elsewhere."""
     return _answer("docs.html")
 
 
-@router.get("/openapi.json", include_in_schema=False)
+@router.get("/openapi.json", access=PUBLIC, include_in_schema=False)
 async def openapi(request: Request) -> Response:
     """The API for programs."""
     return JSONResponse(await asyncio.to_thread(request.app.openapi))

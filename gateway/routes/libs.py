@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION, READING
 from kronk.gateway.dialects.schemas import TEXT, TRUTH, array, closed, nullable
 from kronk.gateway.services import services_of
 from kronk.shared.libraries import install, listing
 
 from .documents import answer_documents
 
-router = APIRouter()
+router = Router()
 
 LIBS = closed(
     {
@@ -58,7 +59,10 @@ REMOVED = closed({"processor": TEXT, "version": TEXT, "path": TEXT, "deleted": T
 
 
 @router.get(
-    "/v1/kronk/libs", responses=answer_documents(LIBS), summary="Builds of llama.cpp that there are"
+    "/v1/kronk/libs",
+    access=READING,
+    responses=answer_documents(LIBS),
+    summary="Builds of llama.cpp that there are",
 )
 async def libs(request: Request) -> Response:
     """What is installed, what this machine could use, and which build models get that name none."""
@@ -68,6 +72,7 @@ async def libs(request: Request) -> Response:
 
 @router.delete(
     "/v1/kronk/libs/{processor}/{version}",
+    access=ADMINISTRATION,
     responses=answer_documents(REMOVED),
     summary="Delete a build of llama.cpp",
 )

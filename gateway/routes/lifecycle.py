@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION, READING
 from kronk.gateway.body import parse_body, while_connected
 from kronk.gateway.dialects.schemas import (
     COUNT,
@@ -39,7 +40,7 @@ from .documents import answer_documents, optional_document
 from .kronk import STATUS_SECONDS
 from .models import scan
 
-router = APIRouter()
+router = Router()
 
 _MANAGED = closed(
     {
@@ -79,7 +80,10 @@ _LOADS = listed(
 
 
 @router.get(
-    "/v1/kronk/loads", responses=answer_documents(_LOADS), summary="Models that are being loaded"
+    "/v1/kronk/loads",
+    access=READING,
+    responses=answer_documents(_LOADS),
+    summary="Models that are being loaded",
 )
 async def loads(request: Request) -> Response:
     """How far each load is, and the seconds it has left where that can be told."""
@@ -93,6 +97,7 @@ async def loads(request: Request) -> Response:
 
 @router.post(
     "/v1/kronk/models/{model:path}/load",
+    access=ADMINISTRATION,
     openapi_extra=optional_document(LoadBody.model_json_schema),
     responses=answer_documents(
         {"anyOf": [_LOADED, _MANAGED]}, events="its progress, then this object or an error."
@@ -118,6 +123,7 @@ async def load(request: Request, model: str) -> Response:
 
 @router.post(
     "/v1/kronk/models/{model:path}/unload",
+    access=ADMINISTRATION,
     openapi_extra=optional_document(UnloadBody.model_json_schema),
     responses=answer_documents(_MANAGED),
     summary="Unload a model",
@@ -134,6 +140,7 @@ async def unload(request: Request, model: str) -> Response:
 
 @router.post(
     "/v1/kronk/models/{model:path}/pin",
+    access=ADMINISTRATION,
     openapi_extra=optional_document(NoBody.model_json_schema),
     responses=answer_documents(_MANAGED),
     summary="Pin a model",
@@ -145,6 +152,7 @@ async def pin(request: Request, model: str) -> Response:
 
 @router.post(
     "/v1/kronk/models/{model:path}/unpin",
+    access=ADMINISTRATION,
     openapi_extra=optional_document(NoBody.model_json_schema),
     responses=answer_documents(_MANAGED),
     summary="Unpin a model",
@@ -156,6 +164,7 @@ async def unpin(request: Request, model: str) -> Response:
 
 @router.post(
     "/v1/kronk/models/{model:path}/reset",
+    access=ADMINISTRATION,
     openapi_extra=optional_document(NoBody.model_json_schema),
     responses=answer_documents(_MANAGED),
     summary="Forget a model's failures",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.anthropic import request as messages
@@ -20,7 +21,7 @@ from kronk.gateway.services import services_of
 
 from .documents import IMC, answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 _BETA_HEADER = "anthropic-beta"
 _VENDORS: list[Schema] = [
@@ -40,6 +41,7 @@ _VENDORS: list[Schema] = [
 
 @router.post(
     "/v1/messages",
+    access=inference("messages"),
     openapi_extra=request_document(messages.schema, parameters=[IMC, *_VENDORS]),
     responses=answer_documents(MESSAGE, events="`message_start` to `message_stop`, and `ping`."),
     summary="Message",
@@ -56,6 +58,7 @@ async def create(request: Request) -> Response:
 
 @router.post(
     "/v1/messages/count_tokens",
+    access=inference("messages", charged=False),
     openapi_extra=request_document(messages.count_schema, parameters=_VENDORS),
     responses=answer_documents(TOKENS),
     summary="Tokens of a message's prompt",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import DISCOVERY
 from kronk.gateway.dialects.anthropic import models as anthropic
 from kronk.gateway.dialects.schemas import MODEL, MODELS, TEXT, Schema
 from kronk.gateway.services import Services, services_of
@@ -19,7 +20,7 @@ from kronk.shared.models.sweep import sweep_of
 
 from .documents import answer_documents
 
-router = APIRouter()
+router = Router()
 
 _VERSION: Schema = {
     "name": anthropic.VERSION_HEADER,
@@ -61,6 +62,7 @@ async def scan(services: Services) -> list[index.ModelEntry]:
 
 @router.get(
     "/v1/models",
+    access=DISCOVERY,
     responses=answer_documents({"anyOf": [MODELS, anthropic.MODELS]}),
     openapi_extra={"parameters": [_VERSION, *_PAGE]},
     summary="List models",
@@ -77,6 +79,7 @@ async def models(request: Request) -> Response:
 
 @router.get(
     "/v1/models/{model:path}",
+    access=DISCOVERY,
     responses=answer_documents({"anyOf": [MODEL, anthropic.MODEL]}),
     openapi_extra={"parameters": [_VERSION]},
     summary="One model",

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.ollama import chat, embed, generate
@@ -33,13 +34,14 @@ from kronk.shared.models import index
 from .documents import answer_documents, request_document
 from .models import scan
 
-router = APIRouter()
+router = Router()
 
 _EVENTS = "such objects, a line each; the last one has `done`."
 
 
 @router.post(
     "/api/chat",
+    access=inference("chat-completions"),
     openapi_extra=request_document(chat.ChatBody.model_json_schema),
     responses=answer_documents(CHAT, events=_EVENTS, media_type=NDJSON),
     summary="Ollama's chat",
@@ -51,6 +53,7 @@ async def answer_chat(request: Request) -> Response:
 
 @router.post(
     "/api/generate",
+    access=inference("completions"),
     openapi_extra=request_document(generate.GenerateBody.model_json_schema),
     responses=answer_documents(GENERATE, events=_EVENTS, media_type=NDJSON),
     summary="Ollama's completion",
@@ -62,6 +65,7 @@ async def answer_prompt(request: Request) -> Response:
 
 @router.post(
     "/api/embed",
+    access=inference("embeddings"),
     openapi_extra=request_document(embed.EmbedBody.model_json_schema),
     responses=answer_documents(EMBED),
     summary="Ollama's embeddings",
@@ -73,6 +77,7 @@ async def answer_texts(request: Request) -> Response:
 
 @router.post(
     "/api/embeddings",
+    access=inference("embeddings"),
     openapi_extra=request_document(embed.EmbeddingsBody.model_json_schema),
     responses=answer_documents(EMBEDDINGS),
     summary="Ollama's older embeddings",

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk import __version__
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION, DISCOVERY, PUBLIC
 from kronk.gateway.body import parse_body, while_connected
 from kronk.gateway.dialects.ollama import listings, name
 from kronk.gateway.dialects.ollama.answer import NDJSON
@@ -36,7 +37,7 @@ from .models import scan
 from .ollama import meant
 from .removing import removed
 
-router = APIRouter()
+router = Router()
 
 STATUS_SECONDS = 2.0
 # Ollama's routes that change models, and what does it here.
@@ -48,13 +49,20 @@ _REFUSED = {
 }
 
 
-@router.get("/api/version", responses=answer_documents(VERSION), summary="Ollama's version")
+@router.get(
+    "/api/version", access=PUBLIC, responses=answer_documents(VERSION), summary="Ollama's version"
+)
 async def version() -> Response:
     """The version of Ollama whose API this is, and Kronk's own."""
     return JSONResponse({"version": listings.VERSION, "kronk": __version__})
 
 
-@router.get("/api/tags", responses=answer_documents(TAGS), summary="Ollama's list of models")
+@router.get(
+    "/api/tags",
+    access=DISCOVERY,
+    responses=answer_documents(TAGS),
+    summary="Ollama's list of models",
+)
 async def tags(request: Request) -> Response:
     """The models that can be loaded, the newest first."""
     services = services_of(request)
@@ -63,7 +71,12 @@ async def tags(request: Request) -> Response:
     return JSONResponse({"models": [listings.tag(*pair) for pair in found]})
 
 
-@router.get("/api/ps", responses=answer_documents(RUNNING), summary="Ollama's running models")
+@router.get(
+    "/api/ps",
+    access=DISCOVERY,
+    responses=answer_documents(RUNNING),
+    summary="Ollama's running models",
+)
 async def running(request: Request) -> Response:
     """The models that are loaded."""
     services = services_of(request)
@@ -78,6 +91,7 @@ async def running(request: Request) -> Response:
 
 @router.post(
     "/api/show",
+    access=DISCOVERY,
     openapi_extra=request_document(name.NameBody.model_json_schema),
     responses=answer_documents(SHOWN),
     summary="Ollama's description of a model",
@@ -91,6 +105,7 @@ async def show(request: Request) -> Response:
 
 @router.post(
     "/api/pull",
+    access=ADMINISTRATION,
     openapi_extra=request_document(name.NameBody.model_json_schema),
     responses=answer_documents(PULLED, events="one such object.", media_type=NDJSON),
     summary="Ollama's pull",
@@ -139,6 +154,7 @@ def _check(services: Services, model: str, word: str) -> None:
 
 @router.delete(
     "/api/delete",
+    access=ADMINISTRATION,
     openapi_extra=request_document(name.NameBody.model_json_schema),
     responses=answer_documents(PULLED, errors=(409,)),
     summary="Ollama's removal of a model",
@@ -159,7 +175,9 @@ def _refusal(path: str, words: str) -> Callable[[], Awaitable[Response]]:
 
 
 for (_method, _path), _words in _REFUSED.items():
-    router.add_api_route(_path, _refusal(_path, _words), methods=[_method], include_in_schema=False)
+    router.gated_route(_method, _path, access=ADMINISTRATION, include_in_schema=False)(
+        _refusal(_path, _words)
+    )
 
 
 async def _described(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION
 from kronk.gateway.dialects.schemas import TEXT, array, closed
 from kronk.gateway.services import services_of
 from kronk.shared.errors import from_code
 
 from .documents import answer_documents
 
-router = APIRouter()
+router = Router()
 
 # A models folder on a slow disk is looked through for each model that is loaded.
 RELOAD_SECONDS = 30.0
@@ -21,6 +22,7 @@ RELOADED = closed({"object": {"const": "reload"}, "changed": array(TEXT), "later
 
 @router.post(
     "/v1/kronk/reload",
+    access=ADMINISTRATION,
     responses=answer_documents(RELOADED),
     summary="Read the model configuration again",
 )

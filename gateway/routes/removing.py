@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION
 from kronk.gateway.dialects.paging import parameter
 from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed
 from kronk.gateway.services import Services, services_of
@@ -18,7 +19,7 @@ from kronk.shared.models.removing import Removal
 from .documents import answer_documents
 from .kronk import STATUS_SECONDS
 
-router = APIRouter()
+router = Router()
 
 _REMOVED = closed(
     {
@@ -39,6 +40,7 @@ _RESTING = ("absent", "backoff", "failed")
 
 @router.delete(
     "/v1/kronk/models/{model:path}",
+    access=ADMINISTRATION,
     openapi_extra={"parameters": _FLAGS},
     responses=answer_documents(_REMOVED, errors=(409,)),
     summary="Remove a model",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION
 from kronk.gateway.dialects.schemas import COUNT, TEXT, array, closed, nullable
 from kronk.gateway.services import services_of
 from kronk.shared.errors import InvalidArgument
@@ -15,7 +16,7 @@ from kronk.shared.models.preview import preview
 
 from .documents import answer_documents
 
-router = APIRouter()
+router = Router()
 
 PLAN = closed(
     {
@@ -55,6 +56,7 @@ _QUERY = [
 
 @router.get(
     "/v1/kronk/resolve",
+    access=ADMINISTRATION,
     responses=answer_documents(PLAN, errors=(404, 502)),
     openapi_extra={"parameters": _QUERY},
     summary="What a source would fetch",

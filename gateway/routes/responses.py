@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.generation import IMC_HEADER
@@ -20,11 +21,12 @@ from kronk.shared.errors import InvalidArgument, NotFound
 
 from .documents import IMC, JSON, answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(
     "/v1/responses",
+    access=inference("responses"),
     openapi_extra=request_document(request.schema, parameters=[IMC]),
     responses=answer_documents(schemas.RESPONSE, events="OpenAI's events, named `response.*`."),
     summary="Response",
@@ -40,6 +42,7 @@ async def create(http: Request) -> Response:
 
 @router.post(
     "/v1/responses/input_tokens",
+    access=inference("responses", charged=False),
     openapi_extra=request_document(request.schema),
     responses=answer_documents(schemas.INPUT_TOKENS),
     summary="Input tokens of a response",
@@ -53,6 +56,7 @@ async def input_tokens(http: Request) -> Response:
 
 @router.get(
     "/v1/responses/{response_id}",
+    access=inference("responses", charged=False),
     openapi_extra={"parameters": listing.RESPONSE_QUERY},
     responses=answer_documents(schemas.RESPONSE),
     summary="Stored response",
@@ -65,6 +69,7 @@ async def get(http: Request, response_id: str) -> Response:
 
 @router.delete(
     "/v1/responses/{response_id}",
+    access=inference("responses", charged=False),
     responses=answer_documents(schemas.DELETED),
     summary="Delete a stored response",
 )
@@ -77,6 +82,7 @@ async def delete(http: Request, response_id: str) -> Response:
 
 @router.get(
     "/v1/responses/{response_id}/input_items",
+    access=inference("responses", charged=False),
     openapi_extra={"parameters": listing.ITEMS_QUERY},
     responses=answer_documents(schemas.INPUT_ITEMS),
     summary="Input items of a stored response",
@@ -89,6 +95,7 @@ async def input_items(http: Request, response_id: str) -> Response:
 
 @router.post(
     "/v1/responses/{response_id}/cancel",
+    access=inference("responses", charged=False),
     openapi_extra={"requestBody": {"required": False, "content": {JSON: {"schema": {}}}}},
     responses=answer_documents(None, "There are no responses in the background to cancel."),
     summary="Cancel a response",

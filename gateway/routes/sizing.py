@@ -7,10 +7,11 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.fields import load_object
 from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed, nullable
@@ -26,7 +27,7 @@ from kronk.shared.wire.status import ModelStatus
 from .documents import answer_documents, request_document
 from .kronk import STATUS_SECONDS
 
-router = APIRouter()
+router = Router()
 
 _SIZE = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
 _BODY: dict[str, Any] = {
@@ -111,6 +112,7 @@ TUNING = closed(
 
 @router.post(
     "/v1/kronk/vram",
+    access=ADMINISTRATION,
     openapi_extra=request_document(_BODY),
     responses=answer_documents(ESTIMATE),
     summary="How much memory a model takes",
@@ -127,6 +129,7 @@ async def vram(request: Request) -> Response:
 
 @router.post(
     "/v1/kronk/autotune",
+    access=ADMINISTRATION,
     openapi_extra=request_document(_TUNING_BODY),
     responses=answer_documents(TUNING),
     summary="Settings that suit a model and a machine",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import ADMINISTRATION, READING
 from kronk.gateway.dialects.schemas import TEXT, TRUTH, WHOLE, Schema, array, closed, nullable
 from kronk.gateway.services import services_of
 from kronk.shared.templates import chosen
 
 from .documents import answer_documents
 
-router = APIRouter()
+router = Router()
 
 _TEMPLATE: dict[str, Schema] = {
     "model": TEXT,
@@ -46,6 +47,7 @@ REPORT = closed(
 
 @router.get(
     "/v1/kronk/models/{model:path}/template/test",
+    access=ADMINISTRATION,
     responses=answer_documents(REPORT),
     summary="Try a model's chat template",
 )
@@ -62,6 +64,7 @@ async def test(request: Request, model: str) -> Response:
 
 @router.get(
     "/v1/kronk/models/{model:path}/template",
+    access=READING,
     responses=answer_documents(SHOWN),
     summary="A model's chat template",
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects import tokens
@@ -15,11 +16,12 @@ from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(
     "/v1/tokenize",
+    access=inference("tokenize"),
     openapi_extra=request_document(tokens.tokenize_schema),
     responses=answer_documents(TOKENS),
     summary="Text or chat to tokens",
@@ -31,6 +33,7 @@ async def tokenize(request: Request) -> Response:
 
 @router.post(
     "/v1/detokenize",
+    access=inference("tokenize"),
     openapi_extra=request_document(tokens.DetokenizeBody.model_json_schema),
     responses=answer_documents(DETOKENIZED),
     summary="Tokens to text",
@@ -42,6 +45,7 @@ async def detokenize(request: Request) -> Response:
 
 @router.post(
     "/v1/apply-template",
+    access=inference("tokenize"),
     openapi_extra=request_document(tokens.template_schema),
     responses=answer_documents(PROMPT),
     summary="Chat to prompt",

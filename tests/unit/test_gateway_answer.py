@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from kronk.gateway.access.admission import Admission
+from kronk.gateway.access.rules import inference
 from kronk.gateway.answer import respond
 from kronk.gateway.dialects.openai.chat_answer import ChatChunks
 from kronk.gateway.dialects.openai.chat_whole import ChatWhole
@@ -19,6 +21,7 @@ from kronk.gateway.operation import Operation
 from kronk.gateway.record import Record
 from kronk.gateway.recovery import Policy
 from kronk.shared.errors import Conflict, KronkError, ModelFailed
+from kronk.shared.security.identity import OPEN
 from kronk.shared.wire.sockets import worker_identity
 from kronk.shared.wire.to_gateway import (
     Accepted,
@@ -62,7 +65,7 @@ class World:
             Policy(),
             asyncio.get_running_loop().time,
         )
-        self.record = Record("r")
+        self.record = Record("r", admission=Admission(OPEN, inference("chat-completions")))
         self.say(Attach())
 
     def say(self, *messages: Any) -> None:

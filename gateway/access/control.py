@@ -1,0 +1,108 @@
+"""Before a route is run: who asks, whether that may, and what it is charged."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.requests import Request
+
+from kronk.gateway.record import record_of
+from kronk.shared.errors import Unauthenticated
+from kronk.shared.security.identity import ANONYMOUS, OPEN, Identity
+from kronk.shared.settings import Mode
+
+from .admission import Admission
+from .credentials import Credential, credential_of
+from .rules import Access, Gate
+
+
+class Authenticator(Protocol):
+    """Knows tokens."""
+
+    async def identify(self, credential: Credential) -> Identity:
+        """Whose it is; `Unauthenticated` if it is nobody's, or not any more."""
+        ...
+
+    async def recheck(self, identity: Identity) -> None:
+        """`Unauthenticated` if what made it known is not good any more."""
+        ...
+
+
+class Decider(Protocol):
+    """Knows what may be done."""
+
+    async def check(self, gate: Gate, identity: Identity, problem: Unauthenticated | None) -> None:
+        """Return if `identity` may; `problem` is what is wrong with a credential that was sent,
+        if any. Else `Unauthenticated`, `PermissionDenied`, or a 503 where it cannot be known."""
+        ...
+
+
+class Limiter(Protocol):
+    """Counts calls."""
+
+    async def admit(self, identity: Identity, access: Access) -> Admission:
+        """Charge a call; `RateLimited` when there is none left."""
+        ...
+
+
+class AccessControl:
+    """One per gateway."""
+
+    def __init__(
+        self, mode: Mode, authenticator: Authenticator, decider: Decider, limiter: Limiter
+    ) -> None:
+        self.mode = mode
+        self._authenticator = authenticator
+        self._decider = decider
+        self._limiter = limiter
+
+    async def admit(self, request: Request, gate: Gate) -> None:
+        """Let the request in, which its record says then; or raise why not."""
+        record = record_of(request.scope)
+        record.gate = gate
+        identity, problem = await self._known(request, gate)
+        record.identity = identity
+        if self.mode != "open" and gate.access.kind != "public":
+            await self._decider.check(gate, identity, problem)
+        record.admission = await self._limiter.admit(identity, gate.access)
+
+    async def admit_again(self, identity: Identity, gate: Gate) -> Admission:
+        """The same for work that somebody has left here to be done: what is true of the identity
+        now counts, such as that its token was revoked."""
+        if self.mode != "open":
+            problem = await self._gone(identity)
+            await self._decider.check(gate, ANONYMOUS if problem else identity, problem)
+        return await self._limiter.admit(identity, gate.access)
+
+    async def identify(self, request: Request) -> Identity:
+        """Who asks, for routes that answer everybody; whose credential is not good is nobody."""
+        if self.mode == "open":
+            return OPEN
+        try:
+            credential = credential_of(request.scope["headers"])
+            if credential is None:
+                return ANONYMOUS
+            return await self._authenticator.identify(credential)
+        except Unauthenticated:
+            return ANONYMOUS
+
+    async def _known(self, request: Request, gate: Gate) -> tuple[Identity, Unauthenticated | None]:
+        if self.mode == "open":
+            return OPEN, None
+        if gate.access.kind == "public":
+            return ANONYMOUS, None
+        try:
+            credential = credential_of(request.scope["headers"])
+            if credential is None:
+                return ANONYMOUS, None
+            return await self._authenticator.identify(credential), None
+        except Unauthenticated as error:
+            return ANONYMOUS, error
+
+    async def _gone(self, identity: Identity) -> Unauthenticated | None:
+        """Why an identity that was good is none any more."""
+        try:
+            await self._authenticator.recheck(identity)
+        except Unauthenticated as error:
+            return error
+        return None

@@ -1,0 +1,85 @@
+"""Routes that cannot be without a class of access."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kronk.gateway.services import services_of
+
+from .rules import Access, Gate
+
+Endpoint = Callable[..., Awaitable[Response]]
+Decorator = Callable[[Endpoint], Endpoint]
+
+
+class Router(APIRouter):
+    """FastAPI's, with `access` as an argument that must be given: who may use the route is decided
+    before anything of it is run, its body's reading included."""
+
+    def get(self, path: str, *, access: Access, **options: Any) -> Decorator:  # type: ignore[override]
+        """GET, and with it HEAD."""
+        return self.gated_route("GET", path, access=access, **options)
+
+    def post(self, path: str, *, access: Access, **options: Any) -> Decorator:  # type: ignore[override]
+        """POST."""
+        return self.gated_route("POST", path, access=access, **options)
+
+    def put(self, path: str, *, access: Access, **options: Any) -> Decorator:  # type: ignore[override]
+        """PUT."""
+        return self.gated_route("PUT", path, access=access, **options)
+
+    def delete(self, path: str, *, access: Access, **options: Any) -> Decorator:  # type: ignore[override]
+        """DELETE."""
+        return self.gated_route("DELETE", path, access=access, **options)
+
+    def gated_route(self, method: str, path: str, *, access: Access, **options: Any) -> Decorator:
+        """Any method."""
+        gate = Gate(access, method, path)
+        register = super().api_route(path, methods=[method], **options)
+
+        def decorate(endpoint: Endpoint) -> Endpoint:
+            register(gated(endpoint, gate))
+            return endpoint
+
+        return decorate
+
+
+def gated(endpoint: Endpoint, gate: Gate) -> Endpoint:
+    """The endpoint, run only for those who may."""
+    signature = inspect.signature(endpoint)
+    names = [name for name, found in signature.parameters.items() if _is_request(found.annotation)]
+    name = names[0] if names else "request"
+
+    @functools.wraps(endpoint)
+    async def run(**given: Any) -> Response:
+        request: Request = given[name] if names else given.pop(name)
+        await services_of(request).access.admit(request, gate)
+        return await endpoint(**given)
+
+    if not names:
+        # FastAPI gives what the signature asks for.
+        extra = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=[*signature.parameters.values(), extra]
+        )
+    run.gate = gate  # type: ignore[attr-defined]
+    return run
+
+
+def gate_of(endpoint: Callable[..., Any] | None) -> Gate:
+    """What stands before the endpoint of a route; an error for one that nothing stands before."""
+    found = getattr(endpoint, "gate", None)
+    if not isinstance(found, Gate):
+        raise TypeError(f"{endpoint} has no class of access")
+    return found
+
+
+def _is_request(annotation: object) -> bool:
+    return annotation is Request or annotation == "Request"
