@@ -10,12 +10,15 @@ from pathlib import Path
 
 import structlog
 
+from kronk.shared.security.counters import DATA, SAVED
+
 COMMAND = (sys.executable, "-P", "-m", "kronk.gateway.probe_database")
 # Seconds for a look at all its keys. A disk that takes longer is slow, and not a broken file.
 _LOOK_WITHIN = 20.0
 # How a process ends that looks at broken pages.
 _BY_DAMAGE = (signal.SIGBUS, signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE)
-_DATABASE = ("data.mdb", "lock.mdb")
+LOCK = "lock.mdb"
+_DATABASE = (DATA, LOCK)
 
 log = structlog.get_logger()
 
@@ -57,6 +60,58 @@ def _mend(database: Path, files: Path) -> None:
         reason=fault,
         kept=str(kept),
     )
+
+
+def mend_counters(folder: Path) -> None:
+    """See that the counters can be used. In the place of broken ones comes their last copy: who had
+    used up a limit then has not got it anew."""
+    try:
+        _mend_counters(folder)
+    except OSError as error:
+        log.error("cannot look at the counters", folder=str(folder), reason=error.strerror)
+
+
+def _mend_counters(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        _aside(folder, folder, "it is not a folder")
+    if (folder / LOCK).is_dir():
+        _aside(folder / LOCK, folder, "it is a folder")
+    fault = _counters_fault(folder)
+    if fault is None:
+        return
+    kept = _place(folder)
+    kept.mkdir(mode=0o700)
+    for name in _DATABASE:
+        if (folder / name).exists():
+            (folder / name).rename(kept / name)
+    was_saved = _restore(folder, kept)
+    log.error(
+        "the counters of calls were broken and are put aside",
+        reason=fault,
+        kept=str(kept),
+        now="a copy, minutes old" if was_saved else "they begin anew",
+    )
+
+
+def _counters_fault(folder: Path) -> str | None:
+    data = folder / DATA
+    if data.is_dir():
+        return "data.mdb is a folder"
+    if (folder / SAVED).exists() and not data.exists():
+        return "data.mdb is gone"
+    return _fault(folder)
+
+
+def _restore(folder: Path, kept: Path) -> bool:
+    saved = folder / SAVED
+    if not saved.exists():
+        return False
+    saved.rename(folder / DATA)
+    if _fault(folder) is None:
+        return True
+    (folder / DATA).rename(kept / SAVED)
+    (folder / LOCK).unlink(missing_ok=True)
+    return False
 
 
 def _missing(database: Path, files: Path) -> str | None:

@@ -77,6 +77,11 @@ class BasePath:
         return self.root / "db"
 
     @property
+    def counters(self) -> Path:
+        """LMDB of its own: what each subject has used. No commit of it waits for the disk."""
+        return self.db / "counters"
+
+    @property
     def model_sizes(self) -> Path:
         """JSON: how much memory the latest loads of each model took."""
         return self.db / "model-sizes.json"

@@ -53,6 +53,7 @@ ALLOWED: dict[str, str] = {
     "shared/models/hashing.py": "when a file was verified",
     "shared/models/patience.py": "another server's Retry-After may be a date",
     "shared/repositories/folder.py": "when a repository was fetched",
+    "shared/security/upkeep.py": "counts that are kept for a year, over restarts",
     "supervisor/boot.py": "the name of what is put aside",
     "supervisor/chronicle.py": "the history, which is read by people",
     "supervisor/server.py": "when the server started, for people",

@@ -13,6 +13,8 @@ from kronk.gateway import mending
 from kronk.gateway.probe_database import look
 from kronk.shared.database import Database
 from kronk.shared.errors import ServerError
+from kronk.shared.security.counters import Counters
+from kronk.shared.security.grants import Limit
 
 
 @pytest.fixture
@@ -162,3 +164,53 @@ def test_a_damaged_record_counts_as_gone(tmp_path: Path) -> None:
     assert table.change("bad", lambda record: record) is None
     assert dict(table.items()) == {"good": {"n": 1}}
     database.close()
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> Path:
+    counters = Counters(tmp_path / "db/counters")
+    for _ in range(3):
+        counters.charge("ann", "rerank", Limit(5, "year"), 1e9)
+    counters.save()
+    for number in range(2000):
+        counters.charge(str(number), "rerank", Limit(5, "year"), 1e9)
+    counters.close()
+    return tmp_path
+
+
+def left(house: Path) -> int:
+    counters = Counters(house / "db/counters")
+    try:
+        limit = Limit(5, "year")
+        return sum(counters.charge("ann", "rerank", limit, 1e9).allowed for _ in range(9))
+    finally:
+        counters.close()
+
+
+def test_counters_that_are_good_are_left_alone(counted: Path) -> None:
+    mending.mend_counters(counted / "db/counters")
+    assert not list((counted / "db").glob("*broken*"))
+    assert left(counted) == 2
+
+
+@pytest.mark.parametrize("damage", [truncated, shortened, garbage, zeros, pages, folder])
+def test_in_the_place_of_broken_counters_comes_their_copy(
+    counted: Path, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.data", lambda house: house / "db/counters/data.mdb")
+    damage(counted)
+    mending.mend_counters(counted / "db/counters")
+    assert len(list((counted / "db").glob("counters.broken-*"))) == 1
+    assert left(counted) == 2, "what was used up by then stays used"
+
+
+def test_counters_begin_anew_when_their_copy_is_broken_too(counted: Path) -> None:
+    for name in ("data.mdb", "saved.mdb"):
+        (counted / "db/counters" / name).write_bytes(b"nothing" * 2000)
+    mending.mend_counters(counted / "db/counters")
+    assert left(counted) == 5
+
+
+def test_there_may_be_no_counters_yet(tmp_path: Path) -> None:
+    mending.mend_counters(tmp_path / "db/counters")
+    assert not (tmp_path / "db").exists()
