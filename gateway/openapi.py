@@ -33,6 +33,24 @@ _ERRORS = {
     504: "A bounded wait ran out.",
     507: "The model does not fit into memory; the message has the numbers and what to change.",
 }
+# What a route is to those who may or may not use it.
+ACCESS = "x-access"
+_SECURITY = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of `kronk security token create`; needed as `--auth-mode` says.",
+    },
+    "apiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-api-key",
+        "description": "The same token, where Anthropic's clients have it.",
+    },
+}
+# The last is "without", which is so in the mode `open`.
+_NEEDS: list[dict[str, list[str]]] = [{"bearer": []}, {"apiKey": []}, {}]
 _BODY_ERRORS, _OTHER_ERRORS = (400, 404, 413, 500, 503, 504, 507), (400, 500, 503, 504)
 _SCHEMAS = {
     "OpenAIError": OPENAI_SCHEMA,
@@ -64,6 +82,14 @@ _RETRY = {
         "schema": {"type": "integer", "minimum": 0},
     },
 }
+_LIMITS = {
+    f"X-RateLimit-{name}": {"description": words, "schema": {"type": "integer", "minimum": 0}}
+    for name, words in (
+        ("Limit", "What the token grants in the present window, where it has a limit."),
+        ("Remaining", "What is left of it."),
+        ("Reset", "When the next window begins, in seconds since 1970."),
+    )
+}
 _MAY_PASS = (429, 503, 507)
 # FastAPI's own, for parameters that it checks: ours are strings, and nothing else is checked there.
 _FOREIGN = ("HTTPValidationError", "ValidationError")
@@ -78,6 +104,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete_operation(path, operation, schemas)
+    document["components"]["securitySchemes"] = _SECURITY
     document["components"]["parameters"] = {"RequestId": _REQUEST_ID}
     return document
 
@@ -90,6 +117,10 @@ def _complete_operation(path: str, operation: dict[str, Any], schemas: dict[str,
     statuses = _BODY_ERRORS if "requestBody" in operation else _OTHER_ERRORS
     if "{" in path:
         statuses = (*statuses, 404)
+    access = operation.get(ACCESS)
+    if access != "public":
+        operation["security"] = _NEEDS
+        statuses = (*statuses, 401, 403, *((429,) if access == "inference" else ()))
     for status in statuses:
         responses.setdefault(str(status), {})
     for status, response in responses.items():
@@ -112,7 +143,9 @@ def _tag(path: str) -> str:
 
 
 def _complete_response(path: str, status: int, response: dict[str, Any]) -> None:
-    response["headers"] = _HEADERS | (_RETRY if status in _MAY_PASS else {})
+    response["headers"] = (
+        _HEADERS | (_RETRY if status in _MAY_PASS else {}) | (_LIMITS if status == 429 else {})
+    )
     content = response.setdefault("content", {})
     if status >= 400:
         response["description"] = response.get("description") or _ERRORS[status]

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kronk.gateway.openapi import ACCESS
 from kronk.gateway.services import services_of
 
 from .rules import Access, Gate
@@ -42,6 +43,8 @@ class Router(APIRouter):
     def gated_route(self, method: str, path: str, *, access: Access, **options: Any) -> Decorator:
         """Any method."""
         gate = Gate(access, method, path)
+        said = {ACCESS: access.kind} | ({"x-endpoint": access.endpoint} if access.endpoint else {})
+        options["openapi_extra"] = {**(options.get("openapi_extra") or {}), **said}
         register = super().api_route(path, methods=[method], **options)
 
         def decorate(endpoint: Endpoint) -> Endpoint:
