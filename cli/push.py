@@ -20,7 +20,7 @@ Token = Annotated[
     str | None,
     typer.Option(
         metavar="TOKEN",
-        help="Token of the other server. (env: KRONK_TOKEN)",
+        help="Token of the other server. (env: KRONK_PEER_TOKEN)",
         show_default=False,
     ),
 ]
@@ -42,7 +42,7 @@ def push(
 ) -> None:
     """Bring a model with all its files to another Kronk, or to a repository of the hub."""
     where = Where(local, detach, as_json, api_host, base_path)
-    # The hub's token is the server's own setting, and KRONK_TOKEN is no token of the hub.
+    # The hub's token is the server's own setting, and KRONK_PEER_TOKEN is no token of the hub.
     is_hub = target.lower().startswith("hf:")
     own = {"token": token} if token else {}
     params: dict[str, Any] = {"model": model, "target": target} | (own if is_hub else told(token))
@@ -50,8 +50,9 @@ def push(
 
 
 def told(token: str | None) -> dict[str, str]:
-    """The token of another server, as a parameter of a job."""
-    found = token or os.environ.get("KRONK_TOKEN")
+    """The token of another server, as a parameter of a job. KRONK_TOKEN is this server's: often the
+    admin's, which nobody else may learn."""
+    found = token or os.environ.get("KRONK_PEER_TOKEN")
     return {"token": found} if found else {}
 
 

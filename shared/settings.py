@@ -150,7 +150,9 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str | None]]:
 
 
 # Read by other commands than `server start`.
-CLIENT_VARIABLES = frozenset({"KRONK_TOKEN", "KRONK_WORKER_CONNECT", "KRONK_WORKER_TOKEN"})
+CLIENT_VARIABLES = frozenset(
+    {"KRONK_TOKEN", "KRONK_PEER_TOKEN", "KRONK_WORKER_CONNECT", "KRONK_WORKER_TOKEN"}
+)
 
 
 def to_environment(settings: Settings, *, secrets: bool = False) -> dict[str, str]:
