@@ -51,6 +51,8 @@ class Settings:
     auth_issuer: str
     auth_host: str | None
     auth_token: str | None = dataclasses.field(repr=False)
+    auth_ca: Path | None
+    auth_cache: float
     policy_dir: Path | None
     policy_url: str | None
     tls_cert: Path | None

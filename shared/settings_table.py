@@ -259,6 +259,24 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "auth_ca",
+        "KRONK_AUTH_CA",
+        "",
+        read.optional_path,
+        "Certificates of authorities, in PEM form, that the certificate of --auth-host is checked "
+        "by instead of the well-known ones.",
+        "path",
+    ),
+    Setting(
+        "auth_cache",
+        "KRONK_AUTH_CACHE",
+        "30s",
+        parse_duration,
+        "How long an answer of --auth-host about a token is used, which is how late its end is "
+        "noticed; 0 asks each time.",
+        "duration",
+    ),
+    Setting(
         "policy_dir",
         "KRONK_POLICY_DIR",
         "",

@@ -34,6 +34,7 @@ ALLOWED: dict[str, str] = {
     "cli/jobs.py": "shown to people",
     "cli/model.py": "shown to people",
     "cli/working.py": "shown to people",
+    "gateway/access/delegated.py": "the end of a token, which is a time of day",
     "gateway/batches/names.py": "names that sort by age",
     "gateway/batches/runner.py": "files that expire after days, over restarts",
     "gateway/batches/store.py": "records that expire after days, over restarts",

@@ -64,6 +64,8 @@ CASES = {
         "expected https",
     ),
     "auth_token": ("eyJ.a.b", "eyJ.a.b", "eyJ a", "without spaces"),
+    "auth_ca": ("/etc/kronk/ca.pem", Path("/etc/kronk/ca.pem"), None, ""),
+    "auth_cache": ("5s", 5.0, "5", "duration"),
     "policy_dir": ("/etc/kronk/policies", Path("/etc/kronk/policies"), None, ""),
     "policy_url": (
         "http://127.0.0.1:8181/v1/data/x",
