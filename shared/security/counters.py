@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lmdb
 
@@ -136,35 +136,57 @@ class Counters:
     ) -> Charge:
         """Count one call, unless `limit` does not allow another or the budget of `tokens` is used
         up; `now` is in seconds since the epoch. `ServerError` when it cannot be counted."""
+        with self.writing() as transaction:
+            return self.charge_in(transaction, subject, endpoint, limit, now, tokens)
+
+    def charge_in(
+        self,
+        transaction: lmdb.Transaction,
+        subject: str,
+        endpoint: str,
+        limit: Limit,
+        now: float,
+        tokens: Limit | None = None,
+    ) -> Charge:
+        """The same, as a part of a transaction of `writing`."""
         windows = self._windows_at(now)
         group = _group(subject, endpoint)
-        with self._writing() as transaction:
-            spent = None if tokens is None else self._spent(transaction, subject, tokens, windows)
-            calls = _calls(transaction, group, limit, windows)
-            # Every budget is as good as used up that is not above what was used.
-            refused = next((s for s in (calls, spent) if s is not None and not s.remaining), None)
-            if refused is not None:
-                return Charge(subject, endpoint, windows, calls, spent, refused)
-            _add(transaction, group, windows, 1, 0, 0)
-            self.is_dirty = True
+        spent = None if tokens is None else self._spent(transaction, subject, tokens, windows)
+        calls = _calls(transaction, group, limit, windows)
+        # Every budget is as good as used up that is not above what was used.
+        refused = next((s for s in (calls, spent) if s is not None and not s.remaining), None)
+        if refused is not None:
+            return Charge(subject, endpoint, windows, calls, spent, refused)
+        _add(transaction, group, windows, 1, 0, 0)
+        self.is_dirty = True
         if calls is not None:
             calls = Standing("calls", calls.limit, calls.window, calls.used + 1, calls.resets)
         return Charge(subject, endpoint, windows, calls, spent)
 
     def refund(self, charge: Charge) -> None:
         """Take back a call, in the windows it was counted in. Once for a charge."""
+        with self.writing() as transaction:
+            self.refund_in(transaction, charge)
+
+    def refund_in(self, transaction: lmdb.Transaction, charge: Charge) -> None:
+        """The same, as a part of a transaction of `writing`."""
         assert charge.allowed, "what was refused was not counted"
-        with self._writing() as transaction:
-            _add(transaction, _group(charge.subject, charge.endpoint), charge.windows, -1, 0, 0)
-            self.is_dirty = True
+        _add(transaction, _group(charge.subject, charge.endpoint), charge.windows, -1, 0, 0)
+        self.is_dirty = True
 
     def add_tokens(self, charge: Charge, prompt: int, completion: int) -> None:
         """Count what a call came to, in the windows that the call was counted in."""
-        with self._writing() as transaction:
-            for endpoint in (charge.endpoint, _ALL):
-                group = _group(charge.subject, endpoint)
-                _add(transaction, group, charge.windows, 0, prompt, completion)
-            self.is_dirty = True
+        with self.writing() as transaction:
+            self.add_tokens_in(transaction, charge, prompt, completion)
+
+    def add_tokens_in(
+        self, transaction: lmdb.Transaction, charge: Charge, prompt: int, completion: int
+    ) -> None:
+        """The same, as a part of a transaction of `writing`."""
+        for endpoint in (charge.endpoint, _ALL):
+            group = _group(charge.subject, endpoint)
+            _add(transaction, group, charge.windows, 0, prompt, completion)
+        self.is_dirty = True
 
     def usage(self, now: float, subject: str | None = None) -> list[Usage]:
         """What was used in the windows of `now`: of all subjects, or of one."""
@@ -197,7 +219,7 @@ class Counters:
                 found = cursor.next()
             self._swept_to = bytes(cursor.key()) if found else b""
         if old:
-            with self._writing() as transaction:
+            with self.writing() as transaction:
                 for key in old:
                     transaction.delete(key)
                 self.is_dirty = True
@@ -248,8 +270,13 @@ class Counters:
         used = _row(transaction, _group(subject, _ALL) + window.key.encode())
         return Standing("tokens", limit.calls, limit.window, used[1] + used[2], window.resets)
 
+    def table(self, name: str) -> Any:
+        """A table of its own beside them, for `writing`: what is in both is in both or in none."""
+        return self._environment.open_db(name.encode())
+
     @contextmanager
-    def _writing(self) -> Iterator[lmdb.Transaction]:
+    def writing(self) -> Iterator[lmdb.Transaction]:
+        """A transaction; of one process at a time. `ServerError` when it fails."""
         try:
             with self._environment.begin(self._table, write=True) as transaction:
                 yield transaction
