@@ -42,7 +42,7 @@ class Charges:
         with self._counters.writing() as transaction:
             known = transaction.get(key, db=self._table)
             if known is not None:
-                return _charge_of(json.loads(known))
+                return _charge_of(json.loads(bytes(known)))
             limit = grants.endpoints.get(endpoint, UNLIMITED)
             charge = self._counters.charge_in(
                 transaction, subject, endpoint, limit, now, grants.tokens
@@ -69,7 +69,7 @@ class Charges:
             known = transaction.get(key, db=self._table)
             if known is None:
                 return False
-            row = json.loads(known)
+            row = json.loads(bytes(known))
             if row["settled"] is not None:
                 return True
             charge = _charge_of(row)
@@ -89,7 +89,7 @@ class Charges:
                 if not found:
                     self._swept_to = b""
                     return
-                if _is_over(json.loads(cursor.value()), now):
+                if _is_over(json.loads(bytes(cursor.value())), now):
                     cursor.delete()
                     # It is at the next one now, or at none.
                     found = bool(cursor.key())
