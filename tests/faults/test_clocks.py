@@ -35,6 +35,7 @@ ALLOWED: dict[str, str] = {
     "cli/model.py": "shown to people",
     "cli/working.py": "shown to people",
     "gateway/access/delegated.py": "the end of a token, which is a time of day",
+    "gateway/access/policy/policy.py": "tokens that expire on a date",
     "gateway/batches/names.py": "names that sort by age",
     "gateway/batches/runner.py": "files that expire after days, over restarts",
     "gateway/batches/store.py": "records that expire after days, over restarts",
