@@ -27,7 +27,7 @@ from .dialects.responses.stored import Stored
 from .dialects.responses.stream import ResponseChunks
 from .dialects.responses.whole import InputTokensWhole, ResponseWhole
 from .operation import JSON, Chunks, Operation, Whole
-from .responses.store import ResponseStore
+from .responses.store import OwnResponses
 
 
 def new_name(prefix: str) -> str:
@@ -74,7 +74,7 @@ def completion_operation(body: bytes, imc_header: str | None = None) -> Operatio
 
 
 def responses_operation(
-    body: bytes, store: ResponseStore, imc_header: str | None = None
+    body: bytes, store: OwnResponses, imc_header: str | None = None
 ) -> Operation:
     """POST /v1/responses. What the request continues comes from `store`, and its end goes there."""
     now = _second()
@@ -95,7 +95,7 @@ def responses_operation(
     return Operation(name, [asked.job], sink, settle, asked.overlong)
 
 
-def input_tokens_operation(body: bytes, store: ResponseStore) -> Operation:
+def input_tokens_operation(body: bytes, store: OwnResponses) -> Operation:
     """POST /v1/responses/input_tokens."""
     now = _second()
     name = response_name(now, secrets.token_bytes(RANDOM_BYTES))

@@ -1,4 +1,8 @@
-"""Stored responses: in the database until they are deleted or have reached their age."""
+"""Stored responses: in the database until they are deleted or have reached their age.
+
+Each belongs to the subject that asked for it. Routes get at them by `ResponseStore.of` only, so that
+none can forget to say for whom.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,21 @@ import structlog
 
 from kronk.gateway.dialects.responses.ids import birth
 from kronk.gateway.dialects.responses.stored import Stored
-from kronk.shared.database import Database
+from kronk.shared.database import Database, Table
+from kronk.shared.security.identity import Identity
 
 # A response that is too old is no longer found; what is swept later is its disk space.
 SWEEP_SECONDS = 3600.0
 # Deleted in one transaction, which nobody else can write in.
 _AT_ONCE = 256
+# The field of a record that says whose it is.
+_OWNER = "owner"
 
 log = structlog.get_logger()
 
 
 class ResponseStore:
-    """What takes no `await` blocks: for the disk, or until a long conversation is read."""
+    """All of them."""
 
     def __init__(
         self, database: Database, ttl: float, clock: Callable[[], float] = time.time
@@ -32,27 +39,9 @@ class ResponseStore:
         self._ttl = ttl
         self._clock = clock
 
-    def find(self, name: str) -> Stored | None:
-        """The response of that name, unless it is too old."""
-        born = birth(name)
-        if born is None or self._is_old(born):
-            return None
-        record = self._table.get(name)
-        return None if record is None else Stored(**record)
-
-    async def put(self, stored: Stored) -> None:
-        """Keep a response. That the disk is full is told in the log: the answer is made, and its
-        client is better served with it than with an error."""
-        try:
-            await asyncio.to_thread(self._table.put, stored.response["id"], stored.record())
-        except lmdb.Error as error:
-            name = stored.response["id"]
-            log.error("a response could not be stored", response=name, reason=str(error))
-
-    async def delete(self, name: str) -> bool:
-        """Whether it was there."""
-        found = await asyncio.to_thread(self.find, name)
-        return found is not None and await asyncio.to_thread(self._table.delete, name) == 1
+    def of(self, identity: Identity) -> OwnResponses:
+        """Those that it may see; what is put there is its own."""
+        return OwnResponses(self._table, identity, self._is_old)
 
     def sweep(self) -> int:
         """Remove what is too old, which is what comes first; how many it was."""
@@ -76,3 +65,38 @@ class ResponseStore:
 
     def _is_old(self, born: int) -> bool:
         return bool(self._ttl) and self._clock() > born + self._ttl
+
+
+class OwnResponses:
+    """The stored responses of somebody. What takes no `await` blocks: for the disk, or until a long
+    conversation is read."""
+
+    def __init__(self, table: Table, identity: Identity, is_old: Callable[[int], bool]) -> None:
+        self._table = table
+        self._identity = identity
+        self._is_old = is_old
+
+    def find(self, name: str) -> Stored | None:
+        """The response of that name; None for one that is not there, too old or somebody else's."""
+        born = birth(name)
+        if born is None or self._is_old(born):
+            return None
+        record = self._table.get(name)
+        # Records of earlier versions are nobody's in particular.
+        if record is None or not self._identity.sees(record.pop(_OWNER, None)):
+            return None
+        return Stored(**record)
+
+    async def put(self, stored: Stored) -> None:
+        """Keep a response. That the disk is full is told in the log: the answer is made, and its
+        client is better served with it than with an error."""
+        name, record = stored.response["id"], stored.record() | {_OWNER: self._identity.subject}
+        try:
+            await asyncio.to_thread(self._table.put, name, record)
+        except lmdb.Error as error:
+            log.error("a response could not be stored", response=name, reason=str(error))
+
+    async def delete(self, name: str) -> bool:
+        """Whether it was there."""
+        found = await asyncio.to_thread(self.find, name)
+        return found is not None and await asyncio.to_thread(self._table.delete, name) == 1

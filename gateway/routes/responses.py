@@ -16,6 +16,7 @@ from kronk.gateway.dialects.generation import IMC_HEADER
 from kronk.gateway.dialects.responses import listing, request, schemas
 from kronk.gateway.dialects.responses.stored import Stored
 from kronk.gateway.operations import input_tokens_operation, responses_operation
+from kronk.gateway.responses.store import OwnResponses
 from kronk.gateway.services import services_of
 from kronk.shared.errors import InvalidArgument, NotFound
 
@@ -35,7 +36,7 @@ async def create(http: Request) -> Response:
     """Answer with a response, streamed or whole, and keep it unless `store` is false."""
     services = services_of(http)
     parse = partial(
-        responses_operation, store=services.responses, imc_header=http.headers.get(IMC_HEADER)
+        responses_operation, store=_own(http), imc_header=http.headers.get(IMC_HEADER)
     )
     return respond(services, await parse_body(http, parse, is_slow=_names_something))
 
@@ -50,7 +51,7 @@ async def create(http: Request) -> Response:
 async def input_tokens(http: Request) -> Response:
     """How many tokens the input would have, and nothing is answered."""
     services = services_of(http)
-    parse = partial(input_tokens_operation, store=services.responses)
+    parse = partial(input_tokens_operation, store=_own(http))
     return respond(services, await parse_body(http, parse, is_slow=_names_something))
 
 
@@ -75,7 +76,7 @@ async def get(http: Request, response_id: str) -> Response:
 )
 async def delete(http: Request, response_id: str) -> Response:
     """Forget a response; those that continued it stay, with what they know of it."""
-    if not await services_of(http).responses.delete(response_id):
+    if not await _own(http).delete(response_id):
         raise _not_found(response_id)
     return JSONResponse(listing.deleted(response_id))
 
@@ -106,8 +107,13 @@ async def cancel(http: Request, response_id: str) -> Response:
     raise InvalidArgument("Cannot cancel a synchronous response.", param="response_id")
 
 
+def _own(http: Request) -> OwnResponses:
+    """The responses of who asks: those of others are not there."""
+    return services_of(http).responses.of(identity_of(http))
+
+
 async def _stored(http: Request, name: str) -> Stored:
-    found = await asyncio.to_thread(services_of(http).responses.find, name)
+    found = await asyncio.to_thread(_own(http).find, name)
     if found is None:
         raise _not_found(name)
     return found
