@@ -18,13 +18,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kronk.shared.database import Table
-from kronk.shared.errors import NotFound, ServerError
+from kronk.shared.errors import NotFound, ServerError, TooLarge
 from kronk.shared.files import sync_folder
+from kronk.shared.security.identity import Identity
 
 from .names import FILE, is_name, new_name
 
 # OpenAI's.
 MOST_BYTES = 512 * 1024 * 1024
+# What one subject may have; OpenAI's are a project's 2.5 TB.
+MOST_BYTES_OF_ONE = 10 * 1024**3
+MOST_FILES_OF_ONE = 10_000
 # Left to the rest of the house: logs, models' states, the database.
 _RESERVE_BYTES = 64 * 1024 * 1024
 
@@ -47,6 +51,8 @@ class StoredFile:
     purpose: str
     # None: kept until it is deleted.
     expires_at: int | None = None
+    # The subject whose it is; None is nobody's in particular, as files of earlier versions are.
+    owner: str | None = None
 
     def is_expired(self, now: float) -> bool:
         return self.expires_at is not None and self.expires_at <= now
@@ -128,18 +134,45 @@ class Files:
         """The content is on disk: from now on it is a file."""
         self._table.put(file.id, asdict(file))
 
-    def get(self, name: str, now: float) -> StoredFile:
-        """`NotFound` when there is none of that name, or not any more."""
-        record = self._table.get(name) if is_name(FILE, name) else None
-        file = None if record is None else StoredFile(**record)
-        if file is None or file.is_expired(now):
-            raise NotFound(f"No such File object: {name[:100]}", param="file_id")
+    def get(self, name: str, now: float, identity: Identity) -> StoredFile:
+        """`NotFound` when there is none of that name that `identity` may see, or not any more."""
+        file = self.known(name, now)
+        if file is None or not identity.sees(file.owner):
+            raise no_such_file(name)
         return file
 
-    def all(self, now: float) -> list[StoredFile]:
-        """In the order they were made in."""
+    def known(self, name: str, now: float) -> StoredFile | None:
+        """The file of that name, whoever's it is: for what was allowed before."""
+        record = self._table.get(name) if is_name(FILE, name) else None
+        file = None if record is None else StoredFile(**record)
+        return None if file is None or file.is_expired(now) else file
+
+    def all(self, now: float, identity: Identity) -> list[StoredFile]:
+        """Those that `identity` may see, in the order they were made in."""
         files = [StoredFile(**record) for _, record in self._table.items()]
-        return [file for file in files if not file.is_expired(now)]
+        return [file for file in files if not file.is_expired(now) and identity.sees(file.owner)]
+
+    def check_share(self, identity: Identity, size: int) -> None:
+        """`TooLarge` when it may not have a file of so many bytes more: nobody fills the disk for
+        everybody. Results of batches count too, and are kept whatever they come to."""
+        if not identity.is_limited:
+            return
+        sizes = [
+            record["bytes"]
+            for _, record in self._table.items()
+            if record.get("owner") == identity.subject
+        ]
+        if len(sizes) >= MOST_FILES_OF_ONE:
+            raise TooLarge(
+                f"You have {len(sizes)} files, and may have {MOST_FILES_OF_ONE}: delete some",
+                param="file",
+            )
+        if sum(sizes) + size > MOST_BYTES_OF_ONE:
+            raise TooLarge(
+                f"You have files of {sum(sizes)} bytes, and may have {MOST_BYTES_OF_ONE}: {size}"
+                " bytes more are too many. Delete some",
+                param="file",
+            )
 
     def open(self, name: str) -> BinaryIO:
         """The content, also of a file whose record is gone; `NotFound` when it is gone too."""
@@ -186,6 +219,11 @@ class Files:
 
     def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def no_such_file(name: str) -> NotFound:
+    """The same for a file that is not there and for somebody else's."""
+    return NotFound(f"No such File object: {name[:100]}", param="file_id")
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from typing import Any
 
 from kronk.shared.errors import Conflict
 
+from . import makers
+from .makers import NOBODY, Maker
+
 
 class Status(StrEnum):
     """OpenAI's names."""
@@ -128,6 +131,12 @@ class Batch:
     tokens: Tokens = Tokens()
     has_output: bool = False
     has_errors: bool = False
+    made_by: Maker = NOBODY
+
+    @property
+    def owner(self) -> str | None:
+        """The subject whose it is, and whose its results are."""
+        return self.made_by.subject
 
     @property
     def is_over(self) -> bool:
@@ -160,5 +169,6 @@ def from_json(record: Mapping[str, Any]) -> Batch:
             "faults": tuple(Fault(**fault) for fault in record["faults"]),
             "counts": Counts(**record["counts"]),
             "tokens": Tokens(**record["tokens"]),
+            "made_by": makers.from_json(record.get("made_by")),
         }
     )

@@ -94,7 +94,7 @@ class Runner:
     async def _sweep(self) -> None:
         services = self._services
         swept = await asyncio.to_thread(
-            services.files.sweep, time.time(), services.batches.names_in_use
+            services.files.sweep, time.time(), services.batches.users_of_files
         )
         if swept:
             log.info("files swept", count=swept)

@@ -10,15 +10,18 @@ from typing import Any
 
 from kronk.gateway.dialects.paging import Paging
 from kronk.shared.database import Table
-from kronk.shared.errors import InvalidArgument, NotFound, Overloaded
+from kronk.shared.errors import InvalidArgument, NotFound, Overloaded, RateLimited
+from kronk.shared.security.identity import Identity
 
 from .files import Files
+from .makers import maker_of
 from .names import BATCH, FILE, is_name, new_name
 from .records import Batch, Counts, Event, Tokens, advance, from_json, to_json
 from .requests import BatchRequest, page_of
 
 # Each has a task, and is looked at with every change of another.
 MOST_UNFINISHED = 1000
+MOST_UNFINISHED_OF_ONE = 100
 
 
 class Batches:
@@ -30,24 +33,55 @@ class Batches:
         self._table = table
         self._files = files
 
-    async def create(self, asked: BatchRequest) -> Batch:
+    # For those who ask: what somebody else made is not there.
+
+    async def create(self, asked: BatchRequest, identity: Identity) -> Batch:
         """A new batch; refuses an input that is not there or not meant for batches."""
-        if len(await self.unfinished()) >= MOST_UNFINISHED:
+        unfinished = await self.unfinished()
+        if len(unfinished) >= MOST_UNFINISHED:
             raise Overloaded(f"{MOST_UNFINISHED} batches are not finished yet", retry_after=60.0)
-        batch = await asyncio.to_thread(self._create, asked)
+        own = sum(batch.owner == identity.subject for batch in unfinished)
+        if identity.is_limited and own >= MOST_UNFINISHED_OF_ONE:
+            raise RateLimited(
+                f"{own} batches of yours are not finished yet, and there may be"
+                f" {MOST_UNFINISHED_OF_ONE}",
+                retry_after=60.0,
+            )
+        batch = await asyncio.to_thread(self._create, asked, identity)
         self.changed.set()
         return batch
 
-    async def get(self, name: str) -> Batch:
+    async def get(self, name: str, identity: Identity) -> Batch:
         """`NotFound` when there is none of that name."""
-        record = await asyncio.to_thread(self._table.get, name) if is_name(BATCH, name) else None
-        if record is None:
+        batch = await self._known(name)
+        if batch is None or not identity.sees(batch.owner):
             raise _not_found(name)
-        return from_json(record)
+        return batch
 
-    async def page(self, asked: Paging) -> tuple[list[Batch], bool]:
+    async def page(self, asked: Paging, identity: Identity) -> tuple[list[Batch], bool]:
         """Those on the page, and whether more follow."""
-        return await asyncio.to_thread(self._page, asked)
+        return await asyncio.to_thread(self._page, asked, identity)
+
+    async def cancel(self, name: str, identity: Identity) -> Batch:
+        """Stop a batch; `Conflict` for one that is over."""
+        now = time.time()
+
+        def cancelled(batch: Batch) -> Batch:
+            if not identity.sees(batch.owner):
+                raise _not_found(name)
+            return advance(batch, Event.CANCEL, now)
+
+        batch = await self._change(name, cancelled)
+        self.changed.set()
+        return batch
+
+    # For who runs them.
+
+    async def now(self, name: str) -> Batch:
+        """As its record is; it is there."""
+        batch = await self._known(name)
+        assert batch is not None, "batches are not deleted"
+        return batch
 
     async def advance(self, name: str, event: Event, **changes: Any) -> Batch:
         """What happened, on disk; `Conflict` where it cannot happen to it now."""
@@ -64,19 +98,23 @@ class Batches:
         """Oldest first."""
         return [batch for batch in await asyncio.to_thread(self._all) if not batch.is_over]
 
-    def names_in_use(self) -> dict[str, str]:
+    def users_of_files(self) -> dict[str, Batch]:
         """Files that unfinished batches read or write, each with its batch. For a thread."""
         return {
-            name: batch.id
+            name: batch
             for batch in self._all()
             if not batch.is_over
             for name in (batch.input_file, batch.output_file, batch.error_file)
         }
 
-    def _create(self, asked: BatchRequest) -> Batch:
+    async def _known(self, name: str) -> Batch | None:
+        record = await asyncio.to_thread(self._table.get, name) if is_name(BATCH, name) else None
+        return None if record is None else from_json(record)
+
+    def _create(self, asked: BatchRequest, identity: Identity) -> Batch:
         now = int(time.time())
         try:
-            file = self._files.get(asked.input_file, now)
+            file = self._files.get(asked.input_file, now, identity)
         except NotFound as error:
             raise NotFound(error.message, param="input_file_id") from error
         if file.purpose != "batch":
@@ -96,6 +134,7 @@ class Batches:
             error_file=new_name(FILE),
             metadata=asked.metadata,
             output_expires_after=asked.output_expires_after,
+            made_by=maker_of(identity),
         )
         self._table.put(batch.id, to_json(batch))
         return batch
@@ -103,10 +142,10 @@ class Batches:
     def _all(self) -> list[Batch]:
         return [from_json(record) for _, record in self._table.items()]
 
-    def _page(self, asked: Paging) -> tuple[list[Batch], bool]:
-        records = dict(self._table.items())
-        names, has_more = page_of(list(records), asked)
-        return [from_json(records[name]) for name in names], has_more
+    def _page(self, asked: Paging, identity: Identity) -> tuple[list[Batch], bool]:
+        batches = {batch.id: batch for batch in self._all() if identity.sees(batch.owner)}
+        names, has_more = page_of(list(batches), asked)
+        return [batches[name] for name in names], has_more
 
     async def _change(self, name: str, changed: Callable[[Batch], Batch]) -> Batch:
         def change(record: dict[str, Any]) -> dict[str, Any]:

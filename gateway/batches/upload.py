@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 from starlette.requests import Request
 
 from kronk.gateway.body import body_parts
 from kronk.gateway.form import Form
 from kronk.shared.errors import TooLarge
+from kronk.shared.security.identity import Identity
 
 from .files import MOST_BYTES, Draft, Files, StoredFile
 from .requests import parse_upload
@@ -23,17 +25,21 @@ _FORM_BYTES = 64 * 1024
 _LONGEST_FIELD = 1024
 
 
-async def receive(request: Request, files: Files) -> StoredFile:
-    """The file in the body of `request`, stored; whatever goes wrong, nothing is left of it."""
+async def receive(request: Request, files: Files, identity: Identity) -> StoredFile:
+    """The file in the body of `request`, stored as `identity`'s; whatever goes wrong, nothing is
+    left of it."""
     announced = request.headers.get("content-length", "")
     size = int(announced) if announced.isdecimal() else 0
     if size > MOST_BYTES + _FORM_BYTES:
         raise _too_large()
     # All of it at once, where it is known.
     await asyncio.to_thread(files.check_room, size)
+    await asyncio.to_thread(files.check_share, identity, size)
     async with opened(files.draft) as draft:
         try:
-            file = await _fill(request, files, draft)
+            file = replace(await _fill(request, files, draft), owner=identity.subject)
+            # Nobody has to announce how much it will be, and there may have been others meanwhile.
+            await asyncio.to_thread(files.check_share, identity, file.bytes)
             await asyncio.to_thread(draft.sync)
             await asyncio.to_thread(files.add, file)
         except BaseException:

@@ -10,7 +10,7 @@ from kronk.shared.errors import ModelFailed, NotFound
 from kronk.shared.models import index
 
 from . import lines
-from .files import Files
+from .files import Files, no_such_file
 from .lines import Validation
 from .records import Batch, Fault
 
@@ -30,7 +30,9 @@ def validate(services: Services, batch: Batch, over: threading.Event) -> Validat
 
 def open_input(files: Files, batch: Batch) -> BinaryIO:
     """The input; `NotFound` when it was deleted."""
-    files.get(batch.input_file, batch.created_at)
+    # Whether its maker may see it was asked when the batch was made.
+    if files.known(batch.input_file, batch.created_at) is None:
+        raise no_such_file(batch.input_file)
     return files.open(batch.input_file)
 
 

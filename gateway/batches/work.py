@@ -45,10 +45,10 @@ class Work:
 
     async def run(self) -> None:
         """Until it is over. May be interrupted and done again at any point: nothing is lost."""
-        if (await self._batches.get(self._id)).is_over:
+        if (await self._batches.now(self._id)).is_over:
             return
         log.info("batch started", batch=self._id)
-        while not (batch := await self._batches.get(self._id)).is_over:
+        while not (batch := await self._batches.now(self._id)).is_over:
             # Whoever changed the record in between was first; it says what to do now.
             with suppress(Conflict):
                 await self._step(batch)
@@ -185,6 +185,7 @@ class Work:
                 filename=f"{batch.id}_{what}.jsonl",
                 purpose="batch_output",
                 expires_at=None if kept is None else now + kept,
+                owner=batch.owner,
             )
         )
         return True

@@ -9,7 +9,6 @@ from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import inference
 from kronk.gateway.batches.names import BATCH as BATCH_PREFIX
 from kronk.gateway.batches.objects import batch_object, list_object
-from kronk.gateway.batches.records import Event
 from kronk.gateway.batches.requests import (
     BATCHES_LISTED,
     MOST_BATCHES_LISTED,
@@ -37,7 +36,8 @@ router = Router()
 async def create(request: Request) -> Response:
     """Run the requests of an uploaded file of JSON lines."""
     asked = await parse_body(request, parse_batch)
-    return JSONResponse(batch_object(await services_of(request).batches.create(asked)))
+    made = await services_of(request).batches.create(asked, identity_of(request))
+    return JSONResponse(batch_object(made))
 
 
 @router.get(
@@ -50,7 +50,7 @@ async def create(request: Request) -> Response:
 async def batches(request: Request) -> Response:
     """Batches, the newest first."""
     asked = list_query(request.query_params, BATCH_PREFIX, MOST_BATCHES_LISTED, BATCHES_LISTED)
-    found, has_more = await services_of(request).batches.page(asked)
+    found, has_more = await services_of(request).batches.page(asked, identity_of(request))
     return JSONResponse(list_object([batch_object(batch) for batch in found], has_more))
 
 
@@ -62,7 +62,8 @@ async def batches(request: Request) -> Response:
 )
 async def batch(request: Request, batch_id: str) -> Response:
     """How a batch is getting on, and its files once it has ended."""
-    return JSONResponse(batch_object(await services_of(request).batches.get(batch_id)))
+    found = await services_of(request).batches.get(batch_id, identity_of(request))
+    return JSONResponse(batch_object(found))
 
 
 @router.post(
@@ -73,5 +74,5 @@ async def batch(request: Request, batch_id: str) -> Response:
 )
 async def cancel(request: Request, batch_id: str) -> Response:
     """Stop a batch; what was answered by then is kept."""
-    batch = await services_of(request).batches.advance(batch_id, Event.CANCEL)
+    batch = await services_of(request).batches.cancel(batch_id, identity_of(request))
     return JSONResponse(batch_object(batch))

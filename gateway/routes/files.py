@@ -29,6 +29,7 @@ from kronk.gateway.body import disconnect_watch
 from kronk.gateway.dialects.paging import Paging, parameters
 from kronk.gateway.services import services_of
 from kronk.shared.errors import Conflict
+from kronk.shared.security.identity import Identity
 
 from .documents import answer_documents, request_document
 
@@ -46,7 +47,8 @@ _SENT_AT_ONCE = 256 * 1024
 )
 async def upload(request: Request) -> Response:
     """Store the form's `file`, 512 MiB at most."""
-    return JSONResponse(file_object(await receive_upload(request, services_of(request).files)))
+    files = services_of(request).files
+    return JSONResponse(file_object(await receive_upload(request, files, identity_of(request))))
 
 
 @router.get(
@@ -66,13 +68,16 @@ async def files(request: Request) -> Response:
     query = request.query_params
     asked = list_query(query, FILE_PREFIX, MOST_FILES_LISTED, MOST_FILES_LISTED)
     found, has_more = await asyncio.to_thread(
-        _listed, services_of(request).files, asked, query.get("purpose")
+        _listed, services_of(request).files, asked, query.get("purpose"), identity_of(request)
     )
     return JSONResponse(list_object([file_object(file) for file in found], has_more))
 
 
-def _listed(files: Files, asked: Paging, purpose: str | None) -> tuple[list[StoredFile], bool]:
-    known = {file.id: file for file in files.all(time.time()) if purpose in (None, file.purpose)}
+def _listed(
+    files: Files, asked: Paging, purpose: str | None, identity: Identity
+) -> tuple[list[StoredFile], bool]:
+    found = files.all(time.time(), identity)
+    known = {file.id: file for file in found if purpose in (None, file.purpose)}
     names, has_more = page_of(list(known), asked)
     return [known[name] for name in names], has_more
 
@@ -85,8 +90,7 @@ def _listed(files: Files, asked: Paging, purpose: str | None) -> tuple[list[Stor
 )
 async def file(request: Request, file_id: str) -> Response:
     """What is known of a file."""
-    stored = services_of(request).files
-    return JSONResponse(file_object(await asyncio.to_thread(stored.get, file_id, time.time())))
+    return JSONResponse(file_object(await _found(request, file_id)))
 
 
 @router.delete(
@@ -98,12 +102,14 @@ async def file(request: Request, file_id: str) -> Response:
 async def delete(request: Request, file_id: str) -> Response:
     """Delete a file that no running batch needs."""
     services = services_of(request)
-    await asyncio.to_thread(services.files.get, file_id, time.time())
-    users = await asyncio.to_thread(services.batches.names_in_use)
+    await _found(request, file_id)
+    users = await asyncio.to_thread(services.batches.users_of_files)
     if file_id in users:
+        user = users[file_id]
+        # Administrators make batches of the files of others.
+        name = user.id if identity_of(request).sees(user.owner) else "a batch"
         raise Conflict(
-            f"The file {file_id} is in use by {users[file_id]}, which has not ended",
-            param="file_id",
+            f"The file {file_id} is in use by {name}, which has not ended", param="file_id"
         )
     await asyncio.to_thread(services.files.delete, file_id)
     return JSONResponse(deleted_object(file_id))
@@ -119,9 +125,13 @@ async def delete(request: Request, file_id: str) -> Response:
 )
 async def content(request: Request, file_id: str) -> Response:
     """The bytes of a file."""
-    stored = services_of(request).files
-    await asyncio.to_thread(stored.get, file_id, time.time())
-    return _Content(await asyncio.to_thread(stored.open, file_id))
+    await _found(request, file_id)
+    return _Content(await asyncio.to_thread(services_of(request).files.open, file_id))
+
+
+async def _found(request: Request, name: str) -> StoredFile:
+    files = services_of(request).files
+    return await asyncio.to_thread(files.get, name, time.time(), identity_of(request))
 
 
 class _Content(Response):
