@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from kronk.shared.security.identity import Identity
     from kronk.shared.wire.values import Usage
 
@@ -51,3 +53,10 @@ def record_of(scope: MutableMapping[str, Any]) -> Record:
     record = scope["kronk.record"]
     assert isinstance(record, Record)
     return record
+
+
+def identity_of(request: Request) -> Identity:
+    """Who asks; known before anything of a route is run."""
+    identity = record_of(request.scope).identity
+    assert identity is not None, "nothing is run for who was not let in"
+    return identity

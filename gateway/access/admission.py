@@ -44,5 +44,5 @@ class Admission:
 class Unlimited:
     """Counts nothing."""
 
-    async def admit(self, identity: Identity, access: Access) -> Admission:
+    async def admit(self, identity: Identity, access: Access, once: str | None = None) -> Admission:
         return Admission(identity, access)

@@ -40,8 +40,9 @@ class Decider(Protocol):
 class Limiter(Protocol):
     """Counts calls."""
 
-    async def admit(self, identity: Identity, access: Access) -> Admission:
-        """Charge a call; `RateLimited` when there is none left."""
+    async def admit(self, identity: Identity, access: Access, once: str | None = None) -> Admission:
+        """Charge a call; `RateLimited` when there is none left. What was charged under the name
+        `once` and not given back is not charged again."""
         ...
 
 
@@ -66,13 +67,20 @@ class AccessControl:
             await self._decider.check(gate, identity, problem)
         record.admission = await self._limiter.admit(identity, gate.access)
 
-    async def admit_again(self, identity: Identity, gate: Gate) -> Admission:
+    async def admit_again(self, identity: Identity, gate: Gate, once: str) -> Admission:
         """The same for work that somebody has left here to be done: what is true of the identity
-        now counts, such as that its token was revoked."""
+        now counts, such as that its token was revoked.
+
+        `once` names the work, which is charged a single time however often it is begun.
+        """
+        await self.check(identity, gate)
+        return await self._limiter.admit(identity, gate.access, once)
+
+    async def check(self, identity: Identity, gate: Gate) -> None:
+        """Raise why an identity may not do that now, if it may not. Costs nothing."""
         if self.mode != "open":
             problem = await self._gone(identity)
             await self._decider.check(gate, ANONYMOUS if problem else identity, problem)
-        return await self._limiter.admit(identity, gate.access)
 
     async def identify(self, request: Request) -> Identity:
         """Who asks, for routes that answer everybody; whose credential is not good is nobody."""

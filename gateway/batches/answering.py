@@ -14,6 +14,7 @@ from . import lines
 from .attempts import Desk, answer
 from .endpoints import operation_makers
 from .lines import Line
+from .makers import identity_of
 from .records import Batch, Fault
 from .results import Result, Results
 from .turns import Ward
@@ -69,7 +70,9 @@ async def answer_all(
     finished: asyncio.Queue[Result | None] = asyncio.Queue(AT_ONCE)
     writer = asyncio.create_task(_write(services, batch, finished, results), name="batch-writer")
     source = Input(lines.read(file), batch.endpoint, frozenset(results.done))
-    desk = Desk(services, batch.endpoint, operation_makers(services)[batch.endpoint], ward)
+    identity = identity_of(batch.made_by, is_open=services.access.mode == "open")
+    make = operation_makers(services, identity)[batch.endpoint]
+    desk = Desk(services, batch, identity, make, ward)
     workers = [
         asyncio.create_task(_answer_some(desk, source, finished), name="batch-line")
         for _ in range(AT_ONCE)

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from kronk.gateway.access.admission import Admission, Outcome
 from kronk.gateway.answer import perform
 from kronk.gateway.dialects.errors import envelope
 from kronk.gateway.operation import Operation, Whole
@@ -26,10 +27,14 @@ from kronk.shared.errors import (
     PromptQuarantined,
     Timeout,
 )
+from kronk.shared.security.identity import Identity
 from kronk.shared.wire.to_gateway import Done
+from kronk.shared.wire.values import Usage
 
+from .endpoints import GATES, Maker
 from .lines import Line
 from .patience import wait_before_retry
+from .records import Batch
 from .results import NoResponse, Response
 from .turns import Ward
 
@@ -41,23 +46,36 @@ class Desk:
     """What answering a batch's lines takes."""
 
     services: Services
-    endpoint: str
-    make: Callable[[bytes], Operation]
+    batch: Batch
+    # Who made the batch, as far as that is true now.
+    identity: Identity
+    make: Maker
     ward: Ward
 
 
 async def answer(desk: Desk, line: Line) -> Response | NoResponse:
     """What came of the request. Raises `ModelFailed` when its model cannot be loaded: that is not
     the request's fault, and no other would fare better."""
+    bill = _Bill(desk, line)
+    try:
+        return await _answer(desk, line, bill)
+    finally:
+        bill.settle()
+
+
+async def _answer(desk: Desk, line: Line, bill: _Bill) -> Response | NoResponse:
     request_id, attempts, place = new_name("req-"), 0, desk.ward.beside_others
     failure: KronkError | None = None
     while True:
         attempts += 1
         try:
+            await bill.open()
             operation = await asyncio.to_thread(_operation, desk.make, line.body)
             async with place():
                 with structlog.contextvars.bound_contextvars(request_id=request_id):
-                    return Response(200, request_id, await _perform(desk.services, operation))
+                    body = await _perform(desk.services, operation, bill)
+                    bill.note_end(None)
+                    return Response(200, request_id, body)
         except PromptQuarantined as error:
             # The attempt before says more.
             failure = failure if isinstance(failure, ModelCrashed) else error
@@ -74,12 +92,54 @@ async def answer(desk: Desk, line: Line) -> Response | NoResponse:
         if isinstance(failure, ModelCrashed):
             place = desk.ward.alone
         await asyncio.sleep(wait)
+    bill.note_end(failure)
     if isinstance(failure, ModelFailed):
         raise failure
     if isinstance(failure, Timeout):
         return NoResponse("request_timeout", failure.message)
-    body = envelope(failure, desk.endpoint, request_id)
-    return Response(failure.status, request_id, json.dumps(body, ensure_ascii=False).encode())
+    said = envelope(failure, desk.batch.endpoint, request_id)
+    return Response(failure.status, request_id, json.dumps(said, ensure_ascii=False).encode())
+
+
+class _Bill:
+    """What a line costs who made the batch: a request of its endpoint, however often it is tried.
+
+    A line that was charged and has no end, because the gateway was killed, is not charged when it
+    runs again.
+    """
+
+    def __init__(self, desk: Desk, line: Line) -> None:
+        self._desk = desk
+        self._line = line
+        self._admission: Admission | None = None
+        self._usage = Usage(0, 0)
+        # Nothing came of it unless somebody says so: it will run again, or never.
+        self._end: tuple[int | None, str | None] = (None, "cut_off")
+
+    async def open(self) -> None:
+        """Raises why the line may not be run, as its route would."""
+        batch = self._desk.batch
+        if self._admission is None:
+            self._admission = await self._desk.services.access.admit_again(
+                self._desk.identity, GATES[batch.endpoint], f"{batch.id}/{self._line.number}"
+            )
+        self._admission.check_model(self._line.model)
+
+    def note_usage(self, usage: Usage) -> None:
+        """What the answer has taken."""
+        self._usage = usage
+
+    def note_end(self, failure: KronkError | None) -> None:
+        """What came of it."""
+        self._end = (200, None) if failure is None else (failure.status, failure.code)
+
+    def settle(self) -> None:
+        """It is over."""
+        if self._admission is not None:
+            usage = self._usage
+            self._admission.settle(
+                Outcome(*self._end, usage.prompt_tokens, usage.completion_tokens)
+            )
 
 
 def _operation(make: Callable[[bytes], Operation], body: bytes) -> Operation:
@@ -89,7 +149,7 @@ def _operation(make: Callable[[bytes], Operation], body: bytes) -> Operation:
     return replace(operation, jobs=[replace(job, priority="batch") for job in operation.jobs])
 
 
-async def _perform(services: Services, operation: Operation) -> bytes:
+async def _perform(services: Services, operation: Operation, bill: _Bill) -> bytes:
     """As `perform`; only the answering may take as long as the server allows, not the waiting."""
     assert isinstance(operation.sink, Whole), "checked when it was made"
     seconds, loop = services.settings.write_timeout, asyncio.get_running_loop()
@@ -100,18 +160,21 @@ async def _perform(services: Services, operation: Operation) -> bytes:
                 if seconds:
                     deadline.reschedule(loop.time() + seconds)
 
-            watched = _Watched(operation.sink, begin)
+            watched = _Watched(operation.sink, begin, bill.note_usage)
             return await perform(services, replace(operation, sink=watched))
     except TimeoutError as error:
         raise Timeout(f"the answer took longer than the server allows ({seconds:g} s)") from error
 
 
 class _Watched:
-    """Says when a model begins to answer."""
+    """Says when a model begins to answer, and what the answer has taken."""
 
-    def __init__(self, sink: Whole, begin: Callable[[], None]) -> None:
+    def __init__(
+        self, sink: Whole, begin: Callable[[], None], note_usage: Callable[[Usage], None]
+    ) -> None:
         self._sink = sink
         self._begin: Callable[[], None] | None = begin
+        self._note_usage = note_usage
 
     def add(self, event: Event) -> None:
         if self._begin is not None:
@@ -120,4 +183,5 @@ class _Watched:
         self._sink.add(event)
 
     def body(self, done: Done) -> dict[str, Any] | bytes:
+        self._note_usage(done.usage)
         return self._sink.body(done)

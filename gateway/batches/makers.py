@@ -1,4 +1,4 @@
-"""Who made a batch, as its record keeps it: its lines run later, under what that was granted then."""
+"""Who made a batch, as its record keeps it: its lines run later, under what was granted then."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Runner:
         """A task for each batch that is not over."""
         for batch in await self._services.batches.unfinished():
             if batch.id not in self._tasks:
-                self._turns.stand_in_line(batch.id)
+                self._turns.stand_in_line(batch.id, batch.owner)
                 work = Work(self._services, batch.id, self._turns)
                 self._works[batch.id] = work
                 task = asyncio.create_task(self._carry_out(batch.id, work), name="batch")

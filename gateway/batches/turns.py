@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
-# Batches whose lines run at the same time. A second one keeps a short batch from waiting for a
-# long one.
+# Batches of one subject whose lines run at the same time. A second one keeps a short batch from
+# waiting for a long one.
 BATCHES_AT_ONCE = 2
+# Subjects whose batches run at the same time: nobody waits for days behind those of another, and
+# who shares a model with whom is the supervisor's to say.
+SUBJECTS_AT_ONCE = 8
 
 
 class Closeable(Protocol):
@@ -62,28 +65,36 @@ class Waiters:
 
 
 class Turns:
-    """Batches take turns, first come first served."""
+    """Batches take turns, first come first served, those of each subject in a line of their own."""
 
     def __init__(self) -> None:
         # Reading hundreds of megabytes is felt by others.
         self.validate = asyncio.Semaphore(1)
         self.ward = Ward()
-        self._line: list[str] = []
+        # Each with its owner.
+        self._line: dict[str, str | None] = {}
         self._waiters = Waiters()
 
-    def stand_in_line(self, batch: str) -> None:
+    def stand_in_line(self, batch: str, owner: str | None) -> None:
         """Behind those that came before."""
-        self._line.append(batch)
+        self._line[batch] = owner
 
     def leave(self, batch: str) -> None:
         """It is over, or this life is. Idempotent."""
         if batch in self._line:
-            self._line.remove(batch)
+            del self._line[batch]
             self._waiters.wake()
 
     async def come(self, batch: str) -> None:
         """Wait until it is among the first."""
-        await self._waiters.until(lambda: batch in self._line[:BATCHES_AT_ONCE])
+        await self._waiters.until(lambda: self._is_first(batch))
+
+    def _is_first(self, batch: str) -> bool:
+        owner, lines = self._line[batch], dict[str | None, list[str]]()
+        for name, whose in self._line.items():
+            lines.setdefault(whose, []).append(name)
+        is_owners_turn = owner in list(lines)[:SUBJECTS_AT_ONCE]
+        return is_owners_turn and batch in lines[owner][:BATCHES_AT_ONCE]
 
 
 class Ward:

@@ -12,6 +12,7 @@ from kronk.shared.models import index
 from . import lines
 from .files import Files, no_such_file
 from .lines import Validation
+from .makers import identity_of
 from .records import Batch, Fault
 
 
@@ -23,7 +24,10 @@ def validate(services: Services, batch: Batch, over: threading.Event) -> Validat
             _look_at_all(file, validation, over)
     except NotFound as error:
         validation.faults.append(input_gone(error))
-    if validation.model is not None and not validation.faults:
+    # Whether there is a model is not told to who may not use it; its lines will be refused.
+    identity = identity_of(batch.made_by, is_open=services.access.mode == "open")
+    is_told = not identity.is_limited or identity.grants.allows_model(validation.model or "")
+    if validation.model is not None and not validation.faults and is_told:
         validation.faults += _model_faults(services, validation.model)
     return validation
 

@@ -1,7 +1,7 @@
 """Stored responses: in the database until they are deleted or have reached their age.
 
-Each belongs to the subject that asked for it. Routes get at them by `ResponseStore.of` only, so that
-none can forget to say for whom.
+Each belongs to the subject that asked for it. Routes get at them by `ResponseStore.of` only, so
+that none can forget to say for whom.
 """
 
 from __future__ import annotations

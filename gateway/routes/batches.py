@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import inference
+from kronk.gateway.batches.endpoints import GATES
 from kronk.gateway.batches.names import BATCH as BATCH_PREFIX
 from kronk.gateway.batches.objects import batch_object, list_object
 from kronk.gateway.batches.requests import (
@@ -19,6 +20,7 @@ from kronk.gateway.batches.requests import (
 from kronk.gateway.batches.schemas import BATCH, listed
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.paging import parameters
+from kronk.gateway.record import identity_of
 from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
@@ -34,9 +36,11 @@ router = Router()
     summary="Create a batch",
 )
 async def create(request: Request) -> Response:
-    """Run the requests of an uploaded file of JSON lines."""
+    """Run the requests of an uploaded file of JSON lines, for whom may use their endpoint."""
+    services, identity = services_of(request), identity_of(request)
     asked = await parse_body(request, parse_batch)
-    made = await services_of(request).batches.create(asked, identity_of(request))
+    await services.access.check(identity, GATES[asked.endpoint])
+    made = await services.batches.create(asked, identity)
     return JSONResponse(batch_object(made))
 
 

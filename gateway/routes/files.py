@@ -27,6 +27,7 @@ from kronk.gateway.batches.schemas import (
 from kronk.gateway.batches.upload import receive as receive_upload
 from kronk.gateway.body import disconnect_watch
 from kronk.gateway.dialects.paging import Paging, parameters
+from kronk.gateway.record import identity_of
 from kronk.gateway.services import services_of
 from kronk.shared.errors import Conflict
 from kronk.shared.security.identity import Identity

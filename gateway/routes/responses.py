@@ -16,6 +16,7 @@ from kronk.gateway.dialects.generation import IMC_HEADER
 from kronk.gateway.dialects.responses import listing, request, schemas
 from kronk.gateway.dialects.responses.stored import Stored
 from kronk.gateway.operations import input_tokens_operation, responses_operation
+from kronk.gateway.record import identity_of
 from kronk.gateway.responses.store import OwnResponses
 from kronk.gateway.services import services_of
 from kronk.shared.errors import InvalidArgument, NotFound
@@ -35,9 +36,7 @@ router = Router()
 async def create(http: Request) -> Response:
     """Answer with a response, streamed or whole, and keep it unless `store` is false."""
     services = services_of(http)
-    parse = partial(
-        responses_operation, store=_own(http), imc_header=http.headers.get(IMC_HEADER)
-    )
+    parse = partial(responses_operation, store=_own(http), imc_header=http.headers.get(IMC_HEADER))
     return respond(services, await parse_body(http, parse, is_slow=_names_something))
 
 

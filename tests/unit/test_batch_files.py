@@ -15,6 +15,7 @@ from kronk.gateway.batches.results import Results
 from kronk.gateway.batches.store import Batches
 from kronk.shared.database import Database
 from kronk.shared.errors import InvalidArgument, NotFound
+from kronk.shared.security.identity import OPEN
 
 NOW = 1000.0
 NOTHING: dict[str, str] = {}
@@ -49,7 +50,7 @@ def stored(files: Files, expires_at: int | None = None, purpose: str = "batch") 
 
 def test_a_stored_file_can_be_read_by_its_owner_only(files: Files, tmp_path: Path) -> None:
     file = stored(files)
-    assert files.get(file.id, NOW) == file
+    assert files.get(file.id, NOW, OPEN) == file
     with files.open(file.id) as content:
         assert content.read() == b"hello"
     assert files.path(file.id).stat().st_mode & 0o777 == 0o600
@@ -61,7 +62,7 @@ def test_a_deleted_file_is_gone(files: Files) -> None:
     files.delete(file.id)
     files.delete(file.id)
     with pytest.raises(NotFound, match=file.id):
-        files.get(file.id, NOW)
+        files.get(file.id, NOW, OPEN)
     with pytest.raises(NotFound):
         files.open(file.id)
 
@@ -69,15 +70,15 @@ def test_a_deleted_file_is_gone(files: Files) -> None:
 @pytest.mark.parametrize("name", ["file-1", "../../etc/passwd", "", "x" * 1000, "file-\ud800"])
 def test_a_name_that_is_none_is_not_found(files: Files, name: str) -> None:
     with pytest.raises(NotFound):
-        files.get(name, NOW)
+        files.get(name, NOW, OPEN)
 
 
 def test_a_file_is_kept_until_it_expires(files: Files) -> None:
     file = stored(files, expires_at=1001)
-    assert files.all(1000.9) == [file]
-    assert files.all(1001.0) == []
+    assert files.all(1000.9, OPEN) == [file]
+    assert files.all(1001.0, OPEN) == []
     with pytest.raises(NotFound):
-        files.get(file.id, 1001.0)
+        files.get(file.id, 1001.0, OPEN)
 
 
 def test_a_dropped_draft_leaves_nothing(files: Files, tmp_path: Path) -> None:
@@ -135,10 +136,10 @@ def test_a_batch_needs_a_file_for_batches(files: Files, database: Database) -> N
     async def create(file: str) -> str:
         asked = BatchRequest(file, "/v1/embeddings", "24h", 86400, None, None)
         batches = Batches(database.table("batches"), files)
-        batch = await batches.create(asked)
+        batch = await batches.create(asked, OPEN)
         assert batches.changed.is_set()
-        assert batches.names_in_use()[file] == batch.id
-        assert await batches.get(batch.id) == batch
+        assert batches.users_of_files()[file] == batch
+        assert await batches.get(batch.id, OPEN) == batch
         return batch.id
 
     asyncio.run(create(stored(files).id))

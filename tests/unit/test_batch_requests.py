@@ -33,6 +33,7 @@ from kronk.shared.errors import (
     Overloaded,
     Timeout,
 )
+from kronk.shared.security.identity import OPEN
 
 ASKED = {
     "input_file_id": "file-1",
@@ -127,8 +128,8 @@ def test_what_is_wrong_with_an_upload_is_named(fields: dict[str, str], param: st
 
 
 def test_every_endpoint_can_be_asked_for_and_is_run() -> None:
-    services: Any = SimpleNamespace(responses=None)
-    assert set(operation_makers(services)) == set(ENDPOINTS)
+    services: Any = SimpleNamespace(responses=SimpleNamespace(of=lambda identity: None))
+    assert set(operation_makers(services, OPEN)) == set(ENDPOINTS)
     assert all(batch(endpoint=endpoint).endpoint == endpoint for endpoint in ENDPOINTS)
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronk.gateway.batches.turns import Ward
+from kronk.gateway.batches.turns import SUBJECTS_AT_ONCE, Turns, Ward
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), st.booleans()), max_size=12))
@@ -75,3 +75,37 @@ def test_who_wants_to_be_alone_is_not_overtaken() -> None:
 
     asyncio.run(test())
     assert order == ["alone", "late"]
+
+
+def test_each_subject_has_a_line_of_its_own() -> None:
+    turns, begun = Turns(), list[str]()
+    subjects = [f"s{number}" for number in range(SUBJECTS_AT_ONCE + 1)]
+    names = [f"{subject}-{number}" for subject in subjects for number in range(3)]
+
+    async def run(name: str) -> None:
+        await turns.come(name)
+        begun.append(name)
+
+    async def all_of_them() -> None:
+        for name in names:
+            turns.stand_in_line(name, name.partition("-")[0])
+        tasks = [asyncio.create_task(run(name)) for name in names]
+        for _ in names:
+            await asyncio.sleep(0)
+        first = [name for name in names if not name.endswith("-2")][: 2 * SUBJECTS_AT_ONCE]
+        assert begun == first
+        # The next of a subject's own follows, and it stays in its place.
+        turns.leave("s0-0")
+        for _ in names:
+            await asyncio.sleep(0)
+        assert begun[len(first) :] == ["s0-2"]
+        for name in ("s0-1", "s0-2"):
+            turns.leave(name)
+        for _ in names:
+            await asyncio.sleep(0)
+        assert begun[len(first) + 1 :] == ["s8-0", "s8-1"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(all_of_them())

@@ -17,6 +17,7 @@ from kronk.gateway.batches.files import DiskFull, Draft, Files, StoredFile
 from kronk.gateway.run import ClientGone
 from kronk.shared.database import Database
 from kronk.shared.errors import InvalidArgument, TooLarge
+from kronk.shared.security.identity import OPEN, Identity
 
 HEAD = (
     b'--X\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nuser_data\r\n'
@@ -61,8 +62,8 @@ def files(tmp_path: Path, database: Database) -> Files:
     return Files(tmp_path / "files", database.table("files"))
 
 
-def receive(files: Files, client: Client) -> StoredFile:
-    return asyncio.run(upload.receive(client.request, files))
+def receive(files: Files, client: Client, identity: Identity = OPEN) -> StoredFile:
+    return asyncio.run(upload.receive(client.request, files, identity))
 
 
 def left(tmp_path: Path) -> list[Path]:
@@ -75,7 +76,7 @@ def test_an_upload_is_stored_as_it_was_sent(files: Files) -> None:
     assert (file.filename, file.purpose, file.bytes) == ("a.bin", "user_data", 3_000_000)
     with files.open(file.id) as content:
         assert content.read() == BLOCK * 30
-    assert files.get(file.id, 0.0) == file
+    assert files.get(file.id, 0.0, OPEN) == file
 
 
 def test_a_client_that_leaves_leaves_nothing(files: Files, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_disk_that_fails_keeps_nothing(
         receive(files, Client(HEAD, BLOCK, END))
     monkeypatch.undo()
     assert left(tmp_path) == []
-    assert files.all(0.0) == []
+    assert files.all(0.0, OPEN) == []
 
 
 def test_a_server_that_stops_in_an_upload_leaves_nothing(files: Files, tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_a_server_that_stops_in_an_upload_leaves_nothing(files: Files, tmp_path:
 
         client = Client()
         receiving = asyncio.create_task(
-            upload.receive(Request(client.request.scope, silent), files)
+            upload.receive(Request(client.request.scope, silent), files, OPEN)
         )
         await arrived.wait()
         receiving.cancel()

@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from kronk.gateway.access.admission import Unlimited
+from kronk.gateway.access.build import Nobody
+from kronk.gateway.access.control import AccessControl
 from kronk.gateway.batches import attempts, runner
 from kronk.gateway.batches.answering import AT_ONCE
 from kronk.gateway.batches.files import Files, StoredFile
@@ -25,9 +28,11 @@ from kronk.gateway.batches.runner import Runner
 from kronk.gateway.batches.store import Batches
 from kronk.gateway.exchange import Exchange
 from kronk.gateway.recovery import Policy
+from kronk.gateway.responses.store import ResponseStore
 from kronk.shared.database import Database
 from kronk.shared.errors import Conflict
 from kronk.shared.paths import BasePath
+from kronk.shared.security.identity import OPEN, Identity
 from kronk.shared.wire.sockets import worker_identity
 from kronk.shared.wire.to_gateway import (
     Accepted,
@@ -60,6 +65,7 @@ class Town:
         (self.base.models / "tiny.gguf").symlink_to(tiny)
         self.database = Database(self.base.db)
         self.files = Files(self.base.files, self.database.table("files"))
+        self.access: Any = AccessControl("open", Nobody(), Nobody(), Unlimited())
         self.write_timeout = 0.0
         # A worker's death is the batch's own to deal with, unless a test says otherwise.
         self.policy = Policy(resume=False)
@@ -108,7 +114,8 @@ class Town:
             configs={},
             files=self.files,
             batches=self.batches,
-            responses=None,
+            responses=ResponseStore(self.database, 0),
+            access=self.access,
         )
         return Runner(services)
 
@@ -123,22 +130,23 @@ class Town:
         return found[0]
 
     async def end_of(self, batch: str) -> Batch:
-        while not (seen := await self.batches.get(batch)).is_over:
+        while not (seen := await self.batches.now(batch)).is_over:
             await self.batches.changed.wait()
             await asyncio.sleep(0)
         return seen
 
-    def submit(self, *lines: dict[str, Any], window: int = 86400) -> str:
+    def submit(self, *lines: dict[str, Any], window: int = 86400, identity: Identity = OPEN) -> str:
         """A batch of these, or of `LINES` usual ones."""
         lines = lines or tuple(request(number) for number in range(1, LINES + 1))
         draft = self.files.draft()
         draft.write("\n".join(map(json.dumps, lines)).encode())
         draft.sync()
-        self.files.add(StoredFile(draft.id, draft.size, 900, "in.jsonl", "batch"))
+        owner = identity.subject
+        self.files.add(StoredFile(draft.id, draft.size, 900, "in.jsonl", "batch", None, owner))
         draft.close()
         asked = BatchRequest(draft.id, CHAT, "24h", window, None, None)
         batches = Batches(self.database.table("batches"), self.files)
-        return asyncio.run(batches.create(asked)).id
+        return asyncio.run(batches.create(asked, identity)).id
 
     def results(self, batch: Batch) -> tuple[dict[str, Any], dict[str, Any]]:
         """Answers and errors by custom_id, each there once."""
@@ -149,7 +157,8 @@ class Town:
         ):
             rows: list[Any] = []
             if there:
-                assert self.files.get(name, time.time()).bytes
+                file = self.files.known(name, time.time())
+                assert file is not None and file.bytes and file.owner == batch.owner
                 with self.files.open(name) as file:
                     rows = [json.loads(row) for row in file]
             assert len({row["custom_id"] for row in rows}) == len(rows)
@@ -505,7 +514,7 @@ def test_a_disk_that_hangs_and_fails_while_the_gateway_stops_keeps_nobody(
 
 def test_an_input_that_is_gone_fails_the_batch(town: Town) -> None:
     name = town.submit()
-    town.files.delete(asyncio.run(town_batches(town).get(name)).input_file)
+    town.files.delete(asyncio.run(town_batches(town).now(name)).input_file)
     batch = town.finish(name)
     assert batch.status is Status.FAILED
     (fault,) = batch.faults

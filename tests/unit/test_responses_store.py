@@ -16,6 +16,7 @@ from kronk.gateway.dialects.responses.stored import Stored
 from kronk.gateway.responses.store import ResponseStore
 from kronk.shared.database import Database, Table
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.security.identity import OPEN
 
 BORN = 1_700_000_000
 DAY = 86400.0
@@ -54,29 +55,29 @@ def stored(at: int = BORN, number: int = 0) -> Stored:
 
 def put(store: ResponseStore, *many: Stored) -> list[str]:
     for one in many:
-        asyncio.run(store.put(one))
+        asyncio.run(store.of(OPEN).put(one))
     return [one.response["id"] for one in many]
 
 
 def test_what_is_put_is_found_and_the_whole_of_it(store: ResponseStore) -> None:
     one = stored()
     (name,) = put(store, one)
-    assert store.find(name) == one
+    assert store.of(OPEN).find(name) == one
     assert [item["id"] for item in one.conversation] == ["msg_1", "msg_2"]
 
 
 @pytest.mark.parametrize("name", ["", "x", "resp_", "resp_" + "0" * 600, "\0", "\udcff"])
 def test_what_is_no_name_is_not_found(store: ResponseStore, name: str) -> None:
-    assert store.find(name) is None
-    assert not asyncio.run(store.delete(name))
+    assert store.of(OPEN).find(name) is None
+    assert not asyncio.run(store.of(OPEN).delete(name))
 
 
 def test_what_is_deleted_is_gone_and_cannot_be_deleted_again(store: ResponseStore) -> None:
     name, other = put(store, stored(number=1), stored(number=2))
-    assert asyncio.run(store.delete(name))
-    assert store.find(name) is None
-    assert not asyncio.run(store.delete(name))
-    assert store.find(other) is not None
+    assert asyncio.run(store.of(OPEN).delete(name))
+    assert store.of(OPEN).find(name) is None
+    assert not asyncio.run(store.of(OPEN).delete(name))
+    assert store.of(OPEN).find(other) is not None
 
 
 def test_responses_are_there_for_the_next_gateway(tmp_path: Path) -> None:
@@ -84,24 +85,24 @@ def test_responses_are_there_for_the_next_gateway(tmp_path: Path) -> None:
     (name,) = put(ResponseStore(first, 0), stored())
     first.close()
     second = Database(tmp_path / "db")
-    assert ResponseStore(second, 0).find(name) == stored()
+    assert ResponseStore(second, 0).of(OPEN).find(name) == stored()
     second.close()
 
 
 def test_what_is_too_old_is_not_found(store: ResponseStore, clock: Clock) -> None:
     (name,) = put(store, stored())
     clock.now += DAY
-    assert store.find(name) is not None
+    assert store.of(OPEN).find(name) is not None
     clock.now += 1
-    assert store.find(name) is None
-    assert not asyncio.run(store.delete(name))
+    assert store.of(OPEN).find(name) is None
+    assert not asyncio.run(store.of(OPEN).delete(name))
 
 
 def test_nothing_is_ever_too_old_without_an_age(database: Database, clock: Clock) -> None:
     store = ResponseStore(database, 0, clock)
     (name,) = put(store, stored(at=1))
     assert store.sweep() == 0
-    assert store.find(name) is not None
+    assert store.of(OPEN).find(name) is not None
 
 
 def test_a_sweep_removes_what_is_too_old_and_nothing_else(
@@ -115,7 +116,7 @@ def test_a_sweep_removes_what_is_too_old_and_nothing_else(
     assert store.sweep() == 1
     assert store.sweep() == 0
     assert list(database.table("responses").names()) == young
-    assert all(store.find(name) is None for name in old)
+    assert all(store.of(OPEN).find(name) is None for name in old)
 
 
 def test_a_sweep_of_many_takes_several_turns(store: ResponseStore, clock: Clock) -> None:
@@ -132,7 +133,7 @@ def test_a_full_disk_costs_what_would_be_kept_and_not_the_answer(
 
     monkeypatch.setattr(Table, "put", full)
     (name,) = put(store, stored())
-    assert store.find(name) is None
+    assert store.of(OPEN).find(name) is None
 
 
 # Pages.
