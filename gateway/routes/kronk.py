@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,6 +21,7 @@ from kronk.gateway.dialects.schemas import (
     listed,
     nullable,
 )
+from kronk.gateway.record import identity_of
 from kronk.gateway.services import Services, services_of
 from kronk.shared.departures import MOST_TOLD
 from kronk.shared.models import details
@@ -112,7 +113,8 @@ async def ps(request: Request) -> Response:
     summary="How processes of models ended",
 )
 async def history(request: Request) -> Response:
-    """The ends of all models' processes, the latest first."""
+    """The ends of all models' processes, the latest first. What they wrote last, which nobody has
+    looked through for what requests said, is for administrators."""
     return await _history(request, None)
 
 
@@ -154,6 +156,8 @@ async def _history(request: Request, model: str | None) -> Response:
     text = request.query_params.get("limit", str(USUAL_LIMIT))
     limit = whole_number(text, "limit", 1, MOST_TOLD)
     departures = await _departures(services_of(request), model)
+    if not identity_of(request).sees_all:
+        departures = tuple(replace(one, last_lines=(), stack=()) for one in departures)
     return JSONResponse({"object": "list", "data": [asdict(one) for one in departures[:limit]]})
 
 

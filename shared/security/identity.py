@@ -27,9 +27,14 @@ class Identity:
     expires: float | None = None
     via: Via = "token"
 
+    @property
+    def sees_all(self) -> bool:
+        """Nothing is kept from it."""
+        return self.admin or self.via == "open"
+
     def sees(self, owner: str | None) -> bool:
         """Whether what belongs to `owner` may be seen; None is nobody's in particular."""
-        return self.admin or self.via == "open" or owner == self.subject
+        return self.sees_all or owner == self.subject
 
     @property
     def is_limited(self) -> bool:
