@@ -73,6 +73,13 @@ class _Work:
         for run in self.runs:
             self.exchange.repay(run)
 
+    def taken(self) -> tuple[int, int]:
+        """Tokens of prompts and answers, as far as they came."""
+        return (
+            sum(run.prompt_tokens for run in self.runs),
+            sum(run.completion_tokens for run in self.runs),
+        )
+
 
 @contextmanager
 def _started(services: Services, operation: Operation, timeout: float) -> Iterator[_Work]:
@@ -144,7 +151,7 @@ class _RunResponse(Response):
         record.model = self._operation.jobs[0].model
         assert record.admission is not None, "nothing is run for who was not let in"
         for job in self._operation.jobs:
-            record.admission.check_model(job.model)
+            record.admission.check_model(job.model, self._services.configs)
         answering = self._answer(record, receive, send, direct_send(scope, send))
         # A token that wakes this task would go through all the layers it is called by.
         await asyncio.create_task(answering, name="answer")
@@ -167,6 +174,8 @@ class _RunResponse(Response):
                     yield work
             finally:
                 record.resumed = sum(run.attempts - 1 for run in work.runs) or None
+                # An answer that is not cut off says better what it has taken.
+                record.note_taken(*work.taken())
 
 
 class WholeResponse(_RunResponse):

@@ -287,8 +287,8 @@ class Exchange:
 
     def _on_event(self, run: Run, event: Accepted | Outcome | Silent | Done | Failed) -> None:
         match event:
-            case Accepted():
-                run.accept()
+            case Accepted(prompt_tokens=prompt_tokens):
+                run.accept(prompt_tokens)
                 if run.replay is None:
                     self.recoveries.made_good(run)
             case Done():

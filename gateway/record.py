@@ -42,6 +42,13 @@ class Record:
         """What the answer has taken."""
         self.tokens, self.prompt_tokens = usage.completion_tokens, usage.prompt_tokens
 
+    def note_taken(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """The same of an answer that is cut off, unless it is known better."""
+        if self.tokens is None and completion_tokens:
+            self.tokens = completion_tokens
+        if self.prompt_tokens is None and prompt_tokens:
+            self.prompt_tokens = prompt_tokens
+
     def first_token(self) -> None:
         """Called at the first token; later calls change nothing."""
         if self.ttft is None:

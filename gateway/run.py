@@ -97,6 +97,10 @@ class Run:
         # While it waits for its model, where the supervisor has said how that is doing.
         self.standing: Standing | None = None
         self.accepted = False
+        # Of what a worker has begun to work on, and of what came of it. They are what an answer
+        # that is cut off has taken.
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
         self.ended: Done | KronkError | None = None
         self.timers: list[Timer] = []
         # Gives up the present attempt where its worker does not attach.
@@ -127,9 +131,12 @@ class Run:
         self.standing = standing
         self._bell.ring()
 
-    def accept(self) -> None:
+    def accept(self, prompt_tokens: int) -> None:
         """The worker has found the request good."""
         self.accepted = True
+        # A prompt that is only read, such as for an embedding, has no other beginning.
+        if not isinstance(self.job.ask, Submit):
+            self.prompt_tokens = prompt_tokens
         self._bell.ring()
 
     def deliver(self, delta: GenerationDelta) -> bool:
@@ -137,6 +144,7 @@ class Run:
         if self._unread + self._taken >= WINDOW:
             return False
         self._unread += 1
+        self.completion_tokens += len(delta.tokens)
         self._mailbox.append(delta)
         if self._told is not None:
             self._told.recent.append(delta)
@@ -148,6 +156,8 @@ class Run:
         if self._outcomes_left == 0:
             return False
         self._outcomes_left -= 1
+        if type(outcome) is Started:
+            self.prompt_tokens = outcome.prompt_tokens
         self._mailbox.append(outcome)
         if self._told is not None:
             self._told.recent.append(outcome)
@@ -158,6 +168,7 @@ class Run:
 
     def note(self, silent: Silent) -> None:
         """Tokens that the client does not see."""
+        self.completion_tokens += len(silent.tokens)
         if self._told is not None:
             self._told.recent.append(silent)
 

@@ -214,6 +214,11 @@ _BY_CODE: dict[str, type[KronkError]] = {
 }
 
 
+def is_server_fault(code: str) -> bool:
+    """Whether an error of that code is ours, so that nobody is charged for it."""
+    return issubclass(_BY_CODE.get(code, CallerError), ServerError)
+
+
 def from_code(
     code: str, message: str, param: str | None = None, retry_after: float | None = None
 ) -> KronkError:

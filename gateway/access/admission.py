@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from kronk.shared.errors import PermissionDenied
+from kronk.shared.model_config import ModelConfig
 from kronk.shared.security.identity import Identity
 
 from .rules import Access
+
+_NO_CONFIGS: Mapping[str, ModelConfig] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +26,52 @@ class Outcome:
     completion_tokens: int = 0
 
 
+class Bill(Protocol):
+    """What a request holds while it runs."""
+
+    def settle(self, outcome: Outcome) -> None:
+        """Called once."""
+        ...
+
+
 @dataclass(slots=True)
 class Admission:
-    """One request of one identity. `settle` is called once, when the answer is over."""
+    """One request of one identity. `settle` is called when the answer is over."""
 
     identity: Identity
     access: Access
     # Go out with the answer.
     headers: Mapping[str, str] = field(default_factory=dict)
+    bill: Bill | None = None
 
-    def check_model(self, name: str) -> None:
+    def allows_model(self, name: str, configs: Mapping[str, ModelConfig] = _NO_CONFIGS) -> bool:
+        """Whether the identity may use the model of that name, or of what it is an alias of in
+        `configs`."""
+        return not self.identity.is_limited or allows_model(self.identity, name, configs)
+
+    def check_model(self, name: str, configs: Mapping[str, ModelConfig] = _NO_CONFIGS) -> None:
         """`PermissionDenied` when the identity may not use that model, whether it exists or
         not."""
-        if self.identity.is_limited and not self.identity.grants.allows_model(name):
+        if not self.allows_model(name, configs):
             raise PermissionDenied("model not authorized", param="model")
 
     def settle(self, outcome: Outcome) -> None:
-        """Give back what a failure of ours has cost, and count what it has used."""
+        """Give back what a failure of ours has cost, and count what it has used. Idempotent."""
+        bill, self.bill = self.bill, None
+        if bill is not None:
+            bill.settle(outcome)
+
+
+def allows_model(identity: Identity, name: str, configs: Mapping[str, ModelConfig]) -> bool:
+    """Whether what is granted names the model: as it was asked for, or as its configuration does
+    that has the asked name for an alias."""
+    grants = identity.grants
+    wanted = name[:-5] if name.lower().endswith(".gguf") else name
+    if grants.models is None or grants.allows_model(name) or grants.allows_model(wanted):
+        return True
+    return any(
+        name in config.aliases and grants.allows_model(key) for key, config in configs.items()
+    )
 
 
 class Unlimited:

@@ -3,19 +3,14 @@
 A call is checked and counted in one transaction, so no two processes grant the same one. Commits
 do not wait for the disk: what a process has counted is in the kernel's memory and outlives its
 SIGKILL. `Upkeep` brings it to the disk about once a second, which is what a power cut may lose.
-
-A row is what one subject did at one endpoint in one window of the calendar; the endpoint "" is all
-of them together, and has tokens only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,21 +18,17 @@ import lmdb
 
 from kronk.shared.errors import ServerError
 
+from . import rows
 from .grants import Limit
+from .rows import ALL, Usage, Used
 from .windows import DAY_SECONDS, WindowName, Windows, is_before, windows_at
 
 # Of the address space, not of the disk; the file grows as it fills. A row takes about 100 bytes.
 _MAP_BYTES = 4 * 1024**3
-_TABLE = b"counters"
+_MOST_TABLES = 8
 DATA = "data.mdb"
 SAVED = "saved.mdb"
 KEPT_DAYS = 400
-# Calls, tokens of prompts, tokens of answers.
-_ROW = struct.Struct("<QQQ")
-_LONGEST_SUBJECT = 200
-_ALL = ""
-_AFTER_ALL_WINDOWS = b"\xff"
-_DASHES_OF_A_DAY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +69,17 @@ class Charge:
         return self.refused or self.calls or self.tokens
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Used:
-    """What a row says."""
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    @property
-    def tokens(self) -> int:
-        return self.prompt_tokens + self.completion_tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one subject did at one endpoint in the windows of now."""
-
-    subject: str
-    endpoint: str
-    day: Used
-    month: Used
-    year: Used
-
-
 class Counters:
-    """The rows. Each call takes microseconds, but may wait for another process's."""
+    """Each call takes microseconds, but may wait for another process's."""
 
     def __init__(self, folder: Path, *, writable: bool = True) -> None:
-        """`ServerError` when it cannot be opened, also when it is to be read only and is not there.
-        `folder.exists()` tells the two apart."""
+        """`ServerError` when they cannot be opened, also when they are to be read only and are not
+        there. A process opens them once."""
         self.folder = folder
         # Whether something was counted that `flush` has not seen.
         self.is_dirty = False
         self._windows = windows_at(0)
+        # Where the next `sweep` begins.
         self._swept_to = b""
         try:
             if writable:
@@ -119,7 +87,7 @@ class Counters:
             self._environment = lmdb.open(
                 str(folder),
                 map_size=_MAP_BYTES,
-                max_dbs=2,
+                max_dbs=_MOST_TABLES,
                 mode=0o600,
                 sync=False,
                 readonly=not writable,
@@ -127,7 +95,7 @@ class Counters:
             )
             # Processes that were killed while they read would keep old pages for ever.
             self._environment.reader_check()
-            self._table = self._environment.open_db(_TABLE, create=writable)
+            self._rows = self._environment.open_db(b"counters", create=writable)
         except (OSError, lmdb.Error) as error:
             raise ServerError(f"the counters in {folder} cannot be opened: {error}") from error
 
@@ -150,17 +118,18 @@ class Counters:
     ) -> Charge:
         """The same, as a part of a transaction of `writing`."""
         windows = self._windows_at(now)
-        group = _group(subject, endpoint)
-        spent = None if tokens is None else self._spent(transaction, subject, tokens, windows)
-        calls = _calls(transaction, group, limit, windows)
-        # Every budget is as good as used up that is not above what was used.
+        where = rows.group(subject, endpoint)
+        calls = _standing(transaction, "calls", where, limit, windows)
+        spent = None
+        if tokens is not None:
+            spent = _standing(transaction, "tokens", rows.group(subject, ALL), tokens, windows)
         refused = next((s for s in (calls, spent) if s is not None and not s.remaining), None)
         if refused is not None:
             return Charge(subject, endpoint, windows, calls, spent, refused)
-        _add(transaction, group, windows, 1, 0, 0)
+        rows.add(transaction, where, windows, calls=1)
         self.is_dirty = True
         if calls is not None:
-            calls = Standing("calls", calls.limit, calls.window, calls.used + 1, calls.resets)
+            calls = replace(calls, used=calls.used + 1)
         return Charge(subject, endpoint, windows, calls, spent)
 
     def refund(self, charge: Charge) -> None:
@@ -171,7 +140,8 @@ class Counters:
     def refund_in(self, transaction: lmdb.Transaction, charge: Charge) -> None:
         """The same, as a part of a transaction of `writing`."""
         assert charge.allowed, "what was refused was not counted"
-        _add(transaction, _group(charge.subject, charge.endpoint), charge.windows, -1, 0, 0)
+        where = rows.group(charge.subject, charge.endpoint)
+        rows.add(transaction, where, charge.windows, calls=-1)
         self.is_dirty = True
 
     def add_tokens(self, charge: Charge, prompt: int, completion: int) -> None:
@@ -183,39 +153,34 @@ class Counters:
         self, transaction: lmdb.Transaction, charge: Charge, prompt: int, completion: int
     ) -> None:
         """The same, as a part of a transaction of `writing`."""
-        for endpoint in (charge.endpoint, _ALL):
-            group = _group(charge.subject, endpoint)
-            _add(transaction, group, charge.windows, 0, prompt, completion)
+        for endpoint in (charge.endpoint, ALL):
+            where = rows.group(charge.subject, endpoint)
+            rows.add(transaction, where, charge.windows, prompt=prompt, completion=completion)
         self.is_dirty = True
 
     def usage(self, now: float, subject: str | None = None) -> list[Usage]:
-        """What was used in the windows of `now`: of all subjects, or of one."""
-        windows = windows_at(now)
+        """What was used in the windows of `now`: by all subjects, or by one."""
         with self._reading() as transaction:
-            found = _usages(transaction, windows, subject)
+            found = rows.usages(transaction, windows_at(now), subject)
             return sorted(found, key=lambda usage: (usage.subject, usage.endpoint))
 
     def days(self, subject: str) -> list[tuple[str, str, Used]]:
         """Day, endpoint and what was used, in this order, as far back as it is kept."""
         with self._reading() as transaction:
-            rows = [(*_parts(key)[1:], value) for key, value in _of_subject(transaction, subject)]
-        return sorted(
-            (window, endpoint, Used(*_unpacked(value)))
-            for endpoint, window, value in rows
-            if window.count("-") == _DASHES_OF_A_DAY and endpoint != _ALL
-        )
+            return sorted(rows.days(transaction, subject))
 
     def sweep(self, now: float, most: int = 500) -> int | None:
         """Look at up to so many rows, from where the last call ended, and remove those of windows
-        that were over long ago; how many that were, None once all have been looked at."""
+        that were over long ago; how many that were. None once all have been looked at: the next
+        call begins anew."""
         horizon = windows_at(now - KEPT_DAYS * DAY_SECONDS)
         old, looked = list[bytes](), 0
         with self._reading() as transaction, transaction.cursor() as cursor:
             found = cursor.set_range(self._swept_to) if self._swept_to else cursor.first()
             while found and looked < most:
-                looked += 1
-                if is_before(_parts(bytes(cursor.key()))[2], horizon):
-                    old.append(bytes(cursor.key()))
+                key, looked = bytes(cursor.key()), looked + 1
+                if is_before(rows.parts(key)[2], horizon):
+                    old.append(key)
                 found = cursor.next()
             self._swept_to = bytes(cursor.key()) if found else b""
         if old:
@@ -261,15 +226,6 @@ class Counters:
             self._windows = windows_at(now)
         return self._windows
 
-    def _spent(
-        self, transaction: lmdb.Transaction, subject: str, limit: Limit, windows: Windows
-    ) -> Standing | None:
-        if limit.calls is None or limit.window == "unlimited":
-            return None
-        window = windows.of(limit.window)
-        used = _row(transaction, _group(subject, _ALL) + window.key.encode())
-        return Standing("tokens", limit.calls, limit.window, used[1] + used[2], window.resets)
-
     def table(self, name: str) -> Any:
         """A table of its own beside them, for `writing`: what is in both is in both or in none."""
         return self._environment.open_db(name.encode())
@@ -278,104 +234,33 @@ class Counters:
     def writing(self) -> Iterator[lmdb.Transaction]:
         """A transaction; of one process at a time. `ServerError` when it fails."""
         try:
-            with self._environment.begin(self._table, write=True) as transaction:
+            with self._environment.begin(self._rows, write=True) as transaction:
                 yield transaction
-        except (lmdb.Error, struct.error) as error:
+        except (lmdb.Error, rows.Damaged) as error:
             raise _unusable(error) from error
 
     @contextmanager
     def _reading(self) -> Iterator[lmdb.Transaction]:
         try:
-            with self._environment.begin(self._table) as transaction:
+            with self._environment.begin(self._rows) as transaction:
                 yield transaction
-        except (lmdb.Error, struct.error) as error:
+        except (lmdb.Error, rows.Damaged) as error:
             raise _unusable(error) from error
 
 
-def _calls(
-    transaction: lmdb.Transaction, group: bytes, limit: Limit, windows: Windows
+def _standing(
+    transaction: lmdb.Transaction,
+    of: Literal["calls", "tokens"],
+    where: bytes,
+    limit: Limit,
+    windows: Windows,
 ) -> Standing | None:
     if limit.calls is None or limit.window == "unlimited":
         return None
     window = windows.of(limit.window)
-    used, _, _ = _row(transaction, group + window.key.encode())
-    return Standing("calls", limit.calls, limit.window, used, window.resets)
-
-
-def _add(
-    transaction: lmdb.Transaction,
-    group: bytes,
-    windows: Windows,
-    calls: int,
-    prompt: int,
-    completion: int,
-) -> None:
-    # All three, whatever the limit: it may be of another window with the subject's next token.
-    for window in (windows.day, windows.month, windows.year):
-        key = group + window.key.encode()
-        row = _row(transaction, key)
-        counted = max(0, row[0] + calls)
-        transaction.put(key, _ROW.pack(counted, row[1] + prompt, row[2] + completion))
-
-
-def _row(transaction: lmdb.Transaction, key: bytes) -> tuple[int, int, int]:
-    value = transaction.get(key)
-    return (0, 0, 0) if value is None else _unpacked(bytes(value))
-
-
-def _unpacked(value: bytes) -> tuple[int, int, int]:
-    calls, prompt, completion = _ROW.unpack(value)
-    return calls, prompt, completion
-
-
-def _group(subject: str, endpoint: str) -> bytes:
-    """What the keys of a subject's rows at one endpoint begin with. The lengths keep apart what
-    would run together."""
-    name = endpoint.encode()
-    return _of(subject) + bytes([len(name)]) + name
-
-
-def _of(subject: str) -> bytes:
-    name = subject.encode(errors="replace")
-    if len(name) > _LONGEST_SUBJECT:
-        name = hashlib.sha256(name).hexdigest().encode()
-    return bytes([len(name)]) + name
-
-
-def _parts(key: bytes) -> tuple[str, str, str]:
-    """Subject, endpoint and window of a key."""
-    middle = 1 + key[0]
-    end = middle + 1 + key[middle]
-    return key[1:middle].decode(), key[middle + 1 : end].decode(), key[end:].decode()
-
-
-def _of_subject(transaction: lmdb.Transaction, subject: str) -> Iterator[tuple[bytes, bytes]]:
-    prefix = _of(subject)
-    with transaction.cursor() as cursor:
-        found = cursor.set_range(prefix)
-        while found and (key := bytes(cursor.key())).startswith(prefix):
-            yield key, bytes(cursor.value())
-            found = cursor.next()
-
-
-def _usages(
-    transaction: lmdb.Transaction, windows: Windows, subject: str | None
-) -> Iterator[Usage]:
-    prefix = b"" if subject is None else _of(subject)
-    with transaction.cursor() as cursor:
-        found = cursor.set_range(prefix) if prefix else cursor.first()
-        while found and (key := bytes(cursor.key())).startswith(prefix):
-            whose, endpoint, _ = _parts(key)
-            group = _group(whose, endpoint)
-            if endpoint != _ALL:
-                day, month, year = (
-                    Used(*_row(transaction, group + window.key.encode()))
-                    for window in (windows.day, windows.month, windows.year)
-                )
-                if year != Used():
-                    yield Usage(whose, endpoint, day, month, year)
-            # Over the rows of all other windows.
-            found = cursor.set_range(group + _AFTER_ALL_WINDOWS)
+    used = rows.read(transaction, where + window.key.encode())
+    amount = used.calls if of == "calls" else used.tokens
+    return Standing(of, limit.calls, limit.window, amount, window.resets)
 
 
 def _unusable(error: Exception) -> ServerError:

@@ -20,8 +20,10 @@ from hypothesis.stateful import (
 )
 
 from kronk.shared.errors import ServerError
-from kronk.shared.security.counters import Charge, Counters, Standing, Used
+from kronk.shared.security.counters import Charge, Counters, Standing
 from kronk.shared.security.grants import UNLIMITED, Limit
+from kronk.shared.security.named_calls import NamedCalls
+from kronk.shared.security.rows import Used
 from kronk.shared.security.upkeep import Upkeep
 
 CHAT = "chat-completions"
@@ -98,22 +100,49 @@ def test_a_refund_gives_the_call_back_in_the_window_it_was_counted_in(counters: 
 
 def test_a_budget_of_tokens_refuses_once_it_is_used_up(counters: Counters) -> None:
     budget = Limit(100, "day")
-    charge = counters.charge("ann", CHAT, UNLIMITED, NOON, budget)
+    charge = counters.charge("ann", CHAT, UNLIMITED, NOON, tokens=budget)
     assert charge.tokens == Standing("tokens", 100, "day", 0, int(TOMORROW))
     counters.add_tokens(charge, 60, 39)
-    assert counters.charge("ann", "messages", UNLIMITED, NOON, budget).allowed
+    assert counters.charge("ann", "messages", UNLIMITED, NOON, tokens=budget).allowed
     counters.add_tokens(charge, 0, 1)
-    refused = counters.charge("ann", "messages", UNLIMITED, NOON, budget)
+    refused = counters.charge("ann", "messages", UNLIMITED, NOON, tokens=budget)
     assert refused.refused == replace(charge.tokens, used=100)
-    assert counters.charge("bob", CHAT, UNLIMITED, NOON, budget).allowed
-    assert counters.charge("ann", CHAT, UNLIMITED, TOMORROW, budget).allowed
+    assert counters.charge("bob", CHAT, UNLIMITED, NOON, tokens=budget).allowed
+    assert counters.charge("ann", CHAT, UNLIMITED, TOMORROW, tokens=budget).allowed
 
 
 def test_what_the_budget_refuses_is_no_call(counters: Counters) -> None:
     charge = counters.charge("ann", CHAT, Limit(9, "day"), NOON)
     counters.add_tokens(charge, 5, 5)
-    assert not counters.charge("ann", CHAT, Limit(9, "day"), NOON, Limit(10, "day")).allowed
+    assert not counters.charge("ann", CHAT, Limit(9, "day"), NOON, tokens=Limit(10, "day")).allowed
     assert [usage.day for usage in counters.usage(NOON)] == [Used(1, 5, 5)]
+
+
+def test_a_named_call_is_counted_once_until_it_is_given_back(counters: Counters) -> None:
+    limit, named = Limit(1, "day"), NamedCalls(counters)
+    first = named.charge("batch_1/7", "ann", CHAT, limit, NOON)
+    again = named.charge("batch_1/7", "ann", CHAT, limit, TOMORROW)
+    assert (first.allowed, again.allowed) == (True, True)
+    assert not named.charge("batch_1/8", "ann", CHAT, limit, NOON).allowed
+    assert again.windows == first.windows
+    named.refund("batch_1/7", again)
+    named.refund("batch_1/7", first)
+    assert named.charge("batch_1/7", "ann", CHAT, limit, NOON).allowed
+    assert granted(counters, limit, NOON) == 0
+    assert granted(counters, limit, TOMORROW) == 1
+
+
+def test_names_are_forgotten_after_two_months(counters: Counters) -> None:
+    named = NamedCalls(counters)
+    for number in range(9):
+        assert named.charge(f"old/{number}", "ann", CHAT, UNLIMITED, NOON - 70 * DAY).allowed
+    for number in range(9):
+        named.charge(f"new/{number}", "ann", CHAT, UNLIMITED, NOON)
+    none_left = Limit(0, "day")
+    assert named.charge("new/0", "ann", CHAT, none_left, NOON).allowed
+    assert not any(
+        named.charge(f"old/{number}", "ann", CHAT, none_left, NOON).allowed for number in range(9)
+    )
 
 
 def test_usage_is_told_by_subject_and_endpoint(counters: Counters) -> None:
@@ -143,8 +172,7 @@ def test_only_what_is_over_for_more_than_a_year_is_swept(counters: Counters) -> 
     while (swept := counters.sweep(NOON, most=3)) is not None:
         removed += swept
     assert [day for day, _, _ in counters.days("ann")] == ["2025-10-19", "2026-11-22"]
-    assert removed > 0
-    assert counters.sweep(NOON, most=100) is None
+    assert removed == 2 * 4, "two days, a month and a year, of either"
 
 
 def test_what_was_counted_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -201,7 +229,7 @@ class Accounts(RuleBasedStateMachine):
     def charge(self, subject: str, endpoint: str, limit: int, budget: int | None, day: int) -> None:
         tokens = None if budget is None else Limit(budget, "day")
         now = NOON + day * DAY
-        charge = self.counters.charge(subject, endpoint, Limit(limit, "day"), now, tokens)
+        charge = self.counters.charge(subject, endpoint, Limit(limit, "day"), now, tokens=tokens)
         date = f"2026-11-{22 + day}"
         used = self.calls.get((subject, endpoint, date), 0)
         spent = self.tokens.get((subject, date), 0)

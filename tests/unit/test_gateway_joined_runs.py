@@ -98,17 +98,17 @@ def test_a_failure_ends_it_after_what_was_said_before() -> None:
 
 
 def accept(run: Run) -> None:
-    run.accept()
+    run.accept(5)
 
 
 def fill(run: Run) -> None:
-    run.accept()
+    run.accept(5)
     while run.deliver(Delta(run.id, 0, "x", (1,))):
         pass
 
 
 def end(run: Run) -> None:
-    run.accept()
+    run.accept(5)
     run.end(done(run.id))
 
 
