@@ -72,6 +72,11 @@ class BasePath:
         return self.logs / "history.jsonl"
 
     @property
+    def audit_file(self) -> Path:
+        """Who administered what, a line of JSON each."""
+        return self.logs / "audit.jsonl"
+
+    @property
     def db(self) -> Path:
         """LMDB: stored responses, files and batches; and what else is to outlive the server."""
         return self.root / "db"
