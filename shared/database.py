@@ -68,6 +68,21 @@ class Table:
             transaction.put(raw, _dumps(record))
         return record
 
+    def upsert(
+        self, key: str, made: Callable[[dict[str, Any] | None], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Put what `made` makes of the record, or of None where there is none, and return it.
+
+        Nobody writes in between, whatever process; nothing is written when `made` raises.
+        """
+        raw = _raw(key)
+        assert raw is not None, "keys are names of our own making"
+        with self._environment.begin(self._db, write=True) as transaction:
+            value = transaction.get(raw)
+            record = made(None if value is None else _read(key, value))
+            transaction.put(raw, _dumps(record))
+        return record
+
     def delete(self, *keys: str) -> int:
         """Remove records; how many of them there were."""
         with self._environment.begin(self._db, write=True) as transaction:
