@@ -19,7 +19,7 @@ from kronk.shared.database import Database
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
 
-from .access.build import make_access
+from .access.build import Access, make_access
 from .app import make_app
 from .batches.files import Files
 from .batches.runner import Runner
@@ -30,7 +30,7 @@ from .jobs.runner import Runner as JobRunner
 from .jobs.secrets import JobSecrets
 from .jobs.store import Jobs
 from .link import Link, NoSupervisor
-from .mending import mend
+from .mending import mend, mend_counters
 from .middleware import Activity
 from .recovery import Policy
 from .responses.store import ResponseStore
@@ -88,8 +88,13 @@ class Process:
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         # Ctrl-C reaches the whole terminal; the supervisor decides what it means.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        services = self._services(link)
+        mend(base.db, base.files)
+        mend_counters(base.counters)
+        database = Database(base.db)
+        access = make_access(self._settings, database)
+        services = self._services(link, database, access)
         server = make_server(make_app(services), self._settings.idle_timeout)
+        access.limits.start()
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
         sweep_of(base).start()
@@ -113,14 +118,13 @@ class Process:
             await _end(sweeper)
             await _end(runner)
             await _end(jobs)
+            await access.close()
             link.close()
         logger.info("gateway stopped")
         return self._code
 
-    def _services(self, link: Link) -> Services:
+    def _services(self, link: Link, database: Database, access: Access) -> Services:
         base = self._settings.base
-        mend(base.db, base.files)
-        database = Database(base.db)
         files = Files(base.files, database.table("files"))
         return Services(
             settings=self._settings,
@@ -133,7 +137,7 @@ class Process:
             responses=ResponseStore(database, self._settings.responses_ttl),
             files=files,
             batches=Batches(database.table("batches"), files),
-            access=make_access(self._settings),
+            access=access.control,
             jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),
         )
 

@@ -72,10 +72,3 @@ def allows_model(identity: Identity, name: str, configs: Mapping[str, ModelConfi
     return any(
         name in config.aliases and grants.allows_model(key) for key, config in configs.items()
     )
-
-
-class Unlimited:
-    """Counts nothing."""
-
-    async def admit(self, identity: Identity, access: Access, once: str | None = None) -> Admission:
-        return Admission(identity, access)

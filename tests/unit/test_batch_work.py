@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from kronk.gateway.access.admission import Unlimited
-from kronk.gateway.access.build import Nobody
 from kronk.gateway.access.control import AccessControl
+from kronk.gateway.access.known import Nobody
 from kronk.gateway.batches import attempts, runner
 from kronk.gateway.batches.answering import AT_ONCE
 from kronk.gateway.batches.files import Files, StoredFile
@@ -48,6 +47,7 @@ from kronk.shared.wire.to_gateway import (
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Timings, Usage
+from tests.fakes.access import Unlimited
 
 W = 7
 CHAT = "/v1/chat/completions"

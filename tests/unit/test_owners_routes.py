@@ -16,7 +16,6 @@ from fastapi.routing import APIRoute
 
 from harness.routes import PLAIN_ROUTES
 from harness.subjects import ADMIN, ANN, ANONYMOUS, BOB
-from kronk.gateway.access.admission import Unlimited
 from kronk.gateway.access.control import AccessControl
 from kronk.gateway.access.credentials import Credential
 from kronk.gateway.access.router import gate_of
@@ -37,6 +36,7 @@ from kronk.shared import settings
 from kronk.shared.database import Database
 from kronk.shared.errors import KronkError, Unauthenticated
 from kronk.shared.security.identity import Identity
+from tests.fakes.access import Unlimited
 
 CHAT = "/v1/chat/completions"
 TOKENS = {"ann": ANN, "bob": BOB, "admin": ADMIN}
