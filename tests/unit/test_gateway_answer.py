@@ -109,6 +109,7 @@ class World:
         chunks = ChatChunks("c", "tiny", 0, choices=1, include_usage=False)
         whole = ChatWhole("c", "tiny", 0, choices=1, scored=False)
         services: Any = SimpleNamespace(
+            configs={},
             link=SimpleNamespace(exchange=self.exchange),
             settings=SimpleNamespace(
                 write_timeout=0.0, stream_keepalive=self.keepalive, media_urls=False
