@@ -113,18 +113,19 @@ def read_private(path: Path) -> bytes:
     """
     # Without waiting: a pipe of that name would hold up the server for ever.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(file.fileno())
+    try:
+        facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise ValueError("it is not a file")
         if facts.st_uid not in (os.geteuid(), path.parent.stat().st_uid, 0):
             raise ValueError("it belongs to another user")
         if facts.st_mode & _OTHERS:
-            _make_private(file.fileno(), path)
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise ValueError("it is too large")
-    return data
+            _make_private(handle, path)
+        if facts.st_size > _MOST_BYTES:
+            raise ValueError("it is too large")
+        return os.read(handle, _MOST_BYTES)
+    finally:
+        os.close(handle)
 
 
 def _make_private(handle: int, path: Path) -> None:
@@ -158,11 +159,18 @@ def _read(folder: Path, kid: str, facts: Facts) -> Key:
         raise _NoGood("it is a link")
     try:
         pem = read_private(path_of(folder, kid))
+    except PermissionError as error:
+        raise _NoGood("this user may not read it") from error
+    except ValueError as error:
+        raise _NoGood(str(error)) from error
+    try:
         # Without the test for primes, which takes 40 ms on the way of a request. What is signed is
         # verified before it is given out.
         private = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
-    except (PermissionError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise _NoGood(str(error)) from error
+    except TypeError as error:
+        raise _NoGood("it has a password") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _NoGood("it is no private key in PEM") from error
     if not isinstance(private, rsa.RSAPrivateKey):
         raise _NoGood("it is not an RSA key")
     if not _BITS <= private.key_size <= _MOST_BITS:

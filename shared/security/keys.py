@@ -34,6 +34,8 @@ _LOOK_AGAIN_AFTER = 1.0
 # Who makes a key has the lock for a second at most.
 _LOCK_WITHIN = 30.0
 _LOCK_POLL = 0.05
+# Nanoseconds between the times of two keys, at least.
+_LATER = 1_000_000
 # Far more than anybody rotates; each is in the memory of each gateway.
 _MOST_KEYS = 256
 _ADMIN_FILE = "master.jwt"
@@ -195,7 +197,8 @@ class Keyring:
         # Two keys may be made within one tick of the file system's clock, or after it was set back.
         before = [file.facts.modified for name, file in known.files.items() if name != MASTER]
         if before and max(before) >= written:
-            os.utime(path, ns=(max(before) + 1, max(before) + 1))
+            later = max(before) + _LATER
+            os.utime(path, ns=(later, later))
             self._forget()
         key = self.get(kid)
         if key is None:

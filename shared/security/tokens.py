@@ -163,7 +163,8 @@ def inspect(token: str, keyring: Keyring, issuer: str, now: float) -> Inspection
         reason = None
     except Unauthenticated as error:
         reason = error.reason
-    return Inspection(_said(token, 0).get("kid"), _said(token, 1) or None, reason)
+    kid = _said(token, 0).get("kid")
+    return Inspection(kid if isinstance(kid, str) else None, _said(token, 1) or None, reason)
 
 
 class Verifier:
