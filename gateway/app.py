@@ -17,6 +17,7 @@ from . import errors, openapi
 from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
+    audit,
     batches,
     blobs,
     catalog,
@@ -40,6 +41,7 @@ from .routes import (
     rerank,
     resolve,
     responses,
+    session,
     sizing,
     templates,
     tokens,
@@ -76,6 +78,8 @@ ROUTES = (
     reload,
     sizing,
     config,
+    session,
+    audit,
     landing,
 )
 
@@ -110,7 +114,7 @@ def make_app(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(AccessLog, activity=services.activity),
+            Middleware(AccessLog, activity=services.activity, audit=services.audit),
             *_cors(services.settings.cors_allowed_origins),
             Middleware(HeadAsGet),
             Middleware(LastCatch),

@@ -19,7 +19,9 @@ from kronk.shared.database import Database
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
 
+from .access.auditing import AuditLog
 from .access.build import Access, make_access
+from .access.logins import Logins
 from .app import make_app
 from .batches.files import Files
 from .batches.runner import Runner
@@ -119,6 +121,7 @@ class Process:
             await _end(runner)
             await _end(jobs)
             await access.close()
+            await asyncio.to_thread(services.audit.flush)
             link.close()
         logger.info("gateway stopped")
         return self._code
@@ -138,6 +141,9 @@ class Process:
             files=files,
             batches=Batches(database.table("batches"), files),
             access=access.control,
+            sessions=access.sessions,
+            logins=Logins(database.table("logins"), access.sessions),
+            audit=AuditLog(base),
             jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),
         )
 

@@ -15,6 +15,7 @@ from kronk.shared.errors import Internal, KronkError
 
 from . import errors
 from .access.admission import Outcome
+from .access.auditing import AuditLog
 from .record import Record, record_of
 
 # What is echoed in a header and written to the log must not be able to forge either.
@@ -44,9 +45,10 @@ def direct_send(scope: Scope, send: Send) -> Send:
 class AccessLog:
     """Outermost: gives each request its id and writes its one line when it is over."""
 
-    def __init__(self, app: ASGIApp, activity: Activity) -> None:
+    def __init__(self, app: ASGIApp, activity: Activity, audit: AuditLog) -> None:
         self.app = app
         self.activity = activity
+        self.audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,6 +78,7 @@ class AccessLog:
             self.activity.count -= 1
             if record.admission is not None:
                 record.admission.settle(_outcome(record))
+            self.audit.request_over(scope, record)
             self._write(scope, record)
             structlog.contextvars.unbind_contextvars("request_id")
 

@@ -33,6 +33,8 @@ class Record:
     gate: Gate | None = None
     identity: Identity | None = None
     admission: Admission | None = None
+    # What an action of administration is about; routes say it where their path does not.
+    target: str | None = None
     # How often it was begun again because its model's process died.
     resumed: int | None = None
     # The code of the error that ended it.

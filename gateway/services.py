@@ -11,7 +11,10 @@ from kronk.shared.model_config import Configs
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 
+from .access.auditing import AuditLog
 from .access.control import AccessControl
+from .access.logins import Logins
+from .access.sessions import Sessions
 from .batches.files import Files
 from .batches.store import Batches
 from .configuration import Configuration
@@ -38,6 +41,9 @@ class Services:
     batches: Batches
     jobs: Jobs
     access: AccessControl
+    sessions: Sessions
+    logins: Logins
+    audit: AuditLog
 
     @property
     def configs(self) -> Configs:

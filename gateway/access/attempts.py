@@ -1,9 +1,9 @@
 """How often a password may be guessed. Pure; `logins` keeps the ledger and tells the time.
 
-Each address has a few tries, then has to wait longer after each; so do all addresses together, as an
-attacker has many. An address from which somebody has logged in is not held up by the others: whoever
-keeps guessing must not be able to lock the operator out. Times are of the wall clock, as they outlive
-the process; where it was set back, nobody waits for what has not been yet.
+Each address has a few tries, then has to wait longer after each; so do all addresses together, as
+an attacker has many. An address from which somebody has logged in is not held up by the others:
+whoever keeps guessing must not be able to lock the operator out. Times are of the wall clock, as
+they outlive the process; where it was set back, nobody waits for what has not been yet.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Tries:
             return 0.0
         # Not 2**failures, which is endless.
         doublings = min(tries.failures - free, 10)
-        wait = min(_FIRST_WAIT * 2**doublings, _LONGEST_WAIT)
+        wait = min(_FIRST_WAIT * float(2**doublings), _LONGEST_WAIT)
         return max(wait - max(now - tries.last, 0.0), 0.0)
 
     def remembered(self, now: float) -> Tries:

@@ -14,6 +14,7 @@ from kronk.shared.settings import Mode
 from .admission import Admission
 from .credentials import Credential, credential_of
 from .rules import Access, Gate
+from .same_origin import check_session_request
 
 
 class Authenticator(Protocol):
@@ -61,6 +62,7 @@ class AccessControl:
         """Let the request in, which its record says then; or raise why not."""
         record = record_of(request.scope)
         record.gate = gate
+        record.target = " ".join(str(value) for value in request.path_params.values()) or None
         identity, problem = await self._known(request, gate)
         record.identity = identity
         if self.mode != "open" and gate.access.kind != "public":
@@ -87,7 +89,7 @@ class AccessControl:
         if self.mode == "open":
             return OPEN
         try:
-            credential = credential_of(request.scope["headers"])
+            credential = _credential(request)
             if credential is None:
                 return ANONYMOUS
             return await self._authenticator.identify(credential)
@@ -100,7 +102,7 @@ class AccessControl:
         if gate.access.kind == "public":
             return ANONYMOUS, None
         try:
-            credential = credential_of(request.scope["headers"])
+            credential = _credential(request)
             if credential is None:
                 return ANONYMOUS, None
             return await self._authenticator.identify(credential), None
@@ -114,3 +116,12 @@ class AccessControl:
         except Unauthenticated as error:
             return error
         return None
+
+
+def _credential(request: Request) -> Credential | None:
+    """What was sent; `PermissionDenied` for a session's cookie that another page had sent."""
+    headers = request.scope["headers"]
+    credential = credential_of(headers)
+    if credential is not None and credential.kind == "session":
+        check_session_request(request.method, request.scope["scheme"], headers)
+    return credential

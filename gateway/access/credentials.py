@@ -10,7 +10,7 @@ from kronk.shared.errors import Unauthenticated
 
 # Of the browser's login; the second is what it is called over TLS, where browsers then hold it to
 # this host.
-SESSION_COOKIES = ("kronk_session", "__Host-kronk_session")
+SESSION_COOKIE, TLS_SESSION_COOKIE = "kronk_session", "__Host-kronk_session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +53,7 @@ def _bearer(value: bytes) -> str:
 
 
 def _sessions(cookies: str) -> list[str]:
-    pairs = (part.strip().partition("=") for part in cookies.split(";"))
-    return [value for name, _, value in pairs if name in SESSION_COOKIES]
+    pairs = [part.strip().partition("=") for part in cookies.split(";")]
+    held = [value for name, _, value in pairs if name == TLS_SESSION_COOKIE]
+    # The other one may be left from before there was TLS, or be planted by another port.
+    return held or [value for name, _, value in pairs if name == SESSION_COOKIE]

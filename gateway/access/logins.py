@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from kronk.shared.database import Table
 from kronk.shared.errors import RateLimited, Unauthenticated
 from kronk.shared.security import password
-from kronk.shared.security.password import Stored, Watched
+from kronk.shared.security.password import Stored
 from kronk.shared.units import format_duration
 
 from .attempts import Ledger, from_record, place_of, to_record
@@ -28,12 +28,11 @@ class Logins:
     def __init__(
         self,
         table: Table,
-        watched: Watched,
         sessions: Sessions,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._table = table
-        self._password = watched
+        self._password = sessions.password
         self._sessions = sessions
         self._clock = clock
         # Not the loop's own threads: a client that goes away leaves its hash behind.

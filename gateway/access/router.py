@@ -42,13 +42,12 @@ class Router(APIRouter):
 
     def gated_route(self, method: str, path: str, *, access: Access, **options: Any) -> Decorator:
         """Any method."""
-        gate = Gate(access, method, path)
         said = {ACCESS: access.kind} | ({"x-endpoint": access.endpoint} if access.endpoint else {})
         options["openapi_extra"] = {**(options.get("openapi_extra") or {}), **said}
         register = super().api_route(path, methods=[method], **options)
 
         def decorate(endpoint: Endpoint) -> Endpoint:
-            register(gated(endpoint, gate))
+            register(gated(endpoint, Gate(access, method, path, endpoint.__name__)))
             return endpoint
 
         return decorate

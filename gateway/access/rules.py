@@ -50,3 +50,5 @@ class Gate:
     method: str
     # With its parameters by name: `/v1/models/{model:path}`.
     path: str
+    # The function behind it, which is what logs call the action.
+    name: str = ""

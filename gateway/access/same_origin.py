@@ -18,13 +18,17 @@ Headers = Iterable[tuple[bytes, bytes]]
 def check_session_request(method: str, scheme: str, headers: Headers) -> None:
     """`PermissionDenied` for a change that is not asked for by a page of this server's own."""
     if method not in _SAFE and not _is_ours(scheme, tuple(headers), is_needed=True):
-        raise PermissionDenied("a session may change things from pages of this server only")
+        raise PermissionDenied(
+            "a session may change things from pages of this server only; behind a proxy, "
+            "--trusted-proxies says whose word counts for the address of the page",
+            param="Origin",
+        )
 
 
 def check_login_request(scheme: str, headers: Headers) -> None:
     """`PermissionDenied` for a login from another page; programs send no `Origin`."""
     if not _is_ours(scheme, tuple(headers), is_needed=False):
-        raise PermissionDenied("one can log in from pages of this server only")
+        raise PermissionDenied("one can log in from pages of this server only", param="Origin")
 
 
 def _is_ours(scheme: str, headers: tuple[tuple[bytes, bytes], ...], *, is_needed: bool) -> bool:

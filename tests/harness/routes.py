@@ -145,6 +145,25 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
     JsonRoute("/api/show", {"model": CHAT}, ("model",), is_text=False),
     JsonRoute("/api/pull", {"model": CHAT}, ("model",), is_text=False),
     JsonRoute("/v1/kronk/vram", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
+    # Without --auth-mode there is nothing to log in for.
+    JsonRoute(
+        "/v1/kronk/login",
+        {"password": "correct horse battery"},
+        ("password",),
+        is_text=False,
+        has_model=False,
+        needs=("password",),
+        status=409,
+    ),
+    JsonRoute(
+        "/v1/kronk/security/password",
+        {"password": "correct horse battery"},
+        ("password",),
+        is_text=False,
+        has_model=False,
+        needs=(),
+        status=409,
+    ),
     JsonRoute("/v1/kronk/autotune", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
 )
 BY_PATH = {route.path: route for route in JSON_ROUTES}
@@ -220,6 +239,9 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("POST", "/api/copy"),
     PlainRoute("DELETE", "/api/delete"),
     PlainRoute("POST", "/api/blobs/{digest}"),
+    PlainRoute("POST", "/v1/kronk/logout"),
+    PlainRoute("GET", "/v1/kronk/session"),
+    PlainRoute("GET", "/v1/kronk/security/audit"),
     PlainRoute("GET", "/v1/liveness"),
     PlainRoute("GET", "/v1/readiness"),
     PlainRoute("GET", "/v1/kronk/ps"),
@@ -311,7 +333,7 @@ def known() -> set[tuple[str, str]]:
 def served() -> set[tuple[str, str]]:
     """Method and path of all that the application answers."""
     services: Any = SimpleNamespace(
-        settings=SimpleNamespace(cors_allowed_origins=()), activity=None
+        settings=SimpleNamespace(cors_allowed_origins=()), activity=None, audit=None
     )
     return {
         (method, path)

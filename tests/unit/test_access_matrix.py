@@ -55,6 +55,11 @@ class Nobody:
         raise LetIn("let in")
 
 
+class Unheard:
+    def request_over(self, scope: Scope, record: Any) -> None:
+        pass
+
+
 class Gateway:
     """The application, of which only the decision is real."""
 
@@ -63,7 +68,8 @@ class Gateway:
         nothing: dict[str, Any] = dict.fromkeys(
             field.name for field in dataclasses.fields(Services)
         )
-        self.services = Services(**nothing | {"settings": settings, "activity": Activity()})
+        some = {"settings": settings, "activity": Activity(), "audit": Unheard()}
+        self.services = Services(**nothing | some)
         self.app = make_app(self.services)
         self.callers = Callers()
         self.source = Embedded()
@@ -99,6 +105,7 @@ def _scope(method: str, path: str, kind: str) -> Scope:
     headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
     if kind == "session":
         headers.append((b"cookie", b"kronk_session=session"))
+        headers.append((b"origin", b"http://localhost"))
     elif kind not in NOTHING:
         headers.append((b"authorization", b"Bearer " + kind.replace(" ", "_").encode()))
     return {
