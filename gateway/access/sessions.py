@@ -63,17 +63,15 @@ class Sessions:
         """The password they are sessions of."""
         return self._password
 
-    async def identify(self, cookie: str) -> Identity | None:
-        """Whose session it is; None where it is none, or none any more."""
+    async def identify(self, cookie: str) -> Session | None:
+        """The session of that cookie; None where it is none, or none any more."""
         session = self.find(cookie)
-        if session is None:
-            return None
-        if self._clock() - session.seen > _NOTED_EVERY:
+        if session is not None and self._clock() - session.seen > _NOTED_EVERY:
             await asyncio.to_thread(self._note, session.key)
-        return ADMIN
+        return session
 
     def find(self, cookie: str) -> Session | None:
-        """The session of that cookie, without a word that it was used."""
+        """The same, without a word that it was used."""
         if not cookie or len(cookie) > _LONGEST:
             return None
         key = _key(cookie)
