@@ -29,14 +29,15 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> Credential | None:
     `Unauthenticated`.
     """
     tokens: list[str] = []
-    sessions: list[str] = []
+    cookies: list[str] = []
     for name, value in headers:
         if name == b"authorization":
             tokens.append(_bearer(value))
         elif name == b"x-api-key":
             tokens.append(value.strip().decode("latin-1"))
         elif name == b"cookie":
-            sessions += _sessions(value.decode("latin-1"))
+            cookies.append(value.decode("latin-1"))
+    sessions = _sessions(";".join(cookies))
     for kind, found in (("token", tokens), ("session", sessions)):
         if len(set(found)) > 1:
             raise Unauthenticated(reason=f"two different {kind}s in one request")

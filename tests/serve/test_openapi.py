@@ -65,7 +65,7 @@ MODELS = {"/v1/embeddings": "Mean", "/api/embed": "Mean", "rerank": "Rank"}
 
 def _document() -> dict[str, Any]:
     services: Any = SimpleNamespace(
-        activity=Activity(), settings=SimpleNamespace(cors_allowed_origins=())
+        activity=Activity(), audit=None, settings=SimpleNamespace(cors_allowed_origins=())
     )
     return make_app(services).openapi()
 

@@ -22,6 +22,11 @@ Headers = list[tuple[bytes, bytes]]
         ([(b"authorization", b"Bearer abc")] * 2, Credential("token", "abc")),
         ([(b"cookie", b"a=b; kronk_session=s3; c=d")], Credential("session", "s3")),
         ([(b"cookie", b"__Host-kronk_session=s3")], Credential("session", "s3")),
+        # Left from before there was TLS, or planted by another port of the host.
+        (
+            [(b"cookie", b"kronk_session=s2"), (b"cookie", b"__Host-kronk_session=s3")],
+            Credential("session", "s3"),
+        ),
         (
             [(b"cookie", b"kronk_session=s3"), (b"authorization", b"Bearer abc")],
             Credential("token", "abc"),
@@ -45,7 +50,7 @@ def test_what_was_sent_is_found(headers: Headers, found: Credential | None) -> N
         [(b"x-api-key", b"a"), (b"x-api-key", b"b")],
         [(b"cookie", b"kronk_session=a; kronk_session=b")],
         [(b"cookie", b"kronk_session=a"), (b"cookie", b"kronk_session=b")],
-        [(b"cookie", b"kronk_session=a; __Host-kronk_session=b")],
+        [(b"cookie", b"__Host-kronk_session=a; __Host-kronk_session=b")],
     ],
 )
 def test_what_is_no_credential_or_two_is_refused(headers: Headers) -> None:

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 
 from harness.routes import PLAIN_ROUTES
 from harness.subjects import ADMIN, ANN, ANONYMOUS, BOB
+from kronk.gateway.access.auditing import AuditLog
 from kronk.gateway.access.control import AccessControl
 from kronk.gateway.access.credentials import Credential
 from kronk.gateway.access.router import gate_of
@@ -79,6 +80,9 @@ class Street:
             batches=self.batches,
             jobs=cast(Any, None),
             access=AccessControl("management", known, known, Unlimited()),
+            sessions=cast(Any, None),
+            logins=cast(Any, None),
+            audit=AuditLog(base),
         )
         self.app = make_app(services)
         self._count = 0
