@@ -167,7 +167,10 @@ def port(address: Address, base: BasePath) -> Finding:
 
 def _taken(address: Address, base: BasePath, error: OSError) -> Finding:
     lock = halt.read_lock(base)
-    if lock.held and server_facts(base).get("api") == str(address):
+    if lock.held and server_facts(base).get("api") in (
+        str(address),
+        f"https://{address}",
+    ):
         said = f"{address} is used by the running Kronk, process {lock.pid}"
         return Finding("port", Grade.OK, said)
     advice = "stop what listens there or choose another address with --api-host"

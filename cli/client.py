@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import reprlib
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 
+from kronk.shared import tls
 from kronk.shared.errors import (
     Internal,
     InvalidArgument,
@@ -28,6 +30,9 @@ from kronk.shared.units import parse_address
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _UNIX = "unix:"
+_HTTPS = "https://"
+# Ours, and what other programs read too; the first that is set.
+_CA_FILES = ("KRONK_CA_FILE", "SSL_CERT_FILE")
 _NO_HOST = "http://localhost"
 _LOOPBACK = ("127.", "localhost", "::1")
 
@@ -49,6 +54,8 @@ class Admin:
     token: str | None = field(default=None, repr=False)
     # The server's Unix socket, where it has no other address; the URL's host means nothing then.
     socket: str | None = None
+    # The certificate that a server of this machine is configured with: trusted, and no other.
+    certificate: str | None = None
 
     def get(self, path: str, timeout: float = 10.0) -> Any:
         """The JSON of an answer; the server's own error, as its class, when it refuses."""
@@ -97,6 +104,7 @@ class Admin:
         return httpx.Client(
             base_url=self.url,
             transport=httpx.HTTPTransport(uds=self.socket) if self.socket else None,
+            verify=self._trust(),
             headers=headers,
             # A model may take minutes to load before the first byte; connecting may not.
             timeout=httpx.Timeout(timeout, connect=5.0),
@@ -104,11 +112,25 @@ class Admin:
             trust_env=not host.startswith(_LOOPBACK),
         )
 
+    def _trust(self) -> ssl.SSLContext | bool:
+        """Whose certificates are believed; True for the usual authorities."""
+        if not self.url.startswith(_HTTPS):
+            return True
+        if self.certificate is not None:
+            return tls.trusting(Path(self.certificate))
+        authorities = next((os.environ[name] for name in _CA_FILES if os.environ.get(name)), None)
+        return True if authorities is None else tls.trusting_authorities(Path(authorities))
+
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise ServerError(
+                    f"the certificate of {self.url} is not to be trusted: {error}; KRONK_CA_FILE "
+                    "names a file with the authorities that are"
+                ) from error
             raise NoServer(self.url) from error
         except httpx.TimeoutException as error:
             raise ServerError(f"the server at {self.url} did not answer in time") from error
@@ -132,10 +154,16 @@ def find_server(api_host: str | None = None, base_path: str | None = None) -> Ad
     setting = _BY_NAME["api_host"]
     if api_host is not None:
         return _admin(api_host, setting.flag)
+    ours = running_server(server_facts(find_base_path(base_path)))
     if given := os.environ.get(setting.env):
-        return _admin(given, setting.env)
-    facts = server_facts(find_base_path(base_path))
-    return running_server(facts) or _admin(setting.default, setting.name)
+        named = _admin(given, setting.env)
+        # The address of our own server, which knows more about itself: that it speaks TLS.
+        return ours if ours is not None and _authority(ours) == _authority(named) else named
+    return ours or _admin(setting.default, setting.name)
+
+
+def _authority(admin: Admin) -> str:
+    return admin.url.partition("://")[2]
 
 
 def running_server(facts: Mapping[str, Any]) -> Admin | None:
@@ -146,7 +174,12 @@ def running_server(facts: Mapping[str, Any]) -> Admin | None:
     if address.startswith(_UNIX):
         token = os.environ.get("KRONK_TOKEN")
         return Admin(_NO_HOST, token, socket=address.removeprefix(_UNIX))
-    return _admin(address, _BY_NAME["api_host"].name)
+    origin = _BY_NAME["api_host"].name
+    if not address.startswith(_HTTPS):
+        return _admin(address, origin)
+    url = _admin(address.removeprefix(_HTTPS), origin).url.replace("http://", _HTTPS, 1)
+    certificate = facts.get("certificate")
+    return Admin(url, os.environ.get("KRONK_TOKEN"), certificate=certificate and str(certificate))
 
 
 def find_base_path(base_path: str | None = None) -> BasePath:
@@ -172,7 +205,7 @@ def server_facts(base: BasePath) -> dict[str, Any]:
 
 def _admin(address: str, origin: str) -> Admin:
     token = os.environ.get("KRONK_TOKEN")
-    if address.startswith("https://"):
+    if address.startswith(_HTTPS):
         return Admin(address.rstrip("/"), token)
     try:
         return Admin(parse_address(address).url, token)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from kronk.shared import exits, model_config, settings
+from kronk.shared import exits, exposure, model_config, settings, tls
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound, ServerError
 from kronk.shared.paths import BasePath
 from kronk.shared.units import parse_duration
@@ -44,11 +45,13 @@ def start(
     resolved = settings.resolve(flags, os.environ)
     model_config.load_file(resolved.model_config_file)
     _warn_of_unknown_variables()
+    _check_certificate(resolved)
     base = resolved.base
     lock = halt.read_lock(base)
     if lock.held:
         _already_running(base, lock, reuse)
         return
+    _warn_of_exposure(resolved)
     if not detach:
         launch.in_foreground(resolved)
     try:
@@ -67,6 +70,19 @@ def _already_running(base: BasePath, lock: halt.Lock, reuse: bool) -> None:
         return
     print(f"error: a server {said}; `kronk server stop` ends it", file=sys.stderr)
     raise typer.Exit(exits.ALREADY_RUNNING)
+
+
+def _check_certificate(resolved: settings.Settings) -> None:
+    if resolved.tls_cert is not None and resolved.tls_key is not None:
+        shown = tls.identity(resolved.tls_cert, resolved.tls_key)
+        tls.check_validity(shown, time.time())
+
+
+def _warn_of_exposure(resolved: settings.Settings) -> None:
+    # Sockets that a service manager passes are its administrator's; the log says what they are.
+    listens = [] if os.environ.get("LISTEN_FDS") else [(resolved.api_host.host,)]
+    for words in exposure.warnings(resolved, listens):
+        print(f"warning: {words}", file=sys.stderr)
 
 
 def _warn_of_unknown_variables() -> None:

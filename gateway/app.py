@@ -14,6 +14,7 @@ from kronk import __version__
 from kronk.shared.errors import KronkError
 
 from . import errors, openapi
+from .edge.layer import Edge, Rules
 from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
@@ -115,6 +116,7 @@ def make_app(services: Services) -> FastAPI:
         redirect_slashes=False,
         middleware=[
             Middleware(AccessLog, activity=services.activity, audit=services.audit),
+            Middleware(Edge, rules=Rules.of(services.settings)),
             *_cors(services.settings.cors_allowed_origins),
             Middleware(HeadAsGet),
             Middleware(LastCatch),

@@ -13,6 +13,7 @@ from starlette.types import Receive
 from kronk.shared.errors import Timeout, TooLarge
 
 from .run import ClientGone
+from .services import services_of
 
 T = TypeVar("T")
 
@@ -20,8 +21,8 @@ T = TypeVar("T")
 MAX_BODY_BYTES = 32 * 1024 * 1024
 # Parsing this much takes a millisecond or two; more would be felt by the streams of others.
 LARGE_BYTES = 256 * 1024
-# How long a client may be silent in the middle of its body.
-SILENCE_SECONDS = 60.0
+# The least that a body must come at on average, so that no client dribbles for ever: Apache's.
+_BYTES_PER_SECOND = 500.0
 
 
 async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
@@ -39,19 +40,28 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
 
 
 async def body_parts(request: Request) -> AsyncIterator[bytes]:
-    """The body as it arrives; raises when the client is silent for too long, or gone."""
+    """The body as it arrives; raises when the client is silent for too long, too slow, or gone."""
+    loop = asyncio.get_running_loop()
+    seconds: float = services_of(request).settings.read_timeout
+    # What the client may still keep us waiting, all in all. How long we take ourselves, for a disk,
+    # is not the client's fault.
+    left = seconds
     more = True
     while more:
+        asked = loop.time()
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(min(seconds, left) if seconds else None):
                 message = await request.receive()
         except TimeoutError as error:
             raise Timeout(
-                f"The body did not arrive: nothing came for {SILENCE_SECONDS:g} s"
+                f"The body did not arrive: nothing came for {seconds:g} s (--read-timeout), or it "
+                f"came at less than {_BYTES_PER_SECOND:g} bytes a second"
             ) from error
         if message["type"] == "http.disconnect":
             raise ClientGone("the client closed the connection in the middle of its request")
-        yield message.get("body", b"")
+        part = message.get("body", b"")
+        left += len(part) / _BYTES_PER_SECOND - (loop.time() - asked)
+        yield part
         more = message.get("more_body", False)
 
 

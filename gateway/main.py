@@ -14,7 +14,7 @@ from collections.abc import Callable
 import structlog
 import uvloop
 
-from kronk.shared import child, exits, log, settings
+from kronk.shared import child, exits, exposure, log, settings
 from kronk.shared.database import Database
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
@@ -28,6 +28,7 @@ from .batches.runner import Runner
 from .batches.store import Batches
 from .configuration import Configuration
 from .disk import Disk
+from .edge.certificate import Certificate
 from .jobs.runner import Runner as JobRunner
 from .jobs.secrets import JobSecrets
 from .jobs.store import Jobs
@@ -95,15 +96,21 @@ class Process:
         database = Database(base.db)
         access = make_access(self._settings, database)
         services = self._services(link, database, access)
-        server = make_server(make_app(services), self._settings.idle_timeout)
+        certificate = self._certificate()
+        server = make_server(
+            make_app(services), self._settings, None if certificate is None else certificate.context
+        )
         access.limits.start()
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
+        for words in exposure.warnings(self._settings, [one.getsockname() for one in listeners]):
+            logger.warning(words)
         sweep_of(base).start()
         heart = asyncio.create_task(link.keep_beating(), name="heart")
         sweeper = asyncio.create_task(services.responses.keep_swept(), name="sweeper")
         runner = asyncio.create_task(Runner(services).run(), name="batches")
         jobs = asyncio.create_task(JobRunner(services.jobs, self._settings).run(), name="jobs")
+        shown = asyncio.create_task(_keep_current(certificate), name="certificate")
 
         def stop_jobs() -> None:
             services.jobs.board.close()
@@ -122,9 +129,14 @@ class Process:
             await _end(jobs)
             await access.close()
             await asyncio.to_thread(services.audit.flush)
+            await _end(shown)
             link.close()
         logger.info("gateway stopped")
         return self._code
+
+    def _certificate(self) -> Certificate | None:
+        cert, key = self._settings.tls_cert, self._settings.tls_key
+        return None if cert is None or key is None else Certificate(cert, key)
 
     def _services(self, link: Link, database: Database, access: Access) -> Services:
         base = self._settings.base
@@ -192,6 +204,11 @@ class Process:
         if self._link is not None:
             self._drain()
             self._link.exchange.end_all(Overloaded("the server was stopped: its supervisor died"))
+
+
+async def _keep_current(certificate: Certificate | None) -> None:
+    if certificate is not None:
+        await certificate.keep_current()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

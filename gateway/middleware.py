@@ -84,7 +84,9 @@ class AccessLog:
 
     def _write(self, scope: Scope, record: Record) -> None:
         write = log.debug if scope["path"] in _POLLED else log.info
+        client = scope.get("client")
         facts = {
+            "client": client and client[0],
             "model": record.model,
             "who": record.identity and record.identity.subject,
             "ttft": record.ttft and round(record.ttft, 4),

@@ -1,25 +1,108 @@
-"""uvicorn's HTTP/1.1 protocol with a bound on headers, and refusals in our own form."""
+"""uvicorn's HTTP/1.1 protocol with bounds on heads, on slow clients and on their number.
+
+llhttp, the parser, is strict by itself about what is used to smuggle requests past a proxy: two
+lengths, a length beside chunks, line feeds alone, folded lines. What it leaves to its users is
+refused here, and so is everything of HTTP that is for proxies, which this is not.
+
+Three clocks run, never two at once. While no request is at work: uvicorn's, for a connection that
+is idle, and from its first byte on ours, for the head. While an answer is written: ours, from the
+moment that nothing more fits until something does. The body is timed by who reads it (`body`).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
 
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from kronk.shared.errors import InvalidArgument
 
 from .dialects.errors import openai
+from .edge.connections import Connections
 
 # Node takes 16K, Apache 8K per line and 100 lines, h11 64K; httptools by itself takes any amount.
 MAX_HEAD_BYTES = 64 * 1024
+# What a header costs beside its bytes, as HTTP/2 counts (RFC 9113 6.5.2).
+_HEADER_BYTES = 32
+_VERSIONS = ("1.0", "1.1")
+# For the last bytes to a client that is sent away.
+_FAREWELL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long clients may take, in seconds; 0 is for ever."""
+
+    read: float = 30.0
+    write: float = 900.0
 
 
 class HttpProtocol(HttpToolsProtocol):
     """One connection."""
 
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        patience: Patience,
+        connections: Connections,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._patience = patience
+        self._all = connections
+        self._head_bytes = 0
+        # Within a head, not in the body or in the trailers after it.
+        self._in_head = False
+        # What is wrong with the request, in words; the parser only knows that something is.
+        self._wrong = ""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def peer(self) -> str:
+        return self.client[0] if self.client else ""
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Somebody has connected, and through with TLS."""
+        super().connection_made(transport)
+        self._expect_head()
+        in_the_way = self._all.came(self)
+        if in_the_way is self:
+            self._send_away(HTTPStatus.SERVICE_UNAVAILABLE, "The server has no free connection.")
+        elif isinstance(in_the_way, HttpProtocol):
+            in_the_way.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed, by whomever."""
+        self._forget_timer()
+        self._all.left(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._is_idle() and self._timer is None:
+            self._expect_head()
+        super().data_received(data)
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    # The head.
+
     def on_message_begin(self) -> None:
         """A request starts: its head is counted from here."""
         self._head_bytes = 0
+        self._in_head = True
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -28,22 +111,121 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer after a chunked body."""
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
+        """A header, or a trailer after a chunked body, which nobody reads: the request is at work
+        by then, and must not get another token or host in the middle of it."""
+        self._count(len(name) + len(value) + _HEADER_BYTES)
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._in_head = False
+        wrong = self._fault()
+        if wrong is not None:
+            self._refuse(wrong)
+        self._forget_timer()
+        self._all.is_busy(self)
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is written, as far as it fits."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._bid_farewell(self._patience.write)
+        elif self._is_idle():
+            self._all.waits(self)
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            # The parser turns it into its own error, and that into the 400 below.
-            raise ValueError("the head of the request is too large")
+            self._refuse(f"Heads are limited to {MAX_HEAD_BYTES} bytes, {_HEADER_BYTES} a header.")
+
+    def _refuse(self, wrong: str) -> None:
+        # The parser turns it into its own error, and that into the 400 below.
+        self._wrong = wrong
+        raise ValueError(wrong)
+
+    def _fault(self) -> str | None:
+        """What the parser lets pass and we do not."""
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            return "Only HTTP/1.0 and HTTP/1.1 are spoken here."
+        if not self.url.startswith(b"/"):
+            return "The target must be a path: this is no proxy."
+        hosts = codings = 0
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings += 1
+                if version == "1.0" or value.strip().lower() != b"chunked":
+                    return "Transfer-Encoding can only be chunked, and not in HTTP/1.0."
+        if hosts > 1 or (hosts == 0 and version != "1.0"):
+            return f"There must be one Host header, and there are {hosts}."
+        return "There can only be one Transfer-Encoding header." if codings > 1 else None
+
+    # Clients that take their time.
+
+    def _expect_head(self) -> None:
+        if self._patience.read:
+            self._timer = self.loop.call_later(self._patience.read, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        self._timer = None
+        # A pipelined one: its turn has not come.
+        if self._is_idle() and not self.transport.is_closing():
+            self._send_away(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"The head did not arrive within {self._patience.read:g} s (--read-timeout).",
+            )
+
+    def pause_writing(self) -> None:
+        """The client does not read, and what it was sent fills all buffers."""
+        super().pause_writing()
+        self._forget_timer()
+        if self._patience.write:
+            self._timer = self.loop.call_later(self._patience.write, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read on."""
+        self._forget_timer()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Idle for too long. A client that did not even take the end of its last answer is not
+        waited for."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # The end.
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is refused in the same envelope as everything else."""
-        error = InvalidArgument(f"{msg} Heads are limited to {MAX_HEAD_BYTES} bytes.")
-        body = json.dumps(openai(error)).encode()
+        self._send_away(HTTPStatus.BAD_REQUEST, f"{msg} {self._wrong}".rstrip())
+
+    def _send_away(self, status: HTTPStatus, words: str) -> None:
+        self._forget_timer()
+        if self.pipeline or (self.cycle and self.cycle.response_started and not self._is_idle()):
+            # An answer is being written, and this would stand in the middle of it.
+            self.transport.close()
+            return
+        body = json.dumps(openai(InvalidArgument(words))).encode()
         self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
+            b"x-content-type-options: nosniff\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (status, status.phrase.encode(), len(body), body)
         )
         self.transport.close()
+        self._bid_farewell(_FAREWELL_SECONDS)
+
+    def _bid_farewell(self, seconds: float) -> None:
+        """A closed connection stays until all is sent: for that long."""
+        if seconds and self._timer is None and self.transport.get_write_buffer_size():
+            self._timer = self.loop.call_later(seconds, self.transport.abort)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import socket
+import ssl
 from contextlib import AbstractContextManager
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from .protocol import HttpProtocol
+from kronk.shared.settings import Settings
+
+from .edge.connections import Connections, most_connections
+from .protocol import HttpProtocol, Patience
 
 # What uvicorn may still wait for once all runs have ended: answers on their way to slow clients.
 LAST_BYTES_SECONDS = 5
@@ -20,8 +26,12 @@ _DATE_SECONDS = 1.0
 class Server(uvicorn.Server):
     """A server whose process handles its own signals, and tells it to `stop`."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(
+        self, config: uvicorn.Config, patience: Patience, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(config)
+        self._patience = patience
+        self._tls = tls
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -33,6 +43,32 @@ class Server(uvicorn.Server):
         """Take no more connections; those there are go on."""
         for server in self.servers:
             server.close()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen. Unix sockets stay without TLS: nobody is in between."""
+        assert sockets, "the supervisor gives us what to listen on"
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        protocol = functools.partial(
+            HttpProtocol,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            patience=self._patience,
+            connections=Connections(most_connections()),
+        )
+        self.servers = []
+        for one in sockets:
+            tls = None if one.family == socket.AF_UNIX else self._tls
+            server = await loop.create_server(
+                protocol,
+                sock=one,
+                ssl=tls,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=(self._patience.read or None) if tls else None,
+            )
+            self.servers.append(server)
+        self.started = True
 
     async def main_loop(self) -> None:
         """Keep the date of answers current. uvicorn's own looks ten times a second whether it is to
@@ -47,10 +83,10 @@ class Server(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-def make_server(app: ASGIApp, idle_timeout: float) -> Server:
-    """A server for `app`; give `serve` the listening socket."""
+def make_server(app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None) -> Server:
+    """A server for `app`; give `serve` the listening sockets."""
     # uvicorn's zero would close a connection at once, ours is "no limit".
-    keep_alive = max(1, round(idle_timeout)) if idle_timeout else 365 * 86400
+    idle = settings.idle_timeout
     config = uvicorn.Config(
         app,
         http=HttpProtocol,
@@ -60,7 +96,7 @@ def make_server(app: ASGIApp, idle_timeout: float) -> Server:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=keep_alive,
+        timeout_keep_alive=max(1, round(idle)) if idle else 365 * 86400,
         timeout_graceful_shutdown=LAST_BYTES_SECONDS,
     )
-    return Server(config)
+    return Server(config, Patience(settings.read_timeout, settings.write_timeout), tls)

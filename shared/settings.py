@@ -153,7 +153,13 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str | None]]:
 
 # Read by other commands than `server start`.
 CLIENT_VARIABLES = frozenset(
-    {"KRONK_TOKEN", "KRONK_PEER_TOKEN", "KRONK_WORKER_CONNECT", "KRONK_WORKER_TOKEN"}
+    {
+        "KRONK_CA_FILE",
+        "KRONK_PEER_TOKEN",
+        "KRONK_TOKEN",
+        "KRONK_WORKER_CONNECT",
+        "KRONK_WORKER_TOKEN",
+    }
 )
 
 

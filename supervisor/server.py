@@ -20,6 +20,7 @@ from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.files import write_atomically
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
+from kronk.shared.units import Address, UnixAddress
 from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
 from kronk.shared.wire.loading import LoadSpec
@@ -180,17 +181,25 @@ class Supervisor:
         api = api_address(self._listening.sockets)
         facts = {
             "pid": os.getpid(),
-            "api": str(api),
+            "api": self._url_of(api),
             "started": int(time.time()),
             "version": __version__,
         }
+        if self._settings.tls_cert is not None:
+            # Whom commands on this machine trust.
+            facts["certificate"] = str(self._settings.tls_cert)
         try:
             write_atomically(self._base.server_file, json.dumps(facts).encode())
         except OSError as error:
             raise cannot_write(self._base.server_file, error) from error
         self._memory.start()
-        log.info("server started", api=str(api), base_path=str(self._base.root))
+        log.info("server started", api=facts["api"], base_path=str(self._base.root))
         self._tick()
+
+    def _url_of(self, api: Address | UnixAddress) -> str:
+        """What clients are to be told; without a scheme it is HTTP."""
+        is_tls = self._settings.tls_cert is not None and isinstance(api, Address)
+        return f"https://{api}" if is_tls else str(api)
 
     # Time.
 

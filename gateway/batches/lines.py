@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import pydantic_core
 
 from kronk.gateway.body import MAX_BODY_BYTES
+from kronk.gateway.dialects.depth import MAX_DEPTH, is_too_deep, may_be_too_deep
 from kronk.gateway.dialects.fields import kind
 
 from .records import Fault
@@ -75,6 +76,9 @@ def parse(number: int, raw: bytes | None, endpoint: str) -> Line | Fault:
         value = pydantic_core.from_json(raw, allow_inf_nan=False)
     except ValueError:
         return Fault("invalid_json_line", "This line is not parseable as valid JSON.", number)
+    if may_be_too_deep(raw) and is_too_deep(value):
+        message = f"This line is nested more than {MAX_DEPTH} levels deep."
+        return Fault("invalid_json_line", message, number)
     if not isinstance(value, dict):
         message = f"This line must be a JSON object, got {kind(value)}."
         return Fault("invalid_json_line", message, number)

@@ -11,6 +11,10 @@ import pydantic_core
 
 from kronk.shared.errors import InvalidArgument
 
+from .depth import MAX_DEPTH, is_too_deep, may_be_too_deep
+
+# What pydantic says of JSON that is nested more than 200 levels deep.
+_RECURSION = "recursion limit exceeded"
 NOT_SUPPORTED = "not supported by this version of Kronk"
 # What pydantic calls JSON's types.
 _WORDS = {"a valid list": "an array", "a valid dictionary": "an object"}
@@ -23,6 +27,8 @@ def load_object(body: bytes) -> dict[str, Any]:
     try:
         value = pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError as error:
+        if _RECURSION in str(error):
+            raise too_deep() from error
         where = _lone_surrogate(body) if b"\\u" in body else None
         if where is not None:
             raise InvalidArgument(
@@ -31,7 +37,18 @@ def load_object(body: bytes) -> dict[str, Any]:
         raise InvalidArgument(f"The body is not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise InvalidArgument(f"The body must be a JSON object, got {kind(value)}")
+    if may_be_too_deep(body) and is_too_deep(value):
+        raise too_deep()
     return value
+
+
+def too_deep(where: str | None = None) -> InvalidArgument:
+    """For JSON that is nested beyond what is read here."""
+    subject = "The body" if where is None else f"'{where}'"
+    return InvalidArgument(
+        f"{subject} is nested too deeply: at most {MAX_DEPTH} arrays and objects in one another",
+        param=where,
+    )
 
 
 def _lone_surrogate(body: bytes) -> str | None:

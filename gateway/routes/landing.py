@@ -11,13 +11,16 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import PUBLIC
+from kronk.gateway.edge.headers import policy_of
 
 router = Router()
 
 
 @functools.cache
-def _page(name: str) -> str:
-    return resources.files("kronk.web").joinpath(name).read_text("utf-8")
+def _page(name: str) -> tuple[str, str]:
+    """The page, and the policy under which a browser runs what stands in it."""
+    text = resources.files("kronk.web").joinpath(name).read_text("utf-8")
+    return text, policy_of(text)
 
 
 @router.get("/", access=PUBLIC, include_in_schema=False)
@@ -39,4 +42,6 @@ async def openapi(request: Request) -> Response:
 
 
 def _answer(name: str) -> Response:
-    return HTMLResponse(_page(name), headers={"Cache-Control": "no-cache"})
+    text, policy = _page(name)
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
+    return HTMLResponse(text, headers=headers)

@@ -163,7 +163,11 @@ def test_a_frame_over_the_limit_is_not_taken_in(town: Server, name: str) -> None
 @pytest.mark.parametrize("name", SOCKETS)
 def test_a_peer_that_does_not_speak_our_language_harms_nobody(town: Server, name: str) -> None:
     with unharmed(town, "Bystander"):
-        for speech in (b"GET / HTTP/1.1\r\nHost: kronk\r\n\r\n", os.urandom(2000), b"\xff" * 100):
+        for speech in (
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            os.urandom(2000),
+            b"\xff" * 100,
+        ):
             with socket.socket(socket.AF_UNIX) as peer:
                 peer.connect(str(town.sockets / name))
                 # It may be hung up on at any moment, or taken for a peer of another age.
@@ -182,8 +186,8 @@ def test_the_sockets_are_for_this_user_only(town: Server) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
         b"\r\n" * 100 + b"nonsense\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        b"POST /v1/models HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"POST /v1/models HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
         b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000 + b"\r\n",
         os.urandom(5000),

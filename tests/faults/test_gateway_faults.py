@@ -101,5 +101,5 @@ def test_a_client_that_does_not_read_holds_up_its_own_request_only(lab: Server) 
 
 def send_chat(client: socket.socket, model: str, max_tokens: int) -> None:
     body = json.dumps(chat_body(model, "from 7", max_tokens=max_tokens) | {"stream": True}).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
     client.sendall(head.encode() + b"\r\n\r\n" + body)

@@ -58,7 +58,9 @@ def test_a_client_that_did_not_read_while_its_worker_died_reads_all_of_it(mill: 
         body = json.dumps(
             chat_body("Unread", "pace 5 from 7", max_tokens=600, stream=True)
         ).encode()
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+        )
         client.sendall(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
         mill.wait_for_row("Unread", active_streams=1)
         mill.kill(fault.pid("Unread"))

@@ -102,7 +102,9 @@ def test_a_client_that_does_not_read_cannot_keep_the_server_from_stopping(
     message = {"role": "user", "content": "from 7"}
     body = json.dumps({"model": "Slow", "messages": [message], "stream": True}).encode()
     with socket.create_connection(("127.0.0.1", server.port)) as client:
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
+        head = (
+            f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+        )
         client.sendall(head.encode() + b"\r\n\r\n" + body)
         server.wait_for_row("Slow", active_streams=1)
         server.kill(server.pid, signal.SIGTERM)

@@ -36,7 +36,7 @@ async def _ask(port: int, model: str, start: int, tokens: int) -> Answer:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         head = (
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kronk.gateway.app import make_app
+from kronk.shared.settings import resolve
 
 # The models such requests are for.
 CHAT, EMBED, RERANK = "Tiny", "Mean", "Rank"
@@ -332,9 +333,7 @@ def known() -> set[tuple[str, str]]:
 
 def served() -> set[tuple[str, str]]:
     """Method and path of all that the application answers."""
-    services: Any = SimpleNamespace(
-        settings=SimpleNamespace(cors_allowed_origins=()), activity=None, audit=None
-    )
+    services: Any = SimpleNamespace(settings=resolve({}, {}), activity=None, audit=None)
     return {
         (method, path)
         for path, methods in _walk(make_app(services).routes)

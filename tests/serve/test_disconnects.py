@@ -58,7 +58,7 @@ class Caller:
         self.received = b""
         self._socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         content = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
         self._socket.sendall(head.encode() + content)
 
     def hear(self, text: bytes) -> None:

@@ -33,6 +33,7 @@ from harness.server import SMALL, Server, running_server
 from kronk.gateway.app import make_app
 from kronk.gateway.dialects.residency import MOST_SECONDS
 from kronk.gateway.middleware import Activity
+from kronk.shared.settings import resolve
 
 CHECKS = [
     not_a_server_error,
@@ -64,9 +65,7 @@ MODELS = {"/v1/embeddings": "Mean", "/api/embed": "Mean", "rerank": "Rank"}
 
 
 def _document() -> dict[str, Any]:
-    services: Any = SimpleNamespace(
-        activity=Activity(), audit=None, settings=SimpleNamespace(cors_allowed_origins=())
-    )
+    services: Any = SimpleNamespace(activity=Activity(), audit=None, settings=resolve({}, {}))
     return make_app(services).openapi()
 
 

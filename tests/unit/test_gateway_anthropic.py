@@ -242,7 +242,7 @@ def test_a_body_that_is_too_large_is_refused_as_such(house: House) -> None:
 def test_a_client_that_leaves_ends_its_request(house: House, stream: bool) -> None:
     house.script = hang_after("Hel")
     body = json.dumps({**FIELDS, "stream": stream}).encode()
-    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", house.port), timeout=20) as connection:
         connection.sendall(head.encode() + body)
         (submit,) = house.wait_for(Submit)

@@ -225,7 +225,7 @@ def send_raw(house: House, body: dict[str, Any]) -> socket.socket:
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.connect(("127.0.0.1", house.port))
-    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
     connection.sendall(head.encode() + data)
     return connection
 
@@ -458,10 +458,10 @@ def test_openapi_describes_the_routes_there_are(http: httpx.Client) -> None:
 # Barely over the limit: a server that closes with bytes unread resets the connection.
 NOT_HTTP = [
     b"garbage\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n",
-    b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"X-A: " + b"b" * 1021 + b"\r\n") * 64 + b"\r\n",
-    b"GET /" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * MAX_HEAD_BYTES + b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n" + (b"X-A: " + b"b" * 1021 + b"\r\n") * 64 + b"\r\n",
+    b"GET /" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
 ]
 
 

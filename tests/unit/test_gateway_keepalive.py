@@ -179,7 +179,7 @@ def hanging_up(house: House, path: str) -> None:
     """Ask, wait for a comment, and leave."""
     body = json.dumps({**BODIES[path], "stream": True}).encode()
     with socket.create_connection(("127.0.0.1", house.port), timeout=20) as connection:
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
         got = b""
         while COMMENT.encode() not in got:

@@ -105,7 +105,7 @@ def test_a_stopped_client_does_not_keep_an_orphan_alive(tmp_path: Path) -> None:
         house.script = hang_after(*["x" * 1_000_000] * 64)
         body = b'{"model":"m","stream":true,"messages":[{"role":"user","content":""}]}'
         client.sendall(
-            b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
+            b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b"
             % (CHAT.encode(), len(body), body)
         )
         house.wait_for(Submit)

@@ -100,7 +100,7 @@ def test_a_client_that_leaves_during_the_fetch_leaves_nothing_behind(
     body = json.dumps(ask(f"{files.url}/slow")).encode()
     with socket.create_connection(("127.0.0.1", house.port)) as client:
         client.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
         )
         assert files.silent.wait(20)

@@ -403,7 +403,7 @@ def test_a_push_goes_on_where_the_connection_broke(house: House, there: BasePath
         host, port = house.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as connection:
             head = (
-                f"PUT {url} HTTP/1.1\r\nHost: x\r\nContent-Length: {SIZE - at}\r\n"
+                f"PUT {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE - at}\r\n"
                 f"Content-Range: bytes {at}-{SIZE - 1}/{SIZE}\r\n\r\n"
             )
             connection.sendall(head.encode() + BODY[at:cut])

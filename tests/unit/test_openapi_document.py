@@ -17,12 +17,12 @@ from kronk.gateway.app import make_app
 from kronk.gateway.dialects.errors import envelope
 from kronk.gateway.middleware import Activity
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.settings import resolve
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    settings = SimpleNamespace(cors_allowed_origins=())
-    services: Any = SimpleNamespace(activity=Activity(), audit=None, settings=settings)
+    services: Any = SimpleNamespace(activity=Activity(), audit=None, settings=resolve({}, {}))
     return make_app(services).openapi()
 
 

@@ -9,12 +9,14 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from kronk.gateway.dialects.depth import is_too_deep, may_be_too_deep
 from kronk.gateway.dialects.fields import (
     NOT_SUPPORTED,
     carriable,
     members,
     path,
     string,
+    too_deep,
     unrecognized,
     wrong,
 )
@@ -227,9 +229,13 @@ def call_arguments(value: object, where: str) -> str:
     if isinstance(value, dict):
         carriable(value, where)
         return json.dumps(value, ensure_ascii=False)
+    text = string(value, where)
     try:
-        json.loads(string(value, where))
-    except (ValueError, RecursionError) as error:
+        read = json.loads(text)
+    except RecursionError as error:
+        raise too_deep(where) from error
+    except ValueError as error:
         raise InvalidArgument(f"'{where}': not valid JSON", param=where) from error
-    assert isinstance(value, str)
-    return value
+    if may_be_too_deep(text) and is_too_deep(read):
+        raise too_deep(where)
+    return text

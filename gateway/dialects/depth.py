@@ -1,0 +1,32 @@
+"""How deeply a value may be nested: what is read here by code that calls itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# A schema of a tool takes two levels for each of its own; 28 of those are beyond what people write.
+# Python gives up at about a thousand calls, which several per level come to.
+MAX_DEPTH = 64
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether arrays and objects stand in one another more than `MAX_DEPTH` deep. Takes them level
+    by level, so that it is never too deep itself."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for container in level
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) is dict or type(item) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def may_be_too_deep(text: bytes | str) -> bool:
+    """Whether JSON has as many brackets as that takes: most has not, and need not be looked at."""
+    if isinstance(text, str):
+        return text.count("[") + text.count("{") > MAX_DEPTH
+    return text.count(b"[") + text.count(b"{") > MAX_DEPTH

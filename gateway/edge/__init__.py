@@ -1,0 +1,1 @@
+"""What holds for every request before anybody is asked who he is: its form, way and pace."""
