@@ -4,9 +4,9 @@ llhttp, the parser, is strict by itself about what is used to smuggle requests p
 lengths, a length beside chunks, line feeds alone, folded lines. What it leaves to its users is
 refused here, and so is everything of HTTP that is for proxies, which this is not.
 
-Three clocks run, never two at once. While no request is at work: uvicorn's, for a connection that
-is idle, and from its first byte on ours, for the head. While an answer is written: ours, from the
-moment that nothing more fits until something does. The body is timed by who reads it (`body`).
+While no request is at work, uvicorn's clock runs for a connection that is idle, and from its first
+byte on ours, for the head. Another one runs whenever the client does not read, from the moment that
+nothing more fits until something does. The body is timed by who reads it (`body`).
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         # What is wrong with the request, in words; the parser only knows that something is.
         self._wrong = ""
-        self._timer: asyncio.TimerHandle | None = None
+        # For the head to arrive, and for what was written to be taken.
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     @property
     def peer(self) -> str:
@@ -84,13 +86,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed, by whomever."""
-        self._forget_timer()
+        self._forget_head()
+        self._forget_write()
         self._all.left(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        if self._is_idle() and self._timer is None:
+        if self._is_idle() and self._head_timer is None:
             self._expect_head()
         super().data_received(data)
 
@@ -123,7 +126,7 @@ class HttpProtocol(HttpToolsProtocol):
         wrong = self._fault()
         if wrong is not None:
             self._refuse(wrong)
-        self._forget_timer()
+        self._forget_head()
         self._all.is_busy(self)
         super().on_headers_complete()
 
@@ -168,10 +171,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         if self._patience.read:
-            self._timer = self.loop.call_later(self._patience.read, self._head_is_late)
+            self._head_timer = self.loop.call_later(self._patience.read, self._head_is_late)
 
     def _head_is_late(self) -> None:
-        self._timer = None
+        self._head_timer = None
         # A pipelined one: its turn has not come.
         if self._is_idle() and not self.transport.is_closing():
             self._send_away(
@@ -182,13 +185,11 @@ class HttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read, and what it was sent fills all buffers."""
         super().pause_writing()
-        self._forget_timer()
-        if self._patience.write:
-            self._timer = self.loop.call_later(self._patience.write, self.transport.abort)
+        self._abort_after(self._patience.write)
 
     def resume_writing(self) -> None:
         """It has read on."""
-        self._forget_timer()
+        self._forget_write()
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -199,10 +200,19 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
-    def _forget_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _abort_after(self, seconds: float) -> None:
+        if seconds and self._write_timer is None:
+            self._write_timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _forget_write(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     # The end.
 
@@ -211,7 +221,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._send_away(HTTPStatus.BAD_REQUEST, f"{msg} {self._wrong}".rstrip())
 
     def _send_away(self, status: HTTPStatus, words: str) -> None:
-        self._forget_timer()
+        self._forget_head()
         if self.pipeline or (self.cycle and self.cycle.response_started and not self._is_idle()):
             # An answer is being written, and this would stand in the middle of it.
             self.transport.close()
@@ -227,5 +237,5 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _bid_farewell(self, seconds: float) -> None:
         """A closed connection stays until all is sent: for that long."""
-        if seconds and self._timer is None and self.transport.get_write_buffer_size():
-            self._timer = self.loop.call_later(seconds, self.transport.abort)
+        if self.transport.get_write_buffer_size():
+            self._abort_after(seconds)

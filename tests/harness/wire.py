@@ -109,7 +109,7 @@ class Wire:
 
     async def send(self, data: bytes, size: int | None = None) -> bytes:
         """Send it, in pieces of that size; what was answered so far once nothing moves any more."""
-        step = size or len(data)
+        step = size or max(len(data), 1)
         for start in range(0, len(data), step):
             if self.pipe.is_closing():
                 break
