@@ -13,7 +13,6 @@ from starlette.types import Receive
 from kronk.shared.errors import Timeout, TooLarge
 
 from .run import ClientGone
-from .services import services_of
 
 T = TypeVar("T")
 
@@ -21,6 +20,8 @@ T = TypeVar("T")
 MAX_BODY_BYTES = 32 * 1024 * 1024
 # Parsing this much takes a millisecond or two; more would be felt by the streams of others.
 LARGE_BYTES = 256 * 1024
+# In the scope of a request: how long a client may be silent in its body, in seconds; 0 is for ever.
+READ_TIMEOUT = "kronk.read_timeout"
 # The least that a body must come at on average, so that no client dribbles for ever: Apache's.
 _BYTES_PER_SECOND = 500.0
 
@@ -42,7 +43,7 @@ async def read_body(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
 async def body_parts(request: Request) -> AsyncIterator[bytes]:
     """The body as it arrives; raises when the client is silent for too long, too slow, or gone."""
     loop = asyncio.get_running_loop()
-    seconds: float = services_of(request).settings.read_timeout
+    seconds: float = request.scope.get(READ_TIMEOUT, 0.0)
     # What the client may still keep us waiting, all in all. How long we take ourselves, for a disk,
     # is not the client's fault.
     left = seconds

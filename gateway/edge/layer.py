@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kronk.gateway import errors
+from kronk.gateway.body import READ_TIMEOUT
 from kronk.gateway.record import record_of
 from kronk.shared.errors import InvalidArgument, KronkError, PermissionDenied
 from kronk.shared.settings import Settings
@@ -32,6 +33,7 @@ class Rules:
     hosts: Hosts
     proxies: Proxies
     origins: tuple[str, ...]
+    read_timeout: float
     # Whether HTTPS is ours to insist on.
     has_tls: bool
 
@@ -42,6 +44,7 @@ class Rules:
             Hosts(settings.allowed_hosts, settings.api_host.host),
             Proxies(settings.trusted_proxies),
             settings.cors_allowed_origins,
+            settings.read_timeout,
             settings.tls_cert is not None,
         )
 
@@ -57,6 +60,7 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope[READ_TIMEOUT] = self._rules.read_timeout
         refusal = self._admit(scope)
         hsts = self._rules.has_tls and _insists(scope)
 
@@ -80,7 +84,7 @@ class Edge:
         given = {name: value for name, value in scope["headers"] if name in _READ}
         host = _text(given.get(b"host"))
         if "\0" in scope["path"]:
-            return InvalidArgument("the path has a NUL character in it")
+            return InvalidArgument("the path has a NUL character in it", param="path")
         if host is not None:
             refusal = self._judge_host(host, scope)
             if refusal is not None:
