@@ -123,7 +123,7 @@ class _Bill:
             self._admission = await self._desk.services.access.admit_again(
                 self._desk.identity, GATES[batch.endpoint], f"{batch.id}/{self._line.number}"
             )
-        self._admission.check_model(self._line.model)
+        self._admission.check_model(self._line.model, self._desk.services.configs)
 
     def note_usage(self, usage: Usage) -> None:
         """What the answer has taken."""

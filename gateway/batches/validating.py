@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import BinaryIO
 
+from kronk.gateway.access.admission import allows_model
 from kronk.gateway.services import Services
 from kronk.shared.errors import ModelFailed, NotFound
 from kronk.shared.models import index
@@ -26,7 +27,9 @@ def validate(services: Services, batch: Batch, over: threading.Event) -> Validat
         validation.faults.append(input_gone(error))
     # Whether there is a model is not told to who may not use it; its lines will be refused.
     identity = identity_of(batch.made_by, is_open=services.access.mode == "open")
-    is_told = not identity.is_limited or identity.grants.allows_model(validation.model or "")
+    is_told = not identity.is_limited or allows_model(
+        identity, validation.model or "", services.configs
+    )
     if validation.model is not None and not validation.faults and is_told:
         validation.faults += _model_faults(services, validation.model)
     return validation

@@ -148,8 +148,9 @@ class House:
         # A request ends with its worker, unless a test says that it shall go on.
         values = settings.resolve({"base_path": str(base), "resume": "false", **flags}, {})
         self.base = base
-        (base / "run").mkdir(parents=True)
-        (base / "models").mkdir()
+        # Another house may have been here before.
+        (base / "run").mkdir(parents=True, exist_ok=True)
+        (base / "models").mkdir(exist_ok=True)
         self._environment = settings.to_environment(values)
 
     # Life.
