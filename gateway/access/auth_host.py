@@ -13,7 +13,7 @@ import httpx
 import structlog
 
 from kronk import __version__
-from kronk.shared.errors import InvalidArgument, KronkError, Overloaded
+from kronk.shared.errors import InvalidArgument, Overloaded
 from kronk.shared.settings import Settings
 
 log = structlog.get_logger()
@@ -35,6 +35,10 @@ _MEANINGS = {
     404: "there is no such route there: it is no Kronk, or an older one",
     409: "it does not check tokens itself",
 }
+
+
+class Unanswered(Overloaded):
+    """The host has perhaps heard the question, and perhaps done what it asks."""
 
 
 class AuthHost:
@@ -81,7 +85,7 @@ class AuthHost:
         """Close its connections."""
         await self._client.aclose()
 
-    def failure(self, reason: str) -> KronkError:
+    def failure(self, reason: str, kind: type[Overloaded] = Overloaded) -> Overloaded:
         """The error for clients; the reason is for the log."""
         now = time.monotonic()
         if now >= self._said.get(reason, 0.0):
@@ -89,7 +93,7 @@ class AuthHost:
                 self._said.clear()
             self._said[reason] = now + _QUIET_SECONDS
             log.error("the authentication host is of no use", host=self.address, reason=reason)
-        return Overloaded("the authentication host does not answer", retry_after=_RETRY_SECONDS)
+        return kind("the authentication host does not answer", retry_after=_RETRY_SECONDS)
 
     async def _exchange(self, path: str, body: dict[str, Any]) -> bytes:
         try:
@@ -100,10 +104,12 @@ class AuthHost:
                     # A connection that was kept, and was closed there just now. All that is asked
                     # may be asked twice.
                     return await self._post(path, body)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise self.failure(_words(error)) from error
         except TimeoutError as error:
-            raise self.failure(f"no answer within {TOTAL_SECONDS:g} s") from error
+            raise self.failure(f"no answer within {TOTAL_SECONDS:g} s", Unanswered) from error
         except httpx.HTTPError as error:
-            raise self.failure(f"{type(error).__name__}: {error}") from error
+            raise self.failure(_words(error), Unanswered) from error
 
     async def _post(self, path: str, body: dict[str, Any]) -> bytes:
         content = bytearray()
@@ -115,6 +121,10 @@ class AuthHost:
                 if len(content) > _MOST_ANSWER_BYTES:
                     raise self.failure("the answer is too large")
         return bytes(content)
+
+
+def _words(error: httpx.HTTPError) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _status_words(status: int) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,15 @@ from kronk.shared.errors import Unauthenticated
 from kronk.shared.security.identity import Identity
 
 from .auth_host import AuthHost
-from .delegation import IDENTIFY, identity_of
+from .delegation import IDENTIFY, RECHECK
+from .delegation_answers import check_rechecked, identity_of
 from .remembered import Remembered
 
 # What is no JWT is known to be bad without asking.
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _MOST_TOKEN_CHARACTERS = 8192
+# Seconds that clocks may differ.
+LEEWAY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,16 @@ class Identities:
         use."""
         if len(token) > _MOST_TOKEN_CHARACTERS or not _JWT.fullmatch(token):
             raise Unauthenticated(reason="it is no JWT")
-        key = _digest(token)
+        return await self._known(_digest(token), lambda: self._identify(token))
+
+    async def recheck(self, identity: Identity) -> None:
+        """`Unauthenticated` if the host does not stand by it any more."""
+        if identity.expires is not None and self._today() >= identity.expires + LEEWAY:
+            raise Unauthenticated(reason="expired")
+        who = f"{identity.subject} {identity.key} {identity.expires}"
+        await self._known(_digest(who), lambda: self._recheck(identity))
+
+    async def _known(self, key: bytes, ask: Callable[[], Coroutine[Any, Any, Identity]]) -> Identity:
         now = self._clock()
         known = self._good.get(key, now)
         if known is not None:
@@ -70,17 +82,11 @@ class Identities:
             raise Unauthenticated(reason=reason)
         task = self._asking.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask(key, token, now), name="identify")
+            task = asyncio.create_task(self._learn(key, ask(), now), name="auth-host")
             self._asking[key] = task
-            task.add_done_callback(lambda done: self._asked(key, done))
+            task.add_done_callback(lambda done: self._learnt(key, done))
         # Whoever waits may leave; the others still want to know.
         return await asyncio.shield(task)
-
-    def forget(self, token: str, reason: str) -> None:
-        """The host has said that it is not good any more."""
-        key = _digest(token)
-        self._good.forget(key)
-        self._bad.put(key, reason, self._clock() + self._bounds.bad_seconds)
 
     async def close(self) -> None:
         """Wait for nothing more."""
@@ -89,9 +95,18 @@ class Identities:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
 
-    async def _ask(self, key: bytes, token: str, asked: float) -> Identity:
+    async def _identify(self, token: str) -> Identity:
+        return await self._host.ask(IDENTIFY, {"token": token}, identity_of)
+
+    async def _recheck(self, identity: Identity) -> Identity:
+        await self._host.ask(RECHECK, standing_of(identity), check_rechecked)
+        return identity
+
+    async def _learn(
+        self, key: bytes, answer: Coroutine[Any, Any, Identity], asked: float
+    ) -> Identity:
         try:
-            identity: Identity = await self._host.ask(IDENTIFY, {"token": token}, identity_of)
+            identity = await answer
         except Unauthenticated as error:
             self._bad.put(key, error.reason or error.message, asked + self._bounds.bad_seconds)
             raise
@@ -102,11 +117,16 @@ class Identities:
         self._good.put(key, identity, asked + seconds)
         return identity
 
-    def _asked(self, key: bytes, task: asyncio.Task[Any]) -> None:
+    def _learnt(self, key: bytes, task: asyncio.Task[Any]) -> None:
         del self._asking[key]
         if not task.cancelled():
             # Seen, even if all who waited have left.
             task.exception()
+
+
+def standing_of(identity: Identity) -> dict[str, Any]:
+    """What the host needs to know to see whether it still stands by an identity."""
+    return {"subject": identity.subject, "key": identity.key, "expires": identity.expires}
 
 
 def _digest(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What one Kronk asks another about tokens, and how it answers: the JSON of both sides.
+"""What one Kronk asks another about tokens, and how that answers: the JSON of both, and its checks.
 
 A token that is not good is an answer (`valid` is false) and no error: a 401 is about the asking
 Kronk's own token.
@@ -6,22 +6,24 @@ Kronk's own token.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Any, TypeVar
 
-import pydantic_core
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kronk.gateway.dialects.fields import first_error, load_object
-from kronk.gateway.dialects.schemas import NUMBER, TEXT, TRUTH, closed, nullable
+from kronk.gateway.dialects.schemas import COUNT, NUMBER, TEXT, TRUTH, closed, nullable
 from kronk.shared.errors import InvalidArgument, Unauthenticated
+from kronk.shared.security.counters import Charge, Standing
 from kronk.shared.security.grants import ENDPOINTS, Grants
 from kronk.shared.security.identity import Identity
 
 IDENTIFY = "/v1/kronk/auth/identify"
+RECHECK = "/v1/kronk/auth/recheck"
 CHARGE = "/v1/kronk/auth/charge"
 SETTLE = "/v1/kronk/auth/settle"
 
-_Count = Annotated[int, Field(ge=0, le=2**53)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 
 IDENTIFIED = closed(
@@ -36,7 +38,29 @@ IDENTIFIED = closed(
         "expires": nullable(NUMBER),
     },
 )
-SETTLED = closed({"object": {"const": "auth.settled"}, "charge": TEXT})
+RECHECKED = closed({"object": {"const": "auth.recheck"}, "valid": TRUTH}, {"reason": TEXT})
+_STANDING = closed(
+    {
+        "of": {"enum": ["calls", "tokens"]},
+        "limit": COUNT,
+        "window": {"enum": ["day", "month", "year"]},
+        "used": COUNT,
+        "remaining": COUNT,
+        "resets": COUNT,
+    }
+)
+CHARGED = closed(
+    {"object": {"const": "auth.charge"}, "valid": TRUTH},
+    {
+        "reason": TEXT,
+        "allowed": TRUTH,
+        "charge": TEXT,
+        "calls": nullable(_STANDING),
+        "tokens": nullable(_STANDING),
+        "refused": nullable(_STANDING),
+    },
+)
+SETTLED = closed({"object": {"const": "auth.settled"}, "charge": TEXT, "known": TRUTH})
 
 
 class _Asked(BaseModel):
@@ -53,13 +77,24 @@ class IdentifyBody(_Asked):
     token: str
 
 
-class ChargeBody(_Asked):
-    """May the owner of this token call this endpoint now? If so, it is counted."""
+class RecheckBody(_Asked):
+    """Is what was said of this one still true?"""
+
+    model_config = ConfigDict(title="RecheckRequest")
+
+    subject: _Id
+    key: _Id | None
+    expires: float | None
+
+
+class ChargeBody(RecheckBody):
+    """May this one call this endpoint now? If so, it is counted."""
 
     model_config = ConfigDict(title="ChargeRequest")
 
-    token: str
     endpoint: str
+    # Its limits, as `identify` has said them.
+    grants: dict[str, Any]
     # Asked again with the same one, a call is counted once.
     request_id: _Id
 
@@ -71,8 +106,8 @@ class SettleBody(_Asked):
 
     charge: _Id
     refund: bool = False
-    prompt_tokens: _Count = 0
-    completion_tokens: _Count = 0
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
 
 
 Body = TypeVar("Body", bound=_Asked)
@@ -86,15 +121,18 @@ def parse(kind: type[Body], body: bytes) -> Body:
         raise first_error(error) from error
 
 
-def parse_charge(body: bytes) -> ChargeBody:
-    """The request for a charge in `body`."""
+def parse_charge(body: bytes) -> tuple[ChargeBody, Grants]:
+    """The request for a charge in `body`, and what it says is granted."""
     asked = parse(ChargeBody, body)
     if asked.endpoint not in ENDPOINTS:
         raise InvalidArgument(
             f"Invalid value for 'endpoint': expected one of {', '.join(ENDPOINTS)}",
             param="endpoint",
         )
-    return asked
+    try:
+        return asked, Grants.from_claims(asked.grants)
+    except ValueError as error:
+        raise InvalidArgument(f"Invalid value for 'grants': {error}", param="grants") from error
 
 
 def identity_object(identity: Identity) -> dict[str, Any]:
@@ -111,44 +149,30 @@ def identity_object(identity: Identity) -> dict[str, Any]:
     }
 
 
-def invalid_object(error: Unauthenticated) -> dict[str, Any]:
-    """The answer about another one."""
+def invalid_object(kind: str, error: Unauthenticated) -> dict[str, Any]:
+    """The answer about one that is not good, or not any more."""
+    return {"object": kind, "valid": False, "reason": (error.reason or error.message)[:200]}
+
+
+def charge_object(number: str, charge: Charge) -> dict[str, Any]:
+    """The answer about a call."""
     return {
-        "object": "auth.identity",
-        "valid": False,
-        "reason": (error.reason or error.message)[:200],
+        "object": "auth.charge",
+        "valid": True,
+        "allowed": charge.allowed,
+        "charge": number,
+        "calls": _standing_object(charge.calls),
+        "tokens": _standing_object(charge.tokens),
+        "refused": _standing_object(charge.refused),
     }
 
 
-class _Identified(BaseModel):
-    """What is read of an answer. A newer host may say more."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    valid: bool
-    reason: str = "invalid token"
-    subject: str | None = None
-    name: str | None = None
-    admin: bool = False
-    grants: dict[str, Any] = Field(default_factory=dict)
-    key: str | None = None
-    expires: float | None = None
+def _standing_object(standing: Standing | None) -> dict[str, Any] | None:
+    if standing is None:
+        return None
+    return dataclasses.asdict(standing) | {"remaining": standing.remaining}
 
 
-def identity_of(answer: bytes) -> Identity:
-    """Who it is, by the host's answer. `Unauthenticated` if it is nobody, ValueError if that is no
-    such answer."""
-    found = _Identified.model_validate(pydantic_core.from_json(answer, allow_inf_nan=False))
-    if not found.valid:
-        raise Unauthenticated(reason=f"the authentication host: {found.reason[:200]}")
-    if not found.subject:
-        raise ValueError("an identity without a subject")
-    return Identity(
-        found.subject,
-        found.name,
-        found.admin,
-        Grants.from_claims(found.grants),
-        found.key,
-        found.expires,
-        via="delegated",
-    )
+def settled_object(number: str, known: bool) -> dict[str, Any]:
+    """The answer to what a call came to; false if it was never counted, or long ago."""
+    return {"object": "auth.settled", "charge": number, "known": known}

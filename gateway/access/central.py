@@ -1,0 +1,81 @@
+"""Calls that another Kronk counts: where `--auth-host` says, for all who ask it together."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from kronk.shared.security.counters import Charge
+from kronk.shared.security.grants import UNLIMITED, Grants
+from kronk.shared.security.identity import Identity
+
+from .auth_host import AuthHost, Unanswered
+from .delegated import standing_of
+from .delegation import CHARGE, SETTLE
+from .delegation_answers import charge_of, is_settled
+from .settlements import Settlement, Settlements
+
+log = structlog.get_logger()
+
+
+class Central:
+    """Counts there what has a limit. What has none costs no question."""
+
+    def __init__(
+        self,
+        host: AuthHost,
+        settlements: Settlements | None = None,
+        *,
+        today: Callable[[], float] = time.time,
+    ) -> None:
+        self._host = host
+        self._settlements = settlements or Settlements(self._send)
+        self._today = today
+
+    async def charge(self, identity: Identity, endpoint: str) -> tuple[str, Charge] | None:
+        """A call of `identity`: what it is called there, and what came of it. None where nothing
+        limits it. `Unauthenticated` if the host knows the identity no more, `Overloaded` if it is
+        of no use."""
+        limit = identity.grants.endpoints.get(endpoint, UNLIMITED)
+        tokens = identity.grants.tokens
+        if limit.calls is None and (tokens is None or tokens.calls is None):
+            return None
+        assert identity.subject is not None, "nobody in particular has no limit"
+        # Not the request's id, which its client may choose.
+        number = uuid.uuid4().hex
+        asked = standing_of(identity) | {
+            "endpoint": endpoint,
+            "grants": Grants({endpoint: limit}, tokens=tokens).to_claims(),
+            "request_id": number,
+        }
+        read = partial(
+            charge_of, subject=identity.subject, endpoint=endpoint, now=self._today()
+        )
+        try:
+            return number, await self._host.ask(CHARGE, asked, read)
+        except Unanswered:
+            # Perhaps it is counted there, and nobody gets anything for it.
+            self._settlements.add(Settlement(number, refund=True))
+            raise
+
+    def settle(self, number: str, *, refund: bool, prompt: int, completion: int) -> None:
+        """Say what a call came to, in the background."""
+        self._settlements.add(Settlement(number, refund, prompt, completion))
+
+    async def close(self, seconds: float) -> None:
+        """Say what is left to say, for no longer than that."""
+        await self._settlements.close(seconds)
+
+    async def _send(self, settlement: Settlement) -> None:
+        asked = {
+            "charge": settlement.charge,
+            "refund": settlement.refund,
+            "prompt_tokens": settlement.prompt_tokens,
+            "completion_tokens": settlement.completion_tokens,
+        }
+        if not await self._host.ask(SETTLE, asked, is_settled):
+            log.info("the authentication host does not know a call", charge=settlement.charge)
