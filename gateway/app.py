@@ -19,6 +19,7 @@ from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
     audit,
+    auth,
     batches,
     blobs,
     catalog,
@@ -78,6 +79,7 @@ ROUTES = (
     catalog,
     reload,
     sizing,
+    auth,
     config,
     session,
     audit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -17,7 +17,7 @@ from .auth_host import AuthHost, Unanswered
 from .delegated import standing_of
 from .delegation import CHARGE, SETTLE
 from .delegation_answers import charge_of, is_settled
-from .settlements import Settlement, Settlements
+from .settlements import PAUSES, Settlement, Settlements
 
 log = structlog.get_logger()
 
@@ -28,12 +28,12 @@ class Central:
     def __init__(
         self,
         host: AuthHost,
-        settlements: Settlements | None = None,
         *,
         today: Callable[[], float] = time.time,
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._host = host
-        self._settlements = settlements or Settlements(self._send)
+        self._settlements = Settlements(self._send, pauses=pauses)
         self._today = today
 
     async def charge(self, identity: Identity, endpoint: str) -> tuple[str, Charge] | None:
@@ -52,9 +52,7 @@ class Central:
             "grants": Grants({endpoint: limit}, tokens=tokens).to_claims(),
             "request_id": number,
         }
-        read = partial(
-            charge_of, subject=identity.subject, endpoint=endpoint, now=self._today()
-        )
+        read = partial(charge_of, subject=identity.subject, endpoint=endpoint, now=self._today())
         try:
             return number, await self._host.ask(CHARGE, asked, read)
         except Unanswered:

@@ -96,6 +96,14 @@ class AccessControl:
         except Unauthenticated:
             return ANONYMOUS
 
+    async def whose(self, token: str) -> Identity:
+        """Who has a token that somebody else was sent; `Unauthenticated` if nobody has."""
+        return await self._authenticator.identify(Credential("token", token))
+
+    async def recheck(self, identity: Identity) -> None:
+        """`Unauthenticated` if what made it known is not good any more."""
+        await self._authenticator.recheck(identity)
+
     async def _known(self, request: Request, gate: Gate) -> tuple[Identity, Unauthenticated | None]:
         if self.mode == "open":
             return OPEN, None

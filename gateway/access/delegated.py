@@ -72,7 +72,9 @@ class Identities:
         who = f"{identity.subject} {identity.key} {identity.expires}"
         await self._known(_digest(who), lambda: self._recheck(identity))
 
-    async def _known(self, key: bytes, ask: Callable[[], Coroutine[Any, Any, Identity]]) -> Identity:
+    async def _known(
+        self, key: bytes, ask: Callable[[], Coroutine[Any, Any, Identity]]
+    ) -> Identity:
         now = self._clock()
         known = self._good.get(key, now)
         if known is not None:

@@ -30,7 +30,7 @@ class _Answered(BaseModel):
     def check(self) -> None:
         """`Unauthenticated` if it is about one that is not good."""
         if not self.valid:
-            raise Unauthenticated(reason=f"the authentication host: {self.reason[:200]}")
+            raise Unauthenticated(reason=self.reason[:200])
 
 
 class _Identified(_Answered):

@@ -11,9 +11,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from kronk.gateway.access.auth_host import AuthHost
+from fakes.auth_host import SERVICE, Answer, PlayedHost
 from kronk.gateway.access.delegated import Bounds, Identities
-from kronk.gateway.access.delegation import IDENTIFY, identity_object, identity_of, invalid_object
+from kronk.gateway.access.delegation import IDENTIFY, RECHECK, identity_object, invalid_object
+from kronk.gateway.access.delegation_answers import identity_of
 from kronk.shared.errors import Overloaded, Unauthenticated
 from kronk.shared.security.grants import Grants, Limit
 from kronk.shared.security.identity import Identity
@@ -25,49 +26,22 @@ GOOD = Identity(
     key="key-1",
     expires=1_000_000.0,
 )
-TOKEN, SERVICE = "aaa.bbb.ccc", "service.token.secret"
-
-Answer = httpx.Response | Exception
+TOKEN = "aaa.bbb.ccc"
 
 
-class Host:
-    """Answers what `says` is, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.says: Answer = httpx.Response(200, json=identity_object(GOOD))
-        self.asked: list[httpx.Request] = []
-        self.was_asked = asyncio.Event()
-        self.gate: asyncio.Event | None = None
-
-    async def answer(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        self.was_asked.set()
-        if self.gate is not None:
-            await self.gate.wait()
-        if isinstance(self.says, Exception):
-            raise self.says
-        return as_sent(self.says)
-
-
-def as_sent(answer: httpx.Response) -> httpx.Response:
-    """One that is read as it comes."""
-    return httpx.Response(
-        answer.status_code, stream=httpx.ByteStream(answer.content), headers=answer.headers
-    )
+def said(**changes: Any) -> httpx.Response:
+    return httpx.Response(200, json=identity_object(GOOD) | changes)
 
 
 class World:
     """Identities by that host, with clocks that stand still."""
 
     def __init__(self, **bounds: Any) -> None:
-        self.host = Host()
+        self.host = PlayedHost(said())
         self.now = 100.0
         self.today = 500_000.0
-        self.auth = AuthHost(
-            "https://auth.example", SERVICE, transport=httpx.MockTransport(self.host.answer)
-        )
         self.identities = Identities(
-            self.auth, Bounds(**bounds), clock=lambda: self.now, today=lambda: self.today
+            self.host.client, Bounds(**bounds), clock=lambda: self.now, today=lambda: self.today
         )
 
     async def identify(self, token: str = TOKEN) -> Identity:
@@ -79,13 +53,9 @@ def play(story: Callable[[World], Awaitable[None]], **bounds: Any) -> None:
         world = World(**bounds)
         await story(world)
         await world.identities.close()
-        await world.auth.close()
+        await world.host.client.close()
 
     asyncio.run(run())
-
-
-def said(**changes: Any) -> httpx.Response:
-    return httpx.Response(200, json=identity_object(GOOD) | changes)
 
 
 def test_an_identity_is_the_same_on_the_other_side() -> None:
@@ -148,12 +118,12 @@ def test_the_time_that_an_answer_took_is_not_added_to_its_use() -> None:
 def test_a_token_that_is_not_good_is_asked_about_again_after_five_seconds() -> None:
     async def story(world: World) -> None:
         world.host.says = httpx.Response(
-            200, json=invalid_object(Unauthenticated(reason="expired"))
+            200, json=invalid_object("auth.identity", Unauthenticated(reason="expired"))
         )
         for _ in range(3):
             with pytest.raises(Unauthenticated, match="invalid token") as caught:
                 await world.identify()
-            assert caught.value.reason == "the authentication host: expired"
+            assert caught.value.reason == "expired"
         assert len(world.host.asked) == 1
         world.now += 5.0
         world.host.says = said()
@@ -165,7 +135,9 @@ def test_a_token_that_is_not_good_is_asked_about_again_after_five_seconds() -> N
 def test_whoever_tries_tokens_drives_out_no_good_ones() -> None:
     async def story(world: World) -> None:
         await world.identify()
-        world.host.says = httpx.Response(200, json=invalid_object(Unauthenticated()))
+        world.host.says = httpx.Response(
+            200, json=invalid_object("auth.identity", Unauthenticated())
+        )
         for number in range(10):
             with pytest.raises(Unauthenticated):
                 await world.identify(f"a.b.{number}")
@@ -204,13 +176,33 @@ def test_all_who_wait_for_one_answer_cause_one_question() -> None:
     play(story)
 
 
-def test_a_token_that_the_host_has_ended_is_ended_here() -> None:
+def test_an_identity_is_rechecked_by_who_it_is_and_not_all_the_time() -> None:
     async def story(world: World) -> None:
-        await world.identify()
-        world.identities.forget(TOKEN, "revoked")
+        world.host.says = httpx.Response(200, json={"object": "auth.recheck", "valid": True})
+        for _ in range(3):
+            await world.identities.recheck(GOOD)
+        (request,) = world.host.asked
+        assert request.url.path == RECHECK
+        assert json.loads(request.content) == {
+            "subject": GOOD.subject,
+            "key": GOOD.key,
+            "expires": GOOD.expires,
+        }
+        world.now += 30.0
+        world.host.says = httpx.Response(200, json={"valid": False, "reason": "revoked"})
+        with pytest.raises(Unauthenticated) as caught:
+            await world.identities.recheck(GOOD)
+        assert caught.value.reason == "revoked"
+
+    play(story)
+
+
+def test_an_identity_whose_token_is_over_is_not_asked_about() -> None:
+    async def story(world: World) -> None:
+        world.today = 1_000_000.0 + 30.0
         with pytest.raises(Unauthenticated):
-            await world.identify()
-        assert len(world.host.asked) == 1
+            await world.identities.recheck(GOOD)
+        assert world.host.asked == []
 
     play(story)
 
@@ -289,17 +281,8 @@ def test_the_same_complaint_is_not_repeated_all_the_time() -> None:
 
 def test_a_kept_connection_that_was_just_closed_is_not_a_failure() -> None:
     async def story(world: World) -> None:
-        failures = [httpx.RemoteProtocolError("Server disconnected"), said()]
-
-        async def once(request: httpx.Request) -> httpx.Response:
-            answer = failures.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return as_sent(answer)
-
-        world.host.answer = once  # type: ignore[method-assign]
-        world.auth = AuthHost("https://auth.example", SERVICE, transport=httpx.MockTransport(once))
-        assert (await Identities(world.auth).identify(TOKEN)).subject == GOOD.subject
-        assert failures == []
+        world.host.script = [httpx.RemoteProtocolError("Server disconnected")]
+        assert (await world.identify()).subject == GOOD.subject
+        assert len(world.host.asked) == 2
 
     play(story)

@@ -1,0 +1,131 @@
+"""POST /v1/kronk/auth/...: what another Kronk, which has this one as `--auth-host`, asks."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kronk.gateway.access import delegation
+from kronk.gateway.access.router import Router
+from kronk.gateway.access.rules import DELEGATION
+from kronk.gateway.body import parse_body
+from kronk.gateway.record import record_of
+from kronk.gateway.services import Services, services_of
+from kronk.shared.errors import Conflict, Unauthenticated
+from kronk.shared.security.identity import Identity
+
+from .documents import answer_documents, request_document
+
+router = Router()
+
+
+@router.post(
+    delegation.IDENTIFY,
+    access=DELEGATION,
+    openapi_extra=request_document(delegation.IdentifyBody.model_json_schema),
+    responses=answer_documents(delegation.IDENTIFIED, errors=(409,)),
+    summary="Whose token this is",
+)
+async def identify(request: Request) -> Response:
+    """Who has the token in the body, and what that was granted. One that is not good is an answer
+    too: a 401 is about the token in the header."""
+    asked = await parse_body(request, partial(delegation.parse, delegation.IdentifyBody))
+    services = _knowing(services_of(request))
+    try:
+        identity = await services.access.whose(asked.token)
+    except Unauthenticated as error:
+        return JSONResponse(delegation.invalid_object("auth.identity", error))
+    return JSONResponse(delegation.identity_object(identity))
+
+
+@router.post(
+    delegation.RECHECK,
+    access=DELEGATION,
+    openapi_extra=request_document(delegation.RecheckBody.model_json_schema),
+    responses=answer_documents(delegation.RECHECKED, errors=(409,)),
+    summary="Whether a token is still good",
+)
+async def recheck(request: Request) -> Response:
+    """Whether what was said of a token is still true, for work that goes on without it."""
+    asked = await parse_body(request, partial(delegation.parse, delegation.RecheckBody))
+    services = _knowing(services_of(request))
+    try:
+        await services.access.recheck(_identity(asked))
+    except Unauthenticated as error:
+        return JSONResponse(delegation.invalid_object("auth.recheck", error))
+    return JSONResponse({"object": "auth.recheck", "valid": True})
+
+
+@router.post(
+    delegation.CHARGE,
+    access=DELEGATION,
+    openapi_extra=request_document(delegation.ChargeBody.model_json_schema),
+    responses=answer_documents(delegation.CHARGED, errors=(409,)),
+    summary="Count a call",
+)
+async def charge(request: Request) -> Response:
+    """Count a call of somebody at the other Kronk, unless a limit does not allow it. Asked again
+    with the same `request_id`, it is counted once and answered alike."""
+    asked, grants = await parse_body(request, delegation.parse_charge)
+    services = _knowing(services_of(request))
+    try:
+        await services.access.recheck(_identity(asked))
+    except Unauthenticated as error:
+        return JSONResponse(delegation.invalid_object("auth.charge", error))
+    charged = await asyncio.to_thread(
+        services.charges.charge,
+        _asker(request),
+        asked.request_id,
+        asked.subject,
+        asked.endpoint,
+        grants,
+        time.time(),
+    )
+    return JSONResponse(delegation.charge_object(asked.request_id, charged))
+
+
+@router.post(
+    delegation.SETTLE,
+    access=DELEGATION,
+    openapi_extra=request_document(delegation.SettleBody.model_json_schema),
+    responses=answer_documents(delegation.SETTLED, errors=(409,)),
+    summary="What a call came to",
+)
+async def settle(request: Request) -> Response:
+    """Give back a call that was counted, or count its tokens. Only the first word about a call
+    counts; `known` is false for what was never counted, or is over for long."""
+    asked = await parse_body(request, partial(delegation.parse, delegation.SettleBody))
+    services = _knowing(services_of(request))
+    known = await asyncio.to_thread(
+        services.charges.settle,
+        _asker(request),
+        asked.charge,
+        time.time(),
+        refund=asked.refund,
+        prompt_tokens=asked.prompt_tokens,
+        completion_tokens=asked.completion_tokens,
+    )
+    return JSONResponse(delegation.settled_object(asked.charge, known))
+
+
+def _knowing(services: Services) -> Services:
+    """The services, where tokens and counts are kept here."""
+    if services.settings.mode == "open":
+        raise Conflict("This server checks no tokens: it was started without --auth-enabled")
+    if services.settings.auth_host is not None:
+        raise Conflict("This server asks another one about tokens, with --auth-host: ask that one")
+    return services
+
+
+def _identity(asked: delegation.RecheckBody) -> Identity:
+    return Identity(asked.subject, key=asked.key, expires=asked.expires)
+
+
+def _asker(request: Request) -> str:
+    """What a Kronk's calls are kept apart by: the subject of its own token."""
+    identity = record_of(request.scope).identity
+    return identity.subject or "" if identity is not None else ""
