@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -10,7 +12,7 @@ from functools import partial
 import structlog
 
 from kronk.shared.security.counters import Charge
-from kronk.shared.security.grants import UNLIMITED, Grants
+from kronk.shared.security.grants import Grants
 from kronk.shared.security.identity import Identity
 
 from .auth_host import AuthHost, Unanswered
@@ -23,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Central:
-    """Counts there what has a limit. What has none costs no question."""
+    """Counts there what has a limit."""
 
     def __init__(
         self,
@@ -36,26 +38,24 @@ class Central:
         self._settlements = Settlements(self._send, pauses=pauses)
         self._today = today
 
-    async def charge(self, identity: Identity, endpoint: str) -> tuple[str, Charge] | None:
-        """A call of `identity`: what it is called there, and what came of it. None where nothing
-        limits it. `Unauthenticated` if the host knows the identity no more, `Overloaded` if it is
-        of no use."""
-        limit = identity.grants.endpoints.get(endpoint, UNLIMITED)
-        tokens = identity.grants.tokens
-        if limit.calls is None and (tokens is None or tokens.calls is None):
-            return None
+    async def charge(
+        self, identity: Identity, endpoint: str, grants: Grants, once: str | None = None
+    ) -> tuple[str, Charge]:
+        """A call that `grants` limit: what it is called there, and what came of it. Under the same
+        name `once` it is counted once. `Unauthenticated` if the host knows the identity no more,
+        `Overloaded` if it is of no use."""
         assert identity.subject is not None, "nobody in particular has no limit"
         # Not the request's id, which its client may choose.
-        number = uuid.uuid4().hex
+        number = uuid.uuid4().hex if once is None else hashlib.sha256(once.encode()).hexdigest()
         asked = standing_of(identity) | {
             "endpoint": endpoint,
-            "grants": Grants({endpoint: limit}, tokens=tokens).to_claims(),
+            "grants": grants.to_claims(),
             "request_id": number,
         }
         read = partial(charge_of, subject=identity.subject, endpoint=endpoint, now=self._today())
         try:
             return number, await self._host.ask(CHARGE, asked, read)
-        except Unanswered:
+        except (Unanswered, asyncio.CancelledError):
             # Perhaps it is counted there, and nobody gets anything for it.
             self._settlements.add(Settlement(number, refund=True))
             raise

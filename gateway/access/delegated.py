@@ -7,7 +7,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kronk.shared.errors import Unauthenticated
@@ -21,8 +21,6 @@ from .remembered import Remembered
 # What is no JWT is known to be bad without asking.
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _MOST_TOKEN_CHARACTERS = 8192
-# Seconds that clocks may differ.
-LEEWAY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +64,11 @@ class Identities:
         return await self._known(_digest(token), lambda: self._identify(token))
 
     async def recheck(self, identity: Identity) -> None:
-        """`Unauthenticated` if the host does not stand by it any more."""
-        if identity.expires is not None and self._today() >= identity.expires + LEEWAY:
-            raise Unauthenticated(reason="expired")
-        who = f"{identity.subject} {identity.key} {identity.expires}"
-        await self._known(_digest(who), lambda: self._recheck(identity))
+        """`Unauthenticated` if its token was revoked, or the token's key deleted. That it expires
+        does not count: what was left here in time is done."""
+        await self._known(
+            _digest(f"{identity.subject} {identity.key}"), lambda: self._recheck(identity)
+        )
 
     async def _known(
         self, key: bytes, ask: Callable[[], Coroutine[Any, Any, Identity]]
@@ -102,7 +100,8 @@ class Identities:
 
     async def _recheck(self, identity: Identity) -> Identity:
         await self._host.ask(RECHECK, standing_of(identity), check_rechecked)
-        return identity
+        # Nothing but that it stands is remembered, whenever its token ends.
+        return replace(identity, expires=None)
 
     async def _learn(
         self, key: bytes, answer: Coroutine[Any, Any, Identity], asked: float
@@ -128,7 +127,7 @@ class Identities:
 
 def standing_of(identity: Identity) -> dict[str, Any]:
     """What the host needs to know to see whether it still stands by an identity."""
-    return {"subject": identity.subject, "key": identity.key, "expires": identity.expires}
+    return {"subject": identity.subject, "key": identity.key}
 
 
 def _digest(token: str) -> bytes:

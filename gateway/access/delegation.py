@@ -84,7 +84,6 @@ class RecheckBody(_Asked):
 
     subject: _Id
     key: _Id | None
-    expires: float | None
 
 
 class ChargeBody(RecheckBody):

@@ -122,7 +122,7 @@ def _knowing(services: Services) -> Services:
 
 
 def _identity(asked: delegation.RecheckBody) -> Identity:
-    return Identity(asked.subject, key=asked.key, expires=asked.expires)
+    return Identity(asked.subject, key=asked.key)
 
 
 def _asker(request: Request) -> str:

@@ -63,7 +63,7 @@ class Charges:
         completion_tokens: int = 0,
     ) -> bool:
         """Say what a call came to; only the first word counts. False if there is no such call, or
-        not any more."""
+        not any more, as after a refund."""
         key = _key(asker, number)
         with self._counters.writing() as transaction:
             known = transaction.get(key, db=self._table)
@@ -75,6 +75,9 @@ class Charges:
             charge = _charge_of(row)
             if refund:
                 self._counters.refund_in(transaction, charge)
+                # Asked for once more, it is a call again.
+                transaction.delete(key, db=self._table)
+                return True
             if prompt_tokens or completion_tokens:
                 self._counters.add_tokens_in(transaction, charge, prompt_tokens, completion_tokens)
             settled = json.dumps(row | {"settled": now}).encode()

@@ -16,23 +16,23 @@ from kronk.gateway.access.central import Central
 from kronk.gateway.access.delegation import CHARGE, SETTLE, charge_object
 from kronk.shared.errors import Overloaded, Unauthenticated
 from kronk.shared.security.counters import Charge, Standing
-from kronk.shared.security.grants import UNLIMITED, Grants, Limit
+from kronk.shared.security.grants import Grants, Limit
 from kronk.shared.security.identity import Identity
 from kronk.shared.security.windows import windows_at
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
-CHAT, EMBED = "chat-completions", "embeddings"
+CHAT = "chat-completions"
 CALLS = Standing("calls", 3, "day", 1, int(NOON) + 43_200)
 COUNTED = Charge("ann", CHAT, windows_at(NOON), CALLS)
 ALL_USED = Charge("ann", CHAT, windows_at(NOON), CALLS, None, CALLS)
 
 
 def who(grants: Grants) -> Identity:
-    return Identity("ann", grants=grants, key="key-1", expires=NOON + 60, via="delegated")
+    return Identity("ann", grants=grants, key="key-1", via="delegated")
 
 
-LIMITED = who(Grants({CHAT: Limit(3, "day"), EMBED: UNLIMITED}, ("Qwen*",), concurrency=2))
-WITH_BUDGET = who(Grants({CHAT: UNLIMITED}, tokens=Limit(9, "month")))
+THREE = Grants({CHAT: Limit(3, "day")}, tokens=Limit(9, "month"))
+LIMITED = who(Grants({CHAT: Limit(3, "day")}))
 
 
 class World:
@@ -60,9 +60,8 @@ def play(story: Callable[[World], Awaitable[None]]) -> None:
 def test_a_call_with_a_limit_is_counted_by_the_host_under_a_name_of_its_own() -> None:
     async def story(world: World) -> None:
         for _ in range(2):
-            charged = await world.central.charge(LIMITED, CHAT)
-            assert charged is not None
-            assert charged[1] == COUNTED
+            _, charge = await world.central.charge(LIMITED, CHAT, THREE)
+            assert charge == COUNTED
         (path, body), (_, again) = world.host.bodies
         assert path == CHARGE
         assert body.pop("request_id") != again.pop("request_id")
@@ -70,37 +69,19 @@ def test_a_call_with_a_limit_is_counted_by_the_host_under_a_name_of_its_own() ->
         assert body == {
             "subject": "ann",
             "key": "key-1",
-            "expires": NOON + 60,
             "endpoint": CHAT,
-            # No more than what it is about.
-            "grants": Grants({CHAT: Limit(3, "day")}).to_claims(),
+            "grants": THREE.to_claims(),
         }
 
     play(story)
 
 
-def test_a_budget_of_tokens_is_a_limit_too() -> None:
+def test_work_that_has_a_name_is_counted_under_it() -> None:
     async def story(world: World) -> None:
-        assert await world.central.charge(WITH_BUDGET, CHAT)
-        ((_, body),) = world.host.bodies
-        assert body["grants"]["tokens"] == {"limit": 9, "window": "month"}
-
-    play(story)
-
-
-@pytest.mark.parametrize(
-    ("identity", "endpoint"),
-    [
-        (LIMITED, EMBED),
-        # In the mode `authenticated`, what is not granted is not limited.
-        (LIMITED, "rerank"),
-        (who(Grants({CHAT: UNLIMITED}, tokens=UNLIMITED)), CHAT),
-    ],
-)
-def test_what_has_no_limit_costs_no_question(identity: Identity, endpoint: str) -> None:
-    async def story(world: World) -> None:
-        assert await world.central.charge(identity, endpoint) is None
-        assert world.host.asked == []
+        for once in ("line 1", "line 1", "line 2"):
+            await world.central.charge(LIMITED, CHAT, THREE, once)
+        numbers = [body["request_id"] for _, body in world.host.bodies]
+        assert numbers[0] == numbers[1] != numbers[2]
 
     play(story)
 
@@ -108,9 +89,8 @@ def test_what_has_no_limit_costs_no_question(identity: Identity, endpoint: str) 
 def test_a_limit_that_is_used_up_is_an_answer() -> None:
     async def story(world: World) -> None:
         world.host.says = answer(ALL_USED)
-        charged = await world.central.charge(LIMITED, CHAT)
-        assert charged is not None
-        assert (charged[1].allowed, charged[1].refused) == (False, CALLS)
+        _, charge = await world.central.charge(LIMITED, CHAT, THREE)
+        assert (charge.allowed, charge.refused) == (False, CALLS)
 
     play(story)
 
@@ -119,7 +99,7 @@ def test_who_is_not_known_any_more_is_told_so() -> None:
     async def story(world: World) -> None:
         world.host.says = httpx.Response(200, json={"valid": False, "reason": "revoked"})
         with pytest.raises(Unauthenticated):
-            await world.central.charge(LIMITED, CHAT)
+            await world.central.charge(LIMITED, CHAT, THREE)
 
     play(story)
 
@@ -165,7 +145,7 @@ def test_a_call_that_nobody_counted_for_certain_is_not_granted(case: str) -> Non
     async def story(world: World) -> None:
         world.host.says, may_be_counted = FAULTS[case]
         with capture_logs(), pytest.raises(Overloaded) as caught:
-            await world.central.charge(LIMITED, CHAT)
+            await world.central.charge(LIMITED, CHAT, THREE)
         assert isinstance(caught.value, Unanswered) is may_be_counted
         world.host.says = httpx.Response(200, json={"known": True})
         asked = len(world.host.asked)
@@ -180,7 +160,7 @@ def test_a_call_that_nobody_counted_for_certain_is_not_granted(case: str) -> Non
 def test_a_lost_answer_is_asked_for_again_under_the_same_name() -> None:
     async def story(world: World) -> None:
         world.host.script = [httpx.RemoteProtocolError("Server disconnected")]
-        assert await world.central.charge(LIMITED, CHAT)
+        assert await world.central.charge(LIMITED, CHAT, THREE)
         (_, first), (_, second) = world.host.bodies
         assert first == second
 

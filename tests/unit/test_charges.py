@@ -80,7 +80,14 @@ def test_numbers_of_two_askers_are_apart(desk: Desk) -> None:
 def test_a_refund_gives_one_call_back_once(desk: Desk) -> None:
     desk.charge("1")
     desk.charge("2")
-    assert [desk.settle("1") for _ in range(3)] == [True] * 3
+    assert [desk.settle("1") for _ in range(3)] == [True, False, False]
+    assert desk.used() == Used(calls=1)
+
+
+def test_a_call_that_was_given_back_may_be_made_again(desk: Desk) -> None:
+    desk.charge("1")
+    desk.settle("1")
+    assert [desk.charge("1").allowed for _ in range(2)] == [True, True]
     assert desk.used() == Used(calls=1)
 
 
