@@ -50,6 +50,9 @@ def said(text: str = "Hello!") -> list[dict[str, Any]]:
     return [{"role": "user", "content": text}]
 
 
+# Somebody with a token, as another Kronk names him.
+WHOSE = {"subject": "5f0c7e0a-3a52-4c1e-9f0e-0d3d0a9f3b11", "key": None}
+
 JSON_ROUTES: tuple[JsonRoute, ...] = (
     JsonRoute(
         "/v1/chat/completions",
@@ -166,6 +169,29 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
         status=409,
     ),
     JsonRoute("/v1/kronk/autotune", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
+    # A server that checks no tokens says so to all that is asked well.
+    *(
+        JsonRoute(
+            f"/v1/kronk/auth/{name}",
+            good,
+            text,
+            is_text=False,
+            needs=needs,
+            has_model=False,
+            status=409,
+        )
+        for name, good, text, needs in (
+            ("identify", {"token": "a.b.c"}, ("token",), ("token",)),
+            ("recheck", WHOSE, ("subject",), ("subject", "key")),
+            (
+                "charge",
+                {**WHOSE, "endpoint": "embeddings", "grants": {}, "request_id": "1"},
+                ("subject",),
+                ("subject", "key", "endpoint", "grants", "request_id"),
+            ),
+            ("settle", {"charge": "1"}, ("charge",), ("charge",)),
+        )
+    ),
 )
 BY_PATH = {route.path: route for route in JSON_ROUTES}
 

@@ -21,6 +21,12 @@ import pytest
 from harness import random_pooled
 from harness.bad_bodies import MODELS, RAW, TEXTS, replaced, text_param, with_raw
 from harness.bad_fields import CONVERSATION, LIMITS, OPENAI_FORM, SAMPLING, STREAM, Cases
+from harness.bad_fields_auth import (
+    CHARGE_FIELDS,
+    IDENTIFY_FIELDS,
+    RECHECK_FIELDS,
+    SETTLE_FIELDS,
+)
 from harness.bad_fields_jobs import JOB_FIELDS
 from harness.bad_fields_openai import (
     BATCH_FIELDS,
@@ -276,6 +282,10 @@ FIELDS: dict[str, list[Cases]] = {
     "/v1/kronk/jobs": [JOB_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
+    "/v1/kronk/auth/identify": [IDENTIFY_FIELDS],
+    "/v1/kronk/auth/recheck": [RECHECK_FIELDS],
+    "/v1/kronk/auth/charge": [CHARGE_FIELDS],
+    "/v1/kronk/auth/settle": [SETTLE_FIELDS],
 }
 FIELD_CASES = [
     pytest.param(path, fields, refused, id=f"{path}: {name}")
