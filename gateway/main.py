@@ -156,6 +156,7 @@ class Process:
             sessions=access.sessions,
             logins=Logins(database.table("logins"), access.sessions),
             audit=AuditLog(base),
+            remote_calls=access.remote_calls,
             jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),
         )
 

@@ -15,6 +15,7 @@ from .access.auditing import AuditLog
 from .access.control import AccessControl
 from .access.logins import Logins
 from .access.sessions import Sessions
+from .access.remote_calls import RemoteCalls
 from .batches.files import Files
 from .batches.store import Batches
 from .configuration import Configuration
@@ -44,6 +45,7 @@ class Services:
     sessions: Sessions
     logins: Logins
     audit: AuditLog
+    remote_calls: RemoteCalls
 
     @property
     def configs(self) -> Configs:

@@ -14,10 +14,13 @@ from kronk.shared.security.keys import Keyring
 from kronk.shared.security.password import Watched
 from kronk.shared.settings import Settings
 
+from .central_limits import CentralLimits
 from .control import AccessControl
+from .delegating import Delegation, make_delegation
 from .known import Known, Nobody, OwnTokens, Tokens
 from .limits import Limits
 from .policy import Policy, make_policy
+from .remote_calls import RemoteCalls
 from .sessions import Sessions
 
 log = structlog.get_logger()
@@ -32,11 +35,16 @@ class Access:
     sessions: Sessions
     # None where nobody is asked.
     policy: Policy | None
+    remote_calls: RemoteCalls
+    # Another Kronk that is asked, if any.
+    delegation: Delegation | None = None
 
     async def close(self) -> None:
         """Nobody is let in any more; what was counted is on disk."""
         if self.policy is not None:
             await self.policy.close()
+        if self.delegation is not None:
+            await self.delegation.close()
         # It waits for the disk.
         await asyncio.to_thread(self.limits.stop)
 
@@ -45,14 +53,29 @@ def make_access(settings: Settings, database: Database) -> Access:
     """The access of this gateway. `InvalidArgument` or `ServerError` say why there cannot be one:
     then nobody is served."""
     limits = Limits(Counters(settings.base.counters))
+    calls = RemoteCalls(limits)
     sessions = Sessions(database.table("sessions"), Watched(settings.base.keys))
     if settings.mode == "open":
-        return Access(AccessControl("open", Nobody(), Nobody(), limits), limits, sessions, None)
+        control = AccessControl("open", Nobody(), Nobody(), limits)
+        return Access(control, limits, sessions, None, calls)
+    if settings.auth_host is not None:
+        return _delegating(settings, limits, calls, sessions)
     keyring = Keyring(settings.base.keys)
     tokens = _own_tokens(settings, keyring, database)
     policy = make_policy(settings, lambda: keyring.stamp)
     control = AccessControl(settings.mode, Known(tokens, sessions), policy, limits)
-    return Access(control, limits, sessions, policy)
+    return Access(control, limits, sessions, policy, calls)
+
+
+def _delegating(
+    settings: Settings, limits: Limits, calls: RemoteCalls, sessions: Sessions
+) -> Access:
+    """No keys of our own are made, or looked at."""
+    delegation = make_delegation(settings)
+    policy = make_policy(settings)
+    counted = CentralLimits(limits, delegation.central)
+    control = AccessControl(settings.mode, Known(delegation.identities, sessions), policy, counted)
+    return Access(control, limits, sessions, policy, calls, delegation)
 
 
 def _own_tokens(settings: Settings, keyring: Keyring, database: Database) -> Tokens:

@@ -7,7 +7,7 @@ from typing import Protocol
 from starlette.requests import Request
 
 from kronk.gateway.record import record_of
-from kronk.shared.errors import Unauthenticated
+from kronk.shared.errors import Overloaded, Unauthenticated
 from kronk.shared.security.identity import ANONYMOUS, OPEN, Identity
 from kronk.shared.settings import Mode
 
@@ -85,7 +85,8 @@ class AccessControl:
             await self._decider.check(gate, ANONYMOUS if problem else identity, problem)
 
     async def identify(self, request: Request) -> Identity:
-        """Who asks, for routes that answer everybody; whose credential is not good is nobody."""
+        """Who asks, for routes that answer everybody; whose credential is not good, or cannot be
+        looked at now, is nobody."""
         if self.mode == "open":
             return OPEN
         try:
@@ -93,7 +94,7 @@ class AccessControl:
             if credential is None:
                 return ANONYMOUS
             return await self._authenticator.identify(credential)
-        except Unauthenticated:
+        except (Unauthenticated, Overloaded):
             return ANONYMOUS
 
     async def whose(self, token: str) -> Identity:

@@ -93,7 +93,8 @@ def charge_of(answer: bytes, subject: str, endpoint: str, now: float) -> Charge:
     if found.allowed == (found.refused is not None):
         raise ValueError("a call is allowed, or something refuses it")
     calls, tokens, refused = (
-        standing and standing.read() for standing in (found.calls, found.tokens, found.refused)
+        None if standing is None else standing.read()
+        for standing in (found.calls, found.tokens, found.refused)
     )
     return Charge(subject, endpoint, windows_at(now), calls, tokens, refused)
 

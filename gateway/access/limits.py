@@ -23,7 +23,7 @@ from .rules import Access
 # Under whom is counted who has shown no token, where none is needed.
 ANONYMOUS_SUBJECT = "anonymous"
 # Of these nothing is counted but the calls: no model writes anything.
-_WITHOUT_TOKENS = frozenset({"tokenize", "batches"})
+WITHOUT_TOKENS = frozenset({"tokenize", "batches"})
 # The server's own end, in the middle of a request.
 _CUT_OFF = "cut_off"
 _UNCOUNTED_RETRY_SECONDS = 5.0
@@ -94,7 +94,7 @@ class Limits:
         limit, budget = UNLIMITED, None
         if identity.is_limited:
             limit = identity.grants.endpoints.get(endpoint, UNLIMITED)
-            budget = None if endpoint in _WITHOUT_TOKENS else identity.grants.tokens
+            budget = None if endpoint in WITHOUT_TOKENS else identity.grants.tokens
         if limit.calls == 0:
             raise PermissionDenied("endpoint not authorized")
         now = self._clock()
@@ -153,7 +153,7 @@ class Bill:
         try:
             if is_refunded(outcome):
                 self._refund(charge)
-            elif charge.endpoint not in _WITHOUT_TOKENS and _tokens(outcome):
+            elif charge.endpoint not in WITHOUT_TOKENS and _tokens(outcome):
                 self.limits.counters.add_tokens(
                     charge, outcome.prompt_tokens, outcome.completion_tokens
                 )

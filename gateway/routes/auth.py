@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from functools import partial
 
 from starlette.requests import Request
@@ -76,15 +74,7 @@ async def charge(request: Request) -> Response:
         await services.access.recheck(_identity(asked))
     except Unauthenticated as error:
         return JSONResponse(delegation.invalid_object("auth.charge", error))
-    charged = await asyncio.to_thread(
-        services.charges.charge,
-        _asker(request),
-        asked.request_id,
-        asked.subject,
-        asked.endpoint,
-        grants,
-        time.time(),
-    )
+    charged = await services.remote_calls.charge(_asker(request), asked, grants)
     return JSONResponse(delegation.charge_object(asked.request_id, charged))
 
 
@@ -100,15 +90,7 @@ async def settle(request: Request) -> Response:
     counts; `known` is false for what was never counted, or is over for long."""
     asked = await parse_body(request, partial(delegation.parse, delegation.SettleBody))
     services = _knowing(services_of(request))
-    known = await asyncio.to_thread(
-        services.charges.settle,
-        _asker(request),
-        asked.charge,
-        time.time(),
-        refund=asked.refund,
-        prompt_tokens=asked.prompt_tokens,
-        completion_tokens=asked.completion_tokens,
-    )
+    known = await services.remote_calls.settle(_asker(request), asked)
     return JSONResponse(delegation.settled_object(asked.charge, known))
 
 
