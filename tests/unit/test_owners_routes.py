@@ -83,6 +83,7 @@ class Street:
             sessions=cast(Any, None),
             logins=cast(Any, None),
             audit=AuditLog(base),
+            remote_calls=cast(Any, None),
         )
         self.app = make_app(services)
         self._count = 0
