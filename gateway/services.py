@@ -14,8 +14,8 @@ from kronk.shared.settings import Settings
 from .access.auditing import AuditLog
 from .access.control import AccessControl
 from .access.logins import Logins
-from .access.sessions import Sessions
 from .access.remote_calls import RemoteCalls
+from .access.sessions import Sessions
 from .batches.files import Files
 from .batches.store import Batches
 from .configuration import Configuration
