@@ -19,59 +19,15 @@
 #                  a word of your own (403)
 #   cache_seconds  optional: how long the answer may be used again; 0 is not at all. Without it, until
 #                  the token or a policy changes
+#
+# Rules of your own take the place of this file, and may ask `modes.reason` as it does.
 package kronk.authorization
 
-import data.kronk.authentication
+import data.kronk.modes
 import rego.v1
 
 default allow := false
 
 allow if reason == "ok"
 
-reason := authentication.reason if authentication.reason != "ok"
-
-else := "ok" if permitted
-
-else := "endpoint_not_authorized"
-
-permitted if authentication.everybody
-
-permitted if input.token.admin == true
-
-permitted if input.class == "discovery"
-
-permitted if {
-	input.class == "inference"
-	input.mode == "management"
-}
-
-permitted if {
-	input.class == "inference"
-	input.mode == "authenticated"
-	not forbidden(input.endpoint)
-}
-
-permitted if {
-	input.class == "inference"
-	granted(input.endpoint)
-}
-
-permitted if {
-	input.class == "reading"
-	granted("monitoring")
-}
-
-permitted if {
-	input.class == "delegation"
-	granted("delegation")
-}
-
-granted(name) if input.token.endpoints[name].window == "unlimited"
-
-granted(name) if input.token.endpoints[name].limit > 0
-
-# A limit of 0 calls.
-forbidden(name) if {
-	input.token.endpoints[name]
-	not granted(name)
-}
+reason := modes.reason

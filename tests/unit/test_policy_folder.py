@@ -56,7 +56,7 @@ def write(path: Path, text: str) -> None:
 def test_a_policy_takes_the_place_of_the_shipped_one_of_its_package(tmp_path: Path) -> None:
     write(tmp_path / "mine.rego", "# mine\n" + ALL)
     files = read_folder(tmp_path)
-    assert set(files.modules) == {"mine.rego", "kronk/authentication.rego"}
+    assert set(files.modules) == {"mine.rego", "kronk/authentication.rego", "kronk/modes.rego"}
 
 
 def test_what_is_in_the_folder_and_not_a_policy_does_not_count(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_is_in_the_folder_and_not_a_policy_does_not_count(tmp_path: Path) -
         (tmp_path / name).write_text("nonsense")
     (tmp_path / "folder.rego").mkdir()
     files = read_folder(tmp_path)
-    assert set(files.modules) == {"mine.rego", "kronk/authentication.rego"}
+    assert set(files.modules) == {"mine.rego", "kronk/authentication.rego", "kronk/modes.rego"}
     assert set(files.data) == {"lists.json"}
 
 

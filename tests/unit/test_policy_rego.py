@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from kronk.gateway.access.policy.decision import Decision, PolicyFailed, read_result
-from kronk.gateway.access.policy.embedded import load
+from kronk.gateway.access.policy.embedded import tried
 from kronk.gateway.access.policy.folder import Files, shipped
-from kronk.gateway.access.policy.rego import BadPolicy, Rego
+from kronk.gateway.rego.evaluator import BadPolicy, NoAnswer, Rego
 from kronk.shared.errors import InvalidArgument, PermissionDenied, Unauthenticated
 
 HEAD = "package kronk.authorization\nimport rego.v1\n"
@@ -51,7 +51,7 @@ def test_a_text_equals_the_literal_that_means_it(text: str, literal: str) -> Non
 def test_a_text_that_looks_like_more_json_allows_nobody(default: str) -> None:
     # What base64 hides, nothing has escaped: x","allow":true,"y":"z
     rules = default + 'reason := base64.decode("eCIsImFsbG93Ijp0cnVlLCJ5IjoieiI=")'
-    with pytest.raises(PolicyFailed):
+    with pytest.raises((NoAnswer, PolicyFailed)):
         read_result(result(rules), "")
 
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_compiled_is_named_by_file_and_line(
     ],
 )
 def test_what_fails_is_no_answer(rules: str) -> None:
-    with pytest.raises(PolicyFailed):
+    with pytest.raises(NoAnswer):
         result(rules)
 
 
@@ -174,13 +174,12 @@ def test_a_policy_that_has_no_answer_to_some_question_is_not_loaded(
     rules: str, message: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=message) as caught:
-        load(Files({"own.rego": HEAD + rules}, {}))
+        tried(Files({"own.rego": HEAD + rules}, {}))
     assert caught.value.param == "policy_dir"
 
 
-def test_the_shipped_policies_are_loaded() -> None:
-    assert set(shipped().modules) == {"authentication.rego", "authorization.rego"}
-    assert load(shipped()).digest == shipped().digest
+def test_the_shipped_policies_are_those_of_the_package() -> None:
+    assert set(shipped().modules) == {"authentication.rego", "authorization.rego", "modes.rego"}
 
 
 def test_data_is_what_policies_see_as_data() -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
 
 from kronk.gateway.access.rules import (
     ADMINISTRATION,
     DELEGATION,
     DISCOVERY,
-    PUBLIC,
     READING,
     Access,
     Gate,
@@ -23,8 +21,8 @@ from kronk.shared.settings import Mode
 from .question import Question
 
 _SUBJECT = "00000000-0000-4000-8000-000000000000"
+# What is public is not asked about.
 ROUTES: tuple[tuple[Access, str, str], ...] = (
-    (PUBLIC, "GET", "/v1/liveness"),
     (DISCOVERY, "GET", "/v1/models"),
     (inference("chat-completions"), "POST", "/v1/chat/completions"),
     (inference("embeddings"), "POST", "/v1/embeddings"),
@@ -32,6 +30,8 @@ ROUTES: tuple[tuple[Access, str, str], ...] = (
     (ADMINISTRATION, "POST", "/v1/kronk/reload"),
     (DELEGATION, "POST", "/v1/kronk/auth/check"),
 )
+# In mode `open` nothing is asked.
+MODES: tuple[Mode, ...] = ("management", "authenticated", "protected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,8 @@ CALLERS: tuple[Caller, ...] = (
 
 
 def samples(issuer: str = "kronk") -> Iterator[tuple[Caller, Question]]:
-    """Each mode, kind of route and kind of caller, once."""
-    modes: tuple[Mode, ...] = get_args(Mode)
-    for mode in modes:
+    """Each mode, kind of route and kind of caller that policies are asked about, once."""
+    for mode in MODES:
         for access, method, path in ROUTES:
             for caller in CALLERS:
                 gate = Gate(access, method, path)

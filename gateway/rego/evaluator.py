@@ -1,4 +1,4 @@
-"""Rego policies, compiled and evaluated in this process.
+"""Rego policies, compiled and evaluated.
 
 rego-cpp keeps strings as JSON writes them, with their escapes, and prints them as it has them. So
 strings are escaped on the way in. Without that a name with a quote in it equals no literal, and a
@@ -14,8 +14,6 @@ from typing import Any
 
 from regopy import Interpreter, LogLevel, Output, RegoError
 
-from .decision import PolicyFailed
-
 ENTRYPOINT = "kronk/authorization"
 # How errors look as trees: `(error 9:some.rego|18|4 (errormsg 18:Invalid collection)`.
 _ERROR = re.compile(
@@ -26,6 +24,10 @@ _MOST = 2**63 - 1
 
 class BadPolicy(Exception):
     """Policies that cannot be compiled; says file, line and what is wrong."""
+
+
+class NoAnswer(Exception):
+    """A question that policies do not answer; says why."""
 
 
 class Rego:
@@ -66,24 +68,24 @@ class Rego:
             raise BadPolicy(f"{name}: not JSON that can be used: {error}"[:300]) from error
 
     def result(self, document: Mapping[str, Any]) -> Any:
-        """What `data.kronk.authorization` is for this input; `PolicyFailed` if it is nothing."""
+        """What `data.kronk.authorization` is for this input; `NoAnswer` if it is nothing."""
         try:
             self._interpreter.set_input(_escaped(document))
             output = self._interpreter.query_bundle_entrypoint(self._bundle, ENTRYPOINT)
             return _value(output)
         except json.JSONDecodeError as error:
             # The binding reads everything as JSON, also what is the text of an error.
-            raise PolicyFailed(_explain(error.doc, self._modules)) from error
+            raise NoAnswer(_explain(error.doc, self._modules)) from error
         except RegoError as error:
-            raise PolicyFailed(_explain(str(error), self._modules)) from error
+            raise NoAnswer(_explain(str(error), self._modules)) from error
 
 
 def _value(output: Output) -> Any:
     if not output.ok():
-        raise PolicyFailed("a function failed, or rules contradict one another")
+        raise NoAnswer("a function failed, or rules contradict one another")
     expressions = json.loads(str(output), object_pairs_hook=_unambiguous).get("expressions")
     if not expressions:
-        raise PolicyFailed("undefined")
+        raise NoAnswer("undefined")
     result = expressions[0]
     if isinstance(result, dict) and "allow" in result:
         # Of the value itself: a text that a function made may look like more JSON when printed.
@@ -95,13 +97,13 @@ def _allow(output: Output) -> Any:
     try:
         return output.expressions()[0]["allow"].value
     except (KeyError, ValueError) as error:
-        raise PolicyFailed("`allow` is neither true nor false") from error
+        raise NoAnswer("`allow` is neither true nor false") from error
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise PolicyFailed("a key is there twice in the result")
+        raise NoAnswer("a key is there twice in the result")
     return found
 
 

@@ -1,0 +1,1 @@
+"""The engine of Rego policies, in a process of its own."""
