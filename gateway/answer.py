@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kronk.shared.errors import Internal, KronkError
+from kronk.shared.security.identity import Identity
 from kronk.shared.wire.to_gateway import Started
 
 from .body import disconnect_watch, while_connected
@@ -45,14 +46,14 @@ def respond(services: Services, operation: Operation) -> Response:
     return WholeResponse(services, operation, sink)
 
 
-async def perform(services: Services, operation: Operation) -> bytes:
+async def perform(services: Services, operation: Operation, by: Identity) -> bytes:
     """The JSON of an answer that nobody waits for, however long it has to queue; raises what it
-    failed with. Its caller may end it by leaving."""
+    failed with. Its caller may end it by leaving. `by` is who asked for it."""
     sink = operation.sink
     assert isinstance(sink, Whole), "only whole answers have an object"
     if _is_unfinished(operation):
-        operation = await _finished(services, operation, 0.0)
-    with _started(services, operation, timeout=0.0) as work:
+        operation = await _finished(services, operation, 0.0, by)
+    with _started(services, operation, 0.0, by) as work:
         await work.source.until_accepted()
         return await _collect(work, operation, sink, None)
 
@@ -82,12 +83,14 @@ class _Work:
 
 
 @contextmanager
-def _started(services: Services, operation: Operation, timeout: float) -> Iterator[_Work]:
+def _started(
+    services: Services, operation: Operation, timeout: float, by: Identity
+) -> Iterator[_Work]:
     exchange = services.link.exchange
     with ExitStack() as stack:
         bell = Bell()
         runs = [
-            stack.enter_context(exchange.running(operation.name, job, timeout, bell))
+            stack.enter_context(exchange.running(operation.name, job, timeout, bell, by=by))
             for job in operation.jobs
         ]
         yield _Work(exchange, runs, runs[0] if len(runs) == 1 else JoinedRuns(runs, bell))
@@ -98,13 +101,15 @@ def _is_unfinished(operation: Operation) -> bool:
     return linked(operation.jobs) or operation.overlong == "shorten"
 
 
-async def _finished(services: Services, operation: Operation, seconds: float) -> Operation:
+async def _finished(
+    services: Services, operation: Operation, seconds: float, by: Identity
+) -> Operation:
     jobs: Sequence[Job] = operation.jobs
     if linked(jobs):
         fetched = await asyncio.to_thread(_fetched)
         jobs = await fetched(jobs, services.settings.media_urls)
     if operation.overlong == "shorten":
-        jobs = [await shortened(services.link, operation.name, job, seconds) for job in jobs]
+        jobs = [await shortened(services.link, operation.name, job, seconds, by) for job in jobs]
     return replace(operation, jobs=jobs)
 
 
@@ -165,10 +170,12 @@ class _RunResponse(Response):
     async def _working(self, receive: Receive, record: Record) -> AsyncIterator[_Work]:
         """The operation's runs, which end with the block or when the client goes away."""
         timeout = self._services.settings.write_timeout
+        assert record.admission is not None, "nothing is run for who was not let in"
+        by = record.admission.identity
         if _is_unfinished(self._operation):
-            finishing = _finished(self._services, self._operation, timeout)
+            finishing = _finished(self._services, self._operation, timeout, by)
             self._operation = await while_connected(receive, finishing)
-        with _started(self._services, self._operation, timeout) as work:
+        with _started(self._services, self._operation, timeout, by) as work:
             try:
                 async with disconnect_watch(receive, work.hang_up):
                     yield work

@@ -30,6 +30,7 @@ from kronk.shared.errors import (
     WireError,
     from_code,
 )
+from kronk.shared.security.identity import OPEN, Identity
 from kronk.shared.wire.sockets import PeerGone, worker_of
 from kronk.shared.wire.to_gateway import (
     Accepted,
@@ -107,14 +108,20 @@ class Exchange:
 
     @contextmanager
     def running(
-        self, name: str, job: Job, timeout: float, bell: Bell | None = None
+        self,
+        name: str,
+        job: Job,
+        timeout: float,
+        bell: Bell | None = None,
+        *,
+        by: Identity = OPEN,
     ) -> Iterator[Run]:
-        """A request that runs while the block does; leaving the block early cancels it.
+        """A request of somebody that runs while the block does; leaving the block early cancels it.
 
         `timeout` in seconds bounds all of it; 0 is no bound. Runs that one task reads share a
         `bell`.
         """
-        run = self._admit(name, job, timeout, bell or Bell())
+        run = self._admit(name, job, timeout, bell or Bell(), by)
         try:
             yield run
         finally:
@@ -198,7 +205,7 @@ class Exchange:
     def _begin_again(self, run: Run, again: Again) -> None:
         self._next_id += 1
         try:
-            self._to_supervisor(_lease_request(self._next_id, run.job, again))
+            self._to_supervisor(_lease_request(self._next_id, run, again))
         except PeerGone:
             self._finish(run, with_cause(_no_supervisor(), run))
             return
@@ -328,14 +335,14 @@ class Exchange:
 
     # The life of one request.
 
-    def _admit(self, name: str, job: Job, timeout: float, bell: Bell) -> Run:
+    def _admit(self, name: str, job: Job, timeout: float, bell: Bell, by: Identity) -> Run:
         if self.draining:
             raise Overloaded("the server is shutting down", retry_after=5.0)
         self.recoveries.check(job)
         self._next_id += 1
-        run = Run(self._next_id, name, job, bell, keeps=self.recoveries.keeps)
+        run = Run(self._next_id, name, job, bell, by=by, keeps=self.recoveries.keeps)
         try:
-            self._to_supervisor(_lease_request(run.id, job))
+            self._to_supervisor(_lease_request(run.id, run))
         except PeerGone as error:
             raise _no_supervisor() from error
         self._runs[run.id] = run
@@ -391,13 +398,22 @@ class Exchange:
             log.debug("worker is not connected", worker=worker)
 
 
-def _lease_request(lease: int, job: Job, again: Again | None = None) -> LeaseRequest:
+def _lease_request(lease: int, run: Run, again: Again | None = None) -> LeaseRequest:
+    job = run.job
     purpose: Purpose = "answer"
     if job.ask is None:
         purpose = "load"
     elif isinstance(job.ask, Inspect):
         purpose = "inspect"
-    asked = LeaseRequest(lease, job.model, job.ttl, job.priority, purpose, wants=job.wants)
+    asked = LeaseRequest(
+        lease,
+        job.model,
+        job.ttl,
+        job.priority,
+        purpose,
+        wants=job.wants,
+        subject=run.subject,
+    )
     return asked if again is None else replace(asked, alone=again.alone, again=True)
 
 

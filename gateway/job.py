@@ -42,10 +42,12 @@ class Job:
     ttl: float | None = None
     priority: Priority = "interactive"
 
-    def message(self, request: int, name: str) -> Submit | Embed | Rank | Inspect:
-        """The message to send; there is one."""
+    def message(self, request: int, name: str, subject: str) -> Submit | Embed | Rank | Inspect:
+        """The message to send; there is one. What needs no slot takes no turns with others."""
         assert self.ask is not None
-        return replace(self.ask, request=request, name=name)
+        if isinstance(self.ask, Inspect):
+            return replace(self.ask, request=request, name=name)
+        return replace(self.ask, request=request, name=name, subject=subject)
 
     @property
     def media(self) -> tuple[Media, ...]:

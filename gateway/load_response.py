@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from kronk.shared.errors import KronkError
+from kronk.shared.security.identity import Identity
 
 from .body import disconnect_watch
 from .dialects.errors import openai
@@ -27,10 +28,11 @@ _NO_LIMIT = 0.0
 _STATUS_SECONDS = 2.0
 
 
-async def until_loaded(link: Link, model: str, ttl: float | None) -> dict[str, Any]:
-    """The answer once the model is loaded; raises why it is not."""
+async def until_loaded(link: Link, model: str, ttl: float | None, by: Identity) -> dict[str, Any]:
+    """The answer once the model is loaded, for `by`; raises why it is not."""
     began = time.monotonic()
-    with link.exchange.running(new_name("load-"), load(model, ttl), _NO_LIMIT) as run:
+    job = load(model, ttl)
+    with link.exchange.running(new_name("load-"), job, _NO_LIMIT, by=by) as run:
         await run.take()
         run.result()
     return await _loaded(link, model, time.monotonic() - began)
@@ -56,8 +58,9 @@ class LoadStream(Response):
         record = record_of(scope)
         record.model = self._model
         began, exchange = time.monotonic(), self._link.exchange
-        job = load(self._model, self._ttl)
-        with exchange.running(new_name("load-"), job, _NO_LIMIT) as run:
+        job, by = load(self._model, self._ttl), record.identity
+        assert by is not None, "nothing is run for who was not let in"
+        with exchange.running(new_name("load-"), job, _NO_LIMIT, by=by) as run:
             async with disconnect_watch(receive, lambda: exchange.hang_up(run)):
                 await self._news(run)
                 if isinstance(run.ended, KronkError):

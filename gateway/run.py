@@ -11,6 +11,7 @@ from random import getrandbits
 from typing import Protocol
 
 from kronk.shared.errors import CallerError, Internal, KronkError
+from kronk.shared.security.identity import OPEN, Identity
 from kronk.shared.wire.to_gateway import (
     Done,
     Finished,
@@ -85,12 +86,21 @@ class Run:
     """
 
     def __init__(
-        self, run_id: int, name: str, job: Job, bell: Bell, *, keeps: bool = False
+        self,
+        run_id: int,
+        name: str,
+        job: Job,
+        bell: Bell,
+        *,
+        by: Identity = OPEN,
+        keeps: bool = False,
     ) -> None:
         # Of the present attempt: no message of another is taken for one of this.
         self.id = run_id
         self.name = name
         self.job = job
+        # Who asked.
+        self.by = by
         # The generation of the worker that holds the lease's grant; None until granted.
         self.worker: int | None = None
         self.submitted = False
@@ -199,10 +209,15 @@ class Run:
 
     def message(self) -> Submit | Embed | Rank | Inspect:
         """What the worker of this attempt is asked."""
-        message = self.job.message(self.id, self.name)
+        message = self.job.message(self.id, self.name, self.subject)
         if not isinstance(message, Submit):
             return message
         return replace(message, resumed=self._resumed, draw=self._draw)
+
+    @property
+    def subject(self) -> str:
+        """Who takes turns with others where requests wait."""
+        return self.by.subject or ""
 
     @property
     def tokens(self) -> int:

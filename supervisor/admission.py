@@ -113,7 +113,7 @@ class Admission:
         self._out.note("warning", "model not loaded", model=model.id, cause=error.message)
         # Whoever asked for the load hears it too, and the file is not looked at each time.
         model.refuse_until(now + REJECTION_LASTS, error)
-        self._leases.refuse_waiting(model, error)
+        self._leases.refuse_waiting(model, error, now)
         if model.recovers:
             # It would be refused again and again, and nobody waits for it.
             model.enter(Event.CALMED, now)
@@ -138,7 +138,7 @@ class Admission:
         if self._places.are_absent(wanted.spec.places):
             names = " and ".join(wanted.spec.places)
             away = f"{wanted.id} runs on the worker host {names}, which is not connected"
-            self._leases.refuse_waiting(wanted, ModelFailed(away, retry_after=HOST_RETRY))
+            self._leases.refuse_waiting(wanted, ModelFailed(away, retry_after=HOST_RETRY), now)
         if wanted.room_since is None:
             wanted.room_since = now
         if not wanted.makes_room:

@@ -44,7 +44,7 @@ class Endings:
         ending = worker.ending
         words = ending.words if ending else cause.long(exit)
         requests = len(model.leases)
-        self._leases.void_granted(model)
+        self._leases.void_granted(model, now)
         model.worker = None
         if worker.fitted is not None:
             how: Literal["crashed", "unloaded"]
@@ -82,7 +82,7 @@ class Endings:
             case Rejected(error):
                 model.enter(Event.EXITED, now)
                 model.refuse_until(now + REJECTION_LASTS, error)
-                self._leases.refuse_waiting(model, error)
+                self._leases.refuse_waiting(model, error, now)
             case RetryPlain():
                 self._retry_plain(model, worker.place, now)
             case Unfit(error):
@@ -112,7 +112,7 @@ class Endings:
                 model.refusal = None
                 if error is not None:
                     model.refuse_until(at, error)
-                    self._leases.refuse_waiting(model, error)
+                    self._leases.refuse_waiting(model, error, now)
             case GiveUp() as give_up:
                 error = error or ModelFailed(f"{model.id} failed too often; last time: {words}")
                 self._give_up(model, give_up, error, now)
@@ -121,6 +121,6 @@ class Endings:
         model.crashed = True
         model.enter(Event.GAVE_UP, now, give_up.until)
         model.refuse_until(give_up.until, error)
-        self._leases.refuse_waiting(model, model.refused(now) or error)
+        self._leases.refuse_waiting(model, model.refused(now) or error, now)
         hold = round(give_up.until - now)
         self._out.note("error", "model failed", model=model.id, seconds=hold, cause=error.message)

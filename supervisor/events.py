@@ -35,6 +35,7 @@ def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[A
                 message.alone,
                 message.again,
                 message.wants,
+                message.subject,
             )
             return fleet.lease_requested(now, claim, message.model)
         case Manage():

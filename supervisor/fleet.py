@@ -212,7 +212,7 @@ class Fleet:
         worker = self._loading(generation)
         if worker is not None and worker.model is not None:
             self._out.note("error", "load failed", model=worker.name, cause=error.message)
-            self._leases.refuse_waiting(worker.model, error)
+            self._leases.refuse_waiting(worker.model, error, now)
             # What comes before the reap is told the same; `_judge` sets how long it stays so.
             worker.model.refuse_until(now + STOP_GRACE, error)
             self._pool.stop(worker, Ending(error.message, error=error), now)
@@ -279,7 +279,7 @@ class Fleet:
         self._is_draining = True
         self._wishes.drop_all(self._models.values())
         for model in self._models.values():
-            self._leases.refuse_batch(model, Overloaded("the server is stopping"))
+            self._leases.refuse_batch(model, Overloaded("the server is stopping"), now)
         if self._pool.spare is not None:
             self._pool.stop(self._pool.spare, _STOPPING, now)
         return self._settle(now)
@@ -289,7 +289,7 @@ class Fleet:
         self._is_draining = self._is_stopped = True
         self._wishes.drop_all(self._models.values())
         for model in self._models.values():
-            self._leases.refuse_waiting(model, Overloaded("the server is stopping"))
+            self._leases.refuse_waiting(model, Overloaded("the server is stopping"), now)
         self._leases.refuse_lookups(Overloaded("the server is stopping"))
         for worker in self._pool:
             if worker.ending is None:

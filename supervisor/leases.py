@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kronk.shared.abilities import refusal
 from kronk.shared.errors import KronkError, Overloaded
+from kronk.shared.fair_share import has_place
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.status import LeaseCounts
 from kronk.shared.wire.values import Priority, Purpose, Want
@@ -36,6 +37,8 @@ class Claim:
     # It was granted before, and its worker died: no queue is full for it, and no wait too long.
     again: bool = False
     wants: tuple[Want, ...] = ()
+    # Who takes turns with others; "" is nobody in particular.
+    subject: str = ""
 
 
 class Leases:
@@ -80,7 +83,7 @@ class Leases:
 
     def ask(self, claim: Claim, name: str, now: float) -> None:
         """Let the lease wait until the name is looked up."""
-        if self._lookups.is_full:
+        if self._lookups.is_full and not self._has_share_of_lookups(claim.subject):
             self.refuse(claim.lease, overloaded("too many requests wait to be looked up"))
             return
         self._place[claim.lease] = name
@@ -105,10 +108,10 @@ class Leases:
             self._out.put(Grant(lease, None))
         elif error := refusal(claim.wants, model.spec.abilities) or model.refused(now):
             self.refuse(lease, error)
-        elif is_batch and len(model.batch) >= MOST_BATCH and not claim.again:
+        elif is_batch and _is_batch_full(model, claim.subject) and not claim.again:
             words = f"{MOST_BATCH} batch requests wait for {model.id}"
             self.refuse(lease, overloaded(words, self._come_back(model, now)))
-        elif not is_batch and self._is_full(model, claim.purpose) and not claim.again:
+        elif not is_batch and _is_full(model, claim) and not claim.again:
             self.refuse(lease, overloaded(_queue_full(model), self._come_back(model, now)))
         else:
             model.attach(
@@ -117,18 +120,15 @@ class Leases:
                 claim.ttl,
                 claim.priority,
                 claim.purpose,
+                subject=claim.subject,
                 alone=claim.alone,
                 again=claim.again,
             )
             self._place[lease] = model
 
-    def _is_full(self, model: Model, purpose: Purpose) -> bool:
-        if purpose != "answer":
-            # Once the model is loaded it is granted at once.
-            return len(model.waiting) >= MOST_WAITING
-        # What finds a free place is granted at once and does not wait.
-        free = max(model.capacity - model.in_slots, 0)
-        return len(model.waiting) >= model.most_waiting + free
+    def _has_share_of_lookups(self, subject: str) -> bool:
+        counts = Counter(claim.subject for claim in self._claims.values())
+        return has_place(subject, counts, MOST_WAITING)
 
     def _come_back(self, model: Model, now: float) -> float:
         """Seconds after which a request for the model may be served."""
@@ -136,7 +136,7 @@ class Leases:
             return bounded(retry_in)
         if model.state is State.READY and model.worker is not None and model.worker.fitted:
             slots = model.worker.fitted.slots
-            ahead = max(model.in_slots - slots, 0) + len(model.waiting)
+            ahead = max(model.line.in_slots - slots, 0) + len(model.waiting)
             return after_queue(model.service.mean, ahead, slots)
         return after_load(self._load_left(model, now))
 
@@ -153,16 +153,16 @@ class Leases:
         self._counts["refused"] += 1
         self._out.put(Refuse(lease, error))
 
-    def refuse_waiting(self, model: Model, error: KronkError) -> None:
+    def refuse_waiting(self, model: Model, error: KronkError, now: float) -> None:
         for lease in list(model.waiting):
-            model.forget(lease)
+            model.forget(lease, now)
             self.refuse(lease, error)
-        self.refuse_batch(model, error)
+        self.refuse_batch(model, error, now)
 
-    def refuse_batch(self, model: Model, error: KronkError) -> None:
-        for lease in model.batch:
+    def refuse_batch(self, model: Model, error: KronkError, now: float) -> None:
+        for lease in list(model.batch):
+            model.forget(lease, now)
             self.refuse(lease, error)
-        model.batch.clear()
 
     def refuse_lookups(self, error: KronkError) -> None:
         for lease in self._lookups.forget_all():
@@ -179,10 +179,10 @@ class Leases:
             )
         for model in models:
             for lease in model.impatient(now):
-                model.forget(lease)
+                model.forget(lease, now)
                 self.refuse(lease, overloaded(no_room(model)))
             for lease in model.overdue(now):
-                model.forget(lease)
+                model.forget(lease, now)
                 again = self._come_back(model, now)
                 self.refuse(lease, overloaded(_waited_too_long(model), again))
 
@@ -197,14 +197,14 @@ class Leases:
         elif place is not None:
             if lease in place.leases:
                 place.give_back(lease, now)
-            place.forget(lease)
+            place.forget(lease, now)
 
-    def void_granted(self, model: Model) -> None:
+    def void_granted(self, model: Model, now: float) -> None:
         """Its worker is gone."""
         for lease in list(model.leases):
             del self._place[lease]
             self._counts["lost"] += 1
-            model.forget(lease)
+            model.forget(lease, now)
 
     def void_all(self, models: Iterable[Model], now: float) -> None:
         """The gateway is gone, and with it everybody who could return one."""
@@ -216,6 +216,23 @@ class Leases:
         self._counts["lost"] += len(self._place)
         self._place.clear()
         self._claims.clear()
+
+
+def _is_full(model: Model, claim: Claim) -> bool:
+    if claim.purpose != "answer":
+        # Once the model is loaded it is granted at once.
+        return len(model.waiting) >= MOST_WAITING
+    # What finds a free place is granted at once and does not wait.
+    free = max(model.capacity - model.line.in_slots, 0)
+    if len(model.waiting) < model.most_waiting + free:
+        return False
+    return not has_place(claim.subject, model.line.share.counts, model.room)
+
+
+def _is_batch_full(model: Model, subject: str) -> bool:
+    if len(model.batch) < MOST_BATCH:
+        return False
+    return not has_place(subject, model.line.batch_share.counts, MOST_BATCH)
 
 
 def _queue_full(model: Model) -> str:

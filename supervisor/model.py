@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import takewhile
 from typing import Literal
 
 from kronk.shared.errors import KronkError
@@ -13,6 +12,7 @@ from kronk.shared.wire.values import Priority, Purpose
 from .estimates import ServiceTime
 from .eviction import Resident, expiry
 from .lifecycle import RESIDENT, Event, State, after
+from .line import Line
 from .placing import LOCAL
 from .reload import Change
 from .restart import Restarts
@@ -34,10 +34,8 @@ class Model:
     """Written by the fleet only.
 
     Invariants: `worker` is set exactly in the states of `RESIDENT`; `leases` is empty unless the
-    state is READY or DRAINING; a lease is in one of `waiting`, `batch` and `leases`; nothing moves
-    from `batch` to `leases` while there is somebody in `waiting`, or when it would take the last
-    slot; `slotless` are some of `waiting` and `leases`, `alone` and `again` some of all three; one
-    of `alone` that is in `leases` is the only one there.
+    state is READY or DRAINING; nothing moves from `batch` to `leases` when it would take the last
+    slot.
     """
 
     def __init__(self, spec: LoadSpec, now: float, ttl: float) -> None:
@@ -47,18 +45,9 @@ class Model:
         # Meaning by state: see lifecycle.py. None in ABSENT and READY (the TTL is in eviction.py).
         self.deadline: float | None = None
         self.worker: Worker | None = None
-        # Lease to the time it began to wait; the order of a dict is first in, first out.
-        self.waiting: dict[int, float] = {}
-        # The same of batch requests, which have no deadline.
-        self.batch: dict[int, float] = {}
-        # Granted leases, with the time of the grant.
-        self.leases: dict[int, float] = {}
-        # Those that need the model and no slot of it.
-        self.slotless: set[int] = set()
-        # Those that no other may be beside.
-        self.alone: set[int] = set()
-        # Those whose requests had a worker before: however long they wait, they are not refused.
-        self.again: set[int] = set()
+        self.line = Line()
+        # Parts of it.
+        self.waiting, self.batch, self.leases = self.line.waiting, self.line.batch, self.line.leases
         # Seconds it may be idle, infinity for ever: what the last request said that said something
         # since the load was first wanted, else what is configured for it, else the server's own.
         self._server_ttl = ttl
@@ -125,6 +114,7 @@ class Model:
         priority: Priority,
         purpose: Purpose,
         *,
+        subject: str = "",
         alone: bool = False,
         again: bool = False,
     ) -> None:
@@ -133,31 +123,15 @@ class Model:
             self.ttl = self._own_ttl
         if ttl is not None:
             self.ttl = ttl
-        if alone:
-            self.alone.add(lease)
-        if again:
-            self.again.add(lease)
-        if purpose != "answer":
-            self.slotless.add(lease)
-            self.waiting[lease] = now
-        else:
-            (self.batch if priority == "batch" else self.waiting)[lease] = now
+        self.line.attach(lease, subject, now, priority, purpose, alone=alone, again=again)
 
-    def forget(self, lease: int) -> None:
+    def forget(self, lease: int, now: float) -> None:
         """Nobody waits for the lease or has it any more. Idempotent."""
-        self.waiting.pop(lease, None)
-        self.batch.pop(lease, None)
-        self.leases.pop(lease, None)
-        self.slotless.discard(lease)
-        self.alone.discard(lease)
-        self.again.discard(lease)
+        self.line.forget(lease, now)
 
     def forget_all(self) -> None:
         """The same of every lease."""
-        for place in (self.waiting, self.batch, self.leases):
-            place.clear()
-        for kind in (self.slotless, self.alone, self.again):
-            kind.clear()
+        self.line.forget_all()
 
     def adopt(self, spec: LoadSpec) -> None:
         """It is configured otherwise now. What a request said of its TTL holds on."""
@@ -224,7 +198,7 @@ class Model:
     @property
     def queued(self) -> int:
         """Leases that wait here, batch or not."""
-        return len(self.waiting) + len(self.batch)
+        return self.line.queued
 
     @property
     def turn(self) -> tuple[bool, float]:
@@ -261,6 +235,14 @@ class Model:
         return self.state is State.ABSENT
 
     @property
+    def room(self) -> int:
+        """Interactive requests that it may have at a time, running or waiting, while all of them
+        are one subject's."""
+        if self.state is not State.READY or self.worker is None or self.is_closed:
+            return MOST_WAITING
+        return self.worker.places if self.worker.fitted and self.worker.fitted.queue else 0
+
+    @property
     def most_waiting(self) -> int:
         """Requests that may be in `waiting`: many while it is not loaded, and then as many as its
         queue is deep."""
@@ -280,37 +262,26 @@ class Model:
         is_timed = self.spec.queue_timeout is not None
         return self.worker.fitted.slots if is_timed else self.worker.places
 
+    @property
+    def _extra(self) -> int:
+        """Leases beyond its capacity, for subjects that have none: the queue in the worker may be
+        full of others', and their turn is next."""
+        if self.worker is None or self.worker.fitted is None or not self.worker.fitted.queue:
+            return 0
+        return self.worker.fitted.slots if self.spec.queue_timeout is None else 0
+
     def grantable(self, now: float) -> list[int]:
         """Move leases from waiting to granted, as many as the worker takes."""
         if self.state is not State.READY or self.worker is None or self.is_closed:
             return []
-        if self.alone & self.leases.keys():
-            return []
-        ahead = self._before_alone(self.waiting)
-        granted = self._take(self.waiting, [one for one in ahead if one in self.slotless], now)
-        granted += self._grant(self.waiting, self.capacity, now)
-        if not self.waiting:
-            granted += self._grant(self.batch, self._batch_capacity, now)
-        return granted + self._grant_alone(now)
-
-    def _before_alone(self, queue: dict[int, float]) -> list[int]:
-        """Those whose turn comes before that of the first who wants to be alone: what is behind it
-        waits, or it would wait for ever."""
-        if not self.alone:
-            return list(queue)
-        return list(takewhile(lambda lease: lease not in self.alone, queue))
-
-    def _grant_alone(self, now: float) -> list[int]:
-        queue = self.waiting or self.batch
-        first = next(iter(queue), None)
-        return self._take(queue, [first], now) if first in self.alone and not self.leases else []
+        return self.line.grant(self.capacity, self._extra, self._batch_capacity, now)
 
     def give_back(self, lease: int, now: float) -> None:
         """A granted lease has ended: learn from it how long one takes."""
         self.last_used = now
-        if lease not in self.slotless and self.worker is not None and self.worker.fitted:
+        if lease not in self.line.slotless and self.worker is not None and self.worker.fitted:
             slots = self.worker.fitted.slots
-            self.service.note(now - self.leases[lease], self.in_slots, slots)
+            self.service.note(now - self.leases[lease], self.line.in_slots, slots)
 
     @property
     def is_closed(self) -> bool:
@@ -319,29 +290,12 @@ class Model:
         return self.yields or (self.change is not None and self.change.is_closed)
 
     @property
-    def in_slots(self) -> int:
-        """Granted leases that have a slot, or wait for one in the worker."""
-        if not self.slotless:
-            return len(self.leases)
-        return sum(1 for lease in self.leases if lease not in self.slotless)
-
-    @property
     def _batch_capacity(self) -> int:
         """Leases of any kind beside which a batch request may start: one slot stays free for the
         next interactive request, where there are two."""
         if self.worker is None or self.worker.fitted is None:
             return 0
         return max(self.worker.fitted.slots - 1, 1)
-
-    def _grant(self, queue: dict[int, float], capacity: int, now: float) -> list[int]:
-        free = max(capacity - self.in_slots, 0)
-        return self._take(queue, self._before_alone(queue)[:free], now)
-
-    def _take(self, queue: dict[int, float], granted: list[int], now: float) -> list[int]:
-        for lease in granted:
-            del queue[lease]
-            self.leases[lease] = now
-        return granted
 
     def impatient(self, now: float) -> list[int]:
         """Leases that have waited for room for too long."""
@@ -354,7 +308,7 @@ class Model:
             return []
         # The load is no wait for a slot.
         late = self._late(self.since, limit, now)
-        return [lease for lease in late if lease not in self.again]
+        return [lease for lease in late if lease not in self.line.again]
 
     def _late(self, start: float, limit: float, now: float) -> list[int]:
         return [lease for lease, at in self.waiting.items() if now - max(at, start) >= limit]
@@ -364,7 +318,7 @@ class Model:
         times = [self.deadline] if self.state is State.LOADING else []
         if self.state is State.READY:
             times.append(expiry(self.as_resident()))
-            timed = (at for lease, at in self.waiting.items() if lease not in self.again)
+            timed = (at for lease, at in self.waiting.items() if lease not in self.line.again)
             if self.spec.queue_timeout is not None and (first := next(timed, None)) is not None:
                 times.append(max(first, self.since) + self.spec.queue_timeout)
         is_tried_again = bool(self.queued) or self.recovers

@@ -59,7 +59,7 @@ class Orders:
         model.wish = None
         if order.force or model.state not in (State.READY, State.DRAINING):
             words = f"{model.id} was unloaded: {_UNLOADED.words}"
-            self._leases.refuse_waiting(model, ModelUnloaded(words, retry_after=UNKNOWN))
+            self._leases.refuse_waiting(model, ModelUnloaded(words, retry_after=UNKNOWN), now)
         if model.worker is None:
             if model.state is not State.ABSENT:
                 model.enter(Event.CALMED, now)

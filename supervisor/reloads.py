@@ -64,7 +64,7 @@ class Reloads:
     ) -> None:
         model.change = None
         if isinstance(to, KronkError):
-            self._leases.refuse_waiting(model, to)
+            self._leases.refuse_waiting(model, to, now)
             del models[model.id]
             return
         model.adopt(replace(to, extra_buffers=model.spec.extra_buffers))

@@ -46,7 +46,7 @@ class WaitingRoom:
 
 def waiting(model: Model, load_left: float | None, now: float) -> Waiting:
     """How those that wait for the model are doing, in whole seconds and per cent."""
-    leases = (*model.waiting, *model.batch)
+    leases = model.line.in_turn(now)
     progress = model.worker.progress if model.worker and model.state is State.LOADING else None
     retry_in = model.retry_in(now)
     return Waiting(

@@ -103,6 +103,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         spans=tuple(tokens.spans),
         resumed=resumed,
         thought=sum(_thought(reading, one, loaded) for one in resumed.values() if one.finished),
+        subject=submit.subject,
     )
 
 

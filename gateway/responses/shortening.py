@@ -12,6 +12,7 @@ from kronk.gateway.dialects.turns import turn_starts, without_turns
 from kronk.gateway.job import Job, inspect
 from kronk.gateway.link import Link
 from kronk.shared.errors import ModelFailed, TooLarge
+from kronk.shared.security.identity import Identity
 from kronk.shared.wire.to_worker import Submit
 from kronk.shared.wire.values import Prompt
 
@@ -20,15 +21,15 @@ _ANSWER_SHARE = 4
 _STATUS_SECONDS = 5.0
 
 
-async def shortened(link: Link, name: str, job: Job, seconds: float) -> Job:
+async def shortened(link: Link, name: str, job: Job, seconds: float, by: Identity) -> Job:
     """The job with as many of its first turns left out as it takes for the rest to fit.
 
     The last turn stays whatever its length: where it does not fit either, the worker says so.
-    `seconds` bound each question to the worker; 0 is no bound.
+    `seconds` bound each question to the worker, which is asked for `by`; 0 is no bound.
     """
     ask = job.ask
     assert isinstance(ask, Submit) and ask.prompt.messages is not None, "only chats have turns"
-    count = _Counter(link, name, job, seconds)
+    count = _Counter(link, name, job, seconds, by)
     tokens, most = await count.tokens(ask.prompt), await count.room(ask.max_tokens)
     if tokens is not None and tokens <= most:
         return job
@@ -46,11 +47,12 @@ async def shortened(link: Link, name: str, job: Job, seconds: float) -> Job:
 class _Counter:
     """Asks the worker of one job."""
 
-    def __init__(self, link: Link, name: str, job: Job, seconds: float) -> None:
+    def __init__(self, link: Link, name: str, job: Job, seconds: float, by: Identity) -> None:
         self._link = link
         self._name = name
         self._job = job
         self._seconds = seconds
+        self._by = by
         # The generation of the worker that answered.
         self._worker: int | None = None
 
@@ -59,7 +61,7 @@ class _Counter:
         assert isinstance(self._job.ask, Submit)
         counting = inspect(self._job.model, prompt, answer=self._job.ask.answer)
         job = replace(counting, ttl=self._job.ttl, priority=self._job.priority)
-        with self._link.exchange.running(self._name, job, self._seconds) as run:
+        with self._link.exchange.running(self._name, job, self._seconds, by=self._by) as run:
             try:
                 while await run.take():
                     pass

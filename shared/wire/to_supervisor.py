@@ -81,6 +81,8 @@ class LeaseRequest:
     again: bool = False
     # What the model has to be able to do for it: otherwise no process is started.
     wants: tuple[Want, ...] = ()
+    # Who takes turns with others where requests wait; "" is nobody in particular.
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

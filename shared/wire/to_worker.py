@@ -68,6 +68,8 @@ class Submit:
     # The seed of a request that has none, of its own or of its model's configuration: one that is
     # begun again draws the same numbers.
     draw: int | None = None
+    # As in `LeaseRequest`: slots are shared out among subjects.
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Embed:
     dimensions: int | None
     # Inputs longer than the model takes are cut instead of refused.
     truncate: bool
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Rank:
     truncate: bool
     # Documents are cut to so many tokens; None is as many as they have.
     document_tokens: int | None = None
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # Raised whenever a message changes; both ends refuse a peer that speaks another.
-PROTOCOL = 6
+PROTOCOL = 7
 
 Json = Any
 

@@ -28,6 +28,7 @@ from fakes import script
 from kronk import __version__
 from kronk.shared import exits
 from kronk.shared.child import die_with_parent, on_parent_gone, read_birth
+from kronk.shared.fair_share import FairShare
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import MAX_FRAME_BYTES, encode
 from kronk.shared.wire.loading import Fitted, LoadSpec
@@ -89,6 +90,7 @@ class Worker:
         self.monitor: Any = None
         self.slots = 1
         self.queue: deque[Answer] = deque()
+        self.share = FairShare()
         self.active: dict[int, Answer] = {}
         self.is_deaf = False
         self.exit_code = exits.OK
@@ -173,14 +175,16 @@ class Worker:
             # Whoever asked is dead.
             self.active.clear()
             self.queue.clear()
+            self.share.clear()
 
     def take(self, message: Any) -> None:
         match message:
             case Submit():
                 self.begin(message)
             case Cancel(request):
-                self.active.pop(request, None)
-                self.queue = deque(a for a in self.queue if a.submit.request != request)
+                self.end(request)
+                for answer in [a for a in self.queue if a.submit.request == request]:
+                    self.leave_queue(answer)
             case Credit(request, events) if request in self.active:
                 self.active[request].credit += events
             case Credit():
@@ -199,6 +203,16 @@ class Worker:
             return
         self.say(Accepted(submit.request, PROMPT_TOKENS))
         self.queue.append(answer)
+        self.share.arrive(submit.subject, time.monotonic())
+
+    def leave_queue(self, answer: Answer) -> None:
+        self.queue.remove(answer)
+        self.share.depart(answer.submit.subject)
+
+    def end(self, request: int) -> None:
+        answer = self.active.pop(request, None)
+        if answer is not None:
+            self.share.free(answer.submit.subject, time.monotonic())
 
     # Loading.
 
@@ -229,10 +243,13 @@ class Worker:
 
     def step(self) -> None:
         """One token of each answer that may have one."""
-        while self.queue and len(self.active) < self.slots:
-            answer = self.queue.popleft()
-            self.active[answer.submit.request] = answer
         now = time.monotonic()
+        while self.queue and len(self.active) < self.slots:
+            waiting = [(answer, answer.submit.subject) for answer in self.queue]
+            answer = self.share.order(waiting, now)[0]
+            self.leave_queue(answer)
+            self.share.take(answer.submit.subject, now)
+            self.active[answer.submit.request] = answer
         events: list[Any] = []
         for answer in list(self.active.values()):
             if answer.credit and answer.due <= now:
@@ -263,7 +280,7 @@ class Worker:
             pace = answer.script.pace or STEP_SECONDS
             answer.due = now + (0.0 if answer.sent <= answer.known else pace)
         if answer.sent == answer.limit:
-            del self.active[request]
+            self.end(request)
             self.ended = request
             usage = Usage(PROMPT_TOKENS, answer.sent)
             events += [

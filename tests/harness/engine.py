@@ -84,8 +84,7 @@ _LOGS: list[LlamaLog] = []
 class _Last:
     """What no engine survives: they have no other end than that of their process."""
 
-    @property
-    def request(self) -> int:
+    def __getattr__(self, name: str) -> object:
         raise SystemExit
 
 

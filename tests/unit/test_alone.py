@@ -49,9 +49,9 @@ def test_it_waits_until_the_model_does_nothing_else(model: Model) -> None:
     assert model.grantable(0.0) == [2, 1]
     ask(model, 3, alone=True)
     assert model.grantable(0.0) == []
-    model.forget(1)
+    model.forget(1, 0.0)
     assert model.grantable(0.0) == []
-    model.forget(2)
+    model.forget(2, 0.0)
     assert model.grantable(0.0) == [3]
 
 
@@ -62,7 +62,7 @@ def test_nothing_is_granted_beside_it(model: Model) -> None:
     ask(model, 3, purpose="inspect")
     ask(model, 4, "batch")
     assert model.grantable(0.0) == []
-    model.forget(1)
+    model.forget(1, 0.0)
     assert model.grantable(0.0) == [3, 2]
 
 
@@ -73,14 +73,14 @@ def test_who_came_before_it_goes_first_and_who_came_later_waits(model: Model) ->
     ask(model, 6)
     ask(model, 7, purpose="inspect")
     assert model.grantable(0.0) == [1, 2, 3]
-    model.forget(1)
+    model.forget(1, 0.0)
     assert model.grantable(0.0) == [4]
     for lease in (2, 3):
-        model.forget(lease)
+        model.forget(lease, 0.0)
         assert model.grantable(0.0) == []
-    model.forget(4)
+    model.forget(4, 0.0)
     assert model.grantable(0.0) == [5]
-    model.forget(5)
+    model.forget(5, 0.0)
     assert model.grantable(0.0) == [7, 6]
 
 
@@ -90,8 +90,8 @@ def test_several_go_one_after_the_other(model: Model) -> None:
     for lease in (1, 2, 3):
         assert model.grantable(0.0) == [lease]
         assert model.grantable(0.0) == []
-        model.forget(lease)
-    assert not model.alone
+        model.forget(lease, 0.0)
+    assert not model.line.alone
 
 
 def test_one_that_leaves_holds_nobody_up(model: Model) -> None:
@@ -100,7 +100,7 @@ def test_one_that_leaves_holds_nobody_up(model: Model) -> None:
     ask(model, 2, alone=True)
     ask(model, 3)
     assert model.grantable(0.0) == []
-    model.forget(2)
+    model.forget(2, 0.0)
     assert model.grantable(0.0) == [3]
 
 
@@ -111,12 +111,12 @@ def test_of_a_batch_it_waits_for_all_others_and_holds_up_only_batches(model: Mod
     assert model.grantable(0.0) == [1]
     ask(model, 4)
     assert model.grantable(0.0) == [4]
-    model.forget(1)
-    model.forget(4)
+    model.forget(1, 0.0)
+    model.forget(4, 0.0)
     assert model.grantable(0.0) == [2]
     ask(model, 5)
     assert model.grantable(0.0) == []
-    model.forget(2)
+    model.forget(2, 0.0)
     assert model.grantable(0.0) == [5]
 
 
@@ -138,10 +138,10 @@ def test_nobody_starves_whatever_comes_and_goes() -> None:
             running = set(model.leases)
             assert len(running) == 1 or not running & alone
             if running and rng.random() < 0.7:
-                model.forget(rng.choice(sorted(running)))
+                model.forget(rng.choice(sorted(running)), 0.0)
         # What still waits is granted as the running end.
         while waiting:
             for granted in model.grantable(0.0):
                 del waiting[granted]
             assert model.leases, f"seed {seed}: {waiting} wait for nobody"
-            model.forget(min(model.leases))
+            model.forget(min(model.leases), 0.0)

@@ -132,3 +132,50 @@ def test_a_request_of_many_texts_leaves_room_for_one_of_a_single_text(
     single = Waiting(2, [length], 0)
     limits = Limits(tokens=18, texts=4, cut=cut)
     assert Counter(span.request for span in make_plan([crowd, single], limits))[2] == 1
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        pytest.param({}, [1, 9, 2, 9], id="subjects take turns, and the requests of each"),
+        pytest.param({"B": 4.0}, [1, 2, 3, 9], id="who has had more comes later"),
+        pytest.param({"A": 20.0}, [9, 9, 9, 9], id="until the others have had as much"),
+    ],
+)
+def test_a_subject_of_many_requests_gets_no_more_than_one_of_one(
+    used: dict[str, float], expected: list[int]
+) -> None:
+    crowd = [Waiting(number, [2] * 5, 0, subject="A") for number in (1, 2, 3)]
+    single = Waiting(9, [2] * 5, 0, subject="B")
+    plan = make_plan([*crowd, single], WHOLE, used)
+    assert [span.request for span in plan] == expected
+
+
+@given(
+    texts=st.lists(lengths, min_size=2, max_size=6),
+    tokens=st.integers(1, 20),
+    cut=st.booleans(),
+)
+def test_with_subjects_too_every_request_comes_to_its_end(
+    texts: list[list[int]], tokens: int, cut: bool
+) -> None:
+    limits = Limits(tokens, 4, cut)
+    first, done = [0] * len(texts), [0] * len(texts)
+    order, used = list(range(len(texts))), {"A": 0.0, "B": 0.0}
+    for _ in range(sum(map(sum, texts))):
+        waiting = [
+            Waiting(r, texts[r], first[r], done[r], "A" if r else "B")
+            for r in order
+            if first[r] < len(texts[r])
+        ]
+        if not waiting:
+            break
+        plan = make_plan(waiting, limits, used)
+        assert plan, "something waits and nothing is decoded"
+        for span in plan:
+            done[span.request] += span.count
+            used["A" if span.request else "B"] += span.count
+            if span.last:
+                first[span.request], done[span.request] = span.text + 1, 0
+        order.append(order.pop(0))
+    assert first == [len(one) for one in texts]

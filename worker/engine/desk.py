@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 from kronk.shared.errors import KronkError, Overloaded
+from kronk.shared.fair_share import FairShare
 from kronk.shared.wire.to_gateway import Accepted, Failed
 
 from .job import Job
@@ -14,20 +15,21 @@ from .request import Request
 
 
 class Desk:
-    """`queue` requests may wait behind those that a free slot will take at once."""
+    """Of each subject `queue` requests may wait behind those that a free slot will take at once."""
 
     def __init__(self, queue: int) -> None:
         self._queue = queue
         # Running, waiting, or with events that wait for credit.
         self._requests: dict[int, Request] = {}
-        # Choices that wait for a slot, by their number.
-        self._waiting: deque[tuple[Request, int]] = deque()
+        # Choices that wait for a slot, by their number; subjects take turns. No queue is empty.
+        self._waiting: dict[str, deque[tuple[Request, int]]] = {}
+        self._share = FairShare()
         # Requests hold its `append`: it stays the same list.
         self._events: list[Any] = []
 
     def __len__(self) -> int:
         """Choices that wait."""
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     @property
     def numbers(self) -> list[int]:
@@ -37,25 +39,45 @@ class Desk:
     def admit(self, job: Job, free: int) -> None:
         """Let a job wait for a slot, of which `free` are; or refuse it."""
         # Leases keep the gateway below this; a gateway that does not count is refused here.
-        new = sum(1 for request, _ in self._waiting if not request.is_started)
+        queue = self._waiting.get(job.subject, ())
+        new = sum(1 for request, _ in queue if not request.is_started)
         if new >= self._queue + free:
             self.fail(job, Overloaded("the model's queue is full"))
             return
         self._events.append(Accepted(job.request, job.prompt_rows))
         request = self._requests[job.request] = Request(job, self._events.append)
         if request.first is not None:
-            self._waiting.append((request, request.first))
+            self._share.arrive(job.subject, time.monotonic())
+            self._waiting.setdefault(job.subject, deque()).append((request, request.first))
             return
         request.conclude(time.monotonic())
         self.forget_if_over(request)
 
     def next(self) -> tuple[Request, int]:
-        """The choice that has waited longest; there is one."""
-        return self._waiting.popleft()
+        """The choice whose turn it is; there is one."""
+        subject = next(iter(self._waiting))
+        if len(self._waiting) > 1:
+            subject = self._share.first(self._waiting, time.monotonic())
+        choice = self._waiting[subject].popleft()
+        self._share.depart(subject)
+        if not self._waiting[subject]:
+            del self._waiting[subject]
+        return choice
+
+    def took_slot(self, request: Request) -> None:
+        """One of its choices has a slot."""
+        self._share.take(request.job.subject, time.monotonic())
+
+    def left_slot(self, request: Request) -> None:
+        """The choice has it no more."""
+        self._share.free(request.job.subject, time.monotonic())
 
     def put_first(self, choices: list[tuple[Request, int]]) -> None:
-        """These were begun with one that has a slot: they come before all others."""
-        self._waiting.extendleft(reversed(choices))
+        """These were begun with one that has a slot: they come before all others of its subject."""
+        for request, number in reversed(choices):
+            subject = request.job.subject
+            self._share.arrive(subject, time.monotonic())
+            self._waiting.setdefault(subject, deque()).appendleft((request, number))
 
     def pay(self, number: int, events: int) -> None:
         """Credit from a client; it may belong to a request that is over."""
@@ -73,8 +95,18 @@ class Desk:
         """Forget a request, wherever it is; None when it is over."""
         request = self._requests.pop(number, None)
         if request is not None:
-            self._waiting = deque(item for item in self._waiting if item[0] is not request)
+            self._leave(request)
         return request
+
+    def _leave(self, request: Request) -> None:
+        """None of its choices waits any more."""
+        subject = request.job.subject
+        queue = self._waiting.pop(subject, deque())
+        rest = deque(item for item in queue if item[0] is not request)
+        for _ in range(len(queue) - len(rest)):
+            self._share.depart(subject)
+        if rest:
+            self._waiting[subject] = rest
 
     def fail(self, job: Job, error: KronkError) -> None:
         """The end of a request that is not, or no longer, here."""

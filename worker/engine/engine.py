@@ -210,6 +210,7 @@ class Engine:
             self._guesser.begin(slot.index)
         del self._free[slot.index]
         self._running[slot.index] = slot
+        self._desk.took_slot(choice.request)
         self._steady = None
 
     def _step(self) -> bool:
@@ -459,6 +460,7 @@ class Engine:
             self._desk.fail(request.job, error)
 
     def _release(self, slot: Slot) -> None:
+        self._desk.left_slot(slot.running.request)
         slot.running.close()
         if slot.draft or slot.read:
             # Guesses behind the last token that counts, or rows of an image that is not whole.

@@ -105,6 +105,8 @@ class Job:
     resumed: Mapping[int, Resumed] = field(default_factory=dict)
     # Tokens of thinking in the choices that are finished.
     thought: int = 0
+    # Who takes turns with others.
+    subject: str = ""
 
     @property
     def open_choices(self) -> list[int]:

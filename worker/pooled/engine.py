@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
+from kronk.shared.fair_share import FairShare
 from kronk.shared.wire.to_gateway import Accepted, Failed
 from kronk.worker.context import DecodeResult
 from kronk.worker.engine.commands import Cancel, CancelAll, Credit
@@ -70,6 +71,8 @@ class PooledEngine:
         self._commands: SimpleQueue[Command] = SimpleQueue()
         # The first has the first turn in the next decode.
         self._work: deque[Work] = deque()
+        # In tokens decoded.
+        self._share = FairShare()
         self._events: list[Any] = []
         # Requests with rows in the decode that runs now, and those of them that were cancelled
         # meanwhile. Written by `tell` too.
@@ -131,11 +134,13 @@ class PooledEngine:
     def _admit(self, job: Job) -> None:
         self.requests += 1
         # Leases keep the gateway below this; a gateway that does not count is refused here.
-        if len(self._work) >= self._most_requests:
+        mine = sum(work.job.subject == job.subject for work in self._work)
+        if mine >= self._most_requests:
             self._fail(job, Overloaded("the model's queue is full"))
             return
         self._events.append(Accepted(job.request, job.tokens))
         self._work.append(Work(job))
+        self._share.arrive(job.subject, time.monotonic())
 
     def _cancel(self, concerns: Callable[[Work], bool]) -> None:
         for work in [work for work in self._work if concerns(work)]:
@@ -144,13 +149,17 @@ class PooledEngine:
     def _drop(self, work: Work) -> None:
         if work.done:
             self._context.forget(_PART)
+        self._remove(work)
+
+    def _remove(self, work: Work) -> None:
         self._work.remove(work)
+        self._share.depart(work.job.subject)
 
     # One step.
 
     def _step(self) -> bool:
         """One decode; False when nothing waits."""
-        plan = make_plan([work.view() for work in self._work], self._limits)
+        plan = make_plan([work.view() for work in self._work], self._limits, self._share.used)
         if not plan:
             return False
         self._execute(plan)
@@ -195,6 +204,7 @@ class PooledEngine:
         rows = iter(self._context.pooled([sequence for sequence, span in sequences if span.last]))
         for sequence, span in sequences:
             work = works[span.request]
+            self._share.charge(work.job.subject, span.count)
             if not span.last:
                 work.done += span.count
                 continue
@@ -211,7 +221,7 @@ class PooledEngine:
             self._give_up(work, error)
             return
         if work.is_complete:
-            self._work.remove(work)
+            self._remove(work)
 
     # When a decode did not work.
 

@@ -99,6 +99,8 @@ class Job:
     answer: Answer
     # Monotonic seconds.
     submitted: float
+    # Who takes turns with others.
+    subject: str = ""
 
     @property
     def tokens(self) -> int:
@@ -127,7 +129,7 @@ class Work:
         return self.first == len(self._lengths)
 
     def view(self) -> Waiting:
-        return Waiting(self.job.request, self._lengths, self.first, self.done)
+        return Waiting(self.job.request, self._lengths, self.first, self.done, self.job.subject)
 
     def begin(self, now: float) -> None:
         """Some of it is in the decode that starts now."""

@@ -1,16 +1,17 @@
 """Which texts go into the next decode. Pure: lengths in, spans out.
 
-Requests take turns, text by text, so that one of 2,000 texts leaves every decode room for one of
-a single text. A text that no longer fits waits, and its request with it, for the next decode, in
-which another request is first; a first text always fits. Texts are whole, as attention that sees
-both ways needs all of a text at once. Where it only sees back, a text longer than a decode is cut:
-never more than one at a time is unfinished, and while others wait it takes half of each decode.
+Subjects take turns by how many tokens they have had, and the requests of each, text by text, so
+that one of 2,000 texts leaves every decode room for one of a single text. A text that no longer
+fits waits, and its request with it, for the next decode, in which another request is first; a first
+text always fits. Texts are whole, as attention that sees both ways needs all of a text at once.
+Where it only sees back, a text longer than a decode is cut: never more than one at a time is
+unfinished, and while others wait it takes half of each decode.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -24,6 +25,8 @@ class Waiting:
     first: int
     # Tokens of text `first` that are decoded already.
     done: int = 0
+    # Who takes turns with others.
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +51,34 @@ class Limits:
     cut: bool
 
 
-def make_plan(waiting: Sequence[Waiting], limits: Limits) -> tuple[Span, ...]:
+def make_plan(
+    waiting: Sequence[Waiting], limits: Limits, used: Mapping[str, float] | None = None
+) -> tuple[Span, ...]:
     """The spans of the next decode; empty when nothing waits.
 
-    The first of `waiting` has the first turn. Texts of a request go in their order.
+    The first of `waiting` has the first turn of its subject, and the subject that has `used` the
+    fewest tokens the first of all. Texts of a request go in their order.
     """
     packing = _Packing(limits, shared=len(waiting) > 1)
-    turns: deque[tuple[Waiting, int]] = deque()
+    turns: dict[str, deque[tuple[Waiting, int]]] = {}
+    had = dict(used or {})
     for request in waiting:
+        queue = turns.setdefault(request.subject, deque())
+        had.setdefault(request.subject, 0.0)
         if not request.done:
-            turns.append((request, request.first))
+            queue.append((request, request.first))
         elif packing.cut(request, request.first, request.done):
-            turns.append((request, request.first + 1))
+            queue.append((request, request.first + 1))
         # Else nothing of this request: what follows an unfinished text would overtake it.
     while turns and packing.has_room:
-        request, text = turns.popleft()
+        subject = min(turns, key=had.__getitem__) if len(turns) > 1 else next(iter(turns))
+        if not turns[subject]:
+            del turns[subject]
+            continue
+        request, text = turns[subject].popleft()
         if text < len(request.lengths) and packing.add(request, text):
-            turns.append((request, text + 1))
+            turns[subject].append((request, text + 1))
+            had[subject] += request.lengths[text]
     return packing.finish()
 
 

@@ -58,7 +58,8 @@ def _embed(asked: Embed, loaded: PooledLoaded, submitted: float) -> Job:
         _input(value, "input" if len(asked.inputs) == 1 else f"input[{number}]", asked, loaded)
         for number, value in enumerate(asked.inputs)
     ]
-    return Job(asked.request, texts, Embeddings(asked.request, dimensions), submitted)
+    answer = Embeddings(asked.request, dimensions)
+    return Job(asked.request, texts, answer, submitted, asked.subject)
 
 
 def _input(value: object, where: str, asked: Embed, loaded: PooledLoaded) -> list[int]:
@@ -103,7 +104,8 @@ def _rank(asked: Rank, loaded: PooledLoaded, submitted: float) -> Job:
         _fitting(tokens, "query" if asked.truncate else f"documents[{number}]", loaded.longest)
         for number, tokens in enumerate(_pairs(asked, loaded))
     ]
-    return Job(asked.request, texts, Ranking(asked.request, loaded.relevance), submitted)
+    answer = Ranking(asked.request, loaded.relevance)
+    return Job(asked.request, texts, answer, submitted, asked.subject)
 
 
 def _pairs(asked: Rank, loaded: PooledLoaded) -> list[list[int]]:
