@@ -86,6 +86,8 @@ def responses_operation(
     if isinstance(made, ResponseChunks) and asked.padded:
         sink = PaddedChunks(made)
     kept = asked.kept
+    if kept is not None:
+        store.check_room(kept.size)
 
     async def settle() -> None:
         assert made.final is not None, "an answer is settled when it has ended"

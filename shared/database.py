@@ -94,10 +94,17 @@ class Table:
             for key in transaction.cursor().iternext(values=False):
                 yield bytes(key).decode(errors="replace")
 
-    def items(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """All records as they are when it begins."""
+    def items(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+        """All records as they are when it begins, or those whose keys begin so."""
+        raw = prefix.encode()
         with self._environment.begin(self._db) as transaction:
-            for key, value in transaction.cursor():
+            cursor = transaction.cursor()
+            # An empty key is none that could be looked for.
+            if raw and not cursor.set_range(raw):
+                return
+            for key, value in cursor:
+                if not bytes(key).startswith(raw):
+                    return
                 name = bytes(key).decode(errors="replace")
                 record = _read(name, value)
                 if record is not None:

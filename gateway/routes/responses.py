@@ -35,8 +35,9 @@ router = Router()
 )
 async def create(http: Request) -> Response:
     """Answer with a response, streamed or whole, and keep it unless `store` is false."""
-    services = services_of(http)
-    parse = partial(responses_operation, store=_own(http), imc_header=http.headers.get(IMC_HEADER))
+    services, own = services_of(http), _own(http)
+    await own.prepare()
+    parse = partial(responses_operation, store=own, imc_header=http.headers.get(IMC_HEADER))
     return respond(services, await parse_body(http, parse, is_slow=_names_something))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,9 +219,8 @@ def test_what_was_made_while_nobody_was_asked_is_nobodys_once_somebody_is() -> N
 def test_a_line_needs_what_its_route_needs() -> None:
     served = [route for part in ROUTES for route in part.router.routes]
     gates = [gate_of(route.endpoint) for route in served if isinstance(route, APIRoute)]
-    assert {
-        gate.path: gate for gate in gates if gate.path in BATCHED and gate.method == "POST"
-    } == (GATES)
+    asked = {gate.path: replace(gate, name="") for gate in gates if gate.method == "POST"}
+    assert {path: asked[path] for path in BATCHED} == GATES
     assert set(BATCHED) == set(GATES)
 
 
