@@ -156,6 +156,7 @@ def _cache(config: ModelConfig, path: Path, caches: Path | None) -> CacheSpec:
         ram_bytes=config.cache_ram,
         disk_bytes=config.cache_disk if folder is not None else 0,
         directory=str(folder) if folder is not None else None,
+        scope=config.cache_scope,
     )
 
 

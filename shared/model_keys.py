@@ -422,6 +422,13 @@ _CACHE = Group(
             "bytes, `10GB` or `off`",
             "Disk for kept prefixes, which then survive an unload and a restart.",
         ),
+        Key(
+            "cache_scope",
+            read.one_of("shared", "subject"),
+            "`shared` `subject`",
+            "Whose prefixes a prompt may start from: everybody's, or its subject's own; the latter"
+            " excludes `cache_disk`.",
+        ),
     ),
 )
 

@@ -36,6 +36,7 @@ def cache_policy(spec: CacheSpec) -> CachePolicy:
         max_sessions=spec.max_sessions,
         ram_bytes=spec.ram_bytes,
         disk_bytes=spec.disk_bytes if spec.directory is not None else 0,
+        scope=spec.scope,
     )
 
 

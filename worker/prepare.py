@@ -99,7 +99,7 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         echo=_text(loaded, tokens.ids) if submit.answer.echo else "",
         grammar=answering.grammar(loaded, submit, seen.tools, max_tokens, reading),
         thinking=reading.thinking,
-        marks=_marks(loaded, seen, submit.prompt.session),
+        marks=_marks(loaded, seen, submit),
         spans=tuple(tokens.spans),
         resumed=resumed,
         thought=sum(_thought(reading, one, loaded) for one in resumed.values() if one.finished),
@@ -138,7 +138,7 @@ def _text(loaded: Loaded, tokens: Sequence[int]) -> str:
     return loaded.model.detokenize(tokens).decode("utf-8", "replace")
 
 
-def _marks(loaded: Loaded, seen: Seen, session: str | None) -> dict[int, str | None]:
+def _marks(loaded: Loaded, seen: Seen, submit: Submit) -> dict[int, str | None]:
     """Where to keep the sequence's state, and the name to pin it by."""
     cache = loaded.cache
     if seen.chat is None or not policy.wants_marks(cache, loaded.is_rigid):
@@ -146,7 +146,7 @@ def _marks(loaded: Loaded, seen: Seen, session: str | None) -> dict[int, str | N
     parts = prompt_marks(loaded.template, loaded.model, seen.chat, seen.tokens)
     # The engine decodes the last token in a step of its own.
     return {
-        mark: policy.pin_at(cache, parts, mark, session)
+        mark: policy.pin_at(cache, parts, mark, submit.prompt.session, submit.subject)
         for mark in policy.marks(cache, loaded.is_rigid, parts)
         if mark < len(seen.tokens.ids)
     }

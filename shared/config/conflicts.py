@@ -39,6 +39,11 @@ def conflicts(config: ModelConfig) -> Iterator[Conflict]:
             " (incremental_cache keeps the system prompt too)",
             is_of_model=True,
         )
+    if config.cache_scope == "subject" and config.cache_disk:
+        yield Conflict(
+            ("cache_scope", "cache_disk"),
+            "subject excludes cache_disk (what is kept on disk is everybody's)",
+        )
     if config.chat_template_file is not None and config.chat_template is not None:
         yield Conflict(
             ("chat_template_file", "chat_template"),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from kronk.shared.model_keys import KEYS
-from kronk.shared.wire.loading import AdapterSpec, TensorPlace
+from kronk.shared.wire.loading import AdapterSpec, CacheScope, TensorPlace
 from kronk.shared.wire.values import Sampling
 
 
@@ -65,6 +65,7 @@ class ModelConfig:
     cache_min_tokens: int = 100
     cache_ram: int = 1024**3
     cache_disk: int = 0
+    cache_scope: CacheScope = "shared"
     speculative: Literal["none", "ngram", "draft"] | None = None
     draft_model: str | None = None
     draft_max: int = 16

@@ -94,6 +94,8 @@ class TemplateSpec:
 # "automatic" keeps what was computed, "system" the system prompt above all, "incremental" the
 # conversation of each session.
 CacheMode = Literal["automatic", "system", "incremental", "off"]
+# Whose prefixes a prompt may start from: everybody's, or those of its own subject.
+CacheScope = Literal["shared", "subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class CacheSpec:
     disk_bytes: int = 0
     # The folder for states on disk; None when there is none.
     directory: str | None = None
+    scope: CacheScope = "shared"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from harness import random_gguf
 from harness.engine import EngineRun
 from harness.random_gguf import KINDS
-from kronk.shared.wire.loading import CacheSpec, ContextSpec, LoadSpec, PlacementSpec
+from kronk.shared.wire.loading import CacheScope, CacheSpec, ContextSpec, LoadSpec, PlacementSpec
 from kronk.shared.wire.values import Answer, Prompt
 from kronk.worker.cache.memory import Memory
 
@@ -103,6 +103,29 @@ def test_no_cache_is_no_cache() -> None:
     for _ in range(2):
         answered = run.ask(LONG, 5)
         assert (answered.usage.cached_tokens, answered.timings.cache) == (0, "off")
+    run.stop_all()
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize(("scope", "is_shared"), [("shared", True), ("subject", False)])
+def test_a_prompt_starts_from_its_own_subjects_prefixes_where_that_is_wanted(
+    scope: CacheScope, is_shared: bool, slots: int
+) -> None:
+    run = EngineRun(spec(TINY, slots, cache=CacheSpec(min_tokens=8, scope=scope)))
+    texts = set()
+    # With one slot, what each has computed is saved for the next.
+    for subject in ("ann", "bob", "", "ann", "bob", ""):
+        answered = run.ask(LONG, 5, subject=subject)
+        texts.add(answered.text)
+        is_first = len(run.events) <= (1 if is_shared else 3)
+        assert (answered.usage.cached_tokens == 0) is is_first
+        if is_first:
+            # Nothing is told of what others have.
+            assert answered.timings.cache == "no entry"
+    both = [run.begin(LONG + "more", 30, subject=subject) for subject in ("ann", "carl")]
+    answers = [run.result(one) for one in both]
+    assert [bool(one.usage.cached_tokens) for one in answers] == [True, is_shared]
+    assert len(texts) == 1
     run.stop_all()
 
 

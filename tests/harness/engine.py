@@ -136,6 +136,7 @@ class EngineRun:
         stop: tuple[str, ...] = (),
         window: int = 10_000,
         resumed: tuple[Resumed, ...] = (),
+        subject: str = "",
     ) -> int:
         """Submit; the request's number. A plain text is a user's message."""
         prompt = Prompt(({"role": "user", "content": text},)) if isinstance(text, str) else text
@@ -151,6 +152,7 @@ class EngineRun:
             stop,
             window,
             resumed=resumed,
+            subject=subject,
         )
         self.engine.tell(Begin(prepare(submit, self.loaded)))
         return number

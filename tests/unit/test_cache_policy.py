@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from kronk.worker.cache.policy import (
@@ -61,6 +63,27 @@ def test_a_mode_pins_what_it_promises_to_keep(
     mode: CacheMode, mark: int, session: str | None, expected: str | None
 ) -> None:
     assert pin_at(policy(mode), CHAT, mark, session) == expected
+
+
+def test_a_session_is_its_subjects_whatever_others_call_theirs() -> None:
+    incremental = policy("incremental")
+    names = {
+        pin_at(incremental, CHAT, 900, session, subject)
+        for subject in ("", "ann", "an", "own:3:ann")
+        for session in (None, "n", "ann", "n:ann", "3:ann:ann", "own:3:ann:ann")
+    }
+    assert len(names) == 4 * 6
+    # Whoever may start from whose prefixes.
+    apart = dataclasses.replace(incremental, scope="subject")
+    assert pin_at(apart, CHAT, 900, "n", "ann") == pin_at(incremental, CHAT, 900, "n", "ann")
+
+
+def test_the_system_prompt_is_pinned_for_those_who_share_it() -> None:
+    shared = policy("system")
+    apart = dataclasses.replace(shared, scope="subject")
+    assert pin_at(shared, CHAT, 200, None, "ann") == pin_at(shared, CHAT, 200, None, "bob")
+    assert pin_at(apart, CHAT, 200, None, "ann") != pin_at(apart, CHAT, 200, None, "bob")
+    assert pin_at(apart, CHAT, 200, None) == pin_at(shared, CHAT, 200, None)
 
 
 @pytest.mark.parametrize(

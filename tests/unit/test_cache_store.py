@@ -223,3 +223,21 @@ def test_the_books_balance_whatever_is_offered(
         assert len(fixture.pins()) <= MAX_PINS
         if outcome in (Put.STORED, Put.COVERED):
             assert store.covers(tokens)
+
+
+def test_what_is_somebodys_own_is_there_for_nobody_else() -> None:
+    store, tokens = Store(1000, MAX_PINS), of("abcd")
+    for now, owner in enumerate(("ann", "bob", "")):
+        assert not store.covers(tokens, owner)
+        assert not list(store.candidates(owner))
+        # No entry of another covers it, and it covers none of another.
+        assert store.put(tokens, state(tokens), float(now), None, owner) is Put.STORED
+        assert store.put(of("ab"), state(of("ab")), float(now), None, owner) is Put.COVERED
+        assert [entry.tokens.tolist() for entry in store.candidates(owner)] == [tokens.tolist()]
+    assert store.put(of("abcde"), state(of("abcde")), 9.0, None, "ann") is Put.STORED
+    assert [store.covers(of("abcde"), owner) for owner in ("ann", "bob", "")] == [
+        True,
+        False,
+        False,
+    ]
+    assert store.stats().entries == 3

@@ -172,6 +172,11 @@ def test_a_value_is_read_as_people_write_it(text: str, name: str, value: Any) ->
             "{system_prompt_cache: true, incremental_cache: true}",
             "system_prompt_cache and incremental_cache exclude each other",
         ),
+        (
+            "{cache_scope: subject, cache_disk: 1GB}",
+            "models.M.cache_scope: subject excludes cache_disk",
+        ),
+        ("cache_scope: mine", "expected one of shared, subject"),
         ("{chat_template: chatml, chat_template_file: a}", "exclude each other"),
         ("speculative: draft", "models.M.speculative: draft needs the key draft_model"),
         ("{speculative: ngram, draft_model: x}", "ngram uses no draft_model"),
@@ -318,7 +323,8 @@ def test_every_key_reaches_the_worker() -> None:
         "sampling_parameters": {"temperature": 0}, "adapters": ["/a"], "projector": "/p",
         "prefix_cache": False,
         "system_prompt_cache": True, "incremental_cache": True, "max_imc_sessions": 9,
-        "cache_min_tokens": 9, "cache_ram": 9, "cache_disk": 9, "speculative": "ngram",
+        "cache_min_tokens": 9, "cache_ram": 9, "cache_disk": 9, "cache_scope": "subject",
+        "speculative": "ngram",
         "draft_model": "x", "draft_max": 9, "draft_min": 9, "draft_p_min": 0.5,
         "spec_ngram_size": 9, "ttl": 5.0, "pin": True,
     }  # fmt: skip

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kronk.shared.wire.loading import CacheMode
+from kronk.shared.wire.loading import CacheMode, CacheScope
 
 # The manual's (5.7): below this, keeping costs more than computing.
 MIN_TOKENS = 100
 MAX_SESSIONS = 1
-# The one pin of `system`; no session's name, which always has the prefix below.
+# The one pin of `system`; no session's name, which always has a prefix of those below.
 SYSTEM_PIN = "system"
 _SESSION_PREFIX = "session:"
+# Of a session of somebody in particular.
+_OWN_PREFIX = "own:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,18 @@ class CachePolicy:
     # Caps for saved states; 0 keeps none. On disk they survive the process.
     ram_bytes: int = 0
     disk_bytes: int = 0
+    # Whose prefixes a prompt may start from: that it could tells how a prompt of somebody else's
+    # begins.
+    scope: CacheScope = "shared"
 
     @property
     def is_on(self) -> bool:
         """Whether anything is reused at all."""
         return self.mode != "off"
+
+    def owner(self, subject: str) -> str:
+        """Whose a prefix is that this subject's request computes; "" is everybody's."""
+        return subject if self.scope == "subject" else ""
 
     @property
     def max_pins(self) -> int:
@@ -81,13 +90,22 @@ def marks(policy: CachePolicy, rigid: bool, prompt: PromptMarks) -> tuple[int, .
     return tuple(sorted(mark for mark in wanted if mark is not None and mark >= least))
 
 
-def pin_at(policy: CachePolicy, prompt: PromptMarks, mark: int, session: str | None) -> str | None:
+def pin_at(
+    policy: CachePolicy, prompt: PromptMarks, mark: int, session: str | None, subject: str = ""
+) -> str | None:
     """The name under which the snapshot at `mark` is pinned; None for one like any other.
 
-    `session` is the client's imc_id.
+    `session` is the client's imc_id, which names a session of its subject's and of nobody else's.
     """
     if policy.mode == "system" and mark == prompt.system_end:
-        return SYSTEM_PIN
+        owner = policy.owner(subject)
+        return _own(owner, SYSTEM_PIN) if owner else SYSTEM_PIN
     if policy.mode == "incremental" and mark == prompt.last_message_start:
-        return _SESSION_PREFIX + (session or "")
+        name = session or ""
+        return _own(subject, name) if subject else _SESSION_PREFIX + name
     return None
+
+
+def _own(subject: str, name: str) -> str:
+    # With its length, no subject and name run together to another's.
+    return f"{_OWN_PREFIX}{len(subject)}:{subject}:{name}"

@@ -40,17 +40,20 @@ class Entry:
     last_used: float
     # The name it is pinned under: a session, or the system prompt.
     pin: str | None
+    # Whose it is, "" is everybody's: for others it is not there.
+    owner: str
 
     @property
     def size(self) -> int:
         """Bytes, the tokens' own included."""
         return int(self.state.data.nbytes + self.tokens.nbytes)
 
-    def serves(self, tokens: Tokens) -> bool:
-        """Whether a sequence of exactly these tokens can be had of it."""
+    def serves(self, tokens: Tokens, owner: str) -> bool:
+        """Whether `owner` can have a sequence of exactly these tokens of it."""
         length = tokens.size
         return (
-            self.state.floor <= length <= self.tokens.size
+            owner == self.owner
+            and self.state.floor <= length <= self.tokens.size
             and common_prefix(tokens, self.tokens) == length
         )
 
@@ -88,14 +91,15 @@ class Store:
         self._next_key = 0
         self._counts = _Counts()
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Every entry, for `choose_source`."""
+    def candidates(self, owner: str = "") -> Iterator[Candidate]:
+        """Every entry of the owner, for `choose_source`."""
         for entry in self._entries.values():
-            yield Candidate(Source.STORED, entry.key, entry.tokens, entry.state.floor)
+            if entry.owner == owner:
+                yield Candidate(Source.STORED, entry.key, entry.tokens, entry.state.floor)
 
-    def covers(self, tokens: Tokens) -> bool:
-        """Whether a sequence of these tokens need not be saved again."""
-        return any(entry.serves(tokens) for entry in self._entries.values())
+    def covers(self, tokens: Tokens, owner: str = "") -> bool:
+        """Whether a sequence of these tokens need not be saved again for that owner."""
+        return any(entry.serves(tokens, owner) for entry in self._entries.values())
 
     def get(self, key: int, now: float) -> Entry:
         """The entry that `choose_source` chose; counts as its use."""
@@ -110,20 +114,22 @@ class Store:
         else:
             self._counts.misses[miss] += 1
 
-    def put(self, tokens: Tokens, state: State, now: float, pin: str | None = None) -> Put:
+    def put(
+        self, tokens: Tokens, state: State, now: float, pin: str | None = None, owner: str = ""
+    ) -> Put:
         """Offer a state. A pin moves to the newest state under its name; while all places for names
         are taken, a new one gets none and the state is stored like any other."""
         assert tokens.size == state.length, "the tokens are what was decoded"
-        if self._is_covered(tokens, now, pin):
+        if self._is_covered(tokens, now, pin, owner):
             return Put.COVERED
-        entry = Entry(self._next_key, tokens, state, now, None)
+        entry = Entry(self._next_key, tokens, state, now, None, owner)
         if entry.size > self.capacity:
             return Put.TOO_LARGE
         pin = self._granted(pin, now)
         covered = [
             other
             for other in self.entries()
-            if entry.serves(other.tokens) and other.pin in (None, pin)
+            if entry.serves(other.tokens, other.owner) and other.pin in (None, pin)
         ]
         if not self._make_room(entry.size, covered, is_pinned=pin is not None):
             return Put.NO_ROOM
@@ -166,10 +172,10 @@ class Store:
     def _pinned(self) -> dict[str, Entry]:
         return {entry.pin: entry for entry in self._entries.values() if entry.pin is not None}
 
-    def _is_covered(self, tokens: Tokens, now: float, pin: str | None) -> bool:
+    def _is_covered(self, tokens: Tokens, now: float, pin: str | None, owner: str) -> bool:
         """Whether an entry serves these tokens, and is as safe as the pin would make them."""
         for entry in self._entries.values():
-            if entry.serves(tokens) and pin in (None, entry.pin):
+            if entry.serves(tokens, owner) and pin in (None, entry.pin):
                 entry.last_used = now
                 return True
         return False

@@ -71,13 +71,21 @@ class Prefixes:
         if not self._policy.is_on:
             self.clear(free[0])
             return free[0], 0, "off"
-        prompt = np.array(rows, np.int32)
-        views = [self._view(slot) for slot in free]
-        candidates = [view.candidate() for view in views if not view.is_empty]
-        candidates += self._elsewhere(busy)
+        prompt, owner = np.array(rows, np.int32), self._policy.owner(job.subject)
+        views = {slot: self._view(slot) for slot in free}
+        candidates = [
+            view.candidate()
+            for slot, view in views.items()
+            if not view.is_empty and slot.owner == owner
+        ]
+        candidates += self._elsewhere(busy, owner)
         match, state = self._match(prompt, candidates)
-        kept = [view.index for view in views if not view.is_empty and self._covers(view)]
-        placement = choose_slot(match, views, kept, self._policy.min_tokens)
+        kept = [
+            view.index
+            for slot, view in views.items()
+            if not view.is_empty and self._covers(view.tokens, slot.owner)
+        ]
+        placement = choose_slot(match, list(views.values()), kept, self._policy.min_tokens)
         slot = next(slot for slot in free if slot.index == placement.slot)
         if placement.save:
             self._save(slot, None)
@@ -85,7 +93,7 @@ class Prefixes:
             self.clear(slot)
             self._drop(match.candidate)
             match = Match(None, 0, match.miss, f"{match.reason}, which llama.cpp did not take")
-        slot.keep(prompt[: match.length])
+        slot.keep(prompt[: match.length], owner)
         if self._parks:
             for other in free:
                 if other is not slot:
@@ -103,13 +111,13 @@ class Prefixes:
         if not self._memory.can_copy(slot.index, slot.position):
             return None
         if self._policy.is_on:
-            view = self._view(twin)
-            if view.tokens.size >= self._policy.min_tokens and not self._covers(view):
+            tokens = self._known(twin)
+            if tokens.size >= self._policy.min_tokens and not self._covers(tokens, twin.owner):
                 self._save(twin, None)
         if not self._memory.copy(slot.index, twin.index, slot.position):
             self.clear(twin)
             return None
-        twin.keep(slot.history)
+        twin.keep(slot.history, slot.owner)
         return twin
 
     def reached_mark(self, slot: Slot) -> None:
@@ -138,7 +146,9 @@ class Prefixes:
         """Keep what the free slot holds in RAM instead, where it has a place there."""
         if not slot.position:
             return
-        is_kept = slot.position < self._policy.min_tokens or self._store.covers(slot.history)
+        is_kept = slot.position < self._policy.min_tokens or self._store.covers(
+            slot.history, slot.owner
+        )
         if is_kept or self._save(slot, None) in (Put.STORED, Put.COVERED):
             self.clear(slot)
 
@@ -159,14 +169,15 @@ class Prefixes:
             slot.left,
         )
 
-    def _elsewhere(self, busy: Iterable[Slot]) -> list[Candidate]:
+    def _elsewhere(self, busy: Iterable[Slot], owner: str) -> list[Candidate]:
         found = [
             Candidate(
                 Source.BUSY, slot.index, self._known(slot), self._memory.copy_floor(slot.index)
             )
             for slot in busy
+            if slot.owner == owner
         ]
-        found += self._store.candidates()
+        found += self._store.candidates(owner)
         if self._disk is not None:
             found += self._disk.candidates()
         return found
@@ -202,9 +213,9 @@ class Prefixes:
             assert self._disk is not None
             self._disk.drop(refused.key)
 
-    def _covers(self, view: FreeSlot) -> bool:
-        return self._store.covers(view.tokens) or (
-            self._disk is not None and self._disk.covers(view.tokens)
+    def _covers(self, tokens: Tokens, owner: str) -> bool:
+        return self._store.covers(tokens, owner) or (
+            self._disk is not None and self._disk.covers(tokens)
         )
 
     def _fetch(self, slot: Slot, match: Match, state: State | None, placement: Placement) -> bool:
@@ -226,7 +237,7 @@ class Prefixes:
         if state.length != tokens.size:
             # See `_known`.
             return None
-        put = self._store.put(tokens, state, time.monotonic(), pin)
+        put = self._store.put(tokens, state, time.monotonic(), pin, slot.owner)
         if self._disk is not None:
             self._disk.put(tokens, state)
         if put in (Put.TOO_LARGE, Put.NO_ROOM):

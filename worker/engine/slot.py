@@ -33,6 +33,8 @@ class Slot:
         self.draft: Sequence[int] = ()
         # Rows of the span that comes next which are decoded already.
         self.read = 0
+        # Whose is what it holds; "" is everybody's.
+        self.owner = ""
         self._history = array("i")
         self._prompt: Sequence[int] = ()
         self._marks: Collection[int] = ()
@@ -50,9 +52,10 @@ class Slot:
         """The tokens in the KV cache. A copy: the slot's own grows while it runs."""
         return np.array(self._history, np.int32)
 
-    def keep(self, tokens: Sequence[int] | Tokens) -> None:
-        """The KV cache now holds exactly these."""
+    def keep(self, tokens: Sequence[int] | Tokens, owner: str) -> None:
+        """The KV cache now holds exactly these, and what will follow them is the owner's, too."""
         self._history = array("i", tokens)
+        self.owner = owner
 
     def cut(self, length: int) -> None:
         """The KV cache now holds only the first `length`."""
