@@ -1,0 +1,261 @@
+"""Two Kronks with one set of tokens: the host, which keeps them and counts, and one that asks it.
+
+Both are real, and the host is known by a certificate of the test's own authority.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from harness import certificates
+from harness.certificates import Certificates
+from harness.server import (
+    PATIENCE,
+    Server,
+    chat_body,
+    free_port,
+    install,
+    launch,
+    running_server,
+)
+from harness.waiting import wait_until
+from kronk.gateway.access.auth_host import AuthHost, trust_of
+from kronk.gateway.access.delegated import Identities
+from kronk.shared.database import Database
+from kronk.shared.errors import Overloaded
+from kronk.shared.security import tokens
+from kronk.shared.security.grants import UNLIMITED, Grants, Limit
+from kronk.shared.security.keys import Keyring
+
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+BODY = chat_body("Tiny", "hi", max_tokens=1)
+UNLIMITED_CHAT = Grants({"chat-completions": UNLIMITED, "messages": UNLIMITED})
+
+
+@dataclass
+class Host:
+    """The one that keeps keys, tokens and counts. It may be stopped and started again."""
+
+    base: Path
+    port: int
+    files: Certificates
+    server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def keyring(self) -> Keyring:
+        return Keyring(self.base / "keys")
+
+    def start(self) -> None:
+        tls = (f"--tls-cert={self.files.cert}", f"--tls-key={self.files.key}")
+        self.server = launch(self.base, self.port, "--auth-enabled", "--spare=false", *tls)
+        wait_until(self._is_ready, lambda: f"the host: {self.server and self.server.last_lines()}")
+
+    def stop(self) -> None:
+        if self.server is not None:
+            assert self.server.stop() == 0
+            self.server.prove_gone()
+            self.server = None
+
+    def token(self, grants: Grants) -> tokens.Issued:
+        return tokens.issue(self.keyring, "kronk", duration=3600.0, grants=grants, now=time.time())
+
+    def service_token(self) -> str:
+        return self.token(Grants({"delegation": UNLIMITED})).token
+
+    def client(self, token: str) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url,
+            verify=ssl.create_default_context(cafile=str(self.files.ca)),
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=PATIENCE,
+        )
+
+    def _is_ready(self) -> bool:
+        assert self.server is not None
+        assert self.server.process.poll() is None, self.server.output.read_text()
+        try:
+            with self.client("none") as client:
+                return client.get("/v1/readiness").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Iterator[Host]:
+    base = tmp_path_factory.mktemp("host")
+    install(base, {"test/tiny/Tiny.gguf": tiny})
+    host = Host(base, free_port(), certificates.make(base / "tls"))
+    host.start()
+    try:
+        yield host
+        host.stop()
+    finally:
+        if host.server is not None:
+            host.server.clean_up()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, tiny: Path, host: Host) -> Iterator[Server]:
+    """A Kronk that asks the host."""
+    own = (
+        f"--auth-host={host.url}",
+        f"--auth-ca={host.files.ca}",
+        f"--auth-token={host.service_token()}",
+        # Answers about tokens are used for no time at all, so that no test has to wait.
+        "--auth-cache=0",
+        "--spare=false",
+    )
+    base = tmp_path_factory.mktemp("asking")
+    cut = base / "cut.gguf"
+    cut.write_bytes(tiny.read_bytes()[:100_000])
+    files = {"test/tiny/Tiny.gguf": tiny, "test/tiny/Cut.gguf": cut}
+    with running_server(base, files, None, *own) as server:
+        yield server
+
+
+def ask(server: Server, token: str | None, path: str = CHAT, **more: Any) -> httpx.Response:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx.post(f"{server.url}{path}", json=BODY | more, headers=headers, timeout=PATIENCE)
+
+
+def test_a_token_of_the_host_is_good_at_the_other_and_only_for_what_it_grants(
+    host: Host, server: Server
+) -> None:
+    token = host.token(Grants({"chat-completions": UNLIMITED})).token
+    assert ask(server, token).status_code == 200
+    assert ask(server, token, MESSAGES).status_code == 403
+    assert ask(server, None).status_code == 401
+    assert ask(server, "a.b.c").status_code == 401
+    assert ask(server, token[:-8] + "AAAAAAAA").status_code == 401
+    # The operator of the host is one here, too.
+    admin = {"Authorization": f"Bearer {host.keyring.admin_file.read_text().strip()}"}
+    assert httpx.get(f"{server.url}/v1/kronk/jobs", headers=admin).status_code == 200
+
+
+def test_the_other_makes_no_keys_of_its_own(server: Server) -> None:
+    assert not list((server.base / "keys").glob("master.*"))
+
+
+def test_a_limit_holds_for_both_together(host: Host, server: Server) -> None:
+    token = host.token(Grants({"chat-completions": Limit(3, "day")})).token
+    with host.client(token) as there:
+        found = [
+            ask(server, token),
+            there.post(CHAT, json=BODY),
+            ask(server, token),
+            there.post(CHAT, json=BODY),
+            ask(server, token),
+        ]
+    assert [answer.status_code for answer in found] == [200, 200, 200, 429, 429]
+    left = [answer.headers["x-ratelimit-remaining"] for answer in found]
+    assert left == ["2", "1", "0", "0", "0"]
+    assert int(found[-1].headers["retry-after"]) > 0
+    assert "rate limit exceeded" in found[-1].json()["error"]["message"]
+
+
+def test_tokens_are_counted_at_the_host_after_the_answer(host: Host, server: Server) -> None:
+    granted = Grants({"chat-completions": UNLIMITED}, tokens=Limit(5, "year"))
+    token = host.token(granted).token
+    assert ask(server, token).status_code == 200
+
+    def is_used_up() -> bool:
+        with host.client(token) as there:
+            return there.post(CHAT, json=BODY | {"max_tokens": 1}).status_code == 429
+
+    wait_until(is_used_up, "the host to know what was used at the other")
+    assert ask(server, token).status_code == 429
+
+
+def test_what_a_server_fails_at_is_given_back_and_what_a_client_does_is_not(
+    host: Host, server: Server
+) -> None:
+    once = Grants({"chat-completions": Limit(1, "day")})
+    wrong = host.token(once).token
+    assert ask(server, wrong, messages=[]).status_code == 400
+    assert ask(server, wrong).status_code == 429
+    unlucky = host.token(once).token
+    assert ask(server, unlucky, model="Cut").status_code == 503
+
+    def may_call_again() -> bool:
+        return ask(server, unlucky).status_code == 200
+
+    wait_until(may_call_again, "the host to give the call back")
+    assert ask(server, unlucky).status_code == 429
+
+
+def test_a_token_that_is_revoked_there_is_none_here(host: Host, server: Server) -> None:
+    issued = host.token(UNLIMITED_CHAT)
+    assert ask(server, issued.token).status_code == 200
+    revoke(host, issued)
+    assert ask(server, issued.token).status_code == 401
+
+
+def revoke(host: Host, issued: tokens.Issued) -> None:
+    database = Database(host.base / "db")
+    database.table("revoked").put(issued.claims.subject, {"at": 0})
+    database.close()
+
+
+def refused(host: Host, service: str, ca: Path) -> list[Any]:
+    """What the log says when a Kronk with this token, which trusts this authority, asks."""
+
+    async def run() -> None:
+        client = AuthHost(host.url, service, trust=trust_of(str(ca)))
+        identities = Identities(client)
+        with pytest.raises(Overloaded, match="the authentication host does not answer"):
+            await identities.identify(host.token(UNLIMITED_CHAT).token)
+        await client.close()
+
+    with capture_logs() as logs:
+        asyncio.run(run())
+    return [line["reason"] for line in logs]
+
+
+def test_a_service_that_may_not_ask_is_its_operators_mistake_and_not_the_users(host: Host) -> None:
+    (reason,) = refused(host, host.token(UNLIMITED_CHAT).token, host.files.ca)
+    assert "does not grant `delegation`" in reason
+    (reason,) = refused(host, "a.b.c", host.files.ca)
+    assert "no good token" in reason
+
+
+def test_a_host_that_no_authority_vouches_for_is_not_asked(host: Host, tmp_path: Path) -> None:
+    (reason,) = refused(host, host.service_token(), certificates.make(tmp_path).ca)
+    assert "CERTIFICATE_VERIFY_FAILED" in reason
+
+
+def test_without_the_host_nobody_is_let_in_and_with_it_all_is_well_again(
+    host: Host, server: Server
+) -> None:
+    token = host.token(UNLIMITED_CHAT).token
+    assert ask(server, token).status_code == 200
+    host.stop()
+    began = time.monotonic()
+    for path, kind in ((CHAT, "overloaded_error"), (MESSAGES, "overloaded_error")):
+        answer = ask(server, token, path)
+        assert answer.status_code == 503
+        assert answer.json()["error"]["type"] == kind
+        assert int(answer.headers["retry-after"]) > 0
+    assert time.monotonic() - began < PATIENCE
+    assert httpx.get(f"{server.url}/v1/liveness").status_code == 200
+    host.start()
+    assert ask(server, token).status_code == 200
+    assert ask(server, token, MESSAGES).status_code == 200
+
+
+def test_no_token_is_in_any_log(host: Host, server: Server) -> None:
+    for base in (host.base, server.base):
+        assert "eyJ" not in (base / "logs" / "kronk.log").read_text(errors="replace")
