@@ -5,27 +5,36 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+import time
 from collections.abc import Iterator
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from starlette.types import Message, Scope
 
-from harness.access_table import BAD, KINDS, MAY, NOTHING, combinations, identity, status
+from harness.access_table import KINDS, MAY, NOTHING, combinations, identity, status
 from harness.routes import served
 from kronk.gateway.access.control import AccessControl
-from kronk.gateway.access.credentials import Credential
+from kronk.gateway.access.known import Known, OwnTokens
 from kronk.gateway.access.policy.embedded import Embedded
 from kronk.gateway.access.policy.policy import Policy
 from kronk.gateway.access.router import gate_of
 from kronk.gateway.access.rules import CLASSES, Access, Gate
+from kronk.gateway.access.sessions import Sessions
 from kronk.gateway.app import make_app
 from kronk.gateway.middleware import Activity
 from kronk.gateway.services import Services
-from kronk.shared.errors import CallerError, Unauthenticated
+from kronk.shared import settings
+from kronk.shared.database import Database
+from kronk.shared.errors import CallerError
+from kronk.shared.paths import BasePath
+from kronk.shared.security import password, tokens
 from kronk.shared.security.identity import Identity
+from kronk.shared.security.keys import Keyring
 from kronk.shared.settings import Mode
+
+ORIGIN = "http://127.0.0.1:11435"
 
 
 class LetIn(CallerError):
@@ -34,49 +43,79 @@ class LetIn(CallerError):
     status = 299
 
 
-class Callers:
-    """Knows the tokens of these tests, which are the names of kinds. What they grant depends on the
-    route, so it is told which one is tried."""
-
-    access: Access
-
-    async def identify(self, credential: Credential) -> Identity:
-        if credential.text in BAD:
-            raise Unauthenticated(reason=credential.text)
-        assert credential.kind == ("session" if credential.text == "session" else "token")
-        return identity(credential.text.replace("_", " "), self.access)
-
-    async def recheck(self, identity: Identity) -> None:
-        raise AssertionError("nothing is done later here")
-
-
 class Nobody:
-    async def admit(self, identity: Identity, access: Access) -> Any:
+    """Counts no calls, and writes nothing down."""
+
+    async def admit(self, identity: Identity, access: Access, once: str | None = None) -> Any:
         raise LetIn("let in")
 
-
-class Unheard:
     def request_over(self, scope: Scope, record: Any) -> None:
         pass
 
 
-class Gateway:
-    """The application, of which only the decision is real."""
+class Callers:
+    """Real tokens of every kind, and a real login."""
 
-    def __init__(self) -> None:
-        settings: Any = SimpleNamespace(cors_allowed_origins=(), mode="open")
-        nothing: dict[str, Any] = dict.fromkeys(
-            field.name for field in dataclasses.fields(Services)
+    def __init__(self, base: BasePath) -> None:
+        self._keyring = Keyring(base.keys)
+        self._keyring.ensure("kronk", time.time())
+        self._revoked: set[str] = set()
+        self._issued: dict[tuple[str, str | None], str] = {}
+        password.change(base.keys, "a long password", password.Cost(n=16, p=1))
+        sessions = Sessions(Database(base.db).table("sessions"), password.Watched(base.keys))
+        stored = sessions.password.current()
+        assert stored is not None
+        self.cookie = asyncio.run(sessions.begin(stored.id))
+        own = OwnTokens(self._keyring, "kronk", self._revoked.__contains__)
+        self.known = Known(own, sessions)
+
+    def headers(self, kind: str, access: Access) -> list[tuple[bytes, bytes]]:
+        """What somebody of that kind sends to a route of that access."""
+        if kind in NOTHING:
+            return []
+        if kind == "session":
+            cookie = f"kronk_session={self.cookie}".encode()
+            return [(b"cookie", cookie), (b"origin", ORIGIN.encode())]
+        return [(b"authorization", f"Bearer {self._token(kind, access)}".encode())]
+
+    def _token(self, kind: str, access: Access) -> str:
+        key = (kind, access.endpoint)
+        if key not in self._issued:
+            self._issued[key] = "garbage" if kind == "garbage" else self._issue(kind, access)
+        return self._issued[key]
+
+    def _issue(self, kind: str, access: Access) -> str:
+        # Those that are no good would be allowed everything if they were.
+        now = time.time() - (7200 if kind == "expired" else 0)
+        found = tokens.issue(
+            self._keyring,
+            "kronk",
+            duration=3600,
+            grants=identity(kind, access).grants,
+            admin=kind in ("admin", "expired", "revoked"),
+            now=now,
         )
-        some = {"settings": settings, "activity": Activity(), "audit": Unheard()}
-        self.services = Services(**nothing | some)
+        if kind == "revoked":
+            self._revoked.add(found.claims.subject)
+        return found.token
+
+
+class Gateway:
+    """The application, of which all that decides is real."""
+
+    def __init__(self, folder: Path) -> None:
+        values = settings.resolve({"base_path": str(folder)}, {})
+        nobody: Any = Nobody()
+        parts: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Services))
+        parts |= {"settings": values, "activity": Activity(), "audit": nobody}
+        self.services = Services(**parts)
         self.app = make_app(self.services)
-        self.callers = Callers()
+        self.callers = Callers(values.base)
         self.source = Embedded()
 
     def enter(self, mode: Any) -> None:
         policy = Policy(mode, "kronk", self.source)
-        access = AccessControl(mode, self.callers, policy, Nobody())
+        access = AccessControl(mode, self.callers.known, policy, Nobody())
         self.app.state.services = dataclasses.replace(self.services, access=access)
 
     def gates(self) -> Iterator[tuple[str, str, Gate]]:
@@ -85,7 +124,7 @@ class Gateway:
             for method in route.methods:
                 yield method, route.path, gate
 
-    async def status(self, method: str, path: str, kind: str) -> int:
+    async def status(self, method: str, gate: Gate, kind: str) -> int:
         found: list[int] = []
 
         async def receive() -> Message:
@@ -95,19 +134,14 @@ class Gateway:
             if message["type"] == "http.response.start":
                 found.append(message["status"])
 
-        await self.app(_scope(method, path, kind), receive, send)
+        headers = self.callers.headers(kind, gate.access)
+        await self.app(_scope(method, gate.path, headers), receive, send)
         [answer] = found
         return answer
 
 
-def _scope(method: str, path: str, kind: str) -> Scope:
+def _scope(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> Scope:
     path = re.sub(r"\{[^}]*\}", "x", path)
-    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
-    if kind == "session":
-        headers.append((b"cookie", b"kronk_session=session"))
-        headers.append((b"origin", b"http://localhost"))
-    elif kind not in NOTHING:
-        headers.append((b"authorization", b"Bearer " + kind.replace(" ", "_").encode()))
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -118,15 +152,15 @@ def _scope(method: str, path: str, kind: str) -> Scope:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": headers,
+        "headers": [(b"host", ORIGIN.removeprefix("http://").encode()), *headers],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 11435),
     }
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Gateway:
-    return Gateway()
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Gateway:
+    return Gateway(tmp_path_factory.mktemp("gateway"))
 
 
 def test_the_table_has_every_class_in_every_mode() -> None:
@@ -151,10 +185,9 @@ def test_every_route_lets_in_whom_the_table_says_and_nobody_else(
         gateway.enter(mode)
         wrong = {}
         for method, path, gate in gateway.gates():
-            gateway.callers.access = gate.access
             for kind in KINDS:
                 expected = status(mode, gate.access.kind, kind)
-                found = await gateway.status(method, path, kind)
+                found = await gateway.status(method, gate, kind)
                 if found != (299 if expected == 200 else expected):
                     wrong[method, path, kind] = (expected, found)
         return wrong
@@ -168,8 +201,7 @@ def test_asking_for_the_head_of_an_answer_is_asking_for_it(kind: str, gateway: G
         gateway.enter("protected")
         path = "/v1/kronk/ps"
         [gate] = [gate for _, found, gate in gateway.gates() if found == path]
-        gateway.callers.access = gate.access
-        return await gateway.status("HEAD", path, kind), await gateway.status("GET", path, kind)
+        return await gateway.status("HEAD", gate, kind), await gateway.status("GET", gate, kind)
 
     head, get = asyncio.run(run())
     assert head == get
