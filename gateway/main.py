@@ -33,7 +33,7 @@ from .jobs.runner import Runner as JobRunner
 from .jobs.secrets import JobSecrets
 from .jobs.store import Jobs
 from .link import Link, NoSupervisor
-from .mending import mend, mend_counters
+from .mending import mend_all
 from .middleware import Activity
 from .recovery import Policy
 from .responses.store import ResponseStore
@@ -91,8 +91,7 @@ class Process:
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         # Ctrl-C reaches the whole terminal; the supervisor decides what it means.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        mend(base.db, base.files)
-        mend_counters(base.counters)
+        mend_all(base.db, base.files, base.counters)
         database = Database(base.db)
         access = make_access(self._settings, database)
         services = self._services(link, database, access)
@@ -100,7 +99,6 @@ class Process:
         server = make_server(
             make_app(services), self._settings, None if certificate is None else certificate.context
         )
-        access.limits.start()
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
         for words in exposure.warnings(self._settings, [one.getsockname() for one in listeners]):
@@ -157,6 +155,7 @@ class Process:
             logins=Logins(database.table("logins"), access.sessions),
             audit=AuditLog(base),
             remote_calls=access.remote_calls,
+            counters=access.limits.counters,
             jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),
         )
 

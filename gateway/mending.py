@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,6 +22,14 @@ LOCK = "lock.mdb"
 _DATABASE = (DATA, LOCK)
 
 log = structlog.get_logger()
+
+
+def mend_all(database: Path, files: Path, counters: Path) -> None:
+    """See that all of it can be used. Both databases at once: to look at one takes a process."""
+    looking = threading.Thread(target=mend_counters, args=(counters,), name="mend-counters")
+    looking.start()
+    mend(database, files)
+    looking.join()
 
 
 def mend(database: Path, files: Path) -> None:
@@ -99,7 +108,7 @@ def _counters_fault(folder: Path) -> str | None:
         return "data.mdb is a folder"
     if (folder / SAVED).exists() and not data.exists():
         return "data.mdb is gone"
-    return _fault(folder)
+    return _fault(folder) if data.exists() else None
 
 
 def _restore(folder: Path, kept: Path) -> bool:

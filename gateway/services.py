@@ -9,6 +9,7 @@ from starlette.requests import Request
 from kronk.shared.database import Database
 from kronk.shared.model_config import Configs
 from kronk.shared.paths import BasePath
+from kronk.shared.security.counters import Counters
 from kronk.shared.settings import Settings
 
 from .access.auditing import AuditLog
@@ -46,6 +47,7 @@ class Services:
     logins: Logins
     audit: AuditLog
     remote_calls: RemoteCalls
+    counters: Counters
 
     @property
     def configs(self) -> Configs:

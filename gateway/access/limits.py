@@ -44,10 +44,6 @@ class Limits:
         # Whether counting failed the last time: it is said once.
         self._complained = False
 
-    def start(self) -> None:
-        """Begin to look after what was counted."""
-        self._upkeep.start()
-
     def stop(self) -> None:
         """Bring it to the disk. Blocks for it."""
         self._upkeep.stop()

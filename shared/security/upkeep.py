@@ -1,6 +1,6 @@
 """Looks after a process's counters: to the disk each second, a copy now and then, old rows out.
 
-It sleeps for as long as nothing is counted.
+There is no thread before anything is counted, and it sleeps for as long as nothing is.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Upkeep:
         self._save_at, self._sweep_at = now + SAVE_SECONDS, now + FIRST_SWEEP_SECONDS
         # Whether the last attempt failed: a full disk is said once.
         self._complained = False
-        self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
-        """Something was counted. Costs next to nothing."""
+        """Something was counted, by the one thread that calls this. Costs next to nothing."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
+            self._thread.start()
         if not self._wake.is_set():
             self._wake.set()
 
@@ -60,7 +60,8 @@ class Upkeep:
         """Bring the last of it to the disk, and end the thread."""
         self._stop.set()
         self._wake.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.is_set():

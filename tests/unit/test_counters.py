@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -199,12 +200,18 @@ def test_reading_creates_nothing(tmp_path: Path) -> None:
 
 def test_the_last_of_it_is_on_disk_once_upkeep_has_stopped(counters: Counters) -> None:
     upkeep = Upkeep(counters)
-    upkeep.start()
-    counters.charge("ann", CHAT, UNLIMITED, NOON)
-    assert counters.is_dirty
-    upkeep.wake()
+    for _ in range(2):
+        counters.charge("ann", CHAT, UNLIMITED, NOON)
+        upkeep.wake()
     upkeep.stop()
     assert not counters.is_dirty
+
+
+def test_upkeep_of_what_nobody_uses_has_no_thread(counters: Counters) -> None:
+    before = threading.active_count()
+    upkeep = Upkeep(counters)
+    assert threading.active_count() == before
+    upkeep.stop()
 
 
 class Accounts(RuleBasedStateMachine):
