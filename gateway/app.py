@@ -14,6 +14,7 @@ from kronk import __version__
 from kronk.shared.errors import KronkError
 
 from . import errors, openapi
+from .access import refusals
 from .edge.layer import Edge, Rules
 from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
@@ -144,6 +145,12 @@ def _cors(origins: tuple[str, ...]) -> list[Middleware]:
             allow_origins=list(origins),
             allow_methods=["*"],
             allow_headers=["*"],
-            expose_headers=["X-Request-Id", "Request-Id", "Retry-After", "Retry-After-Ms"],
+            expose_headers=[
+                "X-Request-Id",
+                "Request-Id",
+                "Retry-After",
+                "Retry-After-Ms",
+                *refusals.HEADERS,
+            ],
         )
     ]

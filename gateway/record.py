@@ -69,3 +69,10 @@ def identity_of(request: Request) -> Identity:
     identity = record_of(request.scope).identity
     assert identity is not None, "nothing is run for who was not let in"
     return identity
+
+
+def admission_of(request: Request) -> Admission:
+    """What was let in; known before anything of a route is run."""
+    admission = record_of(request.scope).admission
+    assert admission is not None, "nothing is run for who was not let in"
+    return admission

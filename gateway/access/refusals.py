@@ -7,6 +7,14 @@ import time
 from kronk.shared.errors import RateLimited
 from kronk.shared.security.counters import Charge, Standing
 
+HEADERS = (
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "X-RateLimit-Limit-Tokens",
+    "X-RateLimit-Remaining-Tokens",
+    "X-Should-Retry",
+)
 # Clients of OpenAI and Anthropic wait as long as Retry-After says before they try again. Who is
 # waited for a minute has better things to show his user.
 _LONGEST_WAIT = 60.0

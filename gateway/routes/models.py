@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import DISCOVERY
 from kronk.gateway.dialects.anthropic import models as anthropic
 from kronk.gateway.dialects.schemas import MODEL, MODELS, TEXT, Schema
+from kronk.gateway.record import admission_of
 from kronk.gateway.services import Services, services_of
 from kronk.shared.models import index
 from kronk.shared.models.headers import headers_of
@@ -60,6 +62,12 @@ async def scan(services: Services) -> list[index.ModelEntry]:
     return await asyncio.to_thread(judged)
 
 
+def granted(request: Request, known: Iterable[index.ModelEntry]) -> list[index.ModelEntry]:
+    """An entry for each name of a model that who asks may use."""
+    admission, configs = admission_of(request), services_of(request).configs
+    return [entry for entry in index.listed(known) if admission.allows_model(entry.id, configs)]
+
+
 @router.get(
     "/v1/models",
     access=DISCOVERY,
@@ -71,7 +79,7 @@ async def models(request: Request) -> Response:
     """The models that can be loaded, an entry for each alias too: there are clients that look for
     the name they were given."""
     scanned = await scan(services_of(request))
-    entries = index.listed(entry for entry in scanned if entry.validated)
+    entries = granted(request, (entry for entry in scanned if entry.validated))
     if anthropic.VERSION_HEADER in request.headers:
         return JSONResponse(anthropic.models(entries, request.query_params))
     return JSONResponse({"object": "list", "data": [_model(entry) for entry in entries]})
@@ -87,6 +95,8 @@ async def models(request: Request) -> Response:
 async def model(request: Request, model: str) -> Response:
     """One model by its id or alias; both may have slashes."""
     services = services_of(request)
+    # Whether there is such a model is not told to who may not use it.
+    admission_of(request).check_model(model, services.configs)
     entries = [entry for entry in await scan(services) if entry.validated]
     resolved = index.pick(entries, model, services.configs)
     listed = {entry.id: entry for entry in index.listed(entries)}

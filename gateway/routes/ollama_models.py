@@ -22,6 +22,7 @@ from kronk.gateway.dialects.ollama.pull import SUCCESS, is_source, wanted
 from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
 from kronk.gateway.jobs.ollama import PullStream
 from kronk.gateway.model_files import details_with
+from kronk.gateway.record import admission_of
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import CallerError, InvalidArgument, ModelFailed, NotFound
 from kronk.shared.jobs.kinds import kind_of
@@ -33,7 +34,7 @@ from kronk.shared.models.index import ModelEntry
 from kronk.shared.models.resolve import resolve
 
 from .documents import answer_documents, request_document
-from .models import scan
+from .models import granted, scan
 from .ollama import meant
 from .removing import removed
 
@@ -66,7 +67,7 @@ async def version() -> Response:
 async def tags(request: Request) -> Response:
     """The models that can be loaded, the newest first."""
     services = services_of(request)
-    found = await _described(services, index.listed(await scan(services)))
+    found = await _described(services, granted(request, await scan(services)))
     found.sort(key=lambda pair: -pair[0].modified)
     return JSONResponse({"models": [listings.tag(*pair) for pair in found]})
 
@@ -82,7 +83,12 @@ async def running(request: Request) -> Response:
     services = services_of(request)
     status = await services.link.status(STATUS_SECONDS)
     rows = {row.model: row for row in status.models if row.state == "ready" and row.fitted}
-    loaded = [entry for entry in await scan(services) if entry.id in rows]
+    admission = admission_of(request)
+    loaded = [
+        entry
+        for entry in await scan(services)
+        if entry.id in rows and admission.allows_model(entry.id, services.configs)
+    ]
     found = await _described(services, loaded)
     now = time.time_ns()
     models = [listings.running(entry, facts, rows[entry.id], now) for entry, facts in found]
@@ -100,6 +106,7 @@ async def show(request: Request) -> Response:
     """What a model's file and configuration say, and what it can be asked for."""
     services, named = services_of(request), await parse_body(request, name.parse)
     model = await meant(services, named.model)
+    admission_of(request).check_model(model, services.configs)
     return JSONResponse(await asyncio.to_thread(_shown, services, model))
 
 
