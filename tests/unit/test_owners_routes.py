@@ -35,16 +35,22 @@ from kronk.gateway.responses.store import ResponseStore
 from kronk.gateway.services import Services
 from kronk.shared import settings
 from kronk.shared.database import Database
-from kronk.shared.errors import KronkError, Unauthenticated
+from kronk.shared.errors import KronkError, PermissionDenied, Unauthenticated
+from kronk.shared.security.grants import UNLIMITED, Grants
 from kronk.shared.security.identity import Identity
 from tests.fakes.access import Unlimited
 
 CHAT = "/v1/chat/completions"
-TOKENS = {"ann": ANN, "bob": BOB, "admin": ADMIN}
+# May not chat.
+CARL = Identity(
+    "33333333-3333-4333-8333-333333333333",
+    grants=Grants(dict.fromkeys(("batches", "embeddings"), UNLIMITED)),
+)
+TOKENS = {"ann": ANN, "bob": BOB, "carl": CARL, "admin": ADMIN}
 
 
 class Known:
-    """Tokens are names; everybody may do what this is about."""
+    """Tokens are names; who has one needs its grants."""
 
     async def identify(self, credential: Credential) -> Identity:
         return TOKENS[credential.text]
@@ -53,7 +59,8 @@ class Known:
         pass
 
     async def check(self, gate: Gate, identity: Identity, problem: Unauthenticated | None) -> None:
-        pass
+        if identity.is_limited and gate.access.endpoint not in identity.grants.endpoints:
+            raise PermissionDenied("endpoint not authorized")
 
 
 class Street:
@@ -254,6 +261,18 @@ def test_the_file_of_another_is_no_batchs_input(street: Street) -> None:
     assert mine.status_code == 404
     assert told(mine, name) == told(none, nowhere)
     assert submit("ann", name).status_code == 200
+
+
+def test_a_batch_needs_the_grant_of_its_endpoint_before_its_file_is_looked_for(
+    street: Street,
+) -> None:
+    def submit(file: str, endpoint: str) -> httpx.Response:
+        body = {"input_file_id": file, "endpoint": endpoint, "completion_window": "24h"}
+        return street.ask("carl", "POST", "/v1/batches", json=body)
+
+    told = {submit(file, CHAT).text for file in (street.file(CARL), street.file(ANN), "file-x")}
+    assert [json.loads(text)["error"]["code"] for text in told] == ["permission_denied"]
+    assert submit(street.file(CARL), "/v1/embeddings").status_code == 200
 
 
 @pytest.mark.parametrize(
