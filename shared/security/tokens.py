@@ -38,7 +38,8 @@ _ALGORITHM = "RS256"
 _TYPE = "JWT"
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _SHORTEST_DURATION = 1.0
-_LONGEST_DURATION = 10 * 366 * 86400.0
+# Seconds that a token may live.
+LONGEST_DURATION = 10 * 366 * 86400.0
 _LONGEST_NAME = 128
 # Far beyond every date, far below what a float cannot hold.
 _LAST_TIME = 2**40
@@ -153,7 +154,7 @@ def issue_with(
 
 def verify(token: str, keyring: Keyring, issuer: str, now: float) -> Claims:
     """What a token says, where it is good at that time; else `Unauthenticated`."""
-    return _timely(_prove(token, keyring, issuer), now)
+    return _timely(prove(token, keyring, issuer), now)
 
 
 def inspect(token: str, keyring: Keyring, issuer: str, now: float) -> Inspection:
@@ -188,7 +189,7 @@ class Verifier:
         digest = hashlib.sha256(token.encode(errors="replace")).digest()
         claims = self._recall(digest, stamp)
         if claims is None:
-            claims = _prove(token, self._keyring, self._issuer)
+            claims = prove(token, self._keyring, self._issuer)
             self._keep(digest, claims, stamp)
         return _timely(claims, now)
 
@@ -213,7 +214,7 @@ class Verifier:
 
 
 def _check_wishes(duration: float, name: str | None, subject: str | None) -> None:
-    if not _SHORTEST_DURATION <= duration <= _LONGEST_DURATION:
+    if not _SHORTEST_DURATION <= duration <= LONGEST_DURATION:
         raise InvalidArgument("duration: expected 1s to ten years (87840h)", param="duration")
     if name is not None and not _is_name(name):
         raise InvalidArgument(
@@ -223,8 +224,8 @@ def _check_wishes(duration: float, name: str | None, subject: str | None) -> Non
         raise InvalidArgument("subject: expected a UUID in small letters", param="subject")
 
 
-def _prove(token: str, keyring: Keyring, issuer: str) -> Claims:
-    """All but the times."""
+def prove(token: str, keyring: Keyring, issuer: str) -> Claims:
+    """What a token says, whether its time is now or not; else `Unauthenticated`."""
     if len(token) > LONGEST:
         raise _bad("too long")
     if not _FORM.fullmatch(token):

@@ -1,0 +1,147 @@
+"""What is done with keys and tokens, for the API and for `kronk security ... --local`: both give
+these objects as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kronk.shared.errors import Conflict, InvalidArgument, Unauthenticated
+
+from . import tokens
+from .key_files import UUID, Key
+from .keys import Keyring
+from .registry import Registration, Registry, Revocation
+from .wishes import TokenWish
+
+_LONGEST_REASON = 200
+
+Row = dict[str, Any]
+
+
+class Administration:
+    """One per process. All of it waits for the disk: call it in a thread. `by` says who does
+    something, `now` is seconds since the epoch."""
+
+    def __init__(self, keyring: Keyring, registry: Registry, issuer: str) -> None:
+        self._keyring = keyring
+        self._registry = registry
+        self._issuer = issuer
+
+    def keys(self) -> list[Row]:
+        """The master key, then the others, newest first."""
+        return [_key_row(key) for key in self._keyring.list()]
+
+    def create_key(self) -> Row:
+        """A new key, which signs from now on."""
+        return _key_row(self._keyring.create())
+
+    def delete_key(self, kid: str) -> Row:
+        """End a key and all tokens that it has signed."""
+        self._keyring.delete(kid)
+        return {"object": "kronk.key", "id": kid, "deleted": True}
+
+    def tokens(self, now: float) -> list[Row]:
+        """What was issued and is not long over, the latest first."""
+        return [self._token_row(each, now) for each in self._registry.registrations()]
+
+    def create_token(self, wish: TokenWish, by: str, now: float) -> Row:
+        """A token; its text is in the answer, and nowhere else."""
+        if wish.subject is not None and self._registry.is_revoked(wish.subject):
+            raise Conflict(f"the subject {wish.subject} was revoked; leave it out for a new one")
+        issued = tokens.issue(
+            self._keyring,
+            self._issuer,
+            duration=wish.duration,
+            grants=wish.grants,
+            admin=wish.admin,
+            name=wish.name,
+            subject=wish.subject,
+            now=now,
+        )
+        self._registry.record(issued.claims, by, now)
+        registered = self._registry.registration(issued.claims.subject)
+        assert registered is not None, "it was just recorded"
+        return self._token_row(registered, now) | {
+            "expires": issued.claims.expires,
+            "token": issued.token,
+        }
+
+    def inspect(self, text: str, now: float) -> Row:
+        """What stands in a token, and why it is not good if it is not."""
+        found = tokens.inspect(text.strip(), self._keyring, self._issuer, now)
+        reason = found.reason
+        if reason is None and self._registry.is_revoked(str((found.claims or {}).get("sub"))):
+            reason = "revoked"
+        return {
+            "object": "kronk.inspection",
+            "good": reason is None,
+            "reason": reason,
+            "key": found.kid,
+            "claims": None if found.claims is None else dict(found.claims),
+        }
+
+    def revoke(self, whose: str, by: str, reason: str | None, now: float) -> Row:
+        """End all tokens of a subject, which is given itself or by one of its tokens."""
+        if reason is not None and not (len(reason) <= _LONGEST_REASON and reason.isprintable()):
+            raise InvalidArgument(
+                f"reason: expected at most {_LONGEST_REASON} printable characters", param="reason"
+            )
+        subject, expires = self._meant(whose.strip())
+        is_known = expires is not None or self._registry.registration(subject) is not None
+        revocation = self._registry.revoke(subject, by, reason, now, expires)
+        return _revocation_row(revocation) | {"known": is_known}
+
+    def revocations(self) -> list[Row]:
+        """Whose tokens were revoked, the latest first."""
+        return [_revocation_row(each) for each in self._registry.revocations()]
+
+    def _meant(self, whose: str) -> tuple[str, float | None]:
+        """The subject, and when the token that was given is over."""
+        if UUID.fullmatch(whose):
+            return whose, None
+        try:
+            claims = tokens.prove(whose, self._keyring, self._issuer)
+        except Unauthenticated as error:
+            raise InvalidArgument(
+                "whose: expected a subject, as `kronk security token list` shows it, or a token of "
+                f"this server ({error.reason})",
+                param="whose",
+            ) from error
+        return claims.subject, claims.expires
+
+    def _token_row(self, each: Registration, now: float) -> Row:
+        return {
+            "object": "kronk.token",
+            "subject": each.subject,
+            "name": each.name,
+            "admin": each.admin,
+            "state": self._state(each, now),
+            "key": each.key,
+            "issued": each.issued,
+            "expires": each.expires,
+            "issued_by": each.issued_by,
+            **{field: None for field in ("models", "tokens", "concurrency")},
+            **each.grants,
+        }
+
+    def _state(self, each: Registration, now: float) -> str:
+        if self._registry.is_revoked(each.subject):
+            return "revoked"
+        if now >= each.expires:
+            return "expired"
+        return "good" if self._keyring.get(each.key) is not None else "without key"
+
+
+def _key_row(key: Key) -> Row:
+    return {"object": "kronk.key", "id": key.kid, "created": int(key.created)}
+
+
+def _revocation_row(revocation: Revocation) -> Row:
+    return {
+        "object": "kronk.revocation",
+        "subject": revocation.subject,
+        "revoked": revocation.revoked,
+        "by": revocation.by,
+        "reason": revocation.reason,
+        "expires": revocation.expires,
+    }

@@ -1,0 +1,117 @@
+"""What tokens were issued, which is never their text, and whose were revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from kronk.shared.database import Database, Table
+
+from .tokens import LEEWAY, LONGEST_DURATION, Claims
+
+# Of issued tokens that are over: whoever wonders what became of one can still see it.
+_KEPT_AFTER = 30 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A token as it was issued; the latest of a subject. Times are seconds since the epoch."""
+
+    subject: str
+    name: str | None
+    admin: bool
+    key: str
+    issued: float
+    expires: float
+    # As `Grants.to_claims` has them.
+    grants: dict[str, Any]
+    issued_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """All tokens of the subject are worth nothing, until the last would be over anyway."""
+
+    subject: str
+    revoked: float
+    by: str
+    reason: str | None
+    expires: float
+
+
+class Registry:
+    """In the database, for any number of processes. Writes wait for the disk: call it in a thread,
+    but for `is_revoked`."""
+
+    def __init__(self, database: Database) -> None:
+        self._tokens = database.table("tokens")
+        self._revoked = database.table("revoked")
+
+    def record(self, claims: Claims, by: str, now: float) -> None:
+        """Keep what was issued, by whom; before the token is given out."""
+        known = self._tokens.get(claims.subject)
+        last = float(known["expires"]) if known else 0.0
+        self._tokens.put(
+            claims.subject,
+            {
+                "name": claims.name,
+                "admin": claims.admin,
+                "key": claims.key,
+                "issued": claims.issued,
+                # An earlier token of this subject may live longer.
+                "expires": max(claims.expires, last),
+                "grants": claims.grants.to_claims(),
+                "issued_by": by,
+            },
+        )
+        self.sweep(now)
+
+    def registration(self, subject: str) -> Registration | None:
+        """What was issued to the subject, where that is known."""
+        row = self._tokens.get(subject)
+        return None if row is None else Registration(subject, **row)
+
+    def registrations(self) -> list[Registration]:
+        """All that is known, the latest first."""
+        found = [Registration(subject, **row) for subject, row in self._tokens.items()]
+        return sorted(found, key=lambda each: (each.issued, each.subject), reverse=True)
+
+    def revoke(
+        self, subject: str, by: str, reason: str | None, now: float, expires: float | None = None
+    ) -> Revocation:
+        """From now on, in all processes. `expires` is the end of a token that is at hand; without
+        it, and where nothing is known of the subject, it is kept as long as any token can live.
+        Done again, it stays as it was."""
+        known = self._tokens.get(subject)
+        ends = [end for end in (expires, known and float(known["expires"])) if end is not None]
+        last = max(ends, default=now + LONGEST_DURATION)
+        row = {"revoked": now, "by": by, "reason": reason, "expires": last}
+        before = self._revoked.get(subject)
+        if before is not None:
+            row = before | {"expires": max(last, float(before["expires"]))}
+        self._revoked.put(subject, row)
+        self.sweep(now)
+        return Revocation(subject, **row)
+
+    def is_revoked(self, subject: str) -> bool:
+        """Whether tokens of the subject are worth nothing. Does not wait for the disk."""
+        return self._revoked.get(subject) is not None
+
+    def revocations(self) -> list[Revocation]:
+        """All that still matter, the latest first."""
+        found = [Revocation(subject, **row) for subject, row in self._revoked.items()]
+        return sorted(found, key=lambda each: (each.revoked, each.subject), reverse=True)
+
+    def sweep(self, now: float) -> None:
+        """Forget revocations of tokens that are over anyway, and tokens that are long over."""
+        for table, kept_after in ((self._revoked, 2 * LEEWAY), (self._tokens, _KEPT_AFTER)):
+            over = [*_over(table, now - kept_after)]
+            if over:
+                table.delete(*over)
+
+
+def _over(table: Table, before: float) -> Iterator[str]:
+    for subject, row in table.items():
+        if float(row["expires"]) < before:
+            yield subject
