@@ -44,6 +44,7 @@ from .routes import (
     rerank,
     resolve,
     responses,
+    security,
     session,
     sizing,
     templates,
@@ -83,6 +84,7 @@ ROUTES = (
     auth,
     config,
     session,
+    security,
     audit,
     landing,
 )

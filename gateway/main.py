@@ -20,7 +20,7 @@ from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
 
 from .access.auditing import AuditLog
-from .access.build import Access, make_access
+from .access.build import Access, make_access, make_administration
 from .access.logins import Logins
 from .app import make_app
 from .batches.files import Files
@@ -154,6 +154,7 @@ class Process:
             sessions=access.sessions,
             logins=Logins(database.table("logins"), access.sessions),
             audit=AuditLog(base),
+            administration=make_administration(self._settings, database),
             remote_calls=access.remote_calls,
             counters=access.limits.counters,
             jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),

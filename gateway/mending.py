@@ -65,7 +65,8 @@ def _mend(database: Path, files: Path) -> None:
         files.rename(kept / files.name)
     log.error(
         "the database was broken, and is put aside with the uploaded files: stored responses, "
-        "files, batches and jobs begin anew",
+        "files, batches and jobs begin anew, and revoked tokens are good again: delete the keys "
+        "that signed them",
         reason=fault,
         kept=str(kept),
     )

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from kronk.shared.database import Database
 from kronk.shared.model_config import Configs
 from kronk.shared.paths import BasePath
+from kronk.shared.security.administration import Administration
 from kronk.shared.security.counters import Counters
 from kronk.shared.settings import Settings
 
@@ -46,6 +47,7 @@ class Services:
     sessions: Sessions
     logins: Logins
     audit: AuditLog
+    administration: Administration
     remote_calls: RemoteCalls
     counters: Counters
 

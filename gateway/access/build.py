@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import structlog
 
 from kronk.shared.database import Database
+from kronk.shared.security.administration import Administration
 from kronk.shared.security.counters import Counters
 from kronk.shared.security.keys import Keyring
 from kronk.shared.security.password import Watched
+from kronk.shared.security.registry import Registry
 from kronk.shared.settings import Settings
 
 from .central_limits import CentralLimits
@@ -67,6 +69,13 @@ def make_access(settings: Settings, database: Database) -> Access:
     return Access(control, limits, sessions, policy, calls)
 
 
+def make_administration(settings: Settings, database: Database) -> Administration:
+    """Of keys and tokens. Makes nothing itself."""
+    return Administration(
+        Keyring(settings.base.keys), Registry(database), settings.auth_issuer
+    )
+
+
 def _delegating(
     settings: Settings, limits: Limits, calls: RemoteCalls, sessions: Sessions
 ) -> Access:
@@ -82,7 +91,4 @@ def _own_tokens(settings: Settings, keyring: Keyring, database: Database) -> Tok
     made = keyring.ensure(settings.auth_issuer, time.time())
     if made:
         log.info("keys were made", folder=str(keyring.folder), files=list(made))
-    revoked = database.table("revoked")
-    return OwnTokens(
-        keyring, settings.auth_issuer, lambda subject: revoked.get(subject) is not None
-    )
+    return OwnTokens(keyring, settings.auth_issuer, Registry(database).is_revoked)

@@ -9,8 +9,9 @@ from kronk.shared.errors import Conflict, InvalidArgument, Unauthenticated
 
 from . import tokens
 from .key_files import UUID, Key
-from .keys import Keyring
+from .keys import Keyring, folder_fault
 from .registry import Registration, Registry, Revocation
+from .tokens import Claims
 from .wishes import TokenWish
 
 _LONGEST_REASON = 200
@@ -80,34 +81,54 @@ class Administration:
             "claims": None if found.claims is None else dict(found.claims),
         }
 
-    def revoke(self, whose: str, by: str, reason: str | None, now: float) -> Row:
+    def revoke(
+        self, subject: str | None, token: str | None, by: str, reason: str | None, now: float
+    ) -> Row:
         """End all tokens of a subject, which is given itself or by one of its tokens."""
         if reason is not None and not (len(reason) <= _LONGEST_REASON and reason.isprintable()):
             raise InvalidArgument(
                 f"reason: expected at most {_LONGEST_REASON} printable characters", param="reason"
             )
-        subject, expires = self._meant(whose.strip())
+        if (subject is None) == (token is None):
+            raise InvalidArgument("expected either a subject or a token", param="subject")
+        expires = None
+        if token is not None:
+            claims = self._claims(token)
+            subject, expires = claims.subject, claims.expires
+        assert subject is not None
+        if not UUID.fullmatch(subject):
+            raise InvalidArgument(
+                "subject: expected a UUID, as `kronk security token list` shows it", param="subject"
+            )
         is_known = expires is not None or self._registry.registration(subject) is not None
         revocation = self._registry.revoke(subject, by, reason, now, expires)
         return _revocation_row(revocation) | {"known": is_known}
+
+    def figures(self, now: float) -> Row:
+        """How many there are of what, and what is wrong with the operator's token."""
+        states = [self._state(each, now) for each in self._registry.registrations()]
+        return {
+            "issuer": self._issuer,
+            "keys_folder": str(self._keyring.folder),
+            "keys_folder_fault": folder_fault(self._keyring.folder),
+            "admin_token_fault": self._keyring.admin_token_fault(self._issuer, now),
+            "keys": len(self._keyring.list()),
+            "tokens": states.count("good"),
+            "revocations": len(self._registry.revocations()),
+        }
 
     def revocations(self) -> list[Row]:
         """Whose tokens were revoked, the latest first."""
         return [_revocation_row(each) for each in self._registry.revocations()]
 
-    def _meant(self, whose: str) -> tuple[str, float | None]:
-        """The subject, and when the token that was given is over."""
-        if UUID.fullmatch(whose):
-            return whose, None
+    def _claims(self, token: str) -> Claims:
         try:
-            claims = tokens.prove(whose, self._keyring, self._issuer)
+            return tokens.prove(token.strip(), self._keyring, self._issuer)
         except Unauthenticated as error:
             raise InvalidArgument(
-                "whose: expected a subject, as `kronk security token list` shows it, or a token of "
-                f"this server ({error.reason})",
-                param="whose",
+                f"token: this is no token of this server ({error.reason}), and good for nothing",
+                param="token",
             ) from error
-        return claims.subject, claims.expires
 
     def _token_row(self, each: Registration, now: float) -> Row:
         return {

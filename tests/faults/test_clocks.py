@@ -59,6 +59,7 @@ ALLOWED: dict[str, str] = {
     "gateway/routes/files.py": "the same",
     "gateway/routes/ollama.py": "`created_at` of answers",
     "gateway/routes/ollama_models.py": "`expires_at` of models, as Ollama shows it",
+    "gateway/routes/security.py": "when tokens begin and end, over restarts",
     "shared/libraries/install.py": "when a build was installed",
     "shared/libraries/proof.py": "when a build was tried",
     "shared/log.py": "log lines",

@@ -90,6 +90,7 @@ class Street:
             sessions=cast(Any, None),
             logins=cast(Any, None),
             audit=AuditLog(base),
+            administration=cast(Any, None),
             remote_calls=cast(Any, None),
         )
         self.app = make_app(services)
