@@ -71,9 +71,7 @@ def make_access(settings: Settings, database: Database) -> Access:
 
 def make_administration(settings: Settings, database: Database) -> Administration:
     """Of keys and tokens. Makes nothing itself."""
-    return Administration(
-        Keyring(settings.base.keys), Registry(database), settings.auth_issuer
-    )
+    return Administration(Keyring(settings.base.keys), Registry(database), settings.auth_issuer)
 
 
 def _delegating(

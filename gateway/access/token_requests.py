@@ -19,7 +19,7 @@ from kronk.gateway.dialects.schemas import (
     nullable,
 )
 from kronk.shared.security.grants import WINDOWS
-from kronk.shared.security.wishes import TokenWish, parse_wish
+from kronk.shared.security.wishes import RevocationWish, TokenWish, parse_wish
 from kronk.shared.settings import Mode
 
 _NONE = nullable(TEXT)
@@ -154,12 +154,13 @@ def parse_inspect(body: bytes) -> str:
         raise first_error(error) from None
 
 
-def parse_revoke(body: bytes) -> RevokeBody:
+def parse_revoke(body: bytes) -> RevocationWish:
     """Whose tokens are to end; no error repeats a token."""
     try:
-        return RevokeBody.model_validate(load_object(body))
+        fields = RevokeBody.model_validate(load_object(body))
     except ValidationError as error:
         raise first_error(error) from None
+    return RevocationWish(fields.subject, fields.token, fields.reason)
 
 
 def _joined(words: list[str] | None) -> str | None:

@@ -156,11 +156,9 @@ async def inspect_token(request: Request) -> Response:
 )
 async def revoke_token(request: Request) -> Response:
     """End all tokens of a subject, at once and for good."""
-    wanted = await parse_body(request, forms.parse_revoke)
+    wish = await parse_body(request, forms.parse_revoke)
     administration, by = _administration(request), _by(request)
-    gone = await asyncio.to_thread(
-        administration.revoke, wanted.subject, wanted.token, by, wanted.reason, time.time()
-    )
+    gone = await asyncio.to_thread(administration.revoke, wish, by, time.time())
     record_of(request.scope).target = gone["subject"]
     return JSONResponse(gone)
 

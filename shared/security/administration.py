@@ -8,13 +8,11 @@ from typing import Any
 from kronk.shared.errors import Conflict, InvalidArgument, Unauthenticated
 
 from . import tokens
-from .key_files import UUID, Key
+from .key_files import Key
 from .keys import Keyring, folder_fault
 from .registry import Registration, Registry, Revocation
 from .tokens import Claims
-from .wishes import TokenWish
-
-_LONGEST_REASON = 200
+from .wishes import RevocationWish, TokenWish
 
 Row = dict[str, Any]
 
@@ -81,27 +79,12 @@ class Administration:
             "claims": None if found.claims is None else dict(found.claims),
         }
 
-    def revoke(
-        self, subject: str | None, token: str | None, by: str, reason: str | None, now: float
-    ) -> Row:
-        """End all tokens of a subject, which is given itself or by one of its tokens."""
-        if reason is not None and not (len(reason) <= _LONGEST_REASON and reason.isprintable()):
-            raise InvalidArgument(
-                f"reason: expected at most {_LONGEST_REASON} printable characters", param="reason"
-            )
-        if (subject is None) == (token is None):
-            raise InvalidArgument("expected either a subject or a token", param="subject")
-        expires = None
-        if token is not None:
-            claims = self._claims(token)
-            subject, expires = claims.subject, claims.expires
-        assert subject is not None
-        if not UUID.fullmatch(subject):
-            raise InvalidArgument(
-                "subject: expected a UUID, as `kronk security token list` shows it", param="subject"
-            )
-        is_known = expires is not None or self._registry.registration(subject) is not None
-        revocation = self._registry.revoke(subject, by, reason, now, expires)
+    def revoke(self, wish: RevocationWish, by: str, now: float) -> Row:
+        """End all tokens of a subject. `known` says whether one was ever issued to it."""
+        subject = wish.subject if wish.token is None else self._claims(wish.token).subject
+        assert subject is not None, "a wish has one of the two"
+        is_known = wish.token is not None or self._registry.registration(subject) is not None
+        revocation = self._registry.revoke(subject, by, wish.reason, now)
         return _revocation_row(revocation) | {"known": is_known}
 
     def figures(self, now: float) -> Row:
@@ -141,7 +124,7 @@ class Administration:
             "issued": each.issued,
             "expires": each.expires,
             "issued_by": each.issued_by,
-            **{field: None for field in ("models", "tokens", "concurrency")},
+            **dict.fromkeys(("models", "tokens", "concurrency")),
             **each.grants,
         }
 

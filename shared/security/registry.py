@@ -77,21 +77,20 @@ class Registry:
         found = [Registration(subject, **row) for subject, row in self._tokens.items()]
         return sorted(found, key=lambda each: (each.issued, each.subject), reverse=True)
 
-    def revoke(
-        self, subject: str, by: str, reason: str | None, now: float, expires: float | None = None
-    ) -> Revocation:
-        """From now on, in all processes. `expires` is the end of a token that is at hand; without
-        it, and where nothing is known of the subject, it is kept as long as any token can live.
+    def revoke(self, subject: str, by: str, reason: str | None, now: float) -> Revocation:
+        """From now on, in all processes, and for as long as any token of the subject can live.
         Done again, it stays as it was."""
-        known = self._tokens.get(subject)
-        ends = [end for end in (expires, known and float(known["expires"])) if end is not None]
-        last = max(ends, default=now + LONGEST_DURATION)
-        row = {"revoked": now, "by": by, "reason": reason, "expires": last}
-        before = self._revoked.get(subject)
-        if before is not None:
-            row = before | {"expires": max(last, float(before["expires"]))}
-        self._revoked.put(subject, row)
-        self.sweep(now)
+        known, before = self._tokens.get(subject), self._revoked.get(subject)
+        row: dict[str, Any] = before or {
+            "revoked": now,
+            "by": by,
+            "reason": reason,
+            # Where nothing is known there may be any token.
+            "expires": now + LONGEST_DURATION if known is None else float(known["expires"]),
+        }
+        if before is None:
+            self._revoked.put(subject, row)
+            self.sweep(now)
         return Revocation(subject, **row)
 
     def is_revoked(self, subject: str) -> bool:

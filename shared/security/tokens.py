@@ -123,7 +123,7 @@ def issue_with(
     now: float,
 ) -> Issued:
     """The same, signed by that key. `InvalidArgument` for what no token can say."""
-    _check_wishes(duration, name, subject)
+    check_wish(duration, name, subject)
     issued = int(now)
     payload = {
         "iss": issuer,
@@ -150,6 +150,18 @@ def issue_with(
             "and make another one"
         ) from error
     return Issued(token, claims)
+
+
+def check_wish(duration: float, name: str | None, subject: str | None) -> None:
+    """`InvalidArgument` for what no token can say."""
+    if not _SHORTEST_DURATION <= duration <= LONGEST_DURATION:
+        raise InvalidArgument("duration: expected 1s to ten years (87840h)", param="duration")
+    if name is not None and not _is_name(name):
+        raise InvalidArgument(
+            f"name: expected 1 to {_LONGEST_NAME} printable characters", param="name"
+        )
+    if subject is not None and not _is_uuid(subject):
+        raise InvalidArgument("subject: expected a UUID in small letters", param="subject")
 
 
 def verify(token: str, keyring: Keyring, issuer: str, now: float) -> Claims:
@@ -211,17 +223,6 @@ class Verifier:
             while len(self._known) >= self._most:
                 del self._known[next(iter(self._known))]
             self._known[digest] = claims
-
-
-def _check_wishes(duration: float, name: str | None, subject: str | None) -> None:
-    if not _SHORTEST_DURATION <= duration <= LONGEST_DURATION:
-        raise InvalidArgument("duration: expected 1s to ten years (87840h)", param="duration")
-    if name is not None and not _is_name(name):
-        raise InvalidArgument(
-            f"name: expected 1 to {_LONGEST_NAME} printable characters", param="name"
-        )
-    if subject is not None and not _is_uuid(subject):
-        raise InvalidArgument("subject: expected a UUID in small letters", param="subject")
 
 
 def prove(token: str, keyring: Keyring, issuer: str) -> Claims:

@@ -1,15 +1,18 @@
-"""A token as somebody asks for it, by a command or by the API."""
+"""A token, or its end, as somebody asks for it, by a command or by the API."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.units import parse_duration
 
 from .grants import Grants, parse_endpoints, parse_models, parse_tokens
+from .key_files import UUID
+from .tokens import check_wish
 
 _MOST_CONCURRENT = 10**6
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,31 @@ def parse_wish(
         None if tokens is None else parse_tokens(tokens),
         concurrency,
     )
-    return TokenWish(_seconds(duration), grants, admin, name, subject)
+    seconds = _seconds(duration)
+    check_wish(seconds, name, subject)
+    return TokenWish(seconds, grants, admin, name, subject)
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationWish:
+    """Whose tokens are to end: of one of the two; `InvalidArgument` for what cannot be."""
+
+    subject: str | None = None
+    token: str | None = field(default=None, repr=False)
+    reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.subject is None) == (self.token is None):
+            raise InvalidArgument("subject: expected either a subject or a token", param="subject")
+        if self.subject is not None and not UUID.fullmatch(self.subject):
+            raise InvalidArgument(
+                "subject: expected a UUID, as `kronk security token list` shows it", param="subject"
+            )
+        reason = self.reason
+        if reason is not None and not (len(reason) <= _LONGEST_REASON and reason.isprintable()):
+            raise InvalidArgument(
+                f"reason: expected at most {_LONGEST_REASON} printable characters", param="reason"
+            )
 
 
 def _seconds(text: str) -> float:

@@ -40,6 +40,7 @@ from harness.bad_fields_openai import (
     RESPONSE_RUN,
     TOKENIZE_FIELDS,
 )
+from harness.bad_fields_security import INSPECT_FIELDS, REVOKE_FIELDS, TOKEN_FIELDS
 from harness.bad_fields_sizing import SIZING_FIELDS, TUNING_FIELDS
 from harness.bad_fields_vendors import (
     MESSAGE_FIELDS,
@@ -282,6 +283,9 @@ FIELDS: dict[str, list[Cases]] = {
     "/v1/kronk/jobs": [JOB_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
+    "/v1/kronk/security/tokens": [TOKEN_FIELDS],
+    "/v1/kronk/security/tokens/inspect": [INSPECT_FIELDS],
+    "/v1/kronk/security/tokens/revoke": [REVOKE_FIELDS],
     "/v1/kronk/auth/identify": [IDENTIFY_FIELDS],
     "/v1/kronk/auth/recheck": [RECHECK_FIELDS],
     "/v1/kronk/auth/charge": [CHARGE_FIELDS],
