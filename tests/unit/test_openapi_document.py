@@ -73,7 +73,7 @@ def test_every_operation_says_what_it_takes_and_answers(document: dict[str, Any]
             good = [answer for status, answer in answers.items() if status < "300"]
             assert good or path.endswith("/cancel"), where
             assert all(answer["content"] for answer in answers.values()), where
-            # What is cancelled is named by the path, what is left by the cookie; keys have no choice.
+            # What is cancelled is named by the path, what is left by the cookie. Keys are alike.
             without = ("/cancel", "/v1/kronk/reload", "/v1/kronk/logout", "/security/keys")
             if method == "post" and not path.endswith(without):
                 assert operation["requestBody"]["content"], where
