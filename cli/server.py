@@ -15,7 +15,7 @@ from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound, ServerEr
 from kronk.shared.paths import BasePath
 from kronk.shared.units import parse_duration
 
-from . import halt, launch, loglines, service
+from . import first_password, halt, launch, loglines, service
 from .client import find_base_path, running_server, server_facts
 from .options import BasePathOption, WithSwitches, with_settings
 
@@ -52,6 +52,8 @@ def start(
         _already_running(base, lock, reuse)
         return
     _warn_of_exposure(resolved)
+    if resolved.mode != "open":
+        first_password.make_and_tell(base)
     if not detach:
         launch.in_foreground(resolved)
     try:

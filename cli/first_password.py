@@ -1,0 +1,24 @@
+"""The password of the browser's login, told where the server is started for the first time."""
+
+from __future__ import annotations
+
+import sys
+
+from kronk.shared.paths import BasePath
+from kronk.shared.security import password
+
+
+def make_and_tell(base: BasePath) -> None:
+    """Make the password if there is none yet. A terminal shows it, this once; otherwise it is in a
+    file, whose name is said until somebody has logged in."""
+    is_shown = sys.stdout.isatty()
+    made = password.ensure(base.keys, is_shown=is_shown)
+    path = password.first_file(base.keys)
+    if made is not None and is_shown:
+        print(
+            f"\nPassword of the browser's login: {made}\n"
+            "It is shown this once; `kronk security password reset` makes another one.\n",
+            flush=True,
+        )
+    elif path.exists():
+        print(f"The password of the browser's login is in {path} until the first login", flush=True)

@@ -1,0 +1,17 @@
+"""`kronk security`: who may do what, and who did."""
+
+from __future__ import annotations
+
+import typer
+
+from .security_audit import audit
+from .security_password import password_app
+
+security_app = typer.Typer(
+    help="Passwords, and who administered what.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+security_app.add_typer(password_app, name="password")
+security_app.command()(audit)
