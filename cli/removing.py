@@ -11,6 +11,7 @@ import typer
 from kronk.shared.errors import Internal, ServerError
 from kronk.shared.models import removing
 from kronk.shared.models.configured import configured
+from kronk.shared.security import audit
 from kronk.shared.units import format_bytes
 
 from .client import Admin, NoServer, find_server, in_path
@@ -39,7 +40,8 @@ def remove(
         removal = removing.plan(settings.base, configured(settings), model)
         if is_asked:
             _ask(removal.to_json())
-        removing.remove(settings.base, removal)
+        with audit.by_operator(settings.base, "remove", model):
+            removing.remove(settings.base, removal)
         result = {"object": "model.removed", **removal.to_json(), "removed": True}
     else:
         admin = find_server(api_host, base_path)

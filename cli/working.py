@@ -15,6 +15,7 @@ from rich.console import Console
 from kronk.shared import exits
 from kronk.shared.errors import InvalidArgument, ServerError
 from kronk.shared.jobs.kinds import kind_of
+from kronk.shared.security import audit
 
 from .client import Admin, find_server
 from .following import EXIT, Job, begin, follow
@@ -102,7 +103,10 @@ def _here(where: Where, name: str, params: dict[str, Any]) -> dict[str, Any]:
     chosen, kind = local_settings(where.base_path), kind_of(name)
     kind.validate(params)
     kind.check_early(chosen, params)
-    with screen(Console(stderr=True, highlight=False)) as show:
+    with (
+        audit.by_operator(chosen.base, name, kind.titled(params)),
+        screen(Console(stderr=True, highlight=False)) as show,
+    ):
         return kind.function()(chosen, params, report_to(show))
 
 

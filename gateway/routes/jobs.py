@@ -23,6 +23,7 @@ from kronk.gateway.jobs.requests import (
     parse_states,
 )
 from kronk.gateway.jobs.response import JobStream
+from kronk.gateway.record import record_of
 from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
@@ -46,6 +47,7 @@ async def create(request: Request) -> Response:
     """Begin work that takes long, such as fetching a model. It belongs to the server: it goes on
     when the client leaves, and after a restart. One that does the same already is joined."""
     services, wanted = services_of(request), await parse_body(request, parse_job)
+    record_of(request.scope).target = wanted.kind.titled(wanted.params)
     await asyncio.to_thread(wanted.kind.check_early, services.settings, wanted.params)
     job, joined = await services.jobs.create(wanted.kind, wanted.params)
     return JSONResponse(job_object(job) | {"joined": joined}, 202)

@@ -22,7 +22,7 @@ from kronk.gateway.dialects.ollama.pull import SUCCESS, is_source, wanted
 from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
 from kronk.gateway.jobs.ollama import PullStream
 from kronk.gateway.model_files import details_with
-from kronk.gateway.record import admission_of
+from kronk.gateway.record import admission_of, record_of
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import CallerError, InvalidArgument, ModelFailed, NotFound
 from kronk.shared.jobs.kinds import kind_of
@@ -121,6 +121,7 @@ async def pull(request: Request) -> Response:
     """Fetch a model, by a job that goes on when the client leaves; one that is here is not fetched.
     Names are ids of the catalog, sources, or `hf.co/owner/repo:quant`."""
     services, named = services_of(request), await parse_body(request, name.parse)
+    record_of(request.scope).target = named.model
     if await _is_here(services, named.model):
         return JSONResponse(SUCCESS, media_type=NDJSON if named.stream else None)
     kind, params = kind_of("pull"), {"wanted": wanted(named.model)}
@@ -170,6 +171,7 @@ async def delete(request: Request) -> Response:
     """Delete a model's files. One that is loaded is refused: unload it first, with a `keep_alive`
     of 0."""
     services, named = services_of(request), await parse_body(request, name.parse)
+    record_of(request.scope).target = named.model
     await removed(services, await meant(services, named.model), force=False)
     return JSONResponse({"status": "success"})
 
