@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -193,7 +194,10 @@ def _write(path: Path, line: bytes) -> None:
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     handle = os.open(path, flags, _PRIVATE)
     try:
-        size = os.fstat(handle).st_size
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError("not a file")
+        size = facts.st_size
         # A power cut may have left half a line.
         is_whole = not size or os.pread(handle, 1, size - 1) == b"\n"
         data = line if is_whole else b"\n" + line
