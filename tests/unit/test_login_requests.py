@@ -73,7 +73,6 @@ class House:
     def begin(self) -> None:
         self.database = Database(self.base.db)
         self.access = make_access(self.settings, self.database)
-        self.access.limits.start()
         sessions = Sessions(
             self.database.table("sessions"), Watched(self.base.keys), clock=self.clock
         )
