@@ -6,6 +6,7 @@ The application is real, in this process; models and supervisor are not there.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 import shutil
 import time
@@ -79,24 +80,20 @@ class House:
         # The one that decides is told the time, too.
         cast(Any, self.access.control)._authenticator._sessions = sessions
         self.sessions = sessions
-        nothing = cast(Any, None)
-        self.services = Services(
-            settings=self.settings,
-            base=self.base,
-            configuration=nothing,
-            link=nothing,
-            activity=Activity(),
-            disk=nothing,
-            database=self.database,
-            responses=nothing,
-            files=nothing,
-            batches=nothing,
-            jobs=nothing,
-            access=self.access.control,
-            sessions=sessions,
-            logins=Logins(self.database.table("logins"), sessions, clock=self.clock),
-            audit=AuditLog(self.base, clock=self.clock),
+        nothing: dict[str, Any] = dict.fromkeys(
+            field.name for field in dataclasses.fields(Services)
         )
+        some = {
+            "settings": self.settings,
+            "base": self.base,
+            "activity": Activity(),
+            "database": self.database,
+            "access": self.access.control,
+            "sessions": sessions,
+            "logins": Logins(self.database.table("logins"), sessions, clock=self.clock),
+            "audit": AuditLog(self.base, clock=self.clock),
+        }
+        self.services = Services(**nothing | some)
         self.app = make_app(self.services)
 
     def end(self) -> None:
