@@ -334,6 +334,34 @@ def test_who_is_refused_again_and_again_does_not_fill_the_log() -> None:
     assert lines[-1]["unsaid_before"] == 480
 
 
+def test_who_is_refused_cannot_hide_that_the_policy_fails() -> None:
+    async def run() -> list[Any]:
+        house = House(result=NO)
+        with capture_logs() as lines:
+            for _ in range(100):
+                await house.ask()
+            house.source.result, house.stamp = PolicyFailed("down"), 1
+            with pytest.raises(PolicyFailed):
+                await house.ask()
+        return lines
+
+    assert asyncio.run(run())[-1]["reason"] == "down"
+
+
+def test_when_the_server_ends_nobody_new_is_let_in() -> None:
+    async def run() -> None:
+        house = House(gate=asyncio.Event())
+        waiting = asyncio.create_task(house.ask())
+        await settled()
+        await house.policy.close()
+        with pytest.raises(PolicyFailed):
+            await waiting
+        with pytest.raises(PolicyFailed):
+            await house.ask()
+
+    asyncio.run(run())
+
+
 def test_the_cache_is_bounded_and_forgets_what_was_not_used_longest() -> None:
     cache, yes = DecisionCache(most=2), Decision(True, "ok")
     cache.enter(1)

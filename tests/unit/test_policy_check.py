@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kronk.cli.policy import page
+from kronk.cli.security_policy import page
 from kronk.gateway.access.policy.check import checked
 from kronk.gateway.access.policy.folder import shipped
 

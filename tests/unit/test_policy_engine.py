@@ -116,3 +116,22 @@ def test_it_ends_with_its_input_and_not_by_signals_that_all_get(tmp_path: Path) 
         assert process.stdout.readline().startswith(b'{"error": ')
         process.stdin.close()
         assert process.wait(20) == 0
+
+
+def test_where_no_process_can_be_started_there_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+
+    async def run() -> None:
+        nonlocal now
+        source = Embedded(clock=lambda: now)
+        source._engine.close()
+        now += 1.0
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(PolicyFailed) as caught:
+            await source.answer({"mode": "open"})
+        assert "cannot be started" in caught.value.why
+        await source.close()
+
+    asyncio.run(run())

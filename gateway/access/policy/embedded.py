@@ -33,7 +33,10 @@ def tried(files: Files) -> Engine:
     """An engine whose policies have answered a question of every kind: what names a function that
     does not exist is only found by a question that gets there. `InvalidArgument` says what is
     wrong."""
-    engine = Engine(files)
+    try:
+        engine = Engine(files)
+    except PolicyFailed as error:
+        raise _refused(error.why) from error
     try:
         _try(engine)
     except InvalidArgument:
@@ -46,17 +49,20 @@ def _try(engine: Engine) -> None:
     try:
         engine.get_ready()
     except PolicyFailed as error:
-        raise InvalidArgument(f"policy: {error.why}", param="policy_dir") from error
+        raise _refused(error.why) from error
     for caller, question in samples():
         try:
             read_result(engine.result(question.to_input()), "")
         except PolicyFailed as error:
             access = question.gate.access
-            raise InvalidArgument(
-                f"policy: {error.why} (asked about {access.endpoint or access.kind} for "
-                f"{caller.name}, mode {question.mode})",
-                param="policy_dir",
+            raise _refused(
+                f"{error.why} (asked about {access.endpoint or access.kind} for {caller.name}, "
+                f"mode {question.mode})"
             ) from error
+
+
+def _refused(why: str) -> InvalidArgument:
+    return InvalidArgument(f"policy: {why}", param="policy_dir")
 
 
 class Embedded:

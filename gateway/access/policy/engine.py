@@ -33,15 +33,10 @@ class Engine:
     """
 
     def __init__(self, files: Files) -> None:
+        """`PolicyFailed` where no process can be started."""
         self._buffer = b""
         self._is_ready = False
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "kronk.gateway.rego.main"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # A policy can see the environment.
-            env=without_secrets(os.environ),
-        )
+        self._process = _start()
         # Also when nobody has closed it.
         self._end = weakref.finalize(self, _end, self._process)
         # Told with the first question, so that nobody waits for the start.
@@ -97,6 +92,19 @@ class Engine:
             self._buffer += part
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+
+def _start() -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "kronk.gateway.rego.main"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A policy can see the environment.
+            env=without_secrets(os.environ),
+        )
+    except OSError as error:
+        raise PolicyFailed(f"the engine cannot be started: {error}") from error
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

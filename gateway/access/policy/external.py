@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from kronk.shared.errors import InvalidArgument
+
 from .decision import PolicyFailed
 
 # An agent runs on the same machine, or near it.
@@ -29,8 +31,14 @@ class External:
     most_seconds: float | None = 300.0
 
     def __init__(self, url: str, verify: ssl.SSLContext | None = None) -> None:
-        """`url` is that of a decision: https://opa.example/v1/data/kronk/authorization."""
-        self._url = httpx.URL(url)
+        """`url` is that of a decision: https://opa.example/v1/data/kronk/authorization.
+
+        `InvalidArgument` if it is none.
+        """
+        try:
+            self._url = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise InvalidArgument(f"policy_url: {error}", param="policy_url") from error
         # Logs say where, and not with what password.
         self._where = str(self._url.copy_with(username=None, password=None, query=None))
         self._client = httpx.AsyncClient(

@@ -17,14 +17,39 @@ _PER_SECOND = 1.0
 logger = structlog.get_logger()
 
 
-class Journal:
-    """A line for each decision that was made, and for refusals as many as are of use."""
+class _Bucket:
+    """How many lines of a kind may be written."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._left = float(_BURST)
         self._at = clock()
         self._unsaid = 0
+
+    def take(self) -> bool:
+        """Whether a line may be written now; if not, it is counted."""
+        now = self._clock()
+        self._left = min(_BURST, self._left + (now - self._at) * _PER_SECOND)
+        self._at = now
+        if self._left < 1:
+            self._unsaid += 1
+            return False
+        self._left -= 1
+        return True
+
+    def before(self) -> dict[str, int]:
+        """How many were not written before this one."""
+        unsaid, self._unsaid = self._unsaid, 0
+        return {"unsaid_before": unsaid} if unsaid else {}
+
+
+class Journal:
+    """A line for each decision that was made, and for refusals as many as are of use."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._refusals = _Bucket(clock)
+        # By themselves: who is refused must not be able to hide that the policy fails.
+        self._failures = _Bucket(clock)
 
     def decided(self, question: Question, decision: Decision) -> None:
         """A decision was made anew."""
@@ -35,33 +60,20 @@ class Journal:
 
     def refused(self, question: Question, decision: Decision) -> None:
         """Somebody was refused, now or once more."""
-        if self._may_say():
-            logger.info("access", **_who(question), **_what(decision), **self._before())
+        if self._refusals.take():
+            before = self._refusals.before()
+            logger.info("access", **_who(question), **_what(decision), **before)
 
     def failed(self, question: Question, error: PolicyFailed, policy: str) -> None:
         """There was no decision."""
-        if self._may_say():
+        if self._failures.take():
             logger.error(
                 "the policy cannot be evaluated",
                 **_who(question),
                 reason=error.why,
                 policy=policy,
-                **self._before(),
+                **self._failures.before(),
             )
-
-    def _may_say(self) -> bool:
-        now = self._clock()
-        self._left = min(_BURST, self._left + (now - self._at) * _PER_SECOND)
-        self._at = now
-        if self._left < 1:
-            self._unsaid += 1
-            return False
-        self._left -= 1
-        return True
-
-    def _before(self) -> dict[str, int]:
-        unsaid, self._unsaid = self._unsaid, 0
-        return {"unsaid_before": unsaid} if unsaid else {}
 
 
 def _who(question: Question) -> dict[str, object]:

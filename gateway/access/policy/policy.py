@@ -83,6 +83,7 @@ class Policy:
         # Questions on their way: whoever has the same one waits for its answer.
         self._asked: dict[Hashable, asyncio.Task[Decision]] = {}
         self._renewing = asyncio.Lock()
+        self._is_closed = False
 
     @property
     def version(self) -> str:
@@ -106,7 +107,7 @@ class Policy:
     async def decide(self, question: Question) -> Decision:
         """What the policy says, or has said. Raises `PolicyFailed` if it says nothing."""
         if self._source.is_due():
-            await self._renew()
+            await self._renew(question)
         generation = (self._source.version, self._stamp())
         self._cache.enter(generation)
         key = question.key()
@@ -119,27 +120,40 @@ class Policy:
 
     async def close(self) -> None:
         """Nothing is asked any more."""
+        self._is_closed = True
         for task in tuple(self._asked.values()):
             task.cancel()
         await asyncio.gather(*self._asked.values(), return_exceptions=True)
         await self._source.close()
 
-    async def _renew(self) -> None:
+    async def _renew(self, question: Question) -> None:
         async with self._renewing:
             # Somebody else may have done it meanwhile.
-            if self._source.is_due():
+            if not self._source.is_due():
+                return
+            try:
                 await self._source.renew()
+            except PolicyFailed as error:
+                self._journal.failed(question, error, self._source.version)
+                raise
 
     async def _answer(self, key: Hashable, question: Question, generation: Hashable) -> Decision:
         task = self._asked.get((key, generation))
         if task is None:
+            if self._is_closed:
+                raise PolicyFailed("the server ends")
             if len(self._asked) >= _MOST_ASKED:
                 raise Overloaded("too many requests wait for the policy", retry_after=1.0)
             task = asyncio.create_task(self._ask(key, question, generation), name="policy")
             self._asked[key, generation] = task
             task.add_done_callback(lambda done: self._answered((key, generation), done))
-        # A client that goes away takes the answer from nobody else.
-        return await asyncio.shield(task)
+        try:
+            # A client that goes away takes the answer from nobody else.
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self._is_closed and task.cancelled():
+                raise PolicyFailed("the server ends") from None
+            raise
 
     def _answered(self, key: Hashable, task: asyncio.Task[Decision]) -> None:
         del self._asked[key]
