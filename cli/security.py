@@ -6,6 +6,7 @@ import typer
 
 from .security_audit import audit
 from .security_password import password_app
+from .security_policy import policy_app
 
 security_app = typer.Typer(
     help="Passwords, and who administered what.",
@@ -14,4 +15,5 @@ security_app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 security_app.add_typer(password_app, name="password")
+security_app.add_typer(policy_app, name="policy")
 security_app.command()(audit)

@@ -9,13 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from kronk.shared import exits
 from kronk.shared.errors import Internal, InvalidArgument
 from kronk.shared.trial import run
 
 from .columns import aligned
 from .local import AsJson
 
-policy_app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+policy_app = typer.Typer(
+    help="Try policies of your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 _HEADS = ("CLASS", "CALLER", "SHIPPED", "FOLDER", "MODES")
 
@@ -37,7 +43,7 @@ def check(
         print(json.dumps(ended.facts))
     if ended.facts["error"] is not None:
         if as_json:
-            raise typer.Exit(1)
+            raise typer.Exit(exits.USAGE)
         raise InvalidArgument(ended.facts["error"])
     if not as_json:
         print("\n".join(page(ended.facts)))

@@ -39,9 +39,11 @@ WITHOUT_JSON = {
 WITHOUT_LOCAL = {
     "server", "run", "ps", "jobs", "batch", "worker", "completion", "doctor",
     "model load", "model unload", "model pin", "model reset", "config schema",
+    # Of files of this machine, whatever server there is.
+    "security policy check",
 }  # fmt: skip
 # Of an argument that no file knows: the shell proposes files, or nothing.
-FREE = {"prompt", "file", "target"}
+FREE = {"prompt", "file", "folder", "target"}
 
 # Arguments that are a model.
 NAMING = {"model", "model_id", "source_or_id", "source"}

@@ -75,3 +75,17 @@ def test_the_report_is_one_line_of_json(tmp_path: Path) -> None:
     )
     assert "has no *.rego" in json.loads(done.stdout)["error"]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_the_command_ends_with_2_for_policies_that_cannot_be_used(
+    tmp_path: Path, flags: list[str]
+) -> None:
+    (tmp_path / "mine.rego").write_text("package x\ny := {")
+    command = [sys.executable, "-P", "-m", "kronk.cli.main", "security", "policy", "check"]
+    done = subprocess.run(
+        [*command, str(tmp_path), *flags], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    said = json.loads(done.stdout)["error"] if flags else done.stderr
+    assert "mine.rego:2: " in said
