@@ -162,7 +162,10 @@ def view(answer: dict[str, Any], width: int, wide: bool = False) -> RenderableTy
     more = [column[:2] for column in (*_MEMORY, *_WIDE, *_WIDE_EXIT) if wide]
     columns = (*_COLUMNS[:-1], *more, _COLUMNS[-1])
     rows = [cells(status, wide) for status in answer["data"]]
-    footer = Text(_footer(answer), "dim", no_wrap=True, overflow="ellipsis")
+    line = Text(_footer(answer), "dim", no_wrap=True, overflow="ellipsis")
+    footer = Group(
+        line, *(Text(f"warning: {words}", "red") for words in answer.get("warnings", ()))
+    )
     if not rows:
         return Group(Text("no model is loaded"), footer)
     headings = [heading for heading, _ in columns]

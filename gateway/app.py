@@ -16,6 +16,7 @@ from kronk.shared.errors import KronkError
 from . import errors, openapi
 from .access import refusals
 from .edge.layer import Edge, Rules
+from .edge.prompt_log import PromptLog
 from .middleware import AccessLog, HeadAsGet, LastCatch
 from .routes import (
     audio,
@@ -122,6 +123,7 @@ def make_app(services: Services) -> FastAPI:
         middleware=[
             Middleware(AccessLog, activity=services.activity, audit=services.audit),
             Middleware(Edge, rules=Rules.of(services.settings)),
+            *([Middleware(PromptLog)] if services.settings.insecure_logging else []),
             *_cors(services.settings.cors_allowed_origins),
             Middleware(HeadAsGet),
             Middleware(LastCatch),

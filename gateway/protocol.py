@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +35,8 @@ _HEADER_BYTES = 32
 _VERSIONS = ("1.0", "1.1")
 # For the last bytes to a client that is sent away.
 _FAREWELL_SECONDS = 5.0
+# On, for no seconds: a reset instead of bytes that nobody takes.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class HttpProtocol(HttpToolsProtocol):
         if in_the_way is self:
             self._send_away(HTTPStatus.SERVICE_UNAVAILABLE, "The server has no free connection.")
         elif isinstance(in_the_way, HttpProtocol):
-            in_the_way.transport.abort()
+            in_the_way._cut_off()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is closed, by whomever."""
@@ -196,13 +200,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Idle for too long. A client that did not even take the end of its last answer is not
         waited for."""
         if self.transport.get_write_buffer_size():
-            self.transport.abort()
+            self._cut_off()
         else:
             super().timeout_keep_alive_handler()
 
     def _abort_after(self, seconds: float) -> None:
         if seconds and self._write_timer is None:
-            self._write_timer = self.loop.call_later(seconds, self.transport.abort)
+            self._write_timer = self.loop.call_later(seconds, self._cut_off)
 
     def _forget_head(self) -> None:
         if self._head_timer is not None:
@@ -234,6 +238,13 @@ class HttpProtocol(HttpToolsProtocol):
         )
         self.transport.close()
         self._bid_farewell(_FAREWELL_SECONDS)
+
+    def _cut_off(self) -> None:
+        """Close at once, and have the kernel drop what it still holds for the client."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
 
     def _bid_farewell(self, seconds: float) -> None:
         """A closed connection stays until all is sent: for that long."""

@@ -12,7 +12,7 @@ MAX_DEPTH = 64
 def is_too_deep(value: Any) -> bool:
     """Whether arrays and objects stand in one another more than `MAX_DEPTH` deep. Takes them level
     by level, so that it is never too deep itself."""
-    level = [value]
+    level: list[Any] = [[value]]
     for _ in range(MAX_DEPTH + 1):
         level = [
             item

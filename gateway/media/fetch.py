@@ -21,10 +21,11 @@ from kronk import __version__
 from kronk.gateway.dialects.media import LinkedMedia, check_format
 from kronk.gateway.job import Job
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.reach import is_public
 from kronk.shared.wire.to_worker import Inspect, Submit
 from kronk.shared.wire.values import Media
 
-from .rules import Target, is_public, target
+from .rules import Target, target
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Of types that say nothing, the bytes tell.

@@ -8,7 +8,6 @@ never make the server talk to a neighbour that nobody listed, whatever name lead
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,14 +16,6 @@ import httpx
 from kronk.shared.errors import InvalidArgument
 
 _PORTS = {"http": 80, "https": 443}
-
-# Public to `ipaddress` of some versions of Python, and not on the Internet.
-_PROTOCOL_ASSIGNMENTS = ipaddress.ip_network("192.0.0.0/24")
-_SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
-# What DNS64 makes of an IPv4 address, which is its last four bytes.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +59,6 @@ def _within(
         if rule.startswith("*") and is_usual_port and host.endswith(rule[1:]):
             return "public"
     return None
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public Internet, however it is wrapped."""
-    found: Address = ipaddress.ip_address(address)
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        elif found in _NAT64:
-            found = ipaddress.IPv4Address(found.packed[-4:])
-    if isinstance(found, ipaddress.IPv6Address):
-        odd = found.is_site_local or found in _SIX_TO_FOUR
-    else:
-        odd = found in _PROTOCOL_ASSIGNMENTS
-    return found.is_global and not (odd or found.is_multicast or found.is_reserved)
 
 
 def _no(where: str, why: str) -> InvalidArgument:

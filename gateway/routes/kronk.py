@@ -23,6 +23,7 @@ from kronk.gateway.dialects.schemas import (
 )
 from kronk.gateway.record import identity_of
 from kronk.gateway.services import Services, services_of
+from kronk.shared import exposure
 from kronk.shared.departures import MOST_TOLD
 from kronk.shared.models import details
 from kronk.shared.wire.status import Budget, Departure, LeaseCounts, ModelStatus, ProcessStatus
@@ -38,6 +39,8 @@ PS = listed(
     processes=array(schema_of(ProcessStatus)),
     budgets=array(schema_of(Budget)),
     draining=TRUTH,
+    # What of the settings lets others in, or out, who perhaps should not.
+    warnings=array(TEXT),
     leases=schema_of(LeaseCounts),
     # Of the gateway itself: requests, those that ask for this among them not; tasks of its loop;
     # frames it dropped; and requests whose process died: begun anew, gone on with, refused since.
@@ -81,7 +84,8 @@ FILES = listed(
 )
 async def ps(request: Request) -> Response:
     """What the supervisor knows of every loaded model and process."""
-    link = services_of(request).link
+    services = services_of(request)
+    link, settings = services.link, services.settings
     status = await link.status(STATUS_SECONDS)
     exchange = link.exchange
     return JSONResponse(
@@ -91,6 +95,7 @@ async def ps(request: Request) -> Response:
             "processes": [asdict(process) for process in status.processes],
             "budgets": [asdict(budget) for budget in status.budgets],
             "draining": status.draining,
+            "warnings": exposure.warnings(settings, [(settings.api_host.host,)]),
             "leases": asdict(status.leases),
             "gateway": {
                 "live": len(exchange),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from kronk.shared.errors import NotFound
+from kronk.shared.reach import refusal
 
 from .fetching import FetchFailed, Refused
 from .patience import Again, asked_wait
@@ -72,6 +73,9 @@ class HttpRemote:
         first = url = httpx.URL(self.url)
         for hops in range(_MOST_REDIRECTS + 1):
             self._refuse_unencrypted(first, url)
+            why = refusal(url.host, url.port)
+            if why is not None:
+                raise Refused(f"{self.name}: {why}")
             told = dict(headers)
             if self.authorization is not None and origin(url) == origin(first):
                 told["Authorization"] = self.authorization

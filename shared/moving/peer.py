@@ -17,6 +17,7 @@ from kronk.shared.models.fetching import CHUNK, FetchFailed, NoRoom, Refused
 from kronk.shared.models.patience import Again, Patience, asked_wait
 from kronk.shared.models.plan import Item, Plan, Role
 from kronk.shared.models.sources import KronkSource, allowed
+from kronk.shared.reach import refusal
 
 from .receiving import Standing
 
@@ -120,7 +121,11 @@ class Peer:
     def _client(self, timeout: httpx.Timeout) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         # A proxy in the environment cannot reach this machine's own loopback.
-        is_near = allowed("http", httpx.URL(self.url).host)
+        where = httpx.URL(self.url)
+        why = refusal(where.host, where.port)
+        if why is not None:
+            raise Refused(f"{self.url}: {why}")
+        is_near = allowed("http", where.host)
         return httpx.Client(
             base_url=self.url, headers=headers, timeout=timeout, trust_env=not is_near
         )

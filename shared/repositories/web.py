@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from kronk.shared.jobs.kinds import Progress
+from kronk.shared.reach import refusal
 from kronk.shared.units import format_bytes
 
 from .limits import (
@@ -143,5 +144,7 @@ def _refuse_unencrypted(request: httpx.Request) -> None:
         if request.url.userinfo or request.url.scheme not in ("http", "https"):
             raise ValueError("expected an https URL without a user name")
         check_host(str(request.url))
+        if (why := refusal(request.url.host, request.url.port)) is not None:
+            raise ValueError(why)
     except ValueError as error:
         raise RepositoryFailed(f"redirected to {request.url.host}: {error}") from error

@@ -5,16 +5,44 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib import resources
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kronk.gateway.dialects.depth import MAX_DEPTH, is_too_deep, may_be_too_deep
 from kronk.gateway.edge.addresses import address
 from kronk.gateway.edge.forwarded import Claims, Proxies, Seen
 from kronk.gateway.edge.headers import dressed, policy_of
 from kronk.gateway.edge.hosts import Hosts, name_of
 from kronk.gateway.edge.origins import is_foreign
+
+# Depth.
+
+
+def nesting(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=3), nesting, max_leaves=9))
+def test_a_value_is_too_deep_by_its_longest_way_down(value: Any) -> None:
+    def depth(value: Any) -> int:
+        inner = value.values() if isinstance(value, dict) else value
+        is_container = isinstance(value, dict | list)
+        return 1 + max(map(depth, inner), default=0) if is_container else 0
+
+    for _ in range(MAX_DEPTH - depth(value)):
+        value = {"a": [1, 2], "b": [value]}["b"]
+    assert not is_too_deep(value)
+    assert is_too_deep([value])
+    assert is_too_deep({"a": 1, "b": value})
+
+
+def test_what_has_few_brackets_is_not_looked_at() -> None:
+    assert not may_be_too_deep(b"[" * 32 + b"{" * 32)
+    assert may_be_too_deep("[" * 32 + "{" * 33)
+
 
 # Names.
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronk.gateway.media.rules import is_public, target
+from kronk.gateway.media.rules import target
 from kronk.shared.errors import InvalidArgument
+from kronk.shared.reach import is_public
 
 LISTED = ("files.example", "nas.local:9000", "*.cdn.example", "[::1]:8080", "10.0.0.5")
 ANY = ("*",)
