@@ -24,7 +24,8 @@ def exchange(port: int, head: bytes, body: bytes = b"") -> Answered:
     """Send these bytes and read one answer. Whatever is left of the request is never sent."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(head + body)
-        with HTTPResponse(connection) as response:
+        method = head.partition(b" ")[0].decode()
+        with HTTPResponse(connection, method=method) as response:
             response.begin()
             names = {name.lower(): value for name, value in response.getheaders()}
             return Answered(response.status, names, response.read())

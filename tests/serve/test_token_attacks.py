@@ -7,6 +7,7 @@ attack and does not depend on what there is.
 from __future__ import annotations
 
 import re
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import pytest
 
 from harness.forgery import FORGERIES, Forger
 from harness.raw_http import Answered, exchange, head
-from harness.server import Server, chat_body, running_server
+from harness.server import PATIENCE, Server, chat_body, running_server
 from kronk.shared.security import tokens
 from kronk.shared.security.grants import UNLIMITED, Grants, Limit
 from kronk.shared.security.keys import Keyring
@@ -228,6 +229,54 @@ def test_a_token_in_an_address_is_none(house: House, query: str) -> None:
     assert answer.status_code == 401
     assert "no authorization header" in answer.json()["error"]["message"]
     assert house.admin.split(".")[2] not in house.server.log_file.read_text()
+
+
+# Paths that may be taken for others by whoever decides, or by whoever answers.
+WAYS_ROUND = [
+    "//v1/kronk/ps",
+    "/./v1/kronk/ps",
+    "/v1//kronk/ps",
+    "/v1/kronk/ps/",
+    "/v1/liveness/../kronk/ps",
+    "/v1/liveness/%2e%2e/kronk/ps",
+    "/v1/liveness%2f..%2fkronk%2fps",
+    "/v1/kronk/ps;/v1/liveness",
+    "/v1/kronk/ps%00/v1/liveness",
+    "/v1/kronk/ps?/v1/liveness",
+    "/v1/kronk/ps#/v1/liveness",
+    "/V1/Kronk/Ps",
+    "/v1/kronk/p%73",
+    "/%76%31/kronk/ps",
+    "http://127.0.0.1/v1/kronk/ps",
+    "http://127.0.0.1/v1/liveness/../kronk/ps",
+    "/docs/../v1/kronk/ps",
+    "\\v1\\kronk\\ps",
+]
+
+
+@pytest.mark.parametrize("path", WAYS_ROUND)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+def test_no_way_leads_round_the_question(house: House, method: str, path: str) -> None:
+    sent = [
+        (b"Content-Length", b"0"),
+        (b"X-Original-URL", b"/v1/kronk/ps"),
+        (b"X-Rewrite-URL", b"/v1/kronk/ps"),
+        (b"X-HTTP-Method-Override", b"GET"),
+    ]
+    answer = exchange(house.server.port, head(method.encode(), path.encode(), sent))
+    assert answer.status in (400, 401, 404, 405), answer
+    assert b"processes" not in answer.content
+
+
+def test_a_connection_is_nobodys(house: House) -> None:
+    """Who was let in once is asked again with the next request on it."""
+    token = house.token(Grants({"chat-completions": UNLIMITED})).encode()
+    first = head(b"GET", b"/v1/models", [(b"Authorization", b"Bearer " + token)])
+    with socket.create_connection(("127.0.0.1", house.server.port), timeout=PATIENCE) as connection:
+        # Both are there before the first is answered.
+        connection.sendall(first + head(b"GET", b"/v1/models", [(b"Connection", b"close")]))
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"401"]
 
 
 # What is decided before anything else happens.
