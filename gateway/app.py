@@ -50,6 +50,7 @@ from .routes import (
     sizing,
     templates,
     tokens,
+    usage,
 )
 from .routes.documents import make_schemas
 from .services import Services
@@ -86,6 +87,7 @@ ROUTES = (
     config,
     session,
     security,
+    usage,
     audit,
     landing,
 )

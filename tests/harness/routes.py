@@ -304,6 +304,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/kronk/security/tokens"),
     PlainRoute("GET", "/v1/kronk/security/revocations"),
     PlainRoute("GET", "/v1/kronk/security/audit"),
+    PlainRoute("GET", "/v1/kronk/security/usage"),
     PlainRoute("GET", "/v1/liveness"),
     PlainRoute("GET", "/v1/readiness"),
     PlainRoute("GET", "/v1/kronk/ps"),
