@@ -15,7 +15,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -44,11 +43,11 @@ from kronk.shared.wire.to_gateway import (
     Waiting,
     WorkerLost,
 )
-from kronk.shared.wire.to_supervisor import LeaseRequest
-from kronk.shared.wire.to_worker import Cancel, Credit, Inspect
-from kronk.shared.wire.values import Purpose, Timings, Usage
+from kronk.shared.wire.to_worker import Cancel, Credit
+from kronk.shared.wire.values import Timings, Usage
 
 from .job import Job
+from .lease_requests import lease_request
 from .lease_returns import LeaseReturns
 from .recoveries import Recoveries, with_cause
 from .recovery import Again, Loss, Policy
@@ -131,6 +130,15 @@ class Exchange:
         """The client is gone: free its slot now, wherever the route is."""
         self._abandon(run, ClientGone("the client closed the connection"))
 
+    @property
+    def runs(self) -> list[Run]:
+        """All that are live, waiting or running."""
+        return list(self._runs.values())
+
+    def end(self, run: Run, why: KronkError) -> None:
+        """End a run with that error, if it is live; its client hears of it."""
+        self._abandon(run, why)
+
     def repay(self, run: Run) -> None:
         """Give the worker credit for what the client has taken."""
         events = run.credit()
@@ -205,7 +213,7 @@ class Exchange:
     def _begin_again(self, run: Run, again: Again) -> None:
         self._next_id += 1
         try:
-            self._to_supervisor(_lease_request(self._next_id, run, again))
+            self._to_supervisor(lease_request(self._next_id, run, again))
         except PeerGone:
             self._finish(run, with_cause(_no_supervisor(), run))
             return
@@ -342,7 +350,7 @@ class Exchange:
         self._next_id += 1
         run = Run(self._next_id, name, job, bell, by=by, keeps=self.recoveries.keeps)
         try:
-            self._to_supervisor(_lease_request(run.id, run))
+            self._to_supervisor(lease_request(run.id, run))
         except PeerGone as error:
             raise _no_supervisor() from error
         self._runs[run.id] = run
@@ -396,25 +404,6 @@ class Exchange:
         except PeerGone:
             # Dead or cut off: either way it has stopped, and WorkerLost or Attach follows.
             log.debug("worker is not connected", worker=worker)
-
-
-def _lease_request(lease: int, run: Run, again: Again | None = None) -> LeaseRequest:
-    job = run.job
-    purpose: Purpose = "answer"
-    if job.ask is None:
-        purpose = "load"
-    elif isinstance(job.ask, Inspect):
-        purpose = "inspect"
-    asked = LeaseRequest(
-        lease,
-        job.model,
-        job.ttl,
-        job.priority,
-        purpose,
-        wants=job.wants,
-        subject=run.subject,
-    )
-    return asked if again is None else replace(asked, alone=again.alone, again=True)
 
 
 def _no_supervisor() -> Overloaded:

@@ -21,6 +21,7 @@ from kronk.shared.models.sweep import sweep_of
 
 from .access.auditing import AuditLog
 from .access.build import Access, make_access, make_administration
+from .access.live import LiveWatch
 from .access.logins import Logins
 from .app import make_app
 from .batches.files import Files
@@ -109,6 +110,7 @@ class Process:
         runner = asyncio.create_task(Runner(services).run(), name="batches")
         jobs = asyncio.create_task(JobRunner(services.jobs, self._settings).run(), name="jobs")
         shown = asyncio.create_task(_keep_current(certificate), name="certificate")
+        live = asyncio.create_task(self._watch_live(link, access), name="live")
 
         def stop_jobs() -> None:
             services.jobs.board.close()
@@ -125,12 +127,18 @@ class Process:
             await _end(sweeper)
             await _end(runner)
             await _end(jobs)
+            await _end(live)
             await access.close()
             await asyncio.to_thread(services.audit.flush)
             await _end(shown)
             link.close()
         logger.info("gateway stopped")
         return self._code
+
+    async def _watch_live(self, link: Link, access: Access) -> None:
+        # Where nobody is asked, nobody's right is ever taken back.
+        if self._settings.mode != "open":
+            await LiveWatch(link.exchange, access.control.recheck).run()
 
     def _certificate(self) -> Certificate | None:
         cert, key = self._settings.tls_cert, self._settings.tls_key

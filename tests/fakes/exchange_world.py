@@ -10,6 +10,7 @@ from kronk.gateway.exchange import LAST_WORDS_SECONDS, Exchange
 from kronk.gateway.job import Job, generate
 from kronk.gateway.recovery import Policy
 from kronk.gateway.run import Run
+from kronk.shared.security.identity import OPEN, Identity
 from kronk.shared.wire.sockets import PeerGone, worker_identity
 from kronk.shared.wire.to_gateway import Attach, Done, Granted, WorkerLost
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
@@ -75,15 +76,17 @@ class World:
         self.timers.append(timer)
         return timer
 
-    def begin(self, timeout: float = 0, job: Job = JOB) -> tuple[AbstractContextManager[Run], Run]:
-        block = self.exchange.running("chatcmpl-x", job, timeout)
+    def begin(
+        self, timeout: float = 0, job: Job = JOB, by: Identity = OPEN
+    ) -> tuple[AbstractContextManager[Run], Run]:
+        block = self.exchange.running("chatcmpl-x", job, timeout, by=by)
         # A context manager that nobody holds is closed by the garbage collector.
         self.blocks.append(block)
         return block, block.__enter__()
 
-    def submitted(self, job: Job = JOB) -> Run:
+    def submitted(self, job: Job = JOB, by: Identity = OPEN) -> Run:
         self.say(Attach())
-        run = self.begin(job=job)[1]
+        run = self.begin(job=job, by=by)[1]
         self.exchange.on_control(Granted(run.id, W))
         assert run.submitted
         return run

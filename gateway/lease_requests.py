@@ -1,0 +1,32 @@
+"""What the supervisor is asked for a request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kronk.shared.wire.to_supervisor import LeaseRequest
+from kronk.shared.wire.to_worker import Inspect
+from kronk.shared.wire.values import Purpose
+
+from .recovery import Again
+from .run import Run
+
+
+def lease_request(lease: int, run: Run, again: Again | None = None) -> LeaseRequest:
+    """The lease of that number for one attempt at the run."""
+    job = run.job
+    purpose: Purpose = "answer"
+    if job.ask is None:
+        purpose = "load"
+    elif isinstance(job.ask, Inspect):
+        purpose = "inspect"
+    asked = LeaseRequest(
+        lease,
+        job.model,
+        job.ttl,
+        job.priority,
+        purpose,
+        wants=job.wants,
+        subject=run.subject,
+    )
+    return asked if again is None else replace(asked, alone=again.alone, again=True)
