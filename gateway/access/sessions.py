@@ -100,9 +100,9 @@ class Sessions:
             session = _session(name, record, password, now)
             if session is None:
                 over.append(name)
-            else:
+            elif name != key:
                 good[name] = session.created
-        oldest = sorted(good, key=lambda name: good[name])[:-_MOST]
+        oldest = sorted(good, key=lambda name: good[name])[: 1 - _MOST]
         if over or oldest:
             self._table.delete(*over, *oldest)
 
