@@ -14,7 +14,7 @@ from kronk.shared.settings import Mode
 
 SESSION = closed(
     {
-        "object": {"const": "session"},
+        "object": {"const": "kronk.session"},
         "mode": {"enum": list(get_args(Mode))},
         "login": TRUTH,
         "user": nullable(
@@ -23,7 +23,7 @@ SESSION = closed(
         "expires": nullable(COUNT),
     }
 )
-PASSWORD = closed({"object": {"const": "password"}, "password": nullable(TEXT)})
+PASSWORD = closed({"object": {"const": "kronk.password"}, "password": nullable(TEXT)})
 
 
 class LoginBody(BaseModel):

@@ -119,7 +119,7 @@ async def change_password(request: Request) -> Response:
         made = await asyncio.to_thread(password.reset, keys)
     else:
         await asyncio.to_thread(password.change, keys, text)
-    return JSONResponse({"object": "password", "password": made})
+    return JSONResponse({"object": "kronk.password", "password": made})
 
 
 def _check_asked_for(services: Services) -> None:
@@ -130,7 +130,7 @@ def _check_asked_for(services: Services) -> None:
 def _told(services: Services, identity: Identity | None, cookie: str | None) -> dict[str, Any]:
     found = services.sessions.find(cookie) if cookie else None
     return {
-        "object": "session",
+        "object": "kronk.session",
         "mode": services.access.mode,
         "login": services.access.mode != "open",
         "user": identity

@@ -264,7 +264,7 @@ def test_a_token_goes_before_the_cookie(house: House) -> None:
 
 def test_everybody_may_ask_who_he_is(house: House) -> None:
     assert house.ask("GET", SESSION).json() == {
-        "object": "session",
+        "object": "kronk.session",
         "mode": "protected",
         "login": True,
         "user": None,
@@ -427,7 +427,7 @@ def test_a_password_that_is_chosen_is_not_told_and_not_too_short(house: House) -
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, "password")
     assert house.is_in(cookie)
     answer = house.ask("POST", PASSWORD, cookie=cookie, json={"password": "battery staple!"})
-    assert answer.json() == {"object": "password", "password": None}
+    assert answer.json() == {"object": "kronk.password", "password": None}
     assert house.log_in("battery staple!").status_code == 200
 
 
