@@ -18,17 +18,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kronk.shared.database import Table
-from kronk.shared.errors import NotFound, ServerError, TooLarge
+from kronk.shared.errors import NotFound, ServerError
 from kronk.shared.files import sync_folder
 from kronk.shared.security.identity import Identity
 
 from .names import FILE, is_name, new_name
+from .shares import Shares
 
 # OpenAI's.
 MOST_BYTES = 512 * 1024 * 1024
-# What one subject may have; OpenAI's are a project's 2.5 TB.
-MOST_BYTES_OF_ONE = 10 * 1024**3
-MOST_FILES_OF_ONE = 10_000
 # Left to the rest of the house: logs, models' states, the database.
 _RESERVE_BYTES = 64 * 1024 * 1024
 
@@ -102,6 +100,7 @@ class Files:
     """All files. Blocks for the disk: use it in threads."""
 
     def __init__(self, folder: Path, table: Table) -> None:
+        self.shares = Shares(table)
         self._folder = folder
         self._table = table
 
@@ -151,28 +150,6 @@ class Files:
         """Those that `identity` may see, in the order they were made in."""
         files = [StoredFile(**record) for _, record in self._table.items()]
         return [file for file in files if not file.is_expired(now) and identity.sees(file.owner)]
-
-    def check_share(self, identity: Identity, size: int) -> None:
-        """`TooLarge` when it may not have a file of so many bytes more: nobody fills the disk for
-        everybody. Results of batches count too, and are kept whatever they come to."""
-        if not identity.is_limited:
-            return
-        sizes = [
-            record["bytes"]
-            for _, record in self._table.items()
-            if record.get("owner") == identity.subject
-        ]
-        if len(sizes) >= MOST_FILES_OF_ONE:
-            raise TooLarge(
-                f"You have {len(sizes)} files, and may have {MOST_FILES_OF_ONE}: delete some",
-                param="file",
-            )
-        if sum(sizes) + size > MOST_BYTES_OF_ONE:
-            raise TooLarge(
-                f"You have files of {sum(sizes)} bytes, and may have {MOST_BYTES_OF_ONE}: {size}"
-                " bytes more are too many. Delete some",
-                param="file",
-            )
 
     def open(self, name: str) -> BinaryIO:
         """The content, also of a file whose record is gone; `NotFound` when it is gone too."""

@@ -15,6 +15,7 @@ from kronk.shared.security.identity import Identity
 
 from .files import MOST_BYTES, Draft, Files, StoredFile
 from .requests import parse_upload
+from .shares import Arrival
 from .turns import opened
 
 # Parsed and written at once, in a thread.
@@ -34,13 +35,16 @@ async def receive(request: Request, files: Files, identity: Identity) -> StoredF
         raise _too_large()
     # All of it at once, where it is known.
     await asyncio.to_thread(files.check_room, size)
-    await asyncio.to_thread(files.check_share, identity, size)
-    async with opened(files.draft) as draft:
+    async with (
+        opened(lambda: files.shares.arrival(identity)) as arrival,
+        opened(files.draft) as draft,
+    ):
         try:
-            file = replace(await _fill(request, files, draft), owner=identity.subject)
-            # Nobody has to announce how much it will be, and there may have been others meanwhile.
-            await asyncio.to_thread(files.check_share, identity, file.bytes)
+            arrival.expect(size)
+            file = await _fill(request, files, draft, arrival)
+            await asyncio.to_thread(arrival.check)
             await asyncio.to_thread(draft.sync)
+            file = replace(file, owner=identity.subject)
             await asyncio.to_thread(files.add, file)
         except BaseException:
             await asyncio.shield(asyncio.to_thread(draft.drop))
@@ -48,10 +52,11 @@ async def receive(request: Request, files: Files, identity: Identity) -> StoredF
     return file
 
 
-async def _fill(request: Request, files: Files, draft: Draft) -> StoredFile:
+async def _fill(request: Request, files: Files, draft: Draft, arrival: Arrival) -> StoredFile:
     def write(data: bytes) -> None:
         if draft.size + len(data) > MOST_BYTES:
             raise _too_large()
+        arrival.take(len(data))
         files.check_room(len(data))
         draft.write(data)
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from harness.subjects import ANN
 from kronk.gateway.batches import files as files_module
-from kronk.gateway.batches import upload
+from kronk.gateway.batches import shares, upload
 from kronk.gateway.batches.files import DiskFull, Draft, Files, StoredFile
 from kronk.gateway.run import ClientGone
 from kronk.shared.database import Database
@@ -190,3 +191,23 @@ def test_a_draft_that_was_swept_before_it_was_locked_is_begun_anew(
     assert files.path(draft.id).exists()
     assert draft.id != swept[0].name
     draft.close()
+
+
+def test_an_upload_beyond_ones_share_leaves_nothing(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "MOST_BYTES", 2_500_000)
+    announced = Client(HEAD, END, announced=3_000_000)
+    with pytest.raises(TooLarge, match="may have 2500000"):
+        receive(files, announced, ANN)
+    assert announced.sent == 0
+    silent = Client(HEAD, *[BLOCK] * 100, END)
+    with pytest.raises(TooLarge, match="may have 2500000"):
+        receive(files, silent, ANN)
+    assert silent.sent < 4_000_000
+    assert left(tmp_path) == []
+    assert receive(files, Client(HEAD, *[BLOCK] * 20, END), ANN).owner == ANN.subject
+    with pytest.raises(TooLarge):
+        receive(files, Client(HEAD, *[BLOCK] * 20, END), ANN)
+    assert len(left(tmp_path)) == 1
+    receive(files, Client(HEAD, *[BLOCK] * 30, END))

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from harness.subjects import ADMIN, ANN, ANONYMOUS, BOB, EVERYBODY, OPEN
 from kronk.gateway.access.router import gate_of
 from kronk.gateway.app import ROUTES
-from kronk.gateway.batches import files as files_module
+from kronk.gateway.batches import shares
 from kronk.gateway.batches import store as batches_module
 from kronk.gateway.batches.endpoints import GATES
 from kronk.gateway.batches.files import Files, StoredFile
@@ -228,16 +228,34 @@ def test_a_line_needs_what_its_route_needs() -> None:
 
 
 def test_nobody_fills_the_disk_for_everybody(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files_module, "MOST_BYTES_OF_ONE", 100)
+    monkeypatch.setattr(shares, "MOST_BYTES", 100)
     a_file(files, ANN.subject, 60)
-    files.check_share(ANN, 40)
+    one, two = (files.shares.arrival(ANN) for _ in range(2))
+    one.expect(40)
     with pytest.raises(TooLarge, match="41 bytes more"):
-        files.check_share(ANN, 41)
+        one.expect(41)
+    # What is on its way counts, though nobody has said how large it will be.
+    one.take(30)
+    two.take(10)
+    with pytest.raises(TooLarge):
+        two.take(1)
+    two.close()
+    one.take(10)
+    one.check()
+    a_file(files, ANN.subject, 1)
+    with pytest.raises(TooLarge, match="61 bytes"):
+        one.check()
+    one.close()
+    one.close()
+    assert files.shares.arriving(str(ANN.subject), 0) == 0
     for other in (BOB, ADMIN, OPEN, ANONYMOUS):
-        files.check_share(other, 100)
-    monkeypatch.setattr(files_module, "MOST_FILES_OF_ONE", 1)
-    with pytest.raises(TooLarge, match="may have 1"):
-        files.check_share(ANN, 0)
+        arrival = files.shares.arrival(other)
+        arrival.expect(100)
+        arrival.take(100)
+        arrival.check()
+    monkeypatch.setattr(shares, "MOST_FILES", 2)
+    with pytest.raises(TooLarge, match="may have 2"):
+        files.shares.arrival(ANN)
 
 
 def test_nobody_takes_all_places_for_batches(
