@@ -62,8 +62,8 @@ class Office:
         self.town = town
         self.rules = Rules()
         self.counters = Counters(folder / "counters")
-        limits = Limits(self.counters)
-        town.access = AccessControl("protected", self.rules, self.rules, limits)
+        self.limits = Limits(self.counters)
+        town.access = AccessControl("protected", self.rules, self.rules, self.limits)
 
     def calls(self, who: Identity = ANN) -> int:
         return sum(row.day.calls for row in self.counters.usage(time.time(), who.subject))
@@ -96,7 +96,7 @@ def town(tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def office(town: Town, tmp_path: Path) -> Iterator[Office]:
     office = Office(town, tmp_path)
     yield office
-    office.counters.close()
+    office.limits.stop()
 
 
 def limited(calls: int | None = None, **more: Any) -> Identity:

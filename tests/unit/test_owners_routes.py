@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +17,6 @@ from fastapi.routing import APIRoute
 
 from harness.routes import PLAIN_ROUTES
 from harness.subjects import ADMIN, ANN, ANONYMOUS, BOB
-from kronk.gateway.access.auditing import AuditLog
 from kronk.gateway.access.control import AccessControl
 from kronk.gateway.access.credentials import Credential
 from kronk.gateway.access.router import gate_of
@@ -74,24 +74,20 @@ class Street:
         self.responses = ResponseStore(self.database, 0)
         self.batches = Batches(self.database.table("batches"), self.files)
         known = Known()
+        nothing: dict[str, Any] = {field.name: None for field in fields(Services)}
         services = Services(
-            settings=self.settings,
-            base=base,
-            configuration=cast(Any, None),
-            link=cast(Any, None),
-            activity=Activity(),
-            disk=cast(Any, None),
-            database=self.database,
-            responses=self.responses,
-            files=self.files,
-            batches=self.batches,
-            jobs=cast(Any, None),
-            access=AccessControl("management", known, known, Unlimited()),
-            sessions=cast(Any, None),
-            logins=cast(Any, None),
-            audit=AuditLog(base),
-            administration=cast(Any, None),
-            remote_calls=cast(Any, None),
+            **nothing
+            | {
+                "settings": self.settings,
+                "base": base,
+                "activity": Activity(),
+                "audit": AuditLog(base),
+                "database": self.database,
+                "responses": self.responses,
+                "files": self.files,
+                "batches": self.batches,
+                "access": AccessControl("management", known, known, Unlimited()),
+            }
         )
         self.app = make_app(services)
         self._count = 0
