@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 
 from harness.routes import PLAIN_ROUTES
 from harness.subjects import ADMIN, ANN, ANONYMOUS, BOB
+from kronk.gateway.access.auditing import AuditLog
 from kronk.gateway.access.control import AccessControl
 from kronk.gateway.access.credentials import Credential
 from kronk.gateway.access.router import gate_of
