@@ -10,6 +10,7 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import lmdb
 
@@ -50,6 +51,7 @@ class Usage:
     year: Used
 
 
+@lru_cache(maxsize=4096)
 def group(subject: str, endpoint: str) -> bytes:
     """What the keys of a subject's rows at one endpoint begin with; the key of a window follows.
     The lengths keep apart what would run together."""
