@@ -31,7 +31,6 @@ from harness.server import (
 from harness.waiting import wait_until
 from kronk.gateway.access.auth_host import AuthHost, trust_of
 from kronk.gateway.access.delegated import Identities
-from kronk.shared.database import Database
 from kronk.shared.errors import Overloaded
 from kronk.shared.security import tokens
 from kronk.shared.security.grants import UNLIMITED, Grants, Limit
@@ -72,6 +71,10 @@ class Host:
 
     def token(self, grants: Grants) -> tokens.Issued:
         return tokens.issue(self.keyring, "kronk", duration=3600.0, grants=grants, now=time.time())
+
+    @property
+    def admin(self) -> str:
+        return self.keyring.admin_file.read_text("utf-8").strip()
 
     def service_token(self) -> str:
         return self.token(Grants({"delegation": UNLIMITED})).token
@@ -142,7 +145,7 @@ def test_a_token_of_the_host_is_good_at_the_other_and_only_for_what_it_grants(
     assert ask(server, "a.b.c").status_code == 401
     assert ask(server, token[:-8] + "AAAAAAAA").status_code == 401
     # The operator of the host is one here, too.
-    admin = {"Authorization": f"Bearer {host.keyring.admin_file.read_text().strip()}"}
+    admin = {"Authorization": f"Bearer {host.admin}"}
     assert httpx.get(f"{server.url}/v1/kronk/jobs", headers=admin).status_code == 200
 
 
@@ -200,14 +203,29 @@ def test_what_a_server_fails_at_is_given_back_and_what_a_client_does_is_not(
 def test_a_token_that_is_revoked_there_is_none_here(host: Host, server: Server) -> None:
     issued = host.token(UNLIMITED_CHAT)
     assert ask(server, issued.token).status_code == 200
-    revoke(host, issued)
+    with host.client(host.admin) as there:
+        gone = there.post("/v1/kronk/security/tokens/revoke", json={"token": issued.token})
+    assert gone.status_code == 200, gone.text
     assert ask(server, issued.token).status_code == 401
 
 
-def revoke(host: Host, issued: tokens.Issued) -> None:
-    database = Database(host.base / "db")
-    database.table("revoked").put(issued.claims.subject, {"at": 0})
-    database.close()
+def test_tokens_of_a_key_that_is_deleted_there_are_none_here(host: Host, server: Server) -> None:
+    key = host.keyring.create()
+    token = host.token(UNLIMITED_CHAT).token
+    assert ask(server, token).status_code == 200
+    host.keyring.delete(key.kid)
+    assert ask(server, token).status_code == 401
+
+
+def test_keys_and_tokens_are_the_hosts_business(host: Host, server: Server) -> None:
+    admin = {"Authorization": f"Bearer {host.admin}"}
+    base = f"{server.url}/v1/kronk/security"
+    whoami = httpx.get(f"{base}/whoami", headers=admin).json()
+    assert (whoami["admin"], whoami["via"]) == (True, "delegated")
+    for method, path in (("GET", "keys"), ("POST", "keys"), ("GET", "tokens")):
+        answer = httpx.request(method, f"{base}/{path}", headers=admin)
+        assert answer.status_code == 409
+        assert host.url in answer.json()["error"]["message"]
 
 
 def refused(host: Host, service: str, ca: Path) -> list[Any]:

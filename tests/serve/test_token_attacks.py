@@ -369,6 +369,16 @@ def test_what_is_somebody_elses_is_as_what_is_not_there(house: House) -> None:
 # What was good.
 
 
+def test_a_revoked_token_is_none_from_then_on(house: House) -> None:
+    issued = house.token(Grants({"chat-completions": UNLIMITED}))
+    assert house.with_token("inference", issued).status == 200
+    admin = house.http(house.admin)
+    revoked = admin.post("/v1/kronk/security/tokens/revoke", json={"token": issued})
+    assert revoked.status_code == 200, revoked.text
+    for name in ROUTES:
+        assert house.with_token(name, issued).status == 401
+
+
 def test_tokens_of_a_deleted_key_are_none_from_then_on(house: House) -> None:
     key = house.keyring.create()
     issued = house.token(Grants({"chat-completions": UNLIMITED}))
