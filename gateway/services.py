@@ -15,8 +15,8 @@ from kronk.shared.settings import Settings
 
 from .access.auditing import AuditLog
 from .access.control import AccessControl
+from .access.delegation.remote_calls import RemoteCalls
 from .access.logins import Logins
-from .access.remote_calls import RemoteCalls
 from .access.sessions import Sessions
 from .batches.files import Files
 from .batches.store import Batches

@@ -16,13 +16,13 @@ from kronk.shared.security.password import Watched
 from kronk.shared.security.registry import Registry
 from kronk.shared.settings import Settings
 
-from .central_limits import CentralLimits
 from .control import AccessControl
-from .delegating import Delegation, make_delegation
+from .delegation.build import Delegation, make_delegation
+from .delegation.limits import CentralLimits
+from .delegation.remote_calls import RemoteCalls
 from .known import Known, Nobody, OwnTokens, Tokens
 from .limits import Limits
 from .policy import Policy, make_policy
-from .remote_calls import RemoteCalls
 from .sessions import Sessions
 
 log = structlog.get_logger()

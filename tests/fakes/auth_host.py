@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from kronk.gateway.access.auth_host import AuthHost
+from kronk.gateway.access.delegation.host import AuthHost
 
 SERVICE = "service.token.secret"
 Answer = httpx.Response | Exception

@@ -29,8 +29,8 @@ from harness.server import (
     running_server,
 )
 from harness.waiting import wait_until
-from kronk.gateway.access.auth_host import AuthHost, trust_of
-from kronk.gateway.access.delegated import Identities
+from kronk.gateway.access.delegation.host import AuthHost, trust_of
+from kronk.gateway.access.delegation.identities import Identities
 from kronk.shared.errors import Overloaded
 from kronk.shared.security import tokens
 from kronk.shared.security.grants import UNLIMITED, Grants, Limit

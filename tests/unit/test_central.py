@@ -11,9 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from fakes.auth_host import Answer, PlayedHost
-from kronk.gateway.access.auth_host import Unanswered
-from kronk.gateway.access.central import Central
-from kronk.gateway.access.delegation import CHARGE, SETTLE, charge_object
+from kronk.gateway.access.delegation.central import Central
+from kronk.gateway.access.delegation.host import Unanswered
+from kronk.gateway.access.delegation.questions import CHARGE, SETTLE, charge_object
 from kronk.shared.errors import Overloaded, Unauthenticated
 from kronk.shared.security.counters import Charge, Standing
 from kronk.shared.security.grants import Grants, Limit

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from fakes.auth_host import PlayedHost
 from kronk.gateway.access.admission import Outcome
-from kronk.gateway.access.central import Central
-from kronk.gateway.access.central_limits import CentralLimits
-from kronk.gateway.access.delegation import CHARGE, SETTLE, charge_object
+from kronk.gateway.access.delegation.central import Central
+from kronk.gateway.access.delegation.limits import CentralLimits
+from kronk.gateway.access.delegation.questions import CHARGE, SETTLE, charge_object
 from kronk.gateway.access.limits import Limits
 from kronk.gateway.access.rules import DISCOVERY, Access, inference
 from kronk.shared.errors import Overloaded, PermissionDenied, RateLimited, Unauthenticated

@@ -12,9 +12,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from fakes.auth_host import SERVICE, Answer, PlayedHost
-from kronk.gateway.access.delegated import Bounds, Identities
-from kronk.gateway.access.delegation import IDENTIFY, RECHECK, identity_object, invalid_object
-from kronk.gateway.access.delegation_answers import identity_of
+from kronk.gateway.access.delegation.answers import identity_of
+from kronk.gateway.access.delegation.identities import Bounds, Identities
+from kronk.gateway.access.delegation.questions import (
+    IDENTIFY,
+    RECHECK,
+    identity_object,
+    invalid_object,
+)
 from kronk.shared.errors import Overloaded, Unauthenticated
 from kronk.shared.security.grants import Grants, Limit
 from kronk.shared.security.identity import Identity

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kronk.gateway.access.remembered import Remembered
+from kronk.gateway.access.delegation.remembered import Remembered
 
 
 def test_a_value_is_there_until_its_end_and_not_at_it() -> None:

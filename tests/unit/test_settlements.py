@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from structlog.testing import capture_logs
 
-from kronk.gateway.access.settlements import Settlement, Settlements
+from kronk.gateway.access.delegation.settlements import Settlement, Settlements
 from kronk.shared.errors import NotFound, Overloaded
 
 Send = Callable[[Settlement], Awaitable[None]]

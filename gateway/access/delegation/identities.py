@@ -13,9 +13,9 @@ from typing import Any
 from kronk.shared.errors import Unauthenticated
 from kronk.shared.security.identity import Identity
 
-from .auth_host import AuthHost
-from .delegation import IDENTIFY, RECHECK
-from .delegation_answers import check_rechecked, identity_of
+from .answers import check_rechecked, identity_of
+from .host import AuthHost
+from .questions import IDENTIFY, RECHECK
 from .remembered import Remembered
 
 # What is no JWT is known to be bad without asking.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from kronk.shared.settings import Settings
 
-from .auth_host import AuthHost, auth_host_of
 from .central import Central
-from .delegated import Bounds, Identities
+from .host import AuthHost, auth_host_of
+from .identities import Bounds, Identities
 
 # At the end, for saying what the last calls came to.
 _LAST_WORDS_SECONDS = 3.0

@@ -16,7 +16,7 @@ from kronk.shared.security.grants import Grants
 from kronk.shared.security.identity import Identity
 from kronk.shared.security.windows import windows_at
 
-from .delegation import Count
+from .questions import Count
 
 
 class _Answered(BaseModel):

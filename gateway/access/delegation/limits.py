@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from kronk.gateway.access.admission import Admission, Bill, Outcome
+from kronk.gateway.access.control import Limiter
+from kronk.gateway.access.limits import WITHOUT_TOKENS, is_refunded
+from kronk.gateway.access.refusals import headers_of, used_up
+from kronk.gateway.access.rules import Access
 from kronk.shared.errors import Overloaded
 from kronk.shared.security.grants import UNLIMITED, Grants
 from kronk.shared.security.identity import Identity
 
-from .admission import Admission, Bill, Outcome
 from .central import Central
-from .control import Limiter
-from .limits import WITHOUT_TOKENS, is_refunded
-from .refusals import headers_of, used_up
-from .rules import Access
 
 
 class CentralLimits:

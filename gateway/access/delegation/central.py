@@ -15,10 +15,10 @@ from kronk.shared.security.counters import Charge
 from kronk.shared.security.grants import Grants
 from kronk.shared.security.identity import Identity
 
-from .auth_host import AuthHost, Unanswered
-from .delegated import standing_of
-from .delegation import CHARGE, SETTLE
-from .delegation_answers import charge_of, is_settled
+from .answers import charge_of, is_settled
+from .host import AuthHost, Unanswered
+from .identities import standing_of
+from .questions import CHARGE, SETTLE
 from .settlements import PAUSES, Settlement, Settlements
 
 log = structlog.get_logger()

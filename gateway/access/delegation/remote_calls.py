@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from kronk.gateway.access.limits import Limits
 from kronk.shared.security.charges import Charges
 from kronk.shared.security.counters import Charge
 from kronk.shared.security.grants import Grants
 
-from .delegation import ChargeBody, SettleBody
-from .limits import Limits
+from .questions import ChargeBody, SettleBody
 
 
 class RemoteCalls:

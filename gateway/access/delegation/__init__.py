@@ -1,0 +1,1 @@
+"""One Kronk asks another who has a token, and has it count calls: both sides."""
