@@ -8,6 +8,7 @@ from typing import Protocol
 
 from kronk.shared.errors import PermissionDenied
 from kronk.shared.model_config import ModelConfig
+from kronk.shared.security.grants import Grants
 from kronk.shared.security.identity import Identity
 
 from .rules import Access
@@ -43,11 +44,16 @@ class Admission:
     # Go out with the answer.
     headers: Mapping[str, str] = field(default_factory=dict)
     bill: Bill | None = None
+    # What the policy leaves of all models, to whomever; None is all of them.
+    models: tuple[str, ...] | None = None
 
     def allows_model(self, name: str, configs: Mapping[str, ModelConfig] = _NO_CONFIGS) -> bool:
         """Whether the identity may use the model of that name, or of what it is an alias of in
-        `configs`."""
-        return not self.identity.is_limited or allows_model(self.identity, name, configs)
+        `configs`: by its grants, and by the policy."""
+        is_left = self.models is None or _names(Grants(models=self.models), name, configs)
+        return is_left and (
+            not self.identity.is_limited or allows_model(self.identity, name, configs)
+        )
 
     def check_model(self, name: str, configs: Mapping[str, ModelConfig] = _NO_CONFIGS) -> None:
         """`PermissionDenied` when the identity may not use that model, whether it exists or
@@ -65,7 +71,10 @@ class Admission:
 def allows_model(identity: Identity, name: str, configs: Mapping[str, ModelConfig]) -> bool:
     """Whether what is granted names the model: as it was asked for, or as its configuration does
     that has the asked name for an alias."""
-    grants = identity.grants
+    return _names(identity.grants, name, configs)
+
+
+def _names(grants: Grants, name: str, configs: Mapping[str, ModelConfig]) -> bool:
     wanted = name[:-5] if name.lower().endswith(".gguf") else name
     if grants.models is None or grants.allows_model(name) or grants.allows_model(wanted):
         return True

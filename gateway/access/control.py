@@ -32,9 +32,12 @@ class Authenticator(Protocol):
 class Decider(Protocol):
     """Knows what may be done."""
 
-    async def check(self, gate: Gate, identity: Identity, problem: Unauthenticated | None) -> None:
-        """Return if `identity` may; `problem` is what is wrong with a credential that was sent,
-        if any. Else `Unauthenticated`, `PermissionDenied`, or a 503 where it cannot be known."""
+    async def check(
+        self, gate: Gate, identity: Identity, problem: Unauthenticated | None
+    ) -> tuple[str, ...] | None:
+        """Return if `identity` may, and with which models, None being all; `problem` is what is
+        wrong with a credential that was sent, if any. Else `Unauthenticated`, `PermissionDenied`,
+        or a 503 where it cannot be known."""
         ...
 
 
@@ -65,9 +68,11 @@ class AccessControl:
         record.target = " ".join(str(value) for value in request.path_params.values()) or None
         identity, problem = await self._known(request, gate)
         record.identity = identity
+        models = None
         if self.mode != "open" and gate.access.kind != "public":
-            await self._decider.check(gate, identity, problem)
+            models = await self._decider.check(gate, identity, problem)
         record.admission = await self._limiter.admit(identity, gate.access)
+        record.admission.models = models
 
     async def admit_again(self, identity: Identity, gate: Gate, once: str) -> Admission:
         """The same for work that somebody has left here to be done: what is true of the identity
@@ -75,14 +80,18 @@ class AccessControl:
 
         `once` names the work, which is charged a single time however often it is begun.
         """
-        await self.check(identity, gate)
-        return await self._limiter.admit(identity, gate.access, once)
+        models = await self.check(identity, gate)
+        admission = await self._limiter.admit(identity, gate.access, once)
+        admission.models = models
+        return admission
 
-    async def check(self, identity: Identity, gate: Gate) -> None:
-        """Raise why an identity may not do that now, if it may not. Costs nothing."""
-        if self.mode != "open":
-            problem = await self._gone(identity)
-            await self._decider.check(gate, ANONYMOUS if problem else identity, problem)
+    async def check(self, identity: Identity, gate: Gate) -> tuple[str, ...] | None:
+        """Raise why an identity may not do that now, if it may not; else with which models it may,
+        None being all. Costs nothing."""
+        if self.mode == "open":
+            return None
+        problem = await self._gone(identity)
+        return await self._decider.check(gate, ANONYMOUS if problem else identity, problem)
 
     async def identify(self, request: Request) -> Identity:
         """Who asks, for routes that answer everybody; whose credential is not good, or cannot be

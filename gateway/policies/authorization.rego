@@ -17,6 +17,7 @@
 #   allow          whether it may
 #   reason         "ok", "unauthorized" and "invalid_token" (401), "endpoint_not_authorized" (403), or
 #                  a word of your own (403)
+#   models         optional: the only models that may be used, by names and patterns with `*`
 #   cache_seconds  optional: how long the answer may be used again; 0 is not at all. Without it, until
 #                  the token or a policy changes
 #

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -44,9 +45,9 @@ class Policed:
             base_url=house.url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE
         )
 
-    def write(self, reason: str) -> None:
+    def write(self, reason: str, models: str = "null") -> None:
         new = self.folder / "new"
-        new.write_text(POLICY % reason)
+        new.write_text(POLICY % reason + f"\nmodels := {models}\n")
         new.rename(self.folder / "authorization.rego")
 
     def ask(self) -> tuple[int, str]:
@@ -61,6 +62,13 @@ class Policed:
             if found[0] == status and text in found[1]:
                 return
             assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
+    def wait_for_models(self, status: int, path: str, body: dict[str, Any]) -> None:
+        """Ask for an answer of a model until that is the status."""
+        deadline = time.monotonic() + PATIENCE
+        while self.client.post(path, json=body).status_code != status:
+            assert time.monotonic() < deadline
             time.sleep(0.05)
 
     def engines(self) -> list[psutil.Process]:
@@ -89,6 +97,20 @@ def test_a_change_is_taken_up_by_another_engine_and_the_old_one_ends(policed: Po
     assert new.pid != old.pid
     policed.write("ok")
     policed.wait_for(200)
+
+
+def test_a_policy_says_which_models_there_are_for_somebody(policed: Policed) -> None:
+    body = {"model": "Large", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    policed.write("ok")
+    policed.wait_for(200)
+    path = "/v1/chat/completions"
+    assert policed.client.post(path, json=body).status_code == 200
+    policed.write("ok", models='["Small*"]')
+    policed.wait_for_models(403, path, body)
+    answer = policed.client.post(path, json=body)
+    assert answer.json()["error"]["message"] == "model not authorized"
+    small = body | {"model": "Small-1"}
+    assert policed.client.post(path, json=small).status_code == 200
 
 
 def test_an_engine_that_is_killed_is_started_again(policed: Policed) -> None:

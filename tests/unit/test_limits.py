@@ -283,6 +283,12 @@ def test_a_model_is_granted_by_its_name_or_its_id(
     admission = Admission(ann(models=granted), CHAT)
     assert admission.allows_model(name, CONFIGS) is is_allowed
     assert Admission(ADMIN, CHAT).allows_model(name, CONFIGS)
+    # What a policy leaves holds for everybody, beside what is granted.
+    assert Admission(ADMIN, CHAT, models=granted).allows_model(name, CONFIGS) is is_allowed
+    assert Admission(ann(models=granted), CHAT, models=("*",)).allows_model(name, CONFIGS) is (
+        is_allowed
+    )
+    assert not Admission(ann(models=granted), CHAT, models=()).allows_model(name, CONFIGS)
 
 
 class Places(RuleBasedStateMachine):

@@ -258,6 +258,17 @@ def test_without_an_answer_nobody_is_let_in_and_nothing_is_remembered(result: An
     asyncio.run(run())
 
 
+def test_the_models_that_a_policy_leaves_are_those_of_the_answer() -> None:
+    async def run() -> None:
+        house = House(result=YES | {"models": ["Tiny*"]})
+        for _ in range(2):
+            assert await house.policy.check(CHAT, SOMEBODY, None) == ("Tiny*",)
+        house.source.result, house.stamp = YES, 1
+        assert await house.policy.check(CHAT, SOMEBODY, None) is None
+
+    asyncio.run(run())
+
+
 def test_a_refusal_is_raised_also_when_it_is_remembered() -> None:
     async def run() -> None:
         house = House(result=NO)

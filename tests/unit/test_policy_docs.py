@@ -14,7 +14,7 @@ from kronk.gateway.access.policy.engine import Engine
 from kronk.gateway.access.policy.folder import read_folder
 
 TEXT = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
-OFFICE, LISTS = re.findall(r"```rego\n(.*?)```", TEXT, re.DOTALL)
+OFFICE, LISTS, TEAMS = re.findall(r"```rego\n(.*?)```", TEXT, re.DOTALL)
 INPUT, DATA = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL))
 
 
@@ -59,3 +59,18 @@ def test_lists_say_who_may_embed_and_which_tokens_are_withdrawn(tmp_path: Path) 
     with engine(tmp_path, LISTS, DATA) as found:
         for document, reason in cases:
             assert found.result(document)["reason"] == reason
+
+
+def test_teams_have_models(tmp_path: Path) -> None:
+    cases = (
+        (INPUT, ["Qwen3-0.6B-*", "*-embedding-*"]),
+        (INPUT | token(name="lab-1"), None),
+        (INPUT | token(name=None), ["Qwen3-0.6B-*", "*-embedding-*"]),
+        (INPUT | token(admin=True), None),
+        (INPUT | {"token": None, "mode": "management"}, ["Qwen3-0.6B-*", "*-embedding-*"]),
+    )
+    with engine(tmp_path, TEAMS) as found:
+        for document, models in cases:
+            result = found.result(document)
+            assert result["allow"] is True
+            assert result.get("models") == models

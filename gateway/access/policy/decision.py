@@ -11,6 +11,7 @@ from kronk.shared.errors import KronkError, Overloaded, PermissionDenied, Unauth
 
 # A word of the policy's own goes out to clients: it can be nothing but a word.
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MOST_MODELS = 1000
 _NO_TOKEN = "unauthorized: no authorization header"
 _FORBIDDEN = {
     "endpoint_not_authorized": "endpoint not authorized",
@@ -34,6 +35,8 @@ class Decision:
     reason: str
     # How long it holds, in seconds; None is until something changes that it depends on.
     cache_seconds: float | None = None
+    # The only models that may be used, by names and patterns as tokens have them; None is all.
+    models: tuple[str, ...] | None = None
     # Which policy said so, as logs name it.
     policy: str = ""
 
@@ -61,7 +64,18 @@ def read_result(result: Any, policy: str) -> Decision:
     reason = result.get("reason", "ok" if allow else "denied")
     if not isinstance(reason, str) or not _REASON.fullmatch(reason):
         raise PolicyFailed("`reason` is not a word of a-z, 0-9 and _, of at most 64 characters")
-    return Decision(allow, reason, _seconds(result.get("cache_seconds")), policy)
+    models = _models(result.get("models"))
+    return Decision(allow, reason, _seconds(result.get("cache_seconds")), models, policy)
+
+
+def _models(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > _MOST_MODELS:
+        raise PolicyFailed(f"`models` is not a list of at most {_MOST_MODELS} names")
+    if not all(isinstance(name, str) for name in value):
+        raise PolicyFailed("`models` has what is no name")
+    return tuple(value)
 
 
 def _seconds(value: Any) -> float | None:

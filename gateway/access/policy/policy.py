@@ -95,14 +95,18 @@ class Policy:
         """What is wrong with newer ones that are not in force."""
         return self._source.problem
 
-    async def check(self, gate: Gate, identity: Identity, problem: Unauthenticated | None) -> None:
-        """Return if `identity` may use the route; `problem` is what is wrong with a credential that
-        was sent. Else `Unauthenticated`, `PermissionDenied`, or `PolicyFailed`, which is a 503."""
+    async def check(
+        self, gate: Gate, identity: Identity, problem: Unauthenticated | None
+    ) -> tuple[str, ...] | None:
+        """Return if `identity` may use the route, and with which models, None being all; `problem`
+        is what is wrong with a credential that was sent. Else `Unauthenticated`,
+        `PermissionDenied`, or `PolicyFailed`, which is a 503."""
         question = Question(self._mode, gate, identity, self._issuer, _named(problem))
         decision = await self.decide(question)
         refusal = decision.refusal(problem)
         if refusal is not None:
             raise refusal
+        return decision.models
 
     async def decide(self, question: Question) -> Decision:
         """What the policy says, or has said. Raises `PolicyFailed` if it says nothing."""
