@@ -28,6 +28,7 @@ GARBAGE = (
     "files/file-0123456789abcdef01234567",
     "files/.lock",
     "libraries/linux/x86_64/cpu/manifest.json",
+    "logs/audit.jsonl",
     "logs/history.jsonl",
     "logs/kronk.log",
     "models/.downloads/part.gguf-0123456789ab.part",

@@ -28,6 +28,7 @@ from harness.bad_fields_auth import (
     SETTLE_FIELDS,
 )
 from harness.bad_fields_jobs import JOB_FIELDS
+from harness.bad_fields_login import LOGIN_FIELDS, PASSWORD_FIELDS
 from harness.bad_fields_openai import (
     BATCH_FIELDS,
     CHAT_FIELDS,
@@ -283,6 +284,8 @@ FIELDS: dict[str, list[Cases]] = {
     "/v1/kronk/jobs": [JOB_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
+    "/v1/kronk/login": [LOGIN_FIELDS],
+    "/v1/kronk/security/password": [PASSWORD_FIELDS],
     "/v1/kronk/security/tokens": [TOKEN_FIELDS],
     "/v1/kronk/security/tokens/inspect": [INSPECT_FIELDS],
     "/v1/kronk/security/tokens/revoke": [REVOKE_FIELDS],
