@@ -1,4 +1,5 @@
-"""How much of the database the stored responses of one subject may take: nobody fills it for all.
+"""Which stored responses are whose, and how much of the database those of one subject may take:
+nobody fills it for all.
 
 A row for each response, beside the table that has them, as reading those would take long. A row is
 written before its response and deleted after it: what a crash leaves counts too much until it is
@@ -60,6 +61,10 @@ class Shares:
                 " false",
                 param="store",
             )
+
+    def has(self, subject: str, name: str) -> bool:
+        """Whether the subject has stored that response, or was about to."""
+        return self._table.get(_key(subject, name)) is not None
 
     def add(self, subject: str, name: str, size: int) -> None:
         """The subject is about to store that response."""

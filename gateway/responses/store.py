@@ -124,8 +124,8 @@ class OwnResponses:
         return await asyncio.to_thread(self._delete, name)
 
     def _put(self, name: str, record: dict[str, Any], size: int) -> None:
-        if self._payer is not None:
-            self._shares.add(self._payer, name, size)
+        if self._identity.subject is not None:
+            self._shares.add(self._identity.subject, name, size)
         self._table.put(name, record)
 
     def _delete(self, name: str) -> bool:
@@ -139,6 +139,12 @@ class OwnResponses:
     def _record(self, name: str) -> dict[str, Any] | None:
         born = birth(name)
         if born is None or self._is_old(born):
+            return None
+        subject = self._identity.subject
+        # So that what is somebody else's is not found in the time that what is not there is not
+        # found in: reading a record may take long.
+        is_own = subject is None or self._shares.has(subject, name)
+        if not is_own and not self._identity.sees_all:
             return None
         record = self._table.get(name)
         # Records of earlier versions are nobody's in particular.

@@ -75,6 +75,19 @@ def test_what_an_administrator_deletes_is_room_for_its_owner(
     store.of(ANN).check_room(0)
 
 
+def test_the_record_of_another_is_not_even_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, read = ResponseStore(database, 0), list[str]()
+    asyncio.run(store.of(ANN).put(stored(1, 10)))
+    monkeypatch.setattr(store._table, "get", lambda name: read.append(name))
+    assert store.of(BOB).find(named(1)) is None
+    assert not asyncio.run(store.of(BOB).delete(named(1)))
+    assert read == []
+    store.of(ANN).find(named(1))
+    assert read == [named(1)]
+
+
 def test_what_was_stored_counts_in_the_next_life(database: Database) -> None:
     asyncio.run(ResponseStore(database, 0).of(ANN).put(stored(1, 10)))
     shares = Shares(database.table("response_shares"))
