@@ -8,7 +8,7 @@ import reprlib
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -28,12 +28,21 @@ from kronk.shared.paths import BasePath
 from kronk.shared.settings_table import SETTINGS
 from kronk.shared.units import parse_address
 
+from .lock import read_lock
+
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _UNIX = "unix:"
 _HTTPS = "https://"
 # Ours, and what other programs read too; the first that is set.
 _CA_FILES = ("KRONK_CA_FILE", "SSL_CERT_FILE")
 _NO_HOST = "http://localhost"
+# Of refusals that have to do with who asks.
+_REMEDIES: dict[int, str] = {
+    httpx.codes.UNAUTHORIZED: "; the server wants a good token in KRONK_TOKEN, such as its "
+    "operator's: export KRONK_TOKEN=$(cat ~/.kronk/keys/master.jwt)",
+    httpx.codes.FORBIDDEN: "; the token in KRONK_TOKEN may not do this, the operator's may: "
+    "export KRONK_TOKEN=$(cat ~/.kronk/keys/master.jwt)",
+}
 _LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -154,7 +163,8 @@ def find_server(api_host: str | None = None, base_path: str | None = None) -> Ad
     setting = _BY_NAME["api_host"]
     if api_host is not None:
         return _admin(api_host, setting.flag)
-    ours = running_server(server_facts(find_base_path(base_path)))
+    base = find_base_path(base_path)
+    ours = running_server(server_facts(base), base)
     if given := os.environ.get(setting.env):
         named = _admin(given, setting.env)
         # The address of our own server, which knows more about itself: that it speaks TLS.
@@ -166,20 +176,32 @@ def _authority(admin: Admin) -> str:
     return admin.url.partition("://")[2]
 
 
-def running_server(facts: Mapping[str, Any]) -> Admin | None:
-    """The server that wrote this about itself."""
+def running_server(facts: Mapping[str, Any], base: BasePath) -> Admin | None:
+    """The server of this base path, which wrote this about itself.
+
+    Without `KRONK_TOKEN` it is sent the operator's token, where the server runs and this user may
+    read it: who can has the keys as well.
+    """
     if "api" not in facts:
         return None
-    address = str(facts["api"])
+    address, token = str(facts["api"]), os.environ.get("KRONK_TOKEN") or _operators_token(base)
     if address.startswith(_UNIX):
-        token = os.environ.get("KRONK_TOKEN")
         return Admin(_NO_HOST, token, socket=address.removeprefix(_UNIX))
     origin = _BY_NAME["api_host"].name
     if not address.startswith(_HTTPS):
-        return _admin(address, origin)
+        return replace(_admin(address, origin), token=token)
     url = _admin(address.removeprefix(_HTTPS), origin).url.replace("http://", _HTTPS, 1)
     certificate = facts.get("certificate")
-    return Admin(url, os.environ.get("KRONK_TOKEN"), certificate=certificate and str(certificate))
+    return Admin(url, token, certificate=certificate and str(certificate))
+
+
+def _operators_token(base: BasePath) -> str | None:
+    # Without its lock, whoever is at the address now is not the server that wrote it down.
+    try:
+        token = base.admin_token.read_text("ascii").strip()
+        return (token or None) if read_lock(base).held else None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def find_base_path(base_path: str | None = None) -> BasePath:
@@ -228,5 +250,6 @@ def _refusal(response: httpx.Response, url: str) -> KronkError:
         code, message = str(error["code"]), str(error["message"])
     except (ValueError, LookupError, TypeError):
         return Internal(f"{url} answered {response.status_code}; is it Kronk?")
+    message += _REMEDIES.get(response.status_code, "")
     wait = response.headers.get("retry-after", "")
     return from_code(code, message, error.get("param"), float(wait) if wait.isdecimal() else None)

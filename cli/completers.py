@@ -106,6 +106,19 @@ def _records(base: BasePath, table: str) -> Iterator[tuple[str, dict[str, Any]]]
         return
 
 
+def keys(chosen: Settings) -> Iterator[Proposal]:
+    """Ids of keys that can be deleted."""
+    for path in chosen.base.keys.glob("*.pem"):
+        if path.stem != "master":
+            yield path.stem, ""
+
+
+def subjects(chosen: Settings) -> Iterator[Proposal]:
+    """Who has tokens."""
+    for name, record in _records(chosen.base, "tokens"):
+        yield name, str(record.get("name") or "")
+
+
 def categories(chosen: Settings) -> Iterator[Proposal]:
     """Of the catalog."""
     return ((name, "") for name in _CATEGORIES)
@@ -144,6 +157,9 @@ OF_PARAMETERS: dict[str, Propose] = {
     "source_or_id": catalog_ids,
     "job_id": jobs,
     "batch_id": batches,
+    "whose": subjects,
+    "--subject": subjects,
+    "--keyid": keys,
     "--filter-category": categories,
     "--processor": processors,
     "--cache-type-k": cache_types,
@@ -157,7 +173,7 @@ OF_COMMANDS: dict[tuple[str, str], Propose] = {
     ("libs remove", "version"): builds,
 }
 # New names, which nobody can know before.
-NEW = {("worker add", "name")}
+NEW = {("worker add", "name"), ("security token inspect", "token")}
 
 
 def propose(command: str, parameter: str) -> Propose | None:

@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from kronk.shared.errors import KronkError, ServerError
 from kronk.shared.paths import BasePath
 
 from .client import Admin, running_server, server_facts
+from .lock import Lock as Lock
+from .lock import read_lock as read_lock
 from .progress import Say, waiting
 
 # After SIGKILL the kernel still has to take the memory of large models apart.
 _KILL_WITHIN = 30.0
 _LOOK_EVERY = 1.0
 _STATUS = "/v1/kronk/ps"
-
-
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """What the pid file says. `held` is the truth, a pid without it is a leftover."""
-
-    pid: int | None
-    held: bool
-
-
-def read_lock(base: BasePath) -> Lock:
-    """Who holds the lock of this base path, if anybody."""
-    try:
-        handle = os.open(base.pid_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
-        return Lock(None, False)
-    try:
-        text = os.read(handle, 32).strip()
-        pid = int(text) if text.isdigit() else None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return Lock(pid, True)
-        return Lock(pid, False)
-    except IsADirectoryError:
-        # Nobody can have locked that; a server that starts moves it away.
-        return Lock(None, False)
-    finally:
-        os.close(handle)
 
 
 def stop(base: BasePath, timeout: float) -> str:
@@ -66,7 +37,7 @@ def stop(base: BasePath, timeout: float) -> str:
             return "Kronk ended by itself"
         signal.pidfd_send_signal(process, signal.SIGTERM)
         started = time.monotonic()
-        if _ended(process, timeout, running_server(server_facts(base))):
+        if _ended(process, timeout, running_server(server_facts(base), base)):
             return f"Kronk stopped after {time.monotonic() - started:.1f} s"
         signal.pidfd_send_signal(process, signal.SIGKILL)
         if not _wait(process, _KILL_WITHIN):

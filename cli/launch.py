@@ -79,7 +79,7 @@ class _Starting:
         # Until it has written its own pid, whoever answers at the address is another server.
         if facts.get("pid") != self.process.pid:
             return "it has no address yet"
-        admin = running_server(facts)
+        admin = running_server(facts, self.base)
         assert admin is not None, "a server that writes its pid down writes its address too"
         try:
             admin.get("/v1/readiness", timeout=2.0)

@@ -29,11 +29,7 @@ _COMMANDS = {
     "libs": ("libs", "libs_app", "List, install and remove builds of llama.cpp."),
     "catalog": ("catalog", "catalog_app", "Find and fetch models."),
     "push": ("push", "push_app", "Bring a model to another Kronk, or to the hub."),
-    "security": (
-        "security",
-        "security_app",
-        "Passwords, policies, usage, and who administered what.",
-    ),
+    "security": ("security", "security_app", "Keys, tokens, policies, usage; who did what."),
     "jobs": ("jobs", "jobs_app", "List, watch and cancel downloads and other long work."),
     "config": ("config", "config_app", "Check and show the settings of models."),
     "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),

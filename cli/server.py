@@ -118,7 +118,7 @@ def reload(base_path: BasePathOption = None) -> None:
     base = find_base_path(base_path)
     if not halt.read_lock(base).held:
         raise NotFound(f"Kronk is not running on {base.root}")
-    admin = running_server(server_facts(base))
+    admin = running_server(server_facts(base), base)
     if admin is None:
         raise ServerError("the server is just starting and has no address yet; try again")
     try:

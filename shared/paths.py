@@ -107,6 +107,11 @@ class BasePath:
         return self.root / "keys"
 
     @property
+    def admin_token(self) -> Path:
+        """The operator's own token."""
+        return self.keys / "master.jwt"
+
+    @property
     def workers_file(self) -> Path:
         """The other hosts whose workers this server uses."""
         return self.root / "workers.yaml"

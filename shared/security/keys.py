@@ -21,11 +21,22 @@ from pathlib import Path
 import structlog
 
 from kronk.shared.errors import Conflict, InvalidArgument, NotFound, ServerError, Unauthenticated
-from kronk.shared.files import sync_folder, write_atomically
+from kronk.shared.files import sync_folder
 
 from . import tokens
 from .grants import Grants
-from .key_files import KID, MASTER, Key, KeyFile, path_of, read_folder, read_private, write_new
+from .key_files import (
+    KID,
+    MASTER,
+    Key,
+    KeyFile,
+    give_like_parent,
+    path_of,
+    read_folder,
+    read_private,
+    write_new,
+    write_private,
+)
 
 # Of the coarsest clock of a file system (FAT).
 _SETTLES_AFTER = 2.0
@@ -136,6 +147,16 @@ class Keyring:
             sync_folder(self.folder)
             self._forget()
 
+    def issuer_in_use(self) -> str | None:
+        """Who the operator's token was issued by; None where there is no good one."""
+        try:
+            text = read_private(self.admin_file).decode("ascii", "replace").strip()
+        except (OSError, ValueError):
+            return None
+        said = tokens.inspect(text, self, "", 0.0)
+        issuer = (said.claims or {}).get("iss")
+        return issuer if isinstance(issuer, str) and said.reason == tokens.OTHER_ISSUER else None
+
     def ensure(self, issuer: str, now: float) -> tuple[str, ...]:
         """See that there are a master key, the operator's token and a signing key; the names of
         the files that had to be made. Any number of processes may do so at once.
@@ -238,7 +259,7 @@ class Keyring:
             now=now,
         )
         try:
-            write_atomically(self.admin_file, issued.token.encode() + b"\n", 0o600)
+            write_private(self.admin_file, issued.token.encode() + b"\n")
         except OSError as error:
             raise _cannot(f"write {_ADMIN_FILE}", self.folder, error) from error
 
@@ -320,7 +341,9 @@ def folder_fault(folder: Path) -> str | None:
 
 def _make_private_folder(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        give_like_parent(folder)
     if folder_fault(folder) is not None:
         if any(folder.glob("*.pem")):
             log.warning(

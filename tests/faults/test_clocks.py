@@ -34,6 +34,7 @@ ALLOWED: dict[str, str] = {
     "cli/jobs.py": "shown to people",
     "cli/model.py": "shown to people",
     "cli/server.py": "whether a certificate is valid",
+    "cli/security_desk.py": "when tokens begin and end, over restarts",
     "cli/security_usage.py": "which day, month and year is now",
     "cli/working.py": "shown to people",
     "gateway/access/build.py": "whether the operator's own token has expired",

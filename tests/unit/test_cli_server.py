@@ -162,7 +162,7 @@ def test_a_reload_that_would_lose_a_model_a_file_is_refused_as_bad_settings_are(
             raise ModelFailed("its draft_model: there is no model 'nope'")
 
     monkeypatch.setattr(server.halt, "read_lock", lambda base: halt.Lock(1, True))
-    monkeypatch.setattr(server, "running_server", lambda facts: Refusing())
+    monkeypatch.setattr(server, "running_server", lambda facts, base: Refusing())
     with pytest.raises(InvalidArgument, match="there is no model 'nope'"):
         server.reload(str(tmp_path))
 

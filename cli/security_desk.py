@@ -1,0 +1,176 @@
+"""Keys and tokens for `kronk security`: the running server's, or with `--local` this machine's."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+
+from kronk.shared.database import Database
+from kronk.shared.errors import Internal, NotFound, ServerError
+from kronk.shared.security import audit
+from kronk.shared.security.administration import Administration
+from kronk.shared.security.key_files import UUID
+from kronk.shared.security.keys import Keyring
+from kronk.shared.security.overview import overview
+from kronk.shared.security.registry import Registry
+from kronk.shared.security.wishes import RevocationWish, TokenWish
+from kronk.shared.settings import Settings
+
+from .client import NoServer, find_server, in_path
+from .local import local_settings
+
+_BASE = "/v1/kronk/security"
+# Making a key takes a second where the machine is busy.
+_SECONDS = 30.0
+_ISSUER = "KRONK_AUTH_ISSUER"
+
+Row = dict[str, Any]
+
+
+class ServerDesk:
+    """Asks the running server."""
+
+    def __init__(self, api_host: str | None, base_path: str | None) -> None:
+        self._admin = find_server(api_host, base_path)
+
+    def security(self) -> Row:
+        """The settings in force."""
+        return self._ask("GET", _BASE)
+
+    def keys(self) -> list[Row]:
+        """As `Administration` has them; and so are the others."""
+        return self._rows(f"{_BASE}/keys")
+
+    def create_key(self) -> Row:
+        return self._ask("POST", f"{_BASE}/keys")
+
+    def delete_key(self, kid: str) -> Row:
+        return self._ask("DELETE", f"{_BASE}/keys/{in_path(kid, 'key')}")
+
+    def tokens(self) -> list[Row]:
+        return self._rows(f"{_BASE}/tokens")
+
+    def create_token(self, body: Row, wish: TokenWish) -> Row:
+        return self._ask("POST", f"{_BASE}/tokens", body)
+
+    def inspect(self, token: str) -> Row:
+        return self._ask("POST", f"{_BASE}/tokens/inspect", {"token": token})
+
+    def revoke(self, wish: RevocationWish) -> Row:
+        body = {"subject": wish.subject, "token": wish.token, "reason": wish.reason}
+        return self._ask("POST", f"{_BASE}/tokens/revoke", body)
+
+    def _rows(self, path: str) -> list[Row]:
+        answer = self._ask("GET", path)
+        if not isinstance(answer.get("data"), list):
+            raise self._unreadable(path)
+        return list(answer["data"])
+
+    def _ask(self, method: str, path: str, body: Row | None = None) -> Row:
+        try:
+            if method == "GET":
+                answer = self._admin.get(path)
+            elif method == "DELETE":
+                answer = self._admin.delete(path)
+            else:
+                answer = self._admin.post(path, body or {}, timeout=_SECONDS)
+        except NoServer as error:
+            raise ServerError(f"{error.message}, or add --local to use the files") from error
+        if not isinstance(answer, dict):
+            raise self._unreadable(path)
+        return answer
+
+    def _unreadable(self, path: str) -> Internal:
+        return Internal(
+            f"{self._admin.url} answered {quote(path)} in a form this version cannot read"
+        )
+
+
+class LocalDesk:
+    """Works on the files below the base path, also while a server uses them."""
+
+    def __init__(self, chosen: Settings, database: Database) -> None:
+        self._keyring = Keyring(chosen.base.keys)
+        self._base = chosen.base
+        self._settings = chosen
+        self._issuer = _issuer(chosen, self._keyring)
+        self._desk = Administration(self._keyring, Registry(database), self._issuer)
+
+    def security(self) -> Row:
+        return overview(self._settings, self._desk, time.time())
+
+    def keys(self) -> list[Row]:
+        found = self._desk.keys()
+        if not found:
+            raise NotFound(
+                f"there are no keys in {self._keyring.folder}; `kronk server start --auth-enabled` "
+                "makes some, and so does `kronk security key create --local`"
+            )
+        return found
+
+    def create_key(self) -> Row:
+        with audit.by_operator(self._base, "create_key"):
+            if self._first_keys():
+                # The first one is as new as one can be.
+                return self._desk.keys()[1]
+            return self._desk.create_key()
+
+    def delete_key(self, kid: str) -> Row:
+        with audit.by_operator(self._base, "delete_key", kid):
+            return self._desk.delete_key(kid)
+
+    def tokens(self) -> list[Row]:
+        return self._desk.tokens(time.time())
+
+    def create_token(self, body: Row, wish: TokenWish) -> Row:
+        with audit.by_operator(self._base, "create_token", wish.subject or wish.name):
+            if not self._keyring.list():
+                self._first_keys()
+            return self._desk.create_token(wish, audit.operator(), time.time())
+
+    def inspect(self, token: str) -> Row:
+        return self._desk.inspect(token, time.time())
+
+    def revoke(self, wish: RevocationWish) -> Row:
+        with audit.by_operator(self._base, "revoke_token", wish.subject):
+            return self._desk.revoke(wish, audit.operator(), time.time())
+
+    def _first_keys(self) -> bool:
+        """Whether a signing key was made, as a first start of the server does."""
+        made = self._keyring.ensure(self._issuer, time.time())
+        for name in made:
+            print(f"made {self._keyring.folder / name}", file=sys.stderr)
+        return any(UUID.fullmatch(name.removesuffix(".pem")) for name in made)
+
+
+Desk = ServerDesk | LocalDesk
+
+
+@contextmanager
+def desk(local: bool, api_host: str | None, base_path: str | None) -> Iterator[Desk]:
+    """Whom a command asks."""
+    if not local:
+        yield ServerDesk(api_host, base_path)
+        return
+    # What is wrong with a file among the keys is not part of what is printed.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    chosen = local_settings(base_path)
+    database = Database(chosen.base.db)
+    try:
+        yield LocalDesk(chosen, database)
+    finally:
+        database.close()
+
+
+def _issuer(chosen: Settings, keyring: Keyring) -> str:
+    """The variable's, else that of the operator's token: a server may have been started with
+    `--auth-issuer`, which a command cannot see."""
+    named = chosen.auth_issuer if os.environ.get(_ISSUER) else None
+    return named or keyring.issuer_in_use() or chosen.auth_issuer
