@@ -21,7 +21,7 @@ from kronk import __version__
 from kronk.gateway.dialects.media import LinkedMedia, check_format
 from kronk.gateway.job import Job
 from kronk.shared.errors import InvalidArgument
-from kronk.shared.reach import is_public
+from kronk.shared.reach import is_forbidden, is_public
 from kronk.shared.wire.to_worker import Inspect, Submit
 from kronk.shared.wire.values import Media
 
@@ -129,6 +129,9 @@ class _Fetch:
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if aim.within == "public" and not all(is_public(address) for address in addresses):
             raise _failed(link, f"{aim.host[:100]} is in a private or reserved network")
+        # Not even where the name was listed: it is its owner who says where it leads.
+        if any(is_forbidden(address) for address in addresses):
+            raise _failed(link, f"{aim.host[:100]} is at a link-local or reserved address")
         return addresses[: self._bounds.addresses]
 
     async def _get(self, aim: Target, addresses: list[str], link: LinkedMedia) -> bytes | _Redirect:

@@ -198,10 +198,60 @@ def test_nothing_is_fetched_when_one_of_the_urls_is_forbidden(server: FileServer
     assert not server.asked
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "2130706433", "0"])
+HERE = [
+    "localhost",
+    "LOCALHOST",
+    "127.0.0.1",
+    "127.1",
+    "127.0.1.3",
+    # Decimal, hexadecimal and octal, as the C library reads them.
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0177.0.0.1",
+    "017700000001",
+    "0",
+    "0.0.0.0",
+    "[::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[0:0:0:0:0:0:0:1]",
+    # Digits and dots that become plain ones.
+    "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460",
+    "127\u3002\u0030\u30020\u30021",
+    # Where clouds tell credentials.
+    "169.254.169.254",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
+    "[::ffff:169.254.169.254]",
+    "[::ffff:a9fe:a9fe]",
+    "[64:ff9b::a9fe:a9fe]",
+    "[fd00:ec2::254]",
+    "100.100.100.200",
+    "168.63.129.16",
+    # Networks of others.
+    "10.0.0.1",
+    "172.16.5.4",
+    "192.168.1.1",
+    "100.64.0.1",
+    "198.18.0.1",
+    "[fe80::1]",
+    "[fc00::1]",
+    "[fd12:3456::1]",
+    "[2002:a00:1::]",
+    "[64:ff9b:1::a00:1]",
+]
+
+
+@pytest.mark.parametrize("host", HERE)
 def test_any_public_host_is_no_host_of_this_machine(host: str) -> None:
     error = refusal(("*",), f"http://{host}/a.png")
-    assert "private or reserved network" in error.message
+    # Some forms are no URL, or no address to the C library, and then there is no such host.
+    reasons = ("private or reserved network", "is not known", "not a valid URL")
+    assert any(reason in error.message for reason in reasons)
 
 
 def test_a_port_where_nobody_listens_is_a_fault_of_the_request() -> None:
@@ -249,6 +299,25 @@ def test_a_name_with_one_private_address_among_public_ones_is_refused(
 ) -> None:
     Names(monkeypatch, ["8.8.8.8", "10.0.0.1"])
     assert "private or reserved" in refusal(("*",), f"http://{NAME}/a.png").message
+
+
+def test_a_name_that_is_led_elsewhere_between_a_redirect_and_the_next_is_refused(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each look-up is checked: what was good a moment ago says nothing.
+    Names(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
+    allowed = f"{NAME}:{server.port}"
+    server.answers["/again.png"] = moved(f"http://{allowed}/a.png")
+    assert "link-local" in refusal((allowed,), f"http://{allowed}/again.png").message
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "0.0.0.0", "fd00:ec2::254"])
+def test_even_a_listed_name_does_not_lead_to_credentials(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    Names(monkeypatch, [address])
+    assert "link-local or reserved" in refusal((NAME,), f"http://{NAME}/a.png").message
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", "x" * 300, "%31.com"])
