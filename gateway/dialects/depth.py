@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-# A schema of a tool takes two levels for each of its own; 28 of those are beyond what people write.
-# Python gives up at about a thousand calls, which several per level come to.
-MAX_DEPTH = 64
+# Python gives up at about a thousand calls, which several per level come to. The schema of a tool
+# takes two levels for each of its own; the worker refuses those of more than 96 by their names.
+MAX_DEPTH = 128
 
 
 def is_too_deep(value: Any) -> bool:

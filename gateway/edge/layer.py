@@ -83,8 +83,6 @@ class Edge:
             _believe(scope, rules.proxies)
         given = {name: value for name, value in scope["headers"] if name in _READ}
         host = _text(given.get(b"host"))
-        if "\0" in scope["path"]:
-            return InvalidArgument("the path has a NUL character in it", param="path")
         if host is not None:
             refusal = self._judge_host(host, scope)
             if refusal is not None:

@@ -162,7 +162,7 @@ def deep(levels: int, opening: str = '{"a":', closing: str = "}") -> str:
 
 
 @pytest.mark.parametrize("route", [*JSON_ROUTES], ids=lambda route: route.path)
-@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 150, 1000, 100_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 100_000])
 def test_a_body_that_is_too_deep_is_a_400_that_names_the_limit(
     http: httpx.Client, route: Any, levels: int
 ) -> None:
@@ -193,8 +193,8 @@ def test_schemas_of_tools_have_a_depth_that_is_enough(house: House, http: httpx.
         function = {"name": "f", "parameters": schema(levels)}
         return http.post(CHAT, json=ASK | {"tools": [{"type": "function", "function": function}]})
 
-    assert asked(25).status_code == 200
-    assert asked(40).status_code == 400
+    assert asked(50).status_code == 200
+    assert asked(70).status_code == 400
     assert len(house.all(Submit)) == 1
 
 

@@ -40,8 +40,9 @@ def test_a_value_is_too_deep_by_its_longest_way_down(value: Any) -> None:
 
 
 def test_what_has_few_brackets_is_not_looked_at() -> None:
-    assert not may_be_too_deep(b"[" * 32 + b"{" * 32)
-    assert may_be_too_deep("[" * 32 + "{" * 33)
+    half = MAX_DEPTH // 2
+    assert not may_be_too_deep(b"[" * half + b"{" * half)
+    assert may_be_too_deep("[" * half + "{" * (half + 1))
 
 
 # Names.
