@@ -38,6 +38,7 @@ ALLOWED: dict[str, str] = {
     "cli/security_usage.py": "which day, month and year is now",
     "cli/working.py": "shown to people",
     "gateway/access/build.py": "whether the operator's own token has expired",
+    "gateway/access/delegation/build.py": "whether our own token expires soon",
     "gateway/access/delegation/central.py": "the same: which window a call is in",
     "gateway/access/delegation/limits.py": "when a calendar window of limits is over",
     "gateway/access/delegation/identities.py": "the end of a token, which is a time of day",

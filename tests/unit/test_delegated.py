@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from fakes.auth_host import SERVICE, Answer, PlayedHost
 from kronk.gateway.access.delegation.answers import identity_of
+from kronk.gateway.access.delegation.build import greet
 from kronk.gateway.access.delegation.identities import Bounds, Identities
 from kronk.gateway.access.delegation.questions import (
     IDENTIFY,
@@ -286,5 +287,35 @@ def test_a_kept_connection_that_was_just_closed_is_not_a_failure() -> None:
         world.host.script = [httpx.RemoteProtocolError("Server disconnected")]
         assert (await world.identify()).subject == GOOD.subject
         assert len(world.host.asked) == 2
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("says", "events"),
+    [
+        (said(expires=None), ["the authentication host answers"]),
+        (said(expires=500_000.0 + 15 * 86_400), ["the authentication host answers"]),
+        (
+            said(expires=500_000.0 + 86_400),
+            [
+                "the token of --auth-token ends soon, and nobody is let in after that",
+                "the authentication host answers",
+            ],
+        ),
+        (
+            httpx.Response(403),
+            ["the authentication host is of no use", "nobody with a token is let in for now"],
+        ),
+    ],
+)
+def test_at_the_start_the_log_says_whether_the_host_will_be_of_use(
+    says: httpx.Response, events: list[str]
+) -> None:
+    async def story(world: World) -> None:
+        world.host.says = says
+        with capture_logs() as logs:
+            await greet(world.identities, "own.service.token", 500_000.0)
+        assert [line["event"] for line in logs] == events
 
     play(story)

@@ -54,6 +54,7 @@ class AuthHost:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.address = address
+        self.token = token
         self._said: dict[str, float] = {}
         self._client = httpx.AsyncClient(
             base_url=address,
