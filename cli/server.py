@@ -13,6 +13,7 @@ from rich.console import Console
 from kronk.shared import exits, exposure, model_config, settings, tls
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound, ServerError
 from kronk.shared.paths import BasePath
+from kronk.shared.security import auth_host
 from kronk.shared.units import parse_duration
 
 from . import first_password, halt, launch, loglines, service
@@ -46,6 +47,7 @@ def start(
     model_config.load_file(resolved.model_config_file)
     _warn_of_unknown_variables()
     _check_certificate(resolved)
+    auth_host.check(resolved)
     base = resolved.base
     lock = halt.read_lock(base)
     if lock.held:

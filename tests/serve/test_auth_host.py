@@ -29,10 +29,11 @@ from harness.server import (
     running_server,
 )
 from harness.waiting import wait_until
-from kronk.gateway.access.delegation.host import AuthHost, trust_of
+from kronk.gateway.access.delegation.host import AuthHost
 from kronk.gateway.access.delegation.identities import Identities
 from kronk.shared.errors import Overloaded
 from kronk.shared.security import tokens
+from kronk.shared.security.auth_host import authorities
 from kronk.shared.security.grants import UNLIMITED, Grants, Limit
 from kronk.shared.security.keys import Keyring
 
@@ -232,7 +233,7 @@ def refused(host: Host, service: str, ca: Path) -> list[Any]:
     """What the log says when a Kronk with this token, which trusts this authority, asks."""
 
     async def run() -> None:
-        client = AuthHost(host.url, service, trust=trust_of(str(ca)))
+        client = AuthHost(host.url, service, trust=authorities(ca))
         identities = Identities(client)
         with pytest.raises(Overloaded, match="the authentication host does not answer"):
             await identities.identify(host.token(UNLIMITED_CHAT).token)

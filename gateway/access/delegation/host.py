@@ -14,6 +14,7 @@ import structlog
 
 from kronk import __version__
 from kronk.shared.errors import InvalidArgument, Overloaded
+from kronk.shared.security.auth_host import authorities, token_of
 from kronk.shared.settings import Settings
 
 log = structlog.get_logger()
@@ -133,29 +134,21 @@ def _status_words(status: int) -> str:
     return f"status {status}" + (f": {meaning}" if meaning else "")
 
 
-def trust_of(ca: str | None) -> ssl.SSLContext:
-    """What certificates are checked by: that file, else the one that SSL_CERT_FILE names, else
-    well-known authorities. `InvalidArgument` for a file that has none."""
+def trust_of(settings: Settings) -> ssl.SSLContext:
+    """What certificates are checked by: the file that is set, else the one that SSL_CERT_FILE
+    names, else well-known authorities."""
+    if settings.auth_ca is not None:
+        return authorities(settings.auth_ca)
     try:
-        if ca is None:
-            return httpx.create_ssl_context()
-        return ssl.create_default_context(cafile=ca)
+        return httpx.create_ssl_context()
     except OSError as error:
-        where = ca or os.environ.get("SSL_CERT_FILE", "")
+        named = os.environ.get("SSL_CERT_FILE", "")
         raise InvalidArgument(
-            f"--auth-ca: expected a file of certificates in PEM form, {where!r} is none: {error}",
-            param="auth_ca",
+            f"SSL_CERT_FILE: {named!r} has no certificates of authorities", param="auth_ca"
         ) from error
 
 
 def auth_host_of(settings: Settings) -> AuthHost:
-    """The host of these settings, which name one."""
+    """The host of these settings, which name one; `InvalidArgument` for what cannot work."""
     assert settings.auth_host is not None
-    if settings.auth_token is None:
-        raise InvalidArgument(
-            "--auth-host needs a token with the grant `delegation`: set KRONK_AUTH_TOKEN to what "
-            "`kronk security token create --endpoints delegation` prints there",
-            param="auth_token",
-        )
-    ca = str(settings.auth_ca) if settings.auth_ca is not None else None
-    return AuthHost(settings.auth_host, settings.auth_token, trust=trust_of(ca))
+    return AuthHost(settings.auth_host, token_of(settings), trust=trust_of(settings))
