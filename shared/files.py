@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             os.fchmod(file.fileno(), mode)
+            hand_over(file.fileno(), path.parent)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -23,6 +25,18 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def hand_over(made: int | Path, folder: Path) -> None:
+    """What root makes in somebody else's folder is his: a server that runs as a user of its own has
+    to read what `sudo kronk ... --local` has written. `made` is an open file, or a new folder."""
+    if os.geteuid() != 0:
+        return
+    above, own = folder.stat(), os.stat(made, follow_symlinks=isinstance(made, int))
+    # Another name of a file that is root's elsewhere must not give it away.
+    is_ours_alone = own.st_uid == 0 and (stat.S_ISDIR(own.st_mode) or own.st_nlink == 1)
+    if above.st_uid != 0 and is_ours_alone:
+        os.chown(made, above.st_uid, above.st_gid, follow_symlinks=isinstance(made, int))
 
 
 def sync_folder(folder: Path) -> None:

@@ -56,7 +56,11 @@ class Logins:
         return await self._sessions.begin(stored.id)
 
     def _attempt(self, stored: Stored | None, place: str) -> float:
-        wait = 0.0
+        known = from_record(self._table.get(_KEY), _id(stored))
+        _, wait = known.attempt(place, self._clock())
+        if wait > 0.0:
+            # Whoever comes again and again must not have the disk write each time.
+            return wait
 
         def counted(ledger: Ledger) -> Ledger:
             nonlocal wait
@@ -71,5 +75,9 @@ class Logins:
         password.forget_first(self._password.keys)
 
     def _change(self, stored: Stored | None, changed: Callable[[Ledger], Ledger]) -> None:
-        name = stored.id if stored is not None else ""
+        name = _id(stored)
         self._table.upsert(_KEY, lambda record: to_record(changed(from_record(record, name))))
+
+
+def _id(stored: Stored | None) -> str:
+    return "" if stored is None else stored.id

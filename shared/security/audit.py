@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kronk.shared.errors import KronkError
+from kronk.shared.files import hand_over
 from kronk.shared.log import timestamp
 from kronk.shared.paths import BasePath
 
@@ -75,7 +76,9 @@ def append(base: BasePath, entry: Entry, most_bytes: int = MOST_BYTES) -> Entry:
     line = f"{json.dumps(asdict(entry), ensure_ascii=False)}\n".encode(errors="replace")
     path = base.audit_file
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            hand_over(path.parent, base.root)
         with _locked(path):
             _make_room(path, len(line), most_bytes)
             _write(path, line)
@@ -159,6 +162,7 @@ def _locked(path: Path) -> Iterator[None]:
     lock = path.with_name(f".{path.name}.lock")
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE)
     try:
+        hand_over(handle, path.parent)
         deadline = time.monotonic() + _LOCK_SECONDS
         while not _had(handle):
             if time.monotonic() > deadline:
@@ -197,6 +201,7 @@ def _write(path: Path, line: bytes) -> None:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise OSError("not a file")
+        hand_over(handle, path.parent)
         size = facts.st_size
         # A power cut may have left half a line.
         is_whole = not size or os.pread(handle, 1, size - 1) == b"\n"

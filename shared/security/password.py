@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kronk.shared.errors import InvalidArgument, ServerError
-from kronk.shared.files import write_atomically
+from kronk.shared.files import hand_over, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -233,10 +233,14 @@ def _typed(text: str) -> str:
 
 @contextmanager
 def _alone(keys: Path) -> Iterator[None]:
-    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not keys.is_dir():
+        keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        hand_over(keys, keys.parent)
     # The file stays: deleting it would let two processes lock two files of one name.
-    handle = os.open(keys / ".password.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    handle = os.open(keys / ".password.lock", flags, _PRIVATE)
     try:
+        hand_over(handle, keys)
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:

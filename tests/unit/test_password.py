@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import stat
 import unicodedata
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from kronk.shared.errors import InvalidArgument, ServerError
-from kronk.shared.security import password
+from kronk.shared.paths import BasePath
+from kronk.shared.security import audit, password
+from kronk.shared.security.audit import Entry
 from kronk.shared.security.password import Cost, Watched
 
 CHEAP = Cost(n=16, r=1, p=1)
@@ -187,3 +190,30 @@ def test_a_change_is_seen_at_the_next_look(tmp_path: Path) -> None:
     assert watched.current() == second
     password.password_file(tmp_path).unlink()
     assert watched.current() is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into folders of others")
+def test_what_root_writes_belongs_to_the_user_of_the_server(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12346)
+    base = BasePath(tmp_path)
+    password.ensure(base.keys, is_shown=False)
+    with audit.by_operator(base, "change_password"):
+        password.reset(base.keys)
+    found = [path for folder in (base.keys, base.logs) for path in (folder, *folder.iterdir())]
+    assert {path.name for path in found} == {
+        *("keys", "password", ".password.lock"),
+        *("logs", "audit.jsonl", ".audit.jsonl.lock"),
+    }
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in found} == {(12345, 12346)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes into folders of others")
+def test_a_second_name_of_roots_file_does_not_give_it_away(tmp_path: Path) -> None:
+    roots = tmp_path / "roots"
+    roots.write_text("")
+    theirs = tmp_path / "logs"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    (theirs / "audit.jsonl").hardlink_to(roots)
+    audit.append(BasePath(tmp_path), Entry("load"))
+    assert roots.stat().st_uid == 0
