@@ -23,7 +23,7 @@ from kronk.shared.security.registry import Registry
 from kronk.shared.security.wishes import RevocationWish, TokenWish
 from kronk.shared.settings import Settings
 
-from .client import NoServer, find_server, in_path
+from .client import NoServer, find_server, in_path, server_facts
 from .local import local_settings
 
 _BASE = "/v1/kronk/security"
@@ -162,11 +162,22 @@ def desk(local: bool, api_host: str | None, base_path: str | None) -> Iterator[D
     # What is wrong with a file among the keys is not part of what is printed.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     chosen = local_settings(base_path)
+    _warn_of_another(chosen)
     database = Database(chosen.base.db)
     try:
         yield LocalDesk(chosen, database)
     finally:
         database.close()
+
+
+def _warn_of_another(chosen: Settings) -> None:
+    host = chosen.auth_host or server_facts(chosen.base).get("auth_host")
+    if host:
+        print(
+            f"warning: the server here asks {host} about tokens: keys and tokens of "
+            f"{chosen.base.keys} are good for nothing in it",
+            file=sys.stderr,
+        )
 
 
 def _issuer(chosen: Settings, keyring: Keyring) -> str:

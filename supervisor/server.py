@@ -188,6 +188,9 @@ class Supervisor:
         if self._settings.tls_cert is not None:
             # Whom commands on this machine trust.
             facts["certificate"] = str(self._settings.tls_cert)
+        if self._settings.auth_host is not None:
+            # Commands that work on the files here have to know that nobody asks those.
+            facts["auth_host"] = self._settings.auth_host
         try:
             write_atomically(self._base.server_file, json.dumps(facts).encode())
         except OSError as error:

@@ -6,6 +6,7 @@ Both are real, and the host is known by a certificate of the test's own authorit
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 import time
 from collections.abc import Iterator
@@ -21,10 +22,12 @@ from harness import certificates
 from harness.certificates import Certificates
 from harness.server import (
     PATIENCE,
+    SMALL,
     Server,
     chat_body,
     free_port,
     install,
+    kronk,
     launch,
     running_server,
 )
@@ -113,7 +116,9 @@ def host(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Iterator[Host]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny: Path, host: Host) -> Iterator[Server]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, tiny: Path, slow: Path, host: Host
+) -> Iterator[Server]:
     """A Kronk that asks the host."""
     own = (
         f"--auth-host={host.url}",
@@ -126,8 +131,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny: Path, host: Host) -> 
     base = tmp_path_factory.mktemp("asking")
     cut = base / "cut.gguf"
     cut.write_bytes(tiny.read_bytes()[:100_000])
-    files = {"test/tiny/Tiny.gguf": tiny, "test/tiny/Cut.gguf": cut}
-    with running_server(base, files, None, *own) as server:
+    files = {
+        "test/tiny/Tiny.gguf": tiny,
+        "test/tiny/Cut.gguf": cut,
+        "test/tiny/Slow.gguf": slow,
+    }
+    config = {"Slow": SMALL | {"context_window": 8192}}
+    with running_server(base, files, config, *own) as server:
         yield server
 
 
@@ -227,6 +237,25 @@ def test_keys_and_tokens_are_the_hosts_business(host: Host, server: Server) -> N
         answer = httpx.request(method, f"{base}/{path}", headers=admin)
         assert answer.status_code == 409
         assert host.url in answer.json()["error"]["message"]
+    done = kronk("security", "token", "list", "--local", f"--base-path={server.base}")
+    assert f"asks {host.url} about tokens" in done.stderr
+
+
+def test_a_stream_ends_with_its_token(host: Host, server: Server) -> None:
+    issued = host.token(UNLIMITED_CHAT)
+    body = chat_body("Slow", "from 1", max_tokens=8000, stream=True)
+    headers = {"Authorization": f"Bearer {issued.token}"}
+    with httpx.stream(
+        "POST", f"{server.url}{CHAT}", json=body, headers=headers, timeout=PATIENCE
+    ) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
+        with host.client(host.admin) as there:
+            revoke = {"subject": issued.claims.subject}
+            there.post("/v1/kronk/security/tokens/revoke", json=revoke).raise_for_status()
+        said = [line for line in lines if line]
+    assert json.loads(said[-1].removeprefix("data: "))["error"]["code"] == "unauthenticated"
+    assert "data: [DONE]" not in said
 
 
 def refused(host: Host, service: str, ca: Path) -> list[Any]:

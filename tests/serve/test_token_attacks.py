@@ -6,6 +6,7 @@ attack and does not depend on what there is.
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import time
@@ -20,7 +21,7 @@ import pytest
 
 from harness.forgery import FORGERIES, Forger
 from harness.raw_http import Answered, exchange, head
-from harness.server import PATIENCE, Server, chat_body, running_server
+from harness.server import PATIENCE, SMALL, Server, chat_body, running_server
 from kronk.shared.security import tokens
 from kronk.shared.security.grants import UNLIMITED, Grants, Limit
 from kronk.shared.security.keys import Keyring
@@ -82,9 +83,11 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, tiny: Path) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory, tiny: Path, slow: Path) -> Iterator[House]:
     base = tmp_path_factory.mktemp("guarded")
-    with running_server(base, {"test/tiny/Tiny.gguf": tiny}, None, "--auth-enabled") as server:
+    files = {"test/tiny/Tiny.gguf": tiny, "test/tiny/Slow.gguf": slow}
+    config = {"Slow": SMALL | {"context_window": 8192}}
+    with running_server(base, files, config, "--auth-enabled") as server:
         yield House(server, Keyring(base / "keys"))
 
 
@@ -345,6 +348,10 @@ def test_a_model_that_is_not_granted_is_as_one_that_is_not_there(house: House) -
     ]
     assert [answer.status_code for answer in asked] == [403, 403]
     assert len({nameless(answer.content) for answer in asked}) == 1
+    shown = [http.get(f"/v1/models/{model}") for model in ("Tiny", "Nope")]
+    assert len({answer.status_code for answer in shown}) == 1
+    assert len({nameless(a.content).lower().replace(b"tiny", b"nope") for a in shown}) == 1
+    assert "Tiny" not in http.get("/v1/models").text
 
 
 def test_what_is_somebody_elses_is_as_what_is_not_there(house: House) -> None:
@@ -391,6 +398,19 @@ def test_tokens_of_a_deleted_key_are_none_from_then_on(house: House) -> None:
         house.with_token("inference", house.token(Grants({"chat-completions": UNLIMITED}))).status
         == 200
     )
+
+
+def test_a_stream_ends_with_the_key_of_its_token(house: House) -> None:
+    key = house.keyring.create()
+    headers = {"Authorization": f"Bearer {house.token(Grants({'chat-completions': UNLIMITED}))}"}
+    body = chat_body("Slow", "from 1", max_tokens=8000, stream=True)
+    with house.http().stream("POST", CHAT, json=body, headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
+        house.keyring.delete(key.kid)
+        said = [line for line in lines if line]
+    assert json.loads(said[-1].removeprefix("data: "))["error"]["code"] == "unauthenticated"
+    assert "data: [DONE]" not in said
 
 
 def test_a_request_id_of_the_clients_own_buys_no_call(house: House) -> None:
