@@ -96,7 +96,7 @@ INPUTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(INPUTS)
 def test_whatever_is_asked_nobody_unverified_is_let_in_where_a_token_is_needed(
     document: dict[str, Any],
@@ -112,7 +112,7 @@ def test_whatever_is_asked_nobody_unverified_is_let_in_where_a_token_is_needed(
         assert not allow
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from(["authenticated", "protected"]),
     st.sampled_from(CLASSES),

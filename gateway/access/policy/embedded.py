@@ -24,7 +24,7 @@ _REMIND_SECONDS = 60.0
 # An engine that ends is started again, but not faster than this.
 _RESTART_SECONDS = 1.0
 # Whoever comes while changed policies are tried waits for them, but not longer.
-_RENEW_SECONDS = 5.0
+_RENEW_SECONDS = 20.0
 
 logger = structlog.get_logger()
 
