@@ -42,7 +42,9 @@ class Job:
     ttl: float | None = None
     priority: Priority = "interactive"
 
-    def message(self, request: int, name: str, subject: str) -> Submit | Embed | Rank | Inspect:
+    def message(
+        self, request: int, name: str, subject: str = ""
+    ) -> Submit | Embed | Rank | Inspect:
         """The message to send; there is one. What needs no slot takes no turns with others."""
         assert self.ask is not None
         if isinstance(self.ask, Inspect):
