@@ -26,6 +26,7 @@ ANONYMOUS_SUBJECT = "anonymous"
 WITHOUT_TOKENS = frozenset({"tokenize", "batches"})
 # The server's own end, in the middle of a request.
 _CUT_OFF = "cut_off"
+_UNCOUNTED = "calls cannot be counted now; the server's log says why"
 _UNCOUNTED_RETRY_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -100,10 +101,10 @@ class Limits:
             else:
                 charge = self.named.charge(once, subject, endpoint, limit, now, budget)
         except ServerError as error:
+            self.complain(error)
             if _is_bound(limit) or (budget is not None and _is_bound(budget)):
                 # Else a full disk would be a free pass.
-                raise Overloaded(error.message, retry_after=_UNCOUNTED_RETRY_SECONDS) from error
-            self.complain(error)
+                raise Overloaded(_UNCOUNTED, retry_after=_UNCOUNTED_RETRY_SECONDS) from error
             return None
         self.counted()
         if not charge.allowed:

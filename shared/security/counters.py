@@ -95,6 +95,8 @@ class Counters:
             )
             # Processes that were killed while they read would keep old pages for ever.
             self._environment.reader_check()
+            if writable:
+                _remove_unfinished(folder)
             self._rows = self._environment.open_db(b"counters", create=writable)
         except (OSError, lmdb.Error) as error:
             raise ServerError(f"the counters in {folder} cannot be opened: {error}") from error
@@ -261,6 +263,13 @@ def _standing(
     used = rows.read(transaction, where + window.key.encode())
     amount = used.calls if of == "calls" else used.tokens
     return Standing(of, limit.calls, limit.window, amount, window.resets)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Copies that processes were killed over."""
+    for path in folder.glob(f"{SAVED}.*"):
+        if not Path(f"/proc/{path.suffix[1:]}").exists():
+            path.unlink(missing_ok=True)
 
 
 def _unusable(error: Exception) -> ServerError:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from kronk.gateway.probe_database import look
+from kronk.shared.errors import ServerError
 from kronk.shared.security.counters import Counters
 from kronk.shared.security.grants import Limit
 
@@ -21,6 +22,7 @@ PROCESSES = 8
 ASKS = """
 import os, sys
 from pathlib import Path
+from kronk.shared.errors import ServerError
 from kronk.shared.security.counters import Counters
 from kronk.shared.security.grants import Limit
 folder, calls, refunds = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "refunds"
@@ -39,7 +41,7 @@ for number in range(10**9):
 """
 
 
-@contextmanager
+@contextlib.contextmanager
 def asking(folder: Path, calls: int, what: str) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Processes that begin all together."""
     command = [sys.executable, "-P", "-c", ASKS, str(folder), str(calls), what]
@@ -81,7 +83,7 @@ def test_processes_killed_at_any_moment_lose_no_count_and_grant_no_extra_call(
     tmp_path: Path,
 ) -> None:
     folder, limit, draw, granted = tmp_path / "counters", 20_000, random.Random(7), 0
-    rounds = 4
+    rounds = 3
     for _ in range(rounds):
         with asking(folder, limit, "charges") as running:
             for process in running:
@@ -105,3 +107,38 @@ def test_processes_killed_at_any_moment_lose_no_count_and_grant_no_extra_call(
     )
     counters.close()
     assert counted + last == limit
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own; only root may have one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no file system of our own: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_on_a_full_disk_a_call_is_counted_or_an_error_and_nothing_breaks(disk: Path) -> None:
+    counters, limit, granted = Counters(disk / "counters"), Limit(10_000, "day"), 0
+    with (disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
+    refusals = 0
+    for number in range(100):
+        try:
+            granted += counters.charge(f"s{number}", "rerank", limit, 1e9).allowed
+        except ServerError:
+            refusals += 1
+    with pytest.raises(ServerError):
+        counters.save()
+    (disk / "ballast").unlink()
+    assert refusals
+    assert counters.charge("ann", "rerank", limit, 1e9).allowed
+    rows = counters.usage(1e9)
+    assert [row.day.calls for row in rows] == [1] * (granted + 1)
+    counters.close()
+    assert look(disk / "counters") is None

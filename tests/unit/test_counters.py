@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -190,6 +191,14 @@ def test_the_files_are_their_owners(tmp_path: Path, counters: Counters) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "counters").iterdir()}
     assert modes == {"data.mdb": 0o600, "lock.mdb": 0o600, "saved.mdb": 0o600}
     assert (tmp_path / "counters").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_copy_that_a_process_was_killed_over_is_removed(tmp_path: Path) -> None:
+    Counters(tmp_path).close()
+    for process in (2**22 + 1, os.getpid()):
+        (tmp_path / f"saved.mdb.{process}").touch()
+    Counters(tmp_path).close()
+    assert [path.name for path in tmp_path.glob("saved.*")] == [f"saved.mdb.{os.getpid()}"]
 
 
 def test_reading_creates_nothing(tmp_path: Path) -> None:
