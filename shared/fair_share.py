@@ -96,6 +96,9 @@ class FairShare:
         self._level = 0.0
 
     def _come_back(self, subject: str, now: float) -> _Account:
+        if len(self._accounts) == 1 and subject in self._accounts:
+            # Nobody else has been here: the usual case, and nothing to settle.
+            return self._accounts[subject]
         busy = [one.used_by(now) for one in self._accounts.values() if not one.is_idle]
         if not busy:
             self.clear()

@@ -109,10 +109,12 @@ class Line:
         `capacity` are those that may have or await a slot, at a time; `extra` are places beyond it,
         for subjects that have none; batch requests start beside fewer than `batch_capacity`.
         """
-        if self.alone & self.leases.keys():
+        if not self.queued or (self.alone and self.alone & self.leases.keys()):
             return []
-        ahead = self._before_alone(self.waiting)
-        granted = self._take([one for one in ahead if one in self.slotless], now)
+        granted = list[int]()
+        if self.slotless:
+            ahead = self._before_alone(self.waiting)
+            granted = self._take([one for one in ahead if one in self.slotless], now)
         granted += self._grant(self.waiting, capacity, extra, now)
         if not self.waiting:
             granted += self._grant(self.batch, batch_capacity, 0, now)
@@ -130,8 +132,8 @@ class Line:
 
     def _ordered(self, leases: list[int], now: float) -> list[int]:
         """Those that need no slot first: nothing is in their way."""
-        if not leases:
-            return []
+        if len(leases) <= 1:
+            return leases
         free = [lease for lease in leases if lease in self.slotless]
         bound = [(lease, self._subjects[lease]) for lease in leases if lease not in self.slotless]
         return free + self._share_of(leases[-1]).order(bound, now)
@@ -139,7 +141,7 @@ class Line:
     def _grant(self, queue: dict[int, float], capacity: int, extra: int, now: float) -> list[int]:
         busy = self.in_slots
         newcomers = self.share.newcomers if queue and extra else frozenset[str]()
-        if busy >= (capacity + extra if newcomers else capacity):
+        if not queue or busy >= (capacity + extra if newcomers else capacity):
             return []
         granted = list[int]()
         for lease in self._ordered(self._before_alone(queue), now):
