@@ -85,7 +85,8 @@ _CONTEXT = Group(
             "queue_depth",
             read.whole(0, 1000),
             "requests per slot",
-            "Requests that may wait, for each of `n_seq_max`; one more is refused with 503.",
+            "Requests that may wait, for each of `n_seq_max`; one more is refused with 503, unless"
+            " its subject has less than its share of them (docs/security.md).",
         ),
         Key(
             "queue_timeout",

@@ -16,6 +16,8 @@ from kronk.gateway.run import Run
 from kronk.shared.errors import KronkError, Unauthenticated
 from kronk.shared.security.identity import Identity
 
+from .control import AccessControl
+
 # Between two looks.
 EVERY = 0.5
 
@@ -62,6 +64,24 @@ def _told(problem: Unauthenticated) -> Unauthenticated:
     if problem.reason != "revoked":
         return problem
     return Unauthenticated("the token was revoked", reason=problem.reason)
+
+
+def still_good(access: AccessControl, identity: Identity) -> Callable[[], Awaitable[None]]:
+    """What a stream calls that is no request to a model, now and then: raises `Unauthenticated`
+    once the token is taken back that it was asked for with."""
+
+    async def check() -> None:
+        if bearer_of(identity) is None:
+            return
+        try:
+            await access.recheck(identity)
+        except Unauthenticated as problem:
+            raise _told(problem) from problem
+        except KronkError:
+            # Nobody can say now.
+            return
+
+    return check
 
 
 class LiveWatch:

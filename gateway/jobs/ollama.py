@@ -18,6 +18,7 @@ from kronk.gateway.run import ClientGone
 from kronk.shared.errors import KronkError, Overloaded, ServerError, from_code
 
 from .records import Job, State
+from .response import Check
 from .store import Jobs
 
 # Its clients take no empty lines, so silence is the same line again.
@@ -27,8 +28,10 @@ _QUIET_SECONDS = 10.0
 class PullStream(Response):
     """A line for each change of a job, then `success` or why it failed."""
 
-    def __init__(self, jobs: Jobs, job: Job) -> None:
+    def __init__(self, jobs: Jobs, job: Job, check: Check) -> None:
+        """`check` as of `JobStream`."""
         super().__init__()
+        self._check = check
         self._jobs = jobs
         self._job = job
 
@@ -56,6 +59,7 @@ class PullStream(Response):
     async def _lines(self) -> AsyncIterator[dict[str, Any]]:
         job = self._job
         async for news in self._jobs.board.changes(job, _QUIET_SECONDS):
+            await self._check()
             if news is None:
                 await self._jobs.look_again(job.id)
             else:

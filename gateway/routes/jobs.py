@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.live import still_good
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import ADMINISTRATION, READING
 from kronk.gateway.body import parse_body
@@ -23,7 +24,7 @@ from kronk.gateway.jobs.requests import (
     parse_states,
 )
 from kronk.gateway.jobs.response import JobStream
-from kronk.gateway.record import record_of
+from kronk.gateway.record import identity_of, record_of
 from kronk.gateway.services import services_of
 
 from .documents import answer_documents, request_document
@@ -85,7 +86,8 @@ async def events(request: Request, job_id: str) -> Response:
     """The job as it is, then after each change. Leaving ends nothing but the watching."""
     services = services_of(request)
     found = await services.jobs.get(job_id)
-    return JobStream(services.jobs, found, services.settings.stream_keepalive)
+    check = still_good(services.access, identity_of(request))
+    return JobStream(services.jobs, found, services.settings.stream_keepalive, check)
 
 
 @router.post(

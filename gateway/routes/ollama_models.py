@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk import __version__
+from kronk.gateway.access.live import still_good
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import ADMINISTRATION, DISCOVERY, PUBLIC
 from kronk.gateway.body import parse_body, while_connected
@@ -22,7 +23,7 @@ from kronk.gateway.dialects.ollama.pull import SUCCESS, is_source, wanted
 from kronk.gateway.dialects.ollama.schemas import PULLED, RUNNING, SHOWN, TAGS, VERSION
 from kronk.gateway.jobs.ollama import PullStream
 from kronk.gateway.model_files import details_with
-from kronk.gateway.record import admission_of, record_of
+from kronk.gateway.record import admission_of, identity_of, record_of
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import CallerError, InvalidArgument, ModelFailed, NotFound
 from kronk.shared.jobs.kinds import kind_of
@@ -128,7 +129,8 @@ async def pull(request: Request) -> Response:
     await asyncio.to_thread(_check, services, named.model, params["wanted"])
     kind.validate(params)
     job, _ = await services.jobs.create(kind, params)
-    stream = PullStream(services.jobs, job)
+    check = still_good(services.access, identity_of(request))
+    stream = PullStream(services.jobs, job, check)
     if named.stream:
         return stream
     await while_connected(request.receive, stream.until_done())

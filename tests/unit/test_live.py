@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fakes.exchange_world import JOB, W, World
-from kronk.gateway.access.live import Bearer, LiveWatch, by_bearer, which_end
+from kronk.gateway.access.live import Bearer, LiveWatch, by_bearer, still_good, which_end
 from kronk.gateway.job import inspect
 from kronk.shared.errors import KronkError, Overloaded, Unauthenticated
 from kronk.shared.security.identity import ANONYMOUS, OPEN, Identity
@@ -133,3 +133,36 @@ def test_the_subject_of_a_request_goes_to_those_who_share_out() -> None:
     world.submitted()
     assert [ask.subject for ask in world.asked()] == ["ann", "ann", ""]
     assert not world.told(Embed)
+
+
+class Control:
+    """As far as `still_good` asks it."""
+
+    def __init__(self, problem: KronkError | None) -> None:
+        self.problem = problem
+
+    async def recheck(self, identity: Identity) -> None:
+        if self.problem is not None:
+            raise self.problem
+
+
+@pytest.mark.parametrize(
+    ("identity", "problem", "words"),
+    [
+        pytest.param(ANN, None, None, id="a good token"),
+        pytest.param(ANN, REVOKED, SAID, id="a revoked one"),
+        pytest.param(ANN, NO_KEY, "invalid token", id="its key deleted"),
+        pytest.param(FAR, Overloaded("nobody to ask"), None, id="nobody knows"),
+        pytest.param(OPEN, REVOKED, None, id="no token"),
+        pytest.param(SESSION, REVOKED, None, id="a session"),
+    ],
+)
+def test_who_watches_may_go_on_as_long_as_his_token_is_good(
+    identity: Identity, problem: KronkError | None, words: str | None
+) -> None:
+    check = still_good(Control(problem), identity)  # type: ignore[arg-type]
+    if words is None:
+        asyncio.run(check())
+        return
+    with pytest.raises(Unauthenticated, match=words):
+        asyncio.run(check())
