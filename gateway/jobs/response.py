@@ -17,7 +17,6 @@ from kronk.shared.errors import KronkError
 from .records import Job
 from .store import Jobs
 
-
 Check = Callable[[], Awaitable[None]]
 
 
