@@ -22,6 +22,8 @@ from .record import Record, record_of
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # Asked every few seconds by probes, `kronk ps --watch` and the landing page.
 _POLLED = frozenset({"/v1/liveness", "/v1/readiness", "/v1/kronk/ps"})
+# Asked by other Kronks for each of their requests, which are in their logs.
+_ASKED = "/v1/kronk/auth/"
 
 log = structlog.get_logger()
 
@@ -83,7 +85,9 @@ class AccessLog:
             structlog.contextvars.unbind_contextvars("request_id")
 
     def _write(self, scope: Scope, record: Record) -> None:
-        write = log.debug if scope["path"] in _POLLED else log.info
+        path = scope["path"]
+        is_usual = path in _POLLED or (path.startswith(_ASKED) and record.status == 200)
+        write = log.debug if is_usual else log.info
         client = scope.get("client")
         facts = {
             "client": client and client[0],

@@ -10,6 +10,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,17 @@ def test_a_limit_holds_for_both_together(host: Host, server: Server) -> None:
     assert left == ["2", "1", "0", "0", "0"]
     assert int(found[-1].headers["retry-after"]) > 0
     assert "rate limit exceeded" in found[-1].json()["error"]["message"]
+
+
+def test_a_limit_holds_whoever_is_asked_at_the_same_time(host: Host, server: Server) -> None:
+    token = host.token(Grants({"tokenize": Limit(7, "day")})).token
+    body = {"model": "Tiny", "prompt": "hi"}
+    with host.client(token) as there, httpx.Client(timeout=PATIENCE) as here:
+        here.headers["Authorization"] = f"Bearer {token}"
+        urls = [(here, f"{server.url}/v1/tokenize"), (there, "/v1/tokenize")] * 10
+        with ThreadPoolExecutor(8) as many:
+            found = list(many.map(lambda one: one[0].post(one[1], json=body).status_code, urls))
+    assert sorted(found) == [200] * 7 + [429] * 13
 
 
 def test_tokens_are_counted_at_the_host_after_the_answer(host: Host, server: Server) -> None:
