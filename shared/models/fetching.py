@@ -59,6 +59,13 @@ class Wanted:
     # Of a model the first bytes tell whether it is one.
     kind: Literal["model", "archive"] = "model"
 
+    @property
+    def identity(self) -> str:
+        """Whose bytes these are: two of the same identity can be gone on from one another."""
+        if self.sha256 is not None:
+            return f"sha256:{self.sha256}"
+        return f"from:{hashlib.sha256(self.name.encode()).hexdigest()}"
+
     def refuse_size(self, size: int | None) -> None:
         """What the other side says the size is; `WrongContent` if it is another file's."""
         if None not in (size, self.size_bytes) and size != self.size_bytes:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from kronk.shared.errors import Conflict, InvalidArgument
 from kronk.shared.models import facts
-from kronk.shared.models.downloading import identity
 from kronk.shared.models.facts import Facts
 from kronk.shared.models.fetching import Wanted, digest, disk_error, require_room
 from kronk.shared.models.hashing import now
@@ -69,7 +68,7 @@ def standing(base: BasePath, upload: Upload) -> Standing:
 def _kept(partial: Path, upload: Upload) -> int:
     """Bytes of this upload by the journal; they are read before anything is added to them."""
     notes = Journal(partial.with_suffix(".journal")).read()
-    if notes is None or notes.identity != identity(_wanted(upload)) or not notes.blocks:
+    if notes is None or notes.identity != _wanted(upload).identity or not notes.blocks:
         return 0
     return min(notes.blocks[-1].end, Partial(partial).size, upload.size_bytes)
 
@@ -93,9 +92,7 @@ class Incoming:
             self._held.enter_context(_lock(base, upload.relative))
             self._held.callback(self._partial.delete_if_empty)
             # Bytes of another file begin anew.
-            opened = self._partial.opened(
-                identity(_wanted(upload)), lambda phase, done, total: None
-            )
+            opened = self._partial.opened(_wanted(upload).identity, lambda phase, done, total: None)
             self._writer = self._writing.enter_context(opened)
             if self.offset > upload.size_bytes:
                 self._writer.restart(None, None)

@@ -8,14 +8,15 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kronk.shared.files import write_atomically
+
+if TYPE_CHECKING:
+    # A tenth of a second, which a server that asks nobody for a token need not wait for.
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 MASTER = "master"
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -97,6 +98,9 @@ def read_folder(folder: Path, known: Mapping[str, KeyFile]) -> dict[str, KeyFile
 
 def write_new(folder: Path, kid: str) -> None:
     """Make a key and write it, whole or not at all. Takes about 0.1 s, at times a second."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     key = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -177,6 +181,10 @@ def _read(folder: Path, kid: str, facts: Facts) -> Key:
         raise _NoGood("this user may not read it") from error
     except ValueError as error:
         raise _NoGood(str(error)) from error
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
     try:
         # Without the test for primes, which takes 40 ms on the way of a request. What is signed is
         # verified before it is given out.

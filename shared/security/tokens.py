@@ -6,6 +6,7 @@ Who sends a bad one is told "invalid token"; why it is bad is `Unauthenticated.r
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 import threading
@@ -14,7 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import jwt
 import pydantic_core
 
 from kronk.shared.errors import InvalidArgument, ServerError, Unauthenticated
@@ -24,6 +24,8 @@ from .identity import Identity
 from .key_files import KID, UUID, Key
 
 if TYPE_CHECKING:
+    import jwt
+
     from .keys import Keyring
 
 # Seconds that the clocks of two machines may differ by.
@@ -45,7 +47,13 @@ _LONGEST_NAME = 128
 _LAST_TIME = 2**40
 _MOST_KNOWN = 4096
 
-_jws = jwt.PyJWS(algorithms=[_ALGORITHM])
+
+@functools.cache
+def _jws() -> jwt.PyJWS:
+    # Imported when the first token is looked at: it takes a tenth of a second.
+    import jwt
+
+    return jwt.PyJWS(algorithms=[_ALGORITHM])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,8 @@ def issue_with(
         **grants.to_claims(),
         **({} if name is None else {"name": name}),
     }
+    import jwt
+
     token = jwt.encode(payload, key.private, _ALGORITHM, headers={"kid": key.kid, "typ": _TYPE})
     if len(token) > LONGEST:
         raise InvalidArgument(
@@ -251,8 +261,10 @@ def _kid_of(token: str) -> str:
 
 
 def _proven(token: str, key: Key, issuer: str) -> Claims:
+    import jwt
+
     try:
-        payload = _jws.decode(token, key.public, algorithms=[_ALGORITHM])
+        payload = _jws().decode(token, key.public, algorithms=[_ALGORITHM])
         said = pydantic_core.from_json(payload)
     except (jwt.PyJWTError, ValueError) as error:
         raise _bad(f"bad signature or form: {error}") from error

@@ -320,13 +320,12 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import rsa
-from kronk.shared.security import key_files
 from kronk.shared.security.key_files import KID
 from kronk.shared.security.keys import Keyring
 
 NOW = 1_800_000_000.0
 a_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-key_files.rsa.generate_private_key = lambda **_: a_key
+rsa.generate_private_key = lambda **_: a_key
 folder = Path(sys.argv[1])
 
 def dying_at(step):

@@ -17,7 +17,6 @@ from kronk.shared.settings import Mode, Settings
 from .cache import DecisionCache
 from .decision import Decision, PolicyFailed, read_result
 from .embedded import Embedded
-from .external import External
 from .journal import Journal
 from .question import Question
 
@@ -192,6 +191,9 @@ def make_policy(settings: Settings, stamp: Callable[[], Hashable] = lambda: None
     """The policy of these settings; `InvalidArgument` if it cannot be compiled."""
     source: Source
     if settings.policy_url is not None:
+        # It takes an HTTP client.
+        from .external import External
+
         source = External(settings.policy_url)
     else:
         source = Embedded(settings.policy_dir)
