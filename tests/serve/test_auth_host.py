@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from structlog.testing import capture_logs
 
@@ -33,6 +34,7 @@ from harness.server import (
     running_server,
 )
 from harness.waiting import wait_until
+from kronk.gateway.access.delegation import questions
 from kronk.gateway.access.delegation.host import AuthHost
 from kronk.gateway.access.delegation.identities import Identities
 from kronk.shared.errors import Overloaded
@@ -268,6 +270,41 @@ def test_a_stream_ends_with_its_token(host: Host, server: Server) -> None:
         said = [line for line in lines if line]
     assert json.loads(said[-1].removeprefix("data: "))["error"]["code"] == "unauthenticated"
     assert "data: [DONE]" not in said
+
+
+def test_what_the_host_answers_is_what_it_says_that_it_answers(host: Host) -> None:
+    issued = host.token(Grants({"rerank": Limit(1, "day")}))
+    whose = {"subject": issued.claims.subject, "key": issued.claims.key}
+    call = whose | {"endpoint": "rerank", "grants": issued.claims.grants.to_claims()}
+    with host.client(host.service_token()) as service:
+
+        def say(name: str, body: dict[str, Any], schema: Any) -> dict[str, Any]:
+            answer = service.post(f"/v1/kronk/auth/{name}", json=body)
+            assert answer.status_code == 200, answer.text
+            found: dict[str, Any] = answer.json()
+            jsonschema.validate(found, schema)
+            return found
+
+        known = say("identify", {"token": issued.token}, questions.IDENTIFIED)
+        assert (known["subject"], known["admin"]) == (issued.claims.subject, False)
+        assert not say("identify", {"token": "a.b.c"}, questions.IDENTIFIED)["valid"]
+        assert say("recheck", whose, questions.RECHECKED)["valid"]
+        assert not say("recheck", whose | {"key": None}, questions.RECHECKED)["valid"]
+        # Asked three times, counted once.
+        charges = [say("charge", call | {"request_id": "r1"}, questions.CHARGED) for _ in range(3)]
+        assert [(one["allowed"], one["calls"]["remaining"]) for one in charges] == [(True, 0)] * 3
+        assert not say("charge", call | {"request_id": "r2"}, questions.CHARGED)["allowed"]
+        settled = [say("settle", {"charge": "r1", "refund": True}, questions.SETTLED) for _ in "ab"]
+        assert [one["known"] for one in settled] == [True, False]
+        assert say("charge", call | {"request_id": "r2"}, questions.CHARGED)["allowed"]
+        # Nor can anybody else say what a call came to.
+        with host.client(host.service_token()) as another:
+            foreign = another.post("/v1/kronk/auth/settle", json={"charge": "r2", "refund": True})
+            assert not foreign.json()["known"]
+    for token, status in ((issued.token, 403), ("a.b.c", 401)):
+        with host.client(token) as user:
+            answer = user.post("/v1/kronk/auth/identify", json={"token": issued.token})
+            assert answer.status_code == status
 
 
 def refused(host: Host, service: str, ca: Path) -> list[Any]:
