@@ -26,6 +26,7 @@ from uvicorn.server import ServerState
 from kronk.shared.errors import InvalidArgument
 
 from .dialects.errors import openai
+from .edge.addresses import group
 from .edge.connections import Connections
 
 # Node takes 16K, Apache 8K per line and 100 lines, h11 64K; httptools by itself takes any amount.
@@ -68,19 +69,22 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         # What is wrong with the request, in words; the parser only knows that something is.
         self._wrong = ""
+        self._peer = ""
         # For the head to arrive, and for what was written to be taken.
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
 
     @property
     def peer(self) -> str:
-        return self.client[0] if self.client else ""
+        """Whom the connection is from; the same for all that one client may have."""
+        return self._peer
 
     # The connection.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody has connected, and through with TLS."""
         super().connection_made(transport)
+        self._peer = group(self.client[0]) if self.client else ""
         self._expect_head()
         in_the_way = self._all.came(self)
         if in_the_way is self:
@@ -179,8 +183,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _head_is_late(self) -> None:
         self._head_timer = None
-        # A pipelined one: its turn has not come.
-        if self._is_idle() and not self.transport.is_closing():
+        if not self._is_idle() or self.transport.is_closing():
+            # A pipelined one: its turn has not come.
+            return
+        if not self._in_head:
+            # Browsers open connections in advance, and take an answer there for that of the
+            # request they send later.
+            self.transport.close()
+        else:
             self._send_away(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"The head did not arrive within {self._patience.read:g} s (--read-timeout).",

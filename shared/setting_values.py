@@ -52,11 +52,15 @@ def optional_repository(text: str) -> RepositoryUrl | None:
     return repository_url.parse(text) if text else None
 
 
+# Pages of the web, and of programs that are browsers: `app://obsidian.md`, `chrome-extension://id`.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s,@?#]*")
+
+
 def origins(text: str) -> tuple[str, ...]:
     """Origins of web pages, separated by commas; `*` is any."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     for origin in found:
-        if origin != "*" and not origin.startswith(("http://", "https://")):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError(f"expected origins such as http://localhost:3000, got {origin!r}")
     return found
 

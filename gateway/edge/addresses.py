@@ -11,6 +11,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d{1,5})?|([0-9.]+):\d{1,5}")
 
 
+def group(text: str) -> str:
+    """Those whom an address counts among: of IPv6, a client has a whole /64 to itself."""
+    found = address(text)
+    if not isinstance(found, ipaddress.IPv6Address):
+        return str(found or text)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
 def address(text: str) -> Address | None:
     """The address that stands there, with or without a port; None where there is none. An IPv4
     address in the clothes of an IPv6 one is an IPv4 address."""

@@ -20,6 +20,7 @@ from .origins import is_foreign
 
 # What load balancers ask, which know addresses and no names.
 _PROBES = frozenset({"/v1/liveness", "/v1/readiness"})
+_MAPPED = "::ffff:"
 _READ = frozenset({b"host", b"origin", b"sec-fetch-site"})
 _FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 _LOOPBACK_HOSTS = "--allowed-hosts (KRONK_WEB_ALLOWED_HOSTS)"
@@ -79,6 +80,9 @@ class Edge:
         """Why it is refused. Afterwards the scope says what is true of the client."""
         rules = self._rules
         peer = scope.get("client")
+        if peer is not None and peer[0].startswith(_MAPPED):
+            # Of a socket that takes both kinds: the client's address is the IPv4 one.
+            peer = scope["client"] = (peer[0].removeprefix(_MAPPED), peer[1])
         if rules.proxies.trusts(peer[0] if peer else NEAR):
             _believe(scope, rules.proxies)
         given = {name: value for name, value in scope["headers"] if name in _READ}

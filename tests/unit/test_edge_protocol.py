@@ -232,7 +232,15 @@ def waiting(data: bytes, patience: Patience | None = None) -> Wire:
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize("data", [b"", b"G", GET, GET + b"X: y", b"\r\n" * 9, b"GET /"])
+@pytest.mark.parametrize("data", [b"", b"\r\n" * 9])
+def test_a_connection_without_a_request_is_closed_without_a_word(data: bytes) -> None:
+    wire = waiting(data)
+    assert wire.clock.waits() == [30.0]
+    wire.clock.pass_by()
+    assert (wire.pipe.sent, wire.pipe.end) == (b"", "closed")
+
+
+@pytest.mark.parametrize("data", [b"G", GET, GET + b"X: y", b"\r\nG", b"GET /"])
 def test_a_head_that_does_not_come_is_a_408(data: bytes) -> None:
     wire = waiting(data)
     # One clock, set at the first byte: what dribbles does not wind it up.

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kronk.gateway.dialects.depth import MAX_DEPTH, is_too_deep, may_be_too_deep
-from kronk.gateway.edge.addresses import address
+from kronk.gateway.edge.addresses import address, group
 from kronk.gateway.edge.forwarded import Claims, Proxies, Seen
 from kronk.gateway.edge.headers import dressed, policy_of
 from kronk.gateway.edge.hosts import Hosts, name_of
@@ -209,6 +209,21 @@ def test_an_origin_with_its_usual_port_has_none_in_host() -> None:
     assert not is_foreign("POST", "http://[::1]:8080", None, "[::1]:8080", ())
     assert is_foreign("POST", "https://kronk.example:444", None, "kronk.example", ())
     assert is_foreign("POST", "https://kronk.example", None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "counts_as"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_a_client_counts_once_for_all_addresses_it_may_have(text: str, counts_as: str) -> None:
+    assert group(text) == counts_as
 
 
 # Proxies.
