@@ -21,7 +21,7 @@ from .origins import is_foreign
 # What load balancers ask, which know addresses and no names.
 _PROBES = frozenset({"/v1/liveness", "/v1/readiness"})
 _MAPPED = "::ffff:"
-_READ = frozenset({b"host", b"origin", b"sec-fetch-site"})
+_READ = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode"})
 _FORWARDED = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 _LOOPBACK_HOSTS = "--allowed-hosts (KRONK_WEB_ALLOWED_HOSTS)"
 _ORIGINS = "--cors-allowed-origins (KRONK_WEB_CORS_ALLOWED_ORIGINS)"
@@ -91,8 +91,9 @@ class Edge:
             refusal = self._judge_host(host, scope)
             if refusal is not None:
                 return refusal
-        origin, site = _text(given.get(b"origin")), _text(given.get(b"sec-fetch-site"))
-        if is_foreign(scope["method"], origin, site, host, rules.origins):
+        origin = _text(given.get(b"origin"))
+        site, mode = (_text(given.get(name)) for name in (b"sec-fetch-site", b"sec-fetch-mode"))
+        if is_foreign(scope["method"], origin, site, mode, host, rules.origins):
             return PermissionDenied(
                 f"a page of {origin or 'another site'} may not send this request; "
                 f"{_ORIGINS} names the origins that may",

@@ -1,8 +1,9 @@
-"""Which web pages may have a browser change something here.
+"""Which web pages may have a browser do something here.
 
 CORS keeps pages of others from reading answers. It does not keep them from sending a POST that a
-form could send, and Kronk reads a body whatever its type is called. Browsers say where a request
-comes from, and no page can make them say otherwise; programs say nothing.
+form could send, and Kronk reads a body whatever its type is called; nor from a GET that has us look
+something up elsewhere. Browsers say where a request comes from, and no page can make them say
+otherwise; programs say nothing. Links that a user follows stay links.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_READS = frozenset({"GET", "HEAD"})
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -18,15 +19,19 @@ def is_foreign(
     method: str,
     origin: str | None,
     site: str | None,
+    mode: str | None,
     host: str | None,
     allowed: Sequence[str],
 ) -> bool:
     """Whether a page sends it that is neither ours nor in `allowed`.
 
-    `origin`, `site` and `host` are Origin, Sec-Fetch-Site and Host. Where the browser itself says
-    how the two are related, that counts: it knows, also behind a proxy that speaks TLS for us.
+    `origin`, `site`, `mode` and `host` are Origin, Sec-Fetch-Site, Sec-Fetch-Mode and Host. Where
+    the browser itself says how the two are related, that counts: it knows, also behind a proxy that
+    speaks TLS for us. OPTIONS is CORS's to answer.
     """
-    if method in _SAFE or (origin is None and site is None):
+    if method == "OPTIONS" or (origin is None and site is None):
+        return False
+    if method in _READS and mode == "navigate":
         return False
     if "*" in allowed or (origin is not None and origin in allowed):
         return False

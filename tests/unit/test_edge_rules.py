@@ -159,9 +159,14 @@ MINE = "https://app.example"
 ORIGINS = [
     # Programs say nothing.
     ("POST", None, None, (), False),
-    # Reading is CORS's.
-    ("GET", "https://evil.example", "cross-site", (), False),
-    ("HEAD", "null", "cross-site", (), False),
+    # Reading has us do something too.
+    ("GET", "https://evil.example", "cross-site", (), True),
+    ("GET", None, "cross-site", (), True),
+    ("HEAD", "null", "cross-site", (), True),
+    ("GET", "http://localhost:8080", "same-origin", (), False),
+    ("GET", MINE, "cross-site", (MINE,), False),
+    ("GET", None, "none", (), False),
+    # CORS answers this.
     ("OPTIONS", "https://evil.example", "cross-site", (), False),
     # Our own pages.
     ("POST", "http://localhost:8080", "same-origin", (), False),
@@ -201,14 +206,31 @@ ORIGINS = [
 def test_a_page_of_another_origin_changes_nothing(
     method: str, origin: str | None, site: str | None, allowed: tuple[str, ...], foreign: bool
 ) -> None:
-    assert is_foreign(method, origin, site, "localhost:8080", allowed) is foreign
+    assert is_foreign(method, origin, site, None, "localhost:8080", allowed) is foreign
+
+
+@pytest.mark.parametrize(
+    ("method", "mode", "foreign"),
+    [
+        ("GET", "navigate", False),
+        ("HEAD", "navigate", False),
+        ("GET", "no-cors", True),
+        ("GET", "cors", True),
+        # A form.
+        ("POST", "navigate", True),
+    ],
+)
+def test_a_link_that_a_user_follows_is_no_pages_doing(
+    method: str, mode: str, foreign: bool
+) -> None:
+    assert is_foreign(method, None, "cross-site", mode, "localhost:8080", ()) is foreign
 
 
 def test_an_origin_with_its_usual_port_has_none_in_host() -> None:
-    assert not is_foreign("POST", "https://kronk.example:443", None, "kronk.example", ())
-    assert not is_foreign("POST", "http://[::1]:8080", None, "[::1]:8080", ())
-    assert is_foreign("POST", "https://kronk.example:444", None, "kronk.example", ())
-    assert is_foreign("POST", "https://kronk.example", None, None, ())
+    assert not is_foreign("POST", "https://kronk.example:443", None, None, "kronk.example", ())
+    assert not is_foreign("POST", "http://[::1]:8080", None, None, "[::1]:8080", ())
+    assert is_foreign("POST", "https://kronk.example:444", None, None, "kronk.example", ())
+    assert is_foreign("POST", "https://kronk.example", None, None, None, ())
 
 
 @pytest.mark.parametrize(
