@@ -22,6 +22,7 @@ _ROUTE = "/v1/kronk/security/usage"
 _WINDOWS = ("day", "month", "year")
 _HEADS = (
     "SUBJECT",
+    "NAME",
     "ENDPOINT",
     *(f"CALLS/{window.upper()}" for window in _WINDOWS),
     *(f"TOKENS/{window.upper()}" for window in _WINDOWS),
@@ -40,7 +41,7 @@ def usage(
 ) -> None:
     """Show the calls and tokens of each subject in this day, month and year of UTC."""
     if local:
-        told = local_report(local_settings(base_path).base.counters, time.time(), subject)
+        told = local_report(local_settings(base_path).base, time.time(), subject)
     else:
         told = _asked(find_server(api_host, base_path), subject)
     if as_json:
@@ -86,7 +87,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     amounts = [row[window] for window in _WINDOWS]
     calls = [str(amount["calls"]) for amount in amounts]
     tokens = [str(amount["prompt_tokens"] + amount["completion_tokens"]) for amount in amounts]
-    return [row["subject"], row["endpoint"], *calls, *tokens]
+    return [row["subject"], row["name"] or "-", row["endpoint"], *calls, *tokens]
 
 
 def _cells_of_day(row: dict[str, Any]) -> list[str]:

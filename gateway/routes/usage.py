@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import ADMINISTRATION
 from kronk.gateway.dialects.paging import parameter, whole_number
-from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed
+from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed, nullable
 from kronk.gateway.services import services_of
 from kronk.shared.security.usage_report import MOST_SUBJECTS, report
 
@@ -21,7 +21,10 @@ router = Router()
 
 _AMOUNTS = {"calls": COUNT, "prompt_tokens": COUNT, "completion_tokens": COUNT}
 _WINDOWS = ("day", "month", "year")
-_ROW = closed({"subject": TEXT, "endpoint": TEXT} | dict.fromkeys(_WINDOWS, closed(_AMOUNTS)))
+_ROW = closed(
+    {"subject": TEXT, "name": nullable(TEXT), "endpoint": TEXT}
+    | dict.fromkeys(_WINDOWS, closed(_AMOUNTS))
+)
 _DAY = closed({"day": TEXT, "endpoint": TEXT, **_AMOUNTS})
 USAGE = closed(
     {
@@ -57,6 +60,12 @@ async def usage(request: Request) -> Response:
     limit = whole_number(query.get("limit", str(MOST_SUBJECTS)), "limit", 1, MOST_SUBJECTS)
     subject, after = query.get("subject"), query.get("after", "")
     told = await asyncio.to_thread(
-        report, services.counters, time.time(), subject, limit=limit, after=after
+        report,
+        services.counters,
+        time.time(),
+        subject,
+        limit=limit,
+        after=after,
+        name_of=services.administration.name_of,
     )
     return JSONResponse(told)

@@ -87,6 +87,11 @@ class Administration:
         revocation = self._registry.revoke(subject, by, wish.reason, now)
         return _revocation_row(revocation) | {"known": is_known}
 
+    def name_of(self, subject: str) -> str | None:
+        """What the subject's token is called, where it has a name and that is still known."""
+        found = self._registry.registration(subject)
+        return None if found is None else found.name
+
     def figures(self, now: float) -> Row:
         """How many there are of what, and what is wrong with the operator's token."""
         states = [self._state(each, now) for each in self._registry.registrations()]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
+from kronk.shared.database import Database
+from kronk.shared.paths import BasePath
+
 from .counters import DATA, Counters
+from .registry import Registry
 from .rows import Used
 from .windows import windows_at
 
@@ -21,10 +26,11 @@ def report(
     *,
     limit: int = MOST_SUBJECTS,
     after: str = "",
+    name_of: Callable[[str], str | None] = lambda subject: None,
 ) -> dict[str, Any]:
     """Calls and tokens in the day, month and year of `now`, of up to `limit` subjects that come
-    behind `after`; of one subject that is named also each day that is kept. Without counters
-    nothing was used."""
+    behind `after`; of one subject that is asked for also each day that is kept. Without counters
+    nothing was used. `name_of` knows what people call a subject."""
     windows = windows_at(now)
     rows = [] if counters is None else counters.usage(now, subject)
     groups = [list(group) for _, group in groupby(rows, lambda row: row.subject)]
@@ -37,6 +43,7 @@ def report(
         "data": [
             {
                 "subject": row.subject,
+                "name": name_of(row.subject),
                 "endpoint": row.endpoint,
                 "day": _amounts(row.day),
                 "month": _amounts(row.month),
@@ -55,16 +62,25 @@ def report(
     return told
 
 
-def local_report(folder: Path, now: float, subject: str | None = None) -> dict[str, Any]:
-    """The same of the counters in that folder, opened for it. `ServerError` when they cannot be
+def local_report(base: BasePath, now: float, subject: str | None = None) -> dict[str, Any]:
+    """The same of the files below that path, opened for it. `ServerError` when they cannot be
     read."""
-    if not (folder / DATA).exists():
+    if not (base.counters / DATA).exists():
         return report(None, now, subject, limit=_ALL)
-    counters = Counters(folder, writable=False)
-    try:
-        return report(counters, now, subject, limit=_ALL)
-    finally:
-        counters.close()
+    with ExitStack() as stack:
+        counters = stack.enter_context(closing(Counters(base.counters, writable=False)))
+        name_of = _names(stack.enter_context(closing(Database(base.db))))
+        return report(counters, now, subject, limit=_ALL, name_of=name_of)
+
+
+def _names(database: Database) -> Callable[[str], str | None]:
+    registry = Registry(database)
+
+    def name_of(subject: str) -> str | None:
+        found = registry.registration(subject)
+        return None if found is None else found.name
+
+    return name_of
 
 
 def _amounts(used: Used) -> dict[str, int]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ ORIGIN = "https://a.example"
 CHAT = "/v1/chat/completions"
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 TINY = Path(__file__).parents[1] / "models/tiny-chat-q8_0.gguf"
+USAGE = "/v1/kronk/security/usage"
 GONE = "client_gone"
 Client = Callable[..., httpx.Client]
 
@@ -48,11 +50,10 @@ def house(shared_house: House) -> House:
     return shared_house
 
 
-def token(house: House, endpoints: str, **grants: Any) -> str:
+def token(house: House, endpoints: str, subject: str | None = None, **grants: Any) -> str:
     granted = Grants(parse_endpoints(endpoints), **grants)
-    made = issue(
-        Keyring(house.base / "keys"), "kronk", duration=3600.0, grants=granted, now=time.time()
-    )
+    keyring, now = Keyring(house.base / "keys"), time.time()
+    made = issue(keyring, "kronk", duration=3600.0, grants=granted, subject=subject, now=now)
     return made.token
 
 
@@ -246,3 +247,20 @@ def test_lists_have_the_models_that_are_granted(house: House, client: Client) ->
     assert http.get("/v1/models/tiny").status_code == 200
     assert http.post("/api/show", json={"model": "tiny:latest"}).status_code == 200
     assert chat(http).status_code == 200
+
+
+def test_the_administrator_sees_what_each_has_used(house: House, client: Client) -> None:
+    subject = str(uuid.uuid4())
+    http = client("embeddings,chat-completions:7/year", subject=subject)
+    assert chat(http).status_code == 200
+    assert http.get(USAGE).status_code == 403
+    admin = (house.base / "keys/master.jwt").read_text().strip()
+    with httpx.Client(
+        base_url=house.url, headers={"Authorization": f"Bearer {admin}"}, timeout=20
+    ) as boss:
+        assert subject in [row["subject"] for row in boss.get(USAGE).json()["data"]]
+        (row,) = boss.get(USAGE, params={"subject": subject}).json()["data"]
+        spent = {"calls": 1, "prompt_tokens": 5, "completion_tokens": 2}
+        assert (row["endpoint"], row["name"], row["year"]) == ("chat-completions", None, spent)
+        assert boss.get(USAGE, params={"subject": "nobody"}).json()["days"] == []
+        assert boss.get(USAGE, params={"limit": "0"}).status_code == 400

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from kronk.cli import main as cli
 from kronk.cli import security_usage
 from kronk.cli.client import Admin
 from kronk.shared import exits
+from kronk.shared.database import Database
 from kronk.shared.errors import ServerError
+from kronk.shared.paths import BasePath
 from kronk.shared.security.counters import Counters
 from kronk.shared.security.grants import UNLIMITED
 from kronk.shared.security.usage_report import local_report, report
@@ -33,6 +36,10 @@ def base(tmp_path: Path) -> Path:
         charge = counters.charge(subject, endpoint, UNLIMITED, NOON - age * DAY)
         counters.add_tokens(charge, 10, 5)
     counters.close()
+    registered = {"name": "Ann's laptop", "admin": False, "key": "k", "issued": NOON}
+    registered |= {"expires": NOON, "grants": {}, "issued_by": "local"}
+    with closing(Database(tmp_path / "db")) as database:
+        database.table("tokens").put("ann", registered)
     return tmp_path
 
 
@@ -51,7 +58,13 @@ def test_a_report_has_a_row_for_each_subject_and_endpoint(counters: Counters) ->
     told = report(counters, NOON)
     assert (told["day"], told["month"], told["year"]) == ("2026-11-22", "2026-11", "2026")
     assert told["data"] == [
-        {"subject": subject, "endpoint": endpoint, "day": amounts(day), "month": amounts(day)}
+        {
+            "subject": subject,
+            "name": None,
+            "endpoint": endpoint,
+            "day": amounts(day),
+            "month": amounts(day),
+        }
         | {"year": amounts(1)}
         for subject, endpoint, day in (("ann", CHAT, 1), ("ann", "rerank", 0), ("bob", CHAT, 1))
     ]
@@ -75,17 +88,17 @@ def test_pages_end_between_subjects(counters: Counters) -> None:
 
 
 def test_where_nothing_was_counted_nothing_was_used(tmp_path: Path) -> None:
-    told = local_report(tmp_path / "db/counters", NOON)
+    told = local_report(BasePath(tmp_path), NOON)
     assert (told["data"], told["has_more"]) == ([], False)
-    assert local_report(tmp_path, NOON, "ann")["days"] == []
+    assert local_report(BasePath(tmp_path), NOON, "ann")["days"] == []
     assert not (tmp_path / "db").exists()
 
 
 def test_a_server_and_a_command_may_read_at_the_same_time(base: Path, counters: Counters) -> None:
     # Another process, as LMDB wants it.
     code = "import sys; from pathlib import Path; from kronk.shared.security.usage_report import *"
-    code += "; print(len(local_report(Path(sys.argv[1]), float(sys.argv[2]))['data']))"
-    words = [sys.executable, "-P", "-c", code, str(base / "db/counters"), str(NOON)]
+    code += "; print(len(local_report(BasePath(Path(sys.argv[1])), float(sys.argv[2]))['data']))"
+    words = [sys.executable, "-P", "-c", code, str(base), str(NOON)]
     done = subprocess.run(words, capture_output=True, check=True, text=True)
     assert done.stdout == "3\n"
 
@@ -102,7 +115,8 @@ def test_the_command_shows_columns_or_json(
     words = ("--local", "--base-path", str(base))
     assert call(monkeypatch, *words) == exits.OK
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[1] == ["ann", CHAT, "1", "1", "1", "15", "15", "15"]
+    assert lines[1] == ["ann", "Ann's", "laptop", CHAT, "1", "1", "1", "15", "15", "15"]
+    assert lines[3][:3] == ["bob", "-", CHAT]
     assert len(lines) == 4
     assert call(monkeypatch, *words, "--subject", "ann", "--json") == exits.OK
     assert len(json.loads(capsys.readouterr().out)["days"]) == 2
@@ -130,6 +144,7 @@ def test_the_command_puts_the_servers_pages_together(
 
 
 def test_counters_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
-    (tmp_path / "data.mdb").write_bytes(b"nothing" * 2000)
+    (tmp_path / "db/counters").mkdir(parents=True)
+    (tmp_path / "db/counters/data.mdb").write_bytes(b"nothing" * 2000)
     with pytest.raises(ServerError, match="cannot be opened"):
-        local_report(tmp_path, NOON)
+        local_report(BasePath(tmp_path), NOON)
