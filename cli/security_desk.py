@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import structlog
 
 from kronk.shared.database import Database
-from kronk.shared.errors import Internal, NotFound, ServerError
+from kronk.shared.errors import Internal, KronkError, NotFound, ServerError
 from kronk.shared.security import audit
 from kronk.shared.security.administration import Administration
 from kronk.shared.security.key_files import UUID
@@ -116,11 +116,7 @@ class LocalDesk:
         return found
 
     def create_key(self) -> Row:
-        with audit.by_operator(self._base, "create_key"):
-            if self._first_keys():
-                # The first one is as new as one can be.
-                return self._desk.keys()[1]
-            return self._desk.create_key()
+        return self._audited("create_key", "id", self._create_key)
 
     def delete_key(self, kid: str) -> Row:
         with audit.by_operator(self._base, "delete_key", kid):
@@ -130,17 +126,36 @@ class LocalDesk:
         return self._desk.tokens(time.time())
 
     def create_token(self, body: Row, wish: TokenWish) -> Row:
-        with audit.by_operator(self._base, "create_token", wish.subject or wish.name):
-            if not self._keyring.list():
-                self._first_keys()
-            return self._desk.create_token(wish, audit.operator(), time.time())
+        return self._audited("create_token", "subject", lambda: self._create_token(wish))
 
     def inspect(self, token: str) -> Row:
         return self._desk.inspect(token, time.time())
 
     def revoke(self, wish: RevocationWish) -> Row:
-        with audit.by_operator(self._base, "revoke_token", wish.subject):
-            return self._desk.revoke(wish, audit.operator(), time.time())
+        return self._audited(
+            "revoke_token",
+            "subject",
+            lambda: self._desk.revoke(wish, audit.operator(), time.time()),
+        )
+
+    def _audited(self, action: str, target: str, act: Callable[[], Row]) -> Row:
+        """What comes of it, written down with that member of it as its target."""
+        try:
+            done = act()
+        except KronkError:
+            with audit.by_operator(self._base, action):
+                raise
+        with audit.by_operator(self._base, action, done[target]):
+            return done
+
+    def _create_key(self) -> Row:
+        # The first one is as new as one can be.
+        return self._desk.keys()[1] if self._first_keys() else self._desk.create_key()
+
+    def _create_token(self, wish: TokenWish) -> Row:
+        if not self._keyring.list():
+            self._first_keys()
+        return self._desk.create_token(wish, audit.operator(), time.time())
 
     def _first_keys(self) -> bool:
         """Whether a signing key was made, as a first start of the server does."""

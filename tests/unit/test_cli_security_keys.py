@@ -200,7 +200,11 @@ def test_what_is_done_to_files_is_audited(local: Call, tmp_path: Path) -> None:
     local("token", "revoke", made["subject"])
     found, _ = audit.read(BasePath(tmp_path), 10)
     assert [each.action for each in found] == ["revoke_token", "delete_key", "create_token"]
-    assert {each.via for each in found} == {"local"}
+    assert [each.target for each in found] == [made["subject"], made["key"], made["subject"]]
+    assert {(each.via, each.result) for each in found} == {("local", "done")}
+    local("key", "delete", "--keyid", "master")
+    ((failed, *_), _) = audit.read(BasePath(tmp_path), 1)
+    assert (failed.target, failed.result, failed.code) == ("master", "failed", "invalid_argument")
     assert made["token"] not in (tmp_path / "logs" / "audit.jsonl").read_text()
 
 
