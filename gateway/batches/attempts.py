@@ -118,12 +118,16 @@ class _Bill:
 
     async def open(self) -> None:
         """Raises why the line may not be run, as its route would."""
-        batch = self._desk.batch
+        batch, services, identity = self._desk.batch, self._desk.services, self._desk.identity
+        gate = GATES[batch.endpoint]
         if self._admission is None:
-            self._admission = await self._desk.services.access.admit_again(
-                self._desk.identity, GATES[batch.endpoint], f"{batch.id}/{self._line.number}"
+            self._admission = await services.access.admit_again(
+                identity, gate, f"{batch.id}/{self._line.number}"
             )
-        self._admission.check_model(self._line.model, self._desk.services.configs)
+        else:
+            # It may have waited for hours since.
+            await services.access.check(identity, gate)
+        self._admission.check_model(self._line.model, services.configs)
 
     def note_usage(self, usage: Usage) -> None:
         """What the answer has taken."""

@@ -50,6 +50,11 @@ class Shares:
         """`check` answers at once."""
         return subject in self._sums
 
+    def learn(self, subject: str) -> None:
+        """From now on it is known."""
+        with self._lock:
+            self._sum(subject)
+
     def check(self, subject: str, size: int) -> None:
         """`TooLarge` when the subject may not store a response of so many bytes more."""
         with self._lock:

@@ -96,7 +96,7 @@ class OwnResponses:
     async def prepare(self) -> None:
         """From now on `check_room` answers at once."""
         if self._payer is not None and not self._shares.is_known(self._payer):
-            await asyncio.to_thread(self.check_room, 0)
+            await asyncio.to_thread(self._shares.learn, self._payer)
 
     def check_room(self, size: int) -> None:
         """`TooLarge` when no more than that may be stored, in bytes."""

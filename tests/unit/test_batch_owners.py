@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fakes.batch_town import BROKEN, CHAT, LINES, Town, request
+from fakes.batch_town import BROKEN, BUSY, CHAT, LINES, Town, request
 from fakes.gateway_house import House, hang_after, say
 from harness.subjects import ADMIN, ANN, ANONYMOUS, BOB, OPEN
 from harness.waiting import wait_until
@@ -32,6 +32,7 @@ from kronk.shared.security.counters import Counters
 from kronk.shared.security.grants import UNLIMITED, Grants, Limit
 from kronk.shared.security.identity import Identity
 from kronk.shared.security.keys import Keyring
+from kronk.shared.wire.to_gateway import Refused
 from kronk.shared.wire.to_worker import Submit
 
 
@@ -184,6 +185,19 @@ def test_the_batches_of_who_was_revoked_stop(office: Office, town: Town) -> None
     assert office.errors(batch) == {(401, "unauthenticated"): LINES - batch.counts.completed}
     assert office.calls() == batch.counts.completed
     assert town.finish(others).counts == Counts(3, 3, 0)
+
+
+def test_a_line_that_waits_does_not_outlive_the_revocation(office: Office, town: Town) -> None:
+    def grant(count: int) -> Refused | None:
+        if count == 20:
+            office.rules.revoked.add(ANN.subject)
+        # As long as somebody asks, it is busy.
+        return BUSY
+
+    town.grant = grant
+    batch = town.finish(town.submit(*lines(3), identity=ANN))
+    assert office.errors(batch) == {(401, "unauthenticated"): 3}
+    assert not town.asked
 
 
 @pytest.mark.parametrize("maker", [OPEN, ANONYMOUS], ids=lambda one: one.via)

@@ -53,6 +53,7 @@ def test_nobody_stores_more_than_a_share(
         ann.check_room(201)
     assert refused.value.param == "store"
     asyncio.run(ann.put(stored(3, 1)))
+    asyncio.run(ResponseStore(database, 0).of(ANN).prepare())
     # It is said before anything is answered; and what is not stored needs no room.
     with pytest.raises(TooLarge):
         responses_operation(ASK, ann)
