@@ -15,12 +15,14 @@ import pydantic_core
 import structlog
 
 from .errors import ServerError
+from .files import hand_over
 
 log = structlog.get_logger()
 
 # Of the address space, not of the disk; the file grows as it fills.
 _MAP_BYTES = 64 * 1024**3
 _MOST_TABLES = 16
+_FILES = ("data.mdb", "lock.mdb")
 # LMDB's own limit.
 LONGEST_KEY = 511
 
@@ -118,9 +120,13 @@ class Database:
         """`ServerError` when it cannot be opened. That it is broken was found out by `mending`."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            hand_over(folder, folder.parent)
             self._environment = lmdb.open(
                 str(folder), map_size=_MAP_BYTES, max_dbs=_MOST_TABLES, mode=0o600
             )
+            # By name: closing a second handle of its lock file would end LMDB's own locks.
+            for name in _FILES:
+                hand_over(folder / name, folder)
         except (OSError, lmdb.Error) as error:
             raise ServerError(f"the database in {folder} cannot be opened: {error}") from error
 

@@ -29,7 +29,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 def hand_over(made: int | Path, folder: Path) -> None:
     """What root makes in somebody else's folder is his: a server that runs as a user of its own has
-    to read what `sudo kronk ... --local` has written. `made` is an open file, or a new folder."""
+    to read what `sudo kronk ... --local` has written. `made` is an open file, or the path of a file
+    or folder that is new."""
     if os.geteuid() != 0:
         return
     above, own = folder.stat(), os.stat(made, follow_symlinks=isinstance(made, int))

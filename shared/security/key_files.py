@@ -107,21 +107,7 @@ def write_new(folder: Path, kid: str) -> None:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    write_private(path_of(folder, kid), pem)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file for this user alone, whole or not at all. What root writes is its folder's
-    owner's: the server may run as that one."""
-    write_atomically(path, data, 0o600)
-    give_like_parent(path)
-
-
-def give_like_parent(path: Path) -> None:
-    """Give what root has made to the owner of the folder that it is in."""
-    if os.geteuid() == 0:
-        above = path.parent.stat()
-        os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
+    write_atomically(path_of(folder, kid), pem, 0o600)
 
 
 def read_private(path: Path) -> bytes:

@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 
 from kronk.shared.errors import Conflict, InvalidArgument, NotFound, ServerError, Unauthenticated
-from kronk.shared.files import sync_folder
+from kronk.shared.files import hand_over, sync_folder, write_atomically
 
 from . import tokens
 from .grants import Grants
@@ -30,12 +30,10 @@ from .key_files import (
     MASTER,
     Key,
     KeyFile,
-    give_like_parent,
     path_of,
     read_folder,
     read_private,
     write_new,
-    write_private,
 )
 
 # Of the coarsest clock of a file system (FAT).
@@ -259,7 +257,7 @@ class Keyring:
             now=now,
         )
         try:
-            write_private(self.admin_file, issued.token.encode() + b"\n")
+            write_atomically(self.admin_file, issued.token.encode() + b"\n", 0o600)
         except OSError as error:
             raise _cannot(f"write {_ADMIN_FILE}", self.folder, error) from error
 
@@ -307,6 +305,7 @@ class Keyring:
         except OSError as error:
             raise _cannot("change the keys", self.folder, error) from error
         try:
+            hand_over(handle, self.folder)
             self._lock(handle)
             yield
         finally:
@@ -343,7 +342,7 @@ def _make_private_folder(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not folder.exists():
         folder.mkdir(mode=0o700, exist_ok=True)
-        give_like_parent(folder)
+        hand_over(folder, folder.parent)
     if folder_fault(folder) is not None:
         if any(folder.glob("*.pem")):
             log.warning(

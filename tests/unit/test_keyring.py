@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from kronk.shared.database import Database
 from kronk.shared.errors import Conflict, InvalidArgument, NotFound, ServerError, Unauthenticated
 from kronk.shared.security import tokens
 from kronk.shared.security.grants import Grants
@@ -299,6 +300,15 @@ def test_a_key_of_another_user_is_not_trusted(
     os.chown(ready.folder / f"{kid}.pem", 4711, 4711)
     assert Keyring(ready.folder).get(kid) is None
     assert "another user" in capsys.readouterr().out
+
+
+def test_what_root_makes_belongs_to_whom_the_folder_belongs_to(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    os.chown(tmp_path, 4711, 4711)
+    Keyring(tmp_path / "keys").ensure("kronk", NOW)
+    Database(tmp_path / "db").close()
+    assert {path.stat().st_uid for path in tmp_path.rglob("*")} == {4711}
 
 
 def test_two_at_once_make_one_of_each(keyring: Keyring) -> None:
