@@ -55,6 +55,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password, "USUAL", CHEAP)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, keys: Path) -> Path:
     """A base path that has them."""

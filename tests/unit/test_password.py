@@ -20,6 +20,11 @@ from kronk.shared.security.password import Cost, Watched
 CHEAP = Cost(n=16, r=1, p=1)
 
 
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password, "USUAL", CHEAP)
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -73,11 +78,10 @@ def test_a_crash_between_the_two_files_leaves_no_password_that_nobody_knows(
 
 
 def test_neither_hash_nor_file_has_the_password(tmp_path: Path) -> None:
-    made = password.ensure(tmp_path, is_shown=True)
+    password.change(tmp_path, "correct horse battery", Cost())
     text = password.password_file(tmp_path).read_text()
-    assert made is not None and made not in text
-    row = json.loads(text)
-    assert row["scrypt"] == {"n": 2**15, "r": 8, "p": 3}
+    assert "correct horse" not in text
+    assert json.loads(text)["scrypt"] == {"n": 2**15, "r": 8, "p": 3}
 
 
 @pytest.mark.parametrize(
