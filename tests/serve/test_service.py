@@ -234,7 +234,7 @@ def test_a_passed_socket_outlives_the_server_and_its_connections_wait_for_the_ne
             # Its own address is in use, by the socket it was passed.
             wait_until_ready(first)
             transport = httpx.HTTPTransport(uds=str(path))
-            with httpx.Client(transport=transport, base_url="http://kronk") as client:
+            with httpx.Client(transport=transport, base_url="http://localhost") as client:
                 assert client.get("/v1/readiness", timeout=PATIENCE).status_code == 200
             assert first.ps() == []
             with first.stream("A", "from 7", max_tokens=900) as stream:
