@@ -7,7 +7,7 @@ import importlib.resources
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kronk.shared.errors import InvalidArgument
@@ -24,14 +24,14 @@ class Files:
 
     modules: Mapping[str, str]
     data: Mapping[str, str]
+    # What logs call this version. Looked at for each request, so it is made once.
+    digest: str = field(init=False)
 
-    @property
-    def digest(self) -> str:
-        """What logs call this version."""
+    def __post_init__(self) -> None:
         digest = hashlib.sha256()
         for name, text in sorted((*self.modules.items(), *self.data.items())):
             digest.update(f"{name}\0{len(text)}\0{text}".encode("utf-8", "replace"))
-        return digest.hexdigest()[:12]
+        object.__setattr__(self, "digest", digest.hexdigest()[:12])
 
 
 def shipped() -> Files:
