@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ import structlog
 from kronk.shared.database import Database
 from kronk.shared.errors import Internal, KronkError, NotFound, ServerError
 from kronk.shared.security import audit
-from kronk.shared.security.administration import Administration
+from kronk.shared.security.administration import Administration, KeyAdministration
 from kronk.shared.security.key_files import UUID
 from kronk.shared.security.keys import Keyring
 from kronk.shared.security.overview import overview
@@ -96,18 +97,30 @@ class ServerDesk:
 class LocalDesk:
     """Works on the files below the base path, also while a server uses them."""
 
-    def __init__(self, chosen: Settings, database: Database) -> None:
+    def __init__(self, chosen: Settings) -> None:
         self._keyring = Keyring(chosen.base.keys)
+        self._keys = KeyAdministration(self._keyring)
         self._base = chosen.base
         self._settings = chosen
         self._issuer = _issuer(chosen, self._keyring)
-        self._desk = Administration(self._keyring, Registry(database), self._issuer)
+
+        # Opened when it is needed: deleting a key is what is left where it is broken.
+        self._database: Database | None = None
+
+    @cached_property
+    def _desk(self) -> Administration:
+        self._database = Database(self._base.db)
+        return Administration(self._keyring, Registry(self._database), self._issuer)
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
 
     def security(self) -> Row:
         return overview(self._settings, self._desk, time.time())
 
     def keys(self) -> list[Row]:
-        found = self._desk.keys()
+        found = self._keys.keys()
         if not found:
             raise NotFound(
                 f"there are no keys in {self._keyring.folder}; `kronk server start --auth-enabled` "
@@ -120,7 +133,7 @@ class LocalDesk:
 
     def delete_key(self, kid: str) -> Row:
         with audit.by_operator(self._base, "delete_key", kid):
-            return self._desk.delete_key(kid)
+            return self._keys.delete_key(kid)
 
     def tokens(self) -> list[Row]:
         return self._desk.tokens(time.time())
@@ -150,7 +163,7 @@ class LocalDesk:
 
     def _create_key(self) -> Row:
         # The first one is as new as one can be.
-        return self._desk.keys()[1] if self._first_keys() else self._desk.create_key()
+        return self._keys.keys()[1] if self._first_keys() else self._keys.create_key()
 
     def _create_token(self, wish: TokenWish) -> Row:
         if not self._keyring.list():
@@ -178,11 +191,11 @@ def desk(local: bool, api_host: str | None, base_path: str | None) -> Iterator[D
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     chosen = local_settings(base_path)
     _warn_of_another(chosen)
-    database = Database(chosen.base.db)
+    local_desk = LocalDesk(chosen)
     try:
-        yield LocalDesk(chosen, database)
+        yield local_desk
     finally:
-        database.close()
+        local_desk.close()
 
 
 def _warn_of_another(chosen: Settings) -> None:

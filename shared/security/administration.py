@@ -17,14 +17,12 @@ from .wishes import RevocationWish, TokenWish
 Row = dict[str, Any]
 
 
-class Administration:
-    """One per process. All of it waits for the disk: call it in a thread. `by` says who does
-    something, `now` is seconds since the epoch."""
+class KeyAdministration:
+    """What needs no database: keys are the last resort where that is broken. All of it waits for
+    the disk: call it in a thread."""
 
-    def __init__(self, keyring: Keyring, registry: Registry, issuer: str) -> None:
+    def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._registry = registry
-        self._issuer = issuer
 
     def keys(self) -> list[Row]:
         """The master key, then the others, newest first."""
@@ -38,6 +36,16 @@ class Administration:
         """End a key and all tokens that it has signed."""
         self._keyring.delete(kid)
         return {"object": "kronk.key", "id": kid, "deleted": True}
+
+
+class Administration(KeyAdministration):
+    """All of it; one per process. `by` says who does something, `now` is seconds since the
+    epoch."""
+
+    def __init__(self, keyring: Keyring, registry: Registry, issuer: str) -> None:
+        super().__init__(keyring)
+        self._registry = registry
+        self._issuer = issuer
 
     def tokens(self, now: float) -> list[Row]:
         """What was issued and is not long over, the latest first."""

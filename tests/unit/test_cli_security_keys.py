@@ -100,6 +100,14 @@ def test_a_key_is_made_and_deleted_by_its_id(local: Call) -> None:
     assert code == exits.USAGE and "--keyid" in err
 
 
+def test_keys_need_no_database(local: Call, tmp_path: Path) -> None:
+    (tmp_path / "db").write_text("broken")
+    made = json.loads(local("key", "create", "--json")[1])["id"]
+    assert local("key", "delete", "--keyid", made)[0] == exits.OK
+    assert len(json.loads(local("key", "list", "--json")[1])) == 1
+    assert local("token", "list")[0] == 1
+
+
 def test_a_token_is_told_as_the_manual_has_it(local: Call) -> None:
     words = ("--duration", "720h", "--endpoints", "embeddings,chat-completions:1000/day")
     code, out, err = local("token", "create", *words)
