@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,7 @@ from report import keep
 from rounds import percentile
 
 from kronk.gateway.access.auditing import AuditLog
-from kronk.gateway.access.build import Access, make_access
+from kronk.gateway.access.build import make_access
 from kronk.gateway.app import make_app
 from kronk.gateway.exchange import Exchange
 from kronk.gateway.middleware import Activity
@@ -66,13 +67,18 @@ class Took:
 
 
 class Gateway:
-    """The application of one mode, with a worker that answers at once."""
+    """One application that asks in turn by the rules of two modes, with a worker that answers at
+    once: nothing else differs."""
 
-    def __init__(self, folder: Path, mode: str) -> None:
-        values = settings.resolve({"base_path": str(folder), "auth_mode": mode}, {})
-        database = Database(values.base.db)
-        self.base = values.base
-        self.access: Access = make_access(values, database)
+    def __init__(self, folder: Path) -> None:
+        values = {
+            mode: settings.resolve({"base_path": str(folder / mode), "auth_mode": mode}, {})
+            for mode in ("open", "protected")
+        }
+        self.base = values["protected"].base
+        self.access = {
+            mode: make_access(chosen, Database(chosen.base.db)) for mode, chosen in values.items()
+        }
         loop = asyncio.get_running_loop()
         self._exchange = Exchange(
             3, self._supervise, self._work, lambda: None, loop.call_later, Policy(), loop.time
@@ -80,19 +86,21 @@ class Gateway:
         self._soon = loop.call_soon
         self._exchange.on_data(worker_identity(_WORKER), _WORKER, Attach())
         nothing: dict[str, Any] = dict.fromkeys(f.name for f in dataclasses.fields(Services))
-        self._app = make_app(
-            Services(
-                **nothing
-                | {
-                    "settings": values,
-                    "activity": Activity(),
-                    "audit": AuditLog(values.base),
-                    "access": self.access.control,
-                    "link": SimpleNamespace(exchange=self._exchange),
-                    "configuration": SimpleNamespace(models={}),
-                }
-            )
+        services = Services(
+            **nothing
+            | {
+                "settings": values["open"],
+                "activity": Activity(),
+                "audit": AuditLog(self.base),
+                "link": SimpleNamespace(exchange=self._exchange),
+                "configuration": SimpleNamespace(models={}),
+            }
         )
+        self._app = make_app(services)
+        self._services = {
+            mode: dataclasses.replace(services, access=access.control)
+            for mode, access in self.access.items()
+        }
 
     def _supervise(self, message: Any) -> None:
         if isinstance(message, LeaseRequest):
@@ -114,7 +122,8 @@ class Gateway:
             self._exchange.on_data(worker_identity(_WORKER), _WORKER, message)
 
     async def ask(self, token: str | None) -> Took:
-        """What one request takes."""
+        """What one request takes; without a token nobody is asked for one."""
+        self._app.state.services = self._services["open" if token is None else "protected"]
         parts = [{"type": "http.request", "body": _BODY, "more_body": False}]
         statuses: list[int] = []
 
@@ -168,12 +177,11 @@ def token(gateway: Gateway, *, admin: bool) -> str:
 async def measure(rounds: int, requests: int) -> dict[str, list[list[Took]]]:
     """What each request took, by side and round."""
     with tempfile.TemporaryDirectory() as folder:
-        first, second = (Gateway(Path(folder) / mode, mode) for mode in ("open", "protected"))
-        user, admin = token(second, admin=False), token(second, admin=True)
+        gateway = Gateway(Path(folder))
         asks: dict[str, Callable[[], Awaitable[Took]]] = {
-            "open": lambda: first.ask(None),
-            "protected": lambda: second.ask(user),
-            "admin": lambda: second.ask(admin),
+            "open": partial(gateway.ask, None),
+            "protected": partial(gateway.ask, token(gateway, admin=False)),
+            "admin": partial(gateway.ask, token(gateway, admin=True)),
         }
         taken: dict[str, list[list[Took]]] = {side: [] for side in SIDES}
         for round_ in range(-1, rounds):
@@ -185,8 +193,8 @@ async def measure(rounds: int, requests: int) -> dict[str, list[list[Took]]]:
                     part[side].append(await asks[side]())
             for side in SIDES if round_ >= 0 else ():
                 taken[side].append(part[side])
-        for gateway in (first, second):
-            await gateway.access.close()
+        for access in gateway.access.values():
+            await access.close()
     return taken
 
 
