@@ -34,6 +34,8 @@ MAX_HEAD_BYTES = 64 * 1024
 # What a header costs beside its bytes, as HTTP/2 counts (RFC 9113 6.5.2).
 _HEADER_BYTES = 32
 _VERSIONS = ("1.0", "1.1")
+# The parser takes what follows for another protocol's, or for the next request.
+_UPGRADE = "A request that asks for an upgrade cannot have a body: only HTTP/1.1 is spoken here."
 # For the last bytes to a client that is sent away.
 _FAREWELL_SECONDS = 5.0
 # On, for no seconds: a reset instead of bytes that nobody takes.
@@ -167,8 +169,12 @@ class HttpProtocol(HttpToolsProtocol):
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
+            elif name == b"content-length" and value != b"0" and self.parser.should_upgrade():
+                return _UPGRADE
             elif name == b"transfer-encoding":
                 codings += 1
+                if self.parser.should_upgrade():
+                    return _UPGRADE
                 if version == "1.0" or value.strip().lower() != b"chunked":
                     return "Transfer-Encoding can only be chunked, and not in HTTP/1.0."
         if hosts > 1 or (hosts == 0 and version != "1.0"):

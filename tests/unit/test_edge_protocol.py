@@ -58,6 +58,7 @@ GOOD = {
     "a body in chunks": CHUNKED + b"3\r\nabc\r\n0\r\n\r\n",
     "chunks with extensions": CHUNKED + b'3;a="b"\r\nabc\r\n0\r\n\r\n',
     "a tab before the coding": POST + b"Transfer-Encoding:\tChunked\r\n\r\n0\r\n\r\n",
+    "an upgrade that we do not make": GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
     "bytes in a value": GET + "X: \u00e4\r\n\r\n".encode(),
 }
 
@@ -121,6 +122,10 @@ BAD = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40),
     "a proxy's line": b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + GET + b"\r\n",
     "an unknown method": b"HELO / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "an upgrade with a body": POST
+    + b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\nabc",
+    "an upgrade with chunks": POST
+    + b"Connection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     # Too much.
     "a long target": b"GET /" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     "a long query": b"GET /?" + b"a" * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -161,6 +166,14 @@ def test_a_body_is_no_second_request() -> None:
     whole = POST + b"Content-Length: %d\r\n\r\n" % len(inner) + inner
     _, scopes, _ = talk(whole)
     assert [scope["body"] for scope in scopes] == [inner]
+
+
+def test_the_body_of_an_upgrade_is_no_second_request() -> None:
+    inner = b"GET /admin HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    head = POST + b"Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n" % len(inner)
+    for size in (None, len(head)):
+        sent, scopes, _ = talk(head + inner, size)
+        assert (sent.count(b"HTTP/1.1 400"), scopes) == (1, [])
 
 
 def test_what_comes_after_connection_close_is_not_answered() -> None:
