@@ -21,6 +21,7 @@ from kronk.shared.security.key_files import UUID
 from kronk.shared.security.keys import Keyring
 from kronk.shared.security.overview import overview
 from kronk.shared.security.registry import Registry
+from kronk.shared.security.revoked_copy import RevokedCopy
 from kronk.shared.security.wishes import RevocationWish, TokenWish
 from kronk.shared.settings import Settings
 
@@ -110,7 +111,10 @@ class LocalDesk:
     @cached_property
     def _desk(self) -> Administration:
         self._database = Database(self._base.db)
-        return Administration(self._keyring, Registry(self._database), self._issuer)
+        return Administration(self._keyring, self._registry(self._database), self._issuer)
+
+    def _registry(self, database: Database) -> Registry:
+        return Registry(database, RevokedCopy(self._base.keys))
 
     def close(self) -> None:
         if self._database is not None:

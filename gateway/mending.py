@@ -65,8 +65,7 @@ def _mend(database: Path, files: Path) -> None:
         files.rename(kept / files.name)
     log.error(
         "the database was broken, and is put aside with the uploaded files: stored responses, "
-        "files, batches and jobs begin anew, and revoked tokens are good again: delete the keys "
-        "that signed them",
+        "files, batches, jobs and logins begin anew",
         reason=fault,
         kept=str(kept),
     )

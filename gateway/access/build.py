@@ -15,6 +15,7 @@ from kronk.shared.security.counters import Counters
 from kronk.shared.security.keys import Keyring
 from kronk.shared.security.password import Watched
 from kronk.shared.security.registry import Registry
+from kronk.shared.security.revoked_copy import RevokedCopy
 from kronk.shared.settings import Settings
 
 from .control import AccessControl
@@ -73,7 +74,12 @@ def make_access(settings: Settings, database: Database) -> Access:
 
 def make_administration(settings: Settings, database: Database) -> Administration:
     """Of keys and tokens. Makes nothing itself."""
-    return Administration(Keyring(settings.base.keys), Registry(database), settings.auth_issuer)
+    registry = _registry(settings, database)
+    return Administration(Keyring(settings.base.keys), registry, settings.auth_issuer)
+
+
+def _registry(settings: Settings, database: Database) -> Registry:
+    return Registry(database, RevokedCopy(settings.base.keys))
 
 
 def _delegating(
@@ -95,4 +101,10 @@ def _own_tokens(settings: Settings, keyring: Keyring, database: Database) -> Tok
     made = keyring.ensure(settings.auth_issuer, time.time())
     if made:
         log.info("keys were made", folder=str(keyring.folder), files=list(made))
-    return OwnTokens(keyring, settings.auth_issuer, Registry(database).is_revoked)
+    registry = _registry(settings, database)
+    restored = registry.restore(time.time())
+    if restored:
+        log.warning(
+            "revocations were lost with the database, and are in force again", count=restored
+        )
+    return OwnTokens(keyring, settings.auth_issuer, registry.is_revoked)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kronk.shared.database import Database, Table
 
+from .revoked_copy import RevokedCopy
 from .tokens import LEEWAY, LONGEST_DURATION, Claims
 
 # Of issued tokens that are over: whoever wonders what became of one can still see it.
@@ -44,9 +45,11 @@ class Registry:
     """In the database, for any number of processes. Writes wait for the disk: call it in a thread,
     but for `is_revoked`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, copy: RevokedCopy | None = None) -> None:
+        """Revocations are kept in `copy`, too, where there is one."""
         self._tokens = database.table("tokens")
         self._revoked = database.table("revoked")
+        self._copy = copy
 
     def record(self, claims: Claims, by: str, now: float) -> None:
         """Keep what was issued, by whom; before the token is given out."""
@@ -90,8 +93,22 @@ class Registry:
         }
         if before is None:
             self._revoked.put(subject, row)
+            if self._copy is not None:
+                self._copy.add(subject, row)
             self.sweep(now)
         return Revocation(subject, **row)
+
+    def restore(self, now: float) -> int:
+        """Take from the copy what the database does not know, as it is another one than it was;
+        how many there were."""
+        lost = {
+            subject: row
+            for subject, row in (self._copy.rows() if self._copy is not None else ())
+            if row["expires"] >= now and self._revoked.get(subject) is None
+        }
+        for subject, row in lost.items():
+            self._revoked.put(subject, row)
+        return len(lost)
 
     def is_revoked(self, subject: str) -> bool:
         """Whether tokens of the subject are worth nothing. Does not wait for the disk."""

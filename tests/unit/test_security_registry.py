@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,15 @@ from kronk.shared.errors import Conflict, InvalidArgument
 from kronk.shared.security.administration import Administration
 from kronk.shared.security.keys import Keyring
 from kronk.shared.security.registry import Registry
+from kronk.shared.security.revoked_copy import RevokedCopy
+from kronk.shared.security.tokens import LONGEST_DURATION
 from kronk.shared.security.wishes import RevocationWish, parse_wish
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
 STRANGER = "00000000-0000-4000-8000-000000000000"
+SUBJECT = "11111111-0000-4000-8000-000000000000"
+OTHER = "22222222-0000-4000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +222,40 @@ def test_a_wish_that_cannot_be_granted_names_its_field(more: dict[str, str], fie
 def test_a_misspelt_endpoint_is_told_the_nearest_name() -> None:
     with pytest.raises(InvalidArgument, match="did you mean chat-completions"):
         wish(endpoints="chat-completion:5/day")
+
+
+def revoked_twice(copy: RevokedCopy, folder: Path) -> None:
+    """Two subjects are revoked, one of them with a token that is soon over."""
+    with closing(Database(folder)) as database:
+        registry = Registry(database, copy)
+        registry.revoke(SUBJECT, "me", "lost", NOW)
+        registry.revoke(OTHER, "me", None, NOW - LONGEST_DURATION + 10)
+
+
+def test_revocations_outlive_the_database_they_were_in(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    copy = RevokedCopy(tmp_path / "keys")
+    revoked_twice(copy, tmp_path / "db")
+    assert copy.path.stat().st_mode & 0o777 == 0o600
+    with closing(Database(tmp_path / "another")) as database:
+        registry = Registry(database, copy)
+        assert not registry.is_revoked(SUBJECT)
+        # The other's tokens are all over by now.
+        assert registry.restore(NOW + 60) == 1
+        assert [found.subject for found in registry.revocations()] == [SUBJECT]
+        assert registry.revocations()[0].reason == "lost"
+        assert registry.restore(NOW + 60) == 0
+
+
+def test_a_copy_that_is_damaged_gives_what_is_whole_of_it(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    copy = RevokedCopy(tmp_path / "keys")
+    copy.path.write_bytes(b'\xff\x00\n[1]\n{"subject": 3}\n' + b"[" * 100_000 + b'\n{"sub')
+    revoked_twice(copy, tmp_path / "db")
+    assert {subject for subject, _ in copy.rows()} == {SUBJECT, OTHER}
+
+
+def test_a_copy_that_cannot_be_written_keeps_nothing_from_being_revoked(tmp_path: Path) -> None:
+    revoked_twice(RevokedCopy(tmp_path / "nowhere"), tmp_path / "db")
+    with closing(Database(tmp_path / "db")) as database:
+        assert Registry(database).is_revoked(SUBJECT)
