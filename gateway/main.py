@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 import structlog
 import uvloop
@@ -105,40 +105,43 @@ class Process:
         for words in exposure.warnings(self._settings, [one.getsockname() for one in listeners]):
             logger.warning(words)
         sweep_of(base).start()
-        heart = asyncio.create_task(link.keep_beating(), name="heart")
-        sweeper = asyncio.create_task(services.responses.keep_swept(), name="sweeper")
-        runner = asyncio.create_task(Runner(services).run(), name="batches")
-        jobs = asyncio.create_task(JobRunner(services.jobs, self._settings).run(), name="jobs")
-        shown = asyncio.create_task(_keep_current(certificate), name="certificate")
-        live = asyncio.create_task(self._watch_live(link, access), name="live")
+        chores = self._begin_chores(link, services, access, certificate)
 
         def stop_jobs() -> None:
             services.jobs.board.close()
-            jobs.cancel()
+            chores["jobs"].cancel()
 
         stopper = asyncio.create_task(
-            self._stop_when_drained(link, server, runner, stop_jobs), name="stopper"
+            self._stop_when_drained(link, server, chores["batches"], stop_jobs), name="stopper"
         )
         try:
             await server.serve(sockets=listeners)
         finally:
             stopper.cancel()
-            await _end(heart)
-            await _end(sweeper)
-            await _end(runner)
-            await _end(jobs)
-            await _end(live)
+            for chore in chores.values():
+                await _end(chore)
             await access.close()
             await asyncio.to_thread(services.audit.flush)
-            await _end(shown)
             link.close()
         logger.info("gateway stopped")
         return self._code
 
-    async def _watch_live(self, link: Link, access: Access) -> None:
-        # Where nobody is asked, nobody's right is ever taken back.
+    def _begin_chores(
+        self, link: Link, services: Services, access: Access, certificate: Certificate | None
+    ) -> dict[str, asyncio.Task[None]]:
+        """What goes on beside requests, in the order in which it ends."""
+        chores: dict[str, Coroutine[None, None, None]] = {
+            "heart": link.keep_beating(),
+            "sweeper": services.responses.keep_swept(),
+            "batches": Runner(services).run(),
+            "jobs": JobRunner(services.jobs, self._settings).run(),
+        }
         if self._settings.mode != "open":
-            await LiveWatch(link.exchange, access.control.recheck).run()
+            # Where nobody is asked, nobody's right is ever taken back.
+            chores["live"] = LiveWatch(link.exchange, access.control.recheck).run()
+        if certificate is not None:
+            chores["certificate"] = certificate.keep_current()
+        return {name: asyncio.create_task(work, name=name) for name, work in chores.items()}
 
     def _certificate(self) -> Certificate | None:
         cert, key = self._settings.tls_cert, self._settings.tls_key
@@ -213,11 +216,6 @@ class Process:
         if self._link is not None:
             self._drain()
             self._link.exchange.end_all(Overloaded("the server was stopped: its supervisor died"))
-
-
-async def _keep_current(certificate: Certificate | None) -> None:
-    if certificate is not None:
-        await certificate.keep_current()
 
 
 async def _end(task: asyncio.Task[None]) -> None:
