@@ -20,6 +20,10 @@ from .record import Record, record_of
 
 # What is echoed in a header and written to the log must not be able to forge either.
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# What a JWT looks like.
+_TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+# Characters. Else who may do nothing here could fill the log, and push out what is in it.
+_LONGEST_PATH = 500
 # Asked every few seconds by probes, `kronk ps --watch` and the landing page.
 _POLLED = frozenset({"/v1/liveness", "/v1/readiness", "/v1/kronk/ps"})
 # Asked by other Kronks for each of their requests, which are in their logs.
@@ -101,11 +105,17 @@ class AccessLog:
         write(
             "request",
             method=scope["method"],
-            path=scope["path"],
+            path=path_for_log(path),
             status=record.status,
             duration=round(time.monotonic() - record.started, 4),
             **{name: fact for name, fact in facts.items() if fact is not None},
         )
+
+
+def path_for_log(path: str) -> str:
+    """The path as the log has it: anybody may send a long one, and people put tokens into them."""
+    shown = _TOKEN.sub("(token)", path)
+    return shown if len(shown) <= _LONGEST_PATH else f"{shown[:_LONGEST_PATH]}..."
 
 
 def _outcome(record: Record) -> Outcome:

@@ -6,12 +6,14 @@ others. What does not fit is dropped, counted, and said once there is room again
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +98,7 @@ class RotatedFile:
         self._path = path
         self._most_bytes = most_bytes
         self._kept = kept
-        self._file = path.open("ab", buffering=0)
+        self._file = _private(path)
         self._size = self._file.tell()
 
     def write(self, line: str) -> None:
@@ -112,11 +114,21 @@ class RotatedFile:
             if newer.exists():
                 newer.replace(older)
         self._file.close()
-        self._file = self._path.open("ab", buffering=0)
+        self._file = _private(self._path)
         self._size = 0
 
     def close(self) -> None:
         self._file.close()
+
+
+def _private(path: Path) -> FileIO:
+    """The file to append to, for its owner alone: it says who asked for what, and with
+    `--insecure-logging` all of it."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # One of an earlier version was for all to read; not every file system or owner lets us.
+    with contextlib.suppress(OSError):
+        os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "ab", buffering=0)
 
 
 class Stdout:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from kronk.gateway.middleware import path_for_log
 from kronk.shared import log
 from kronk.supervisor.log_relay import (
     LONGEST_LINE,
@@ -241,3 +242,28 @@ def test_stdout_is_text_for_a_terminal(line: str) -> None:
     os.close(theirs)
     assert json.loads(line)["event"] in text
     assert "{" not in text
+
+
+def test_the_log_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "kronk.log"
+    # As an earlier version left it.
+    path.touch(mode=0o644)
+    path.chmod(0o644)
+    file = RotatedFile(path, most_bytes=10)
+    for _ in range(2):
+        file.write("a line of it")
+    file.close()
+    modes = {entry.name: entry.stat().st_mode & 0o777 for entry in tmp_path.iterdir()}
+    assert modes == {"kronk.log": 0o600, "kronk.log.1": 0o600}
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/models/org/name", "/v1/models/org/name"),
+        ("/" + "a" * 60_000, "/" + "a" * 499 + "..."),
+        ("/v1/tokens/eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrIn0.c2ln-_9/x", "/v1/tokens/(token)/x"),
+    ],
+)
+def test_a_path_in_the_log_is_short_and_has_no_token(path: str, said: str) -> None:
+    assert path_for_log(path) == said
