@@ -169,6 +169,8 @@ def revoke(
         gone = found.revoke(wish)
     if not gone["known"]:
         print("warning: no token of this subject is known here", file=sys.stderr)
+    if gone.get("replaced"):
+        print("warning: it was the operator's own; keys/master.jwt is another one", file=sys.stderr)
     words = f"revoked {gone['subject']}; its tokens are worth nothing"
     print(json.dumps(gone) if as_json else words)
 

@@ -101,10 +101,15 @@ def _own_tokens(settings: Settings, keyring: Keyring, database: Database) -> Tok
     made = keyring.ensure(settings.auth_issuer, time.time())
     if made:
         log.info("keys were made", folder=str(keyring.folder), files=list(made))
-    registry = _registry(settings, database)
-    restored = registry.restore(time.time())
+    registry, now = _registry(settings, database), time.time()
+    restored = registry.restore(now)
     if restored:
         log.warning(
             "revocations were lost with the database, and are in force again", count=restored
         )
+    operator = keyring.admin_subject(settings.auth_issuer, now)
+    if operator is not None and registry.is_revoked(operator):
+        # Put back from a copy, or revoked by an earlier version.
+        keyring.replace_admin_token(settings.auth_issuer, now)
+        log.warning("the operator's token was revoked; there is another one", subject=operator)
     return OwnTokens(keyring, settings.auth_issuer, registry.is_revoked)

@@ -54,7 +54,7 @@ KEY = closed({"object": {"const": "kronk.key"}, "id": TEXT, "created": COUNT})
 DELETED = closed({"object": {"const": "kronk.key"}, "id": TEXT, "deleted": {"const": True}})
 TOKENS = listed(closed(_TOKEN))
 CREATED = closed({**_TOKEN, "token": TEXT})
-REVOKED = closed({**_REVOCATION, "known": TRUTH})
+REVOKED = closed({**_REVOCATION, "known": TRUTH, "replaced": TRUTH})
 REVOCATIONS = listed(closed(_REVOCATION))
 INSPECTION = closed(
     {

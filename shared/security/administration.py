@@ -88,12 +88,18 @@ class Administration(KeyAdministration):
         }
 
     def revoke(self, wish: RevocationWish, by: str, now: float) -> Row:
-        """End all tokens of a subject. `known` says whether one was ever issued to it."""
+        """End all tokens of a subject. `known` says whether one was ever issued to it, `replaced`
+        whether it was the operator's own, who has another one then: nobody is locked out of his
+        machine by what he revokes."""
         subject = wish.subject if wish.token is None else self._claims(wish.token).subject
         assert subject is not None, "a wish has one of the two"
-        is_known = wish.token is not None or self._registry.registration(subject) is not None
+        is_operators = subject == self._keyring.admin_subject(self._issuer, now)
+        is_registered = self._registry.registration(subject) is not None
         revocation = self._registry.revoke(subject, by, wish.reason, now)
-        return _revocation_row(revocation) | {"known": is_known}
+        if is_operators:
+            self._keyring.replace_admin_token(self._issuer, now)
+        is_known = wish.token is not None or is_registered or is_operators
+        return _revocation_row(revocation) | {"known": is_known, "replaced": is_operators}
 
     def name_of(self, subject: str) -> str | None:
         """What the subject's token is called, where it has a name and that is still known."""

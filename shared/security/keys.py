@@ -187,6 +187,19 @@ class Keyring:
             return error.reason
         return None
 
+    def admin_subject(self, issuer: str, now: float) -> str | None:
+        """Whose the operator's token is; None where there is no good one."""
+        try:
+            text = read_private(self.admin_file).decode("ascii", "replace").strip()
+            return tokens.verify(text, self, issuer, now).subject
+        except (OSError, ValueError, Unauthenticated):
+            return None
+
+    def replace_admin_token(self, issuer: str, now: float) -> None:
+        """Another token for the operator, of another subject: his was revoked."""
+        with self._alone():
+            self._write_admin_token(issuer, now)
+
     # All below with the lock, but for `_current`.
 
     def _ensure_master(self) -> Iterator[str]:

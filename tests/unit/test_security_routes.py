@@ -16,7 +16,7 @@ import pytest
 from fakes.access import Unlimited
 from kronk.gateway.access import token_requests as forms
 from kronk.gateway.access.auditing import AuditLog
-from kronk.gateway.access.build import make_administration
+from kronk.gateway.access.build import make_access, make_administration
 from kronk.gateway.access.control import AccessControl
 from kronk.gateway.access.credentials import Credential
 from kronk.gateway.access.known import OwnTokens
@@ -173,7 +173,7 @@ def test_a_revoked_token_is_worth_nothing_at_once(house: House) -> None:
     refused = house.ask("GET", "/whoami", token=made["token"])
     assert (refused.status_code, refused.json()["error"]["message"]) == (401, "invalid token")
     assert house.good("GET", "/revocations", forms.REVOCATIONS)["data"][0] == {
-        name: gone[name] for name in gone if name != "known"
+        name: gone[name] for name in gone if name not in ("known", "replaced")
     }
     seen = house.good("POST", "/tokens/inspect", forms.INSPECTION, {"token": made["token"]})
     assert (seen["good"], seen["reason"]) == (False, "revoked")
@@ -195,6 +195,29 @@ def test_one_may_revoke_oneself(house: House) -> None:
     token = house.token(admin=True, endpoints=None)["token"]
     assert house.ask("POST", "/tokens/revoke", {"token": token}, token).status_code == 200
     assert house.ask("GET", "/keys", token=token).status_code == 401
+
+
+def test_an_operator_who_revokes_his_own_token_has_another_one(tmp_path: Path) -> None:
+    house = House(tmp_path, auth_enabled="true")
+    gone = house.good("POST", "/tokens/revoke", forms.REVOKED, {"token": house.operator})
+    assert (gone["known"], gone["replaced"]) == (True, True)
+    assert house.ask("GET", "/keys").status_code == 401
+    other = house.keyring.admin_file.read_text().strip()
+    assert house.ask("GET", "/keys", token=other).status_code == 200
+
+
+def test_an_operators_token_that_was_revoked_is_made_anew_at_the_start(tmp_path: Path) -> None:
+    house = House(tmp_path, auth_enabled="true")
+    old = house.keyring.admin_file.read_bytes()
+    house.ask("POST", "/tokens/revoke", {"token": house.operator})
+    # As somebody does who brings a backup back.
+    house.keyring.admin_file.write_bytes(old)
+    house.database.close()
+    again = House(tmp_path, auth_enabled="true")
+    access = make_access(again.settings, again.database)
+    access.limits.stop()
+    other = again.keyring.admin_file.read_text().strip()
+    assert again.ask("GET", "/keys", token=other).status_code == 200
 
 
 def test_what_is_no_token_is_inspected_and_not_revoked(house: House) -> None:
