@@ -157,6 +157,8 @@ class _RunResponse(Response):
         assert record.admission is not None, "nothing is run for who was not let in"
         for job in self._operation.jobs:
             record.admission.check_model(job.model, self._services.configs)
+            if job.ask is None and job.ttl == 0:
+                record.admission.check_unload()
         answering = self._answer(record, receive, send, direct_send(scope, send))
         # A token that wakes this task would go through all the layers it is called by.
         await asyncio.create_task(answering, name="answer")

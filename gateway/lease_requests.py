@@ -23,7 +23,8 @@ def lease_request(lease: int, run: Run, again: Again | None = None) -> LeaseRequ
     asked = LeaseRequest(
         lease,
         job.model,
-        job.ttl,
+        # How long a model stays concerns everybody who uses it: no single user says so.
+        job.ttl if run.by.sees_all else None,
         job.priority,
         purpose,
         wants=job.wants,

@@ -61,6 +61,11 @@ class Admission:
         if not self.allows_model(name, configs):
             raise PermissionDenied("model not authorized", param="model")
 
+    def check_unload(self) -> None:
+        """`PermissionDenied` when the identity may not unload models, which others may be using."""
+        if not self.identity.sees_all:
+            raise PermissionDenied("only an administrator may unload a model", param="keep_alive")
+
     def settle(self, outcome: Outcome) -> None:
         """Give back what a failure of ours has cost, and count what it has used. Idempotent."""
         bill, self.bill = self.bill, None

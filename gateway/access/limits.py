@@ -61,11 +61,13 @@ class Limits:
         nobody waits for: it is not held to the number of requests at once.
         """
         subject = ANONYMOUS_SUBJECT if identity.via == "anonymous" else identity.subject
-        if not access.charged or access.endpoint is None or subject is None:
+        if not access.works or access.endpoint is None or subject is None:
             return Admission(identity, access)
         bill = Bill(self, subject, once, holds_place=once is None and _is_bounded(identity))
         if bill.holds_place:
             self._take_place(identity, subject)
+        if not access.charged:
+            return Admission(identity, access, bill=bill)
         try:
             charge = bill.charge = self._charge(identity, subject, access.endpoint, once)
         except BaseException:

@@ -23,6 +23,8 @@ class Access:
     endpoint: str | None = None
     # Whether a request counts against the endpoint's limit.
     charged: bool = False
+    # Whether a model works for it: then it is one of the requests at once.
+    works: bool = False
 
     def __post_init__(self) -> None:
         assert (self.endpoint is not None) == (self.kind == "inference")
@@ -36,10 +38,10 @@ ADMINISTRATION = Access("administration")
 DELEGATION = Access("delegation")
 
 
-def inference(endpoint: str, *, charged: bool = True) -> Access:
+def inference(endpoint: str, *, charged: bool = True, works: bool | None = None) -> Access:
     """A route of that endpoint. What has no model write, embed or rank anything is not charged:
-    counting tokens, stored responses, files."""
-    return Access("inference", endpoint, charged)
+    counting tokens, stored responses, files. What is charged works, and counting tokens does."""
+    return Access("inference", endpoint, charged, charged if works is None else works)
 
 
 @dataclass(frozen=True, slots=True)

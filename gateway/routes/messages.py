@@ -58,7 +58,7 @@ async def create(request: Request) -> Response:
 
 @router.post(
     "/v1/messages/count_tokens",
-    access=inference("messages", charged=False),
+    access=inference("messages", charged=False, works=True),
     openapi_extra=request_document(messages.count_schema, parameters=_VENDORS),
     responses=answer_documents(TOKENS),
     summary="Tokens of a message's prompt",

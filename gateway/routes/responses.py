@@ -43,7 +43,7 @@ async def create(http: Request) -> Response:
 
 @router.post(
     "/v1/responses/input_tokens",
-    access=inference("responses", charged=False),
+    access=inference("responses", charged=False, works=True),
     openapi_extra=request_document(request.schema),
     responses=answer_documents(schemas.INPUT_TOKENS),
     summary="Input tokens of a response",

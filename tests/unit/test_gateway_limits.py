@@ -50,10 +50,14 @@ def house(shared_house: House) -> House:
     return shared_house
 
 
-def token(house: House, endpoints: str, subject: str | None = None, **grants: Any) -> str:
-    granted = Grants(parse_endpoints(endpoints), **grants)
+def token(
+    house: House, endpoints: str, subject: str | None = None, *, admin: bool = False, **grants: Any
+) -> str:
+    granted = Grants({} if admin else parse_endpoints(endpoints), **grants)
     keyring, now = Keyring(house.base / "keys"), time.time()
-    made = issue(keyring, "kronk", duration=3600.0, grants=granted, subject=subject, now=now)
+    made = issue(
+        keyring, "kronk", duration=3600.0, grants=granted, admin=admin, subject=subject, now=now
+    )
     return made.token
 
 
@@ -219,6 +223,26 @@ def test_a_place_is_free_again_when_its_client_left_the_queue(house: House, clie
         assert house.settled()
         house.forget()
         wait_until(lambda: chat(http).status_code == 200, "a place")
+
+
+@pytest.mark.parametrize(("admin", "told"), [(False, None), (True, 7.0)])
+def test_how_long_a_model_stays_is_an_administrators_to_say(
+    house: House, admin: bool, told: float | None
+) -> None:
+    key = token(house, "chat-completions", admin=admin)
+    with httpx.Client(base_url=house.url, headers={"x-api-key": key}, timeout=20) as http:
+        assert chat(http, ttl=7).status_code == 200
+    assert [ask.ttl for ask in house.wait_for(LeaseRequest)] == [told]
+
+
+@pytest.mark.parametrize(("admin", "status"), [(False, 403), (True, 200)])
+def test_only_an_administrator_unloads_a_model(house: House, admin: bool, status: int) -> None:
+    key = token(house, "completions", admin=admin)
+    with httpx.Client(base_url=house.url, headers={"x-api-key": key}, timeout=20) as http:
+        answer = http.post("/api/generate", json={"model": "tiny", "keep_alive": 0})
+        other = http.post("/api/generate", json={"model": "tiny"})
+    assert (answer.status_code, other.status_code) == (status, 200)
+    assert [ask.ttl for ask in house.all(LeaseRequest)] == ([0.0, None] if admin else [None])
 
 
 @pytest.mark.parametrize("name", ["secret", "there-is-none", "org/secret/secret", "secret.gguf"])

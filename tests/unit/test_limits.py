@@ -198,6 +198,17 @@ def test_requests_at_once_are_bounded_for_each_subject(limits: Limits) -> None:
     assert used(limits)["ann"].calls == 3, "who had to wait was not charged"
 
 
+def test_counting_tokens_is_one_of_the_requests_at_once_and_costs_no_call(limits: Limits) -> None:
+    counting = inference("messages", charged=False, works=True)
+    identity = ann(endpoints={"messages": Limit(1, "day")}, concurrency=1)
+    held = admit(limits, identity, counting)
+    with pytest.raises(RateLimited):
+        admit(limits, identity, counting)
+    held.settle(Outcome(503, "overloaded"))
+    admit(limits, identity, counting).settle(GOOD)
+    assert (used(limits), limits.running("ann")) == ({}, 0)
+
+
 def test_a_place_is_not_kept_by_who_has_no_call_left(limits: Limits) -> None:
     identity = ann(endpoints=chat("1/day"), concurrency=2)
     admit(limits, identity).settle(GOOD)
