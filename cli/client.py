@@ -29,6 +29,7 @@ from kronk.shared.settings_table import SETTINGS
 from kronk.shared.units import parse_address
 
 from .lock import read_lock
+from .remedies import SOMEBODY_ELSES, operators_token, remedy
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _UNIX = "unix:"
@@ -36,13 +37,7 @@ _HTTPS = "https://"
 # Ours, and what other programs read too; the first that is set.
 _CA_FILES = ("KRONK_CA_FILE", "SSL_CERT_FILE")
 _NO_HOST = "http://localhost"
-# Of refusals that have to do with who asks.
-_REMEDIES: dict[int, str] = {
-    httpx.codes.UNAUTHORIZED: "; the server wants a good token in KRONK_TOKEN, such as its "
-    "operator's: export KRONK_TOKEN=$(cat ~/.kronk/keys/master.jwt)",
-    httpx.codes.FORBIDDEN: "; the token in KRONK_TOKEN may not do this, the operator's may: "
-    "export KRONK_TOKEN=$(cat ~/.kronk/keys/master.jwt)",
-}
+_TOKEN = "KRONK_TOKEN"
 _LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -65,21 +60,23 @@ class Admin:
     socket: str | None = None
     # The certificate that a server of this machine is configured with: trusted, and no other.
     certificate: str | None = None
+    # Where the operator's token is, for messages.
+    operators: str = SOMEBODY_ELSES
 
     def get(self, path: str, timeout: float = 10.0) -> Any:
         """The JSON of an answer; the server's own error, as its class, when it refuses."""
         with self._client(timeout) as client, self._errors():
-            return _json(client.get(path), self.url)
+            return self._json(client.get(path))
 
     def post(self, path: str, body: object, timeout: float | None = None) -> Any:
         """Like `get`; without a timeout the wait is as long as the server lets it be."""
         with self._client(timeout) as client, self._errors():
-            return _json(client.post(path, json=body), self.url)
+            return self._json(client.post(path, json=body))
 
     def delete(self, path: str, timeout: float = 10.0) -> Any:
         """Like `get`."""
         with self._client(timeout) as client, self._errors():
-            return _json(client.delete(path), self.url)
+            return self._json(client.delete(path))
 
     @contextmanager
     def stream(self, path: str, body: object) -> Iterator[Iterator[str]]:
@@ -91,7 +88,7 @@ class Admin:
         ):
             if response.status_code != httpx.codes.OK:
                 response.read()
-                raise _refusal(response, self.url)
+                raise self._refusal(response)
             yield response.iter_lines()
 
     @contextmanager
@@ -104,8 +101,33 @@ class Admin:
         ):
             if response.status_code != httpx.codes.OK:
                 response.read()
-                raise _refusal(response, self.url)
+                raise self._refusal(response)
             yield response.iter_lines()
+
+    def _json(self, response: httpx.Response) -> Any:
+        if response.is_error:
+            raise self._refusal(response)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise Internal(
+                f"{self.url} answered something that is not JSON; is it Kronk?"
+            ) from error
+
+    def _refusal(self, response: httpx.Response) -> KronkError:
+        try:
+            error = response.json()["error"]
+            code, message = str(error["code"]), str(error["message"])
+        except (ValueError, LookupError, TypeError):
+            return Internal(f"{self.url} answered {response.status_code}; is it Kronk?")
+        asked = response.request
+        message += remedy(
+            response.status_code, message, asked.method, asked.url.path, self.operators
+        )
+        wait = response.headers.get("retry-after", "")
+        return from_code(
+            code, message, error.get("param"), float(wait) if wait.isdecimal() else None
+        )
 
     def _client(self, timeout: float | None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -184,15 +206,27 @@ def running_server(facts: Mapping[str, Any], base: BasePath) -> Admin | None:
     """
     if "api" not in facts:
         return None
-    address, token = str(facts["api"]), os.environ.get("KRONK_TOKEN") or _operators_token(base)
+    address, token = str(facts["api"]), _token() or _operators_token(base)
+    operators = operators_token(base.admin_token, facts.get("auth_host"))
     if address.startswith(_UNIX):
-        return Admin(_NO_HOST, token, socket=address.removeprefix(_UNIX))
+        return Admin(_NO_HOST, token, socket=address.removeprefix(_UNIX), operators=operators)
     origin = _BY_NAME["api_host"].name
     if not address.startswith(_HTTPS):
-        return replace(_admin(address, origin), token=token)
+        return replace(_admin(address, origin), token=token, operators=operators)
     url = _admin(address.removeprefix(_HTTPS), origin).url.replace("http://", _HTTPS, 1)
     certificate = facts.get("certificate")
-    return Admin(url, token, certificate=certificate and str(certificate))
+    return Admin(url, token, certificate=certificate and str(certificate), operators=operators)
+
+
+def _token() -> str | None:
+    token = os.environ.get(_TOKEN, "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidArgument(
+            f"{_TOKEN}: expected a token, got something with line breaks or other characters "
+            "that no token has",
+            param=_TOKEN,
+        )
+    return token or None
 
 
 def _operators_token(base: BasePath) -> str | None:
@@ -226,30 +260,10 @@ def server_facts(base: BasePath) -> dict[str, Any]:
 
 
 def _admin(address: str, origin: str) -> Admin:
-    token = os.environ.get("KRONK_TOKEN")
+    token = _token()
     if address.startswith(_HTTPS):
         return Admin(address.rstrip("/"), token)
     try:
         return Admin(parse_address(address).url, token)
     except ValueError as error:
         raise InvalidArgument(f"{origin}: {error}, got {address!r}", param="api_host") from error
-
-
-def _json(response: httpx.Response, url: str) -> Any:
-    if response.is_error:
-        raise _refusal(response, url)
-    try:
-        return response.json()
-    except ValueError as error:
-        raise Internal(f"{url} answered something that is not JSON; is it Kronk?") from error
-
-
-def _refusal(response: httpx.Response, url: str) -> KronkError:
-    try:
-        error = response.json()["error"]
-        code, message = str(error["code"]), str(error["message"])
-    except (ValueError, LookupError, TypeError):
-        return Internal(f"{url} answered {response.status_code}; is it Kronk?")
-    message += _REMEDIES.get(response.status_code, "")
-    wait = response.headers.get("retry-after", "")
-    return from_code(code, message, error.get("param"), float(wait) if wait.isdecimal() else None)

@@ -1,4 +1,5 @@
-"""The password of the browser's login, told where the server is started for the first time."""
+"""What the operator needs to get in, told where the server is started: the password of the
+browser's login, the first time, and where his token is."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import sys
 
 from kronk.shared.paths import BasePath
 from kronk.shared.security import password
+from kronk.shared.settings import Settings
 
 
 def make_and_tell(base: BasePath) -> None:
@@ -22,3 +24,9 @@ def make_and_tell(base: BasePath) -> None:
         )
     elif path.exists():
         print(f"The password of the browser's login is in {path} until the first login", flush=True)
+
+
+def tell_of_token(settings: Settings) -> None:
+    """Say where the operator's token is; one who asks another server about tokens has none."""
+    if settings.auth_host is None:
+        print(f"The operator's token is in {settings.base.admin_token}", flush=True)

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kronk.shared.confinement import MEASURES
-from kronk.shared.errors import Internal, KronkError
+from kronk.shared.errors import Internal, KronkError, PermissionDenied, Unauthenticated
 from kronk.shared.units import format_bytes, format_duration
 
 from .client import Admin, find_server
@@ -143,9 +143,12 @@ def _watch(admin: Admin, wide: bool) -> None:
 
 
 def _current(admin: Admin, width: int, wide: bool) -> RenderableType:
-    """A server that is away for a moment is shown, and does not end the watching."""
+    """A server that is away for a moment is shown, and does not end the watching; a token that is
+    good no longer does, as asking again would change nothing."""
     try:
         return view(_ask(admin), width, wide)
+    except (Unauthenticated, PermissionDenied):
+        raise
     except KronkError as error:
         return Text(error.message, "red")
 

@@ -56,6 +56,7 @@ def start(
     _warn_of_exposure(resolved)
     if resolved.mode != "open":
         first_password.make_and_tell(base)
+        first_password.tell_of_token(resolved)
     if not detach:
         launch.in_foreground(resolved)
     try:

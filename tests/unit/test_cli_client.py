@@ -142,3 +142,20 @@ def test_a_job_has_no_slash_in_its_name_and_a_variant_of_a_model_has() -> None:
         in_path("a/b", "job")
     assert in_path("Tiny/LONG") == "Tiny/LONG"
     assert in_path("a?b#..c%") == "a%3Fb%23..c%25"
+
+
+@pytest.mark.parametrize("token", ["a\nb", "a\tb", "schlüssel"])
+def test_what_cannot_be_a_token_is_said_and_not_shown(
+    token: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KRONK_TOKEN", token)
+    with pytest.raises(InvalidArgument, match="KRONK_TOKEN") as caught:
+        find_server(None, str(tmp_path))
+    assert token not in caught.value.message
+
+
+def test_white_space_around_a_token_is_not_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KRONK_TOKEN", " abc\r\n")
+    assert find_server(None, str(tmp_path)).token == "abc"

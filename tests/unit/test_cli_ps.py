@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from rich.console import Console
 
 from kronk.cli import ps
+from kronk.cli.client import Admin, NoServer
+from kronk.shared.errors import KronkError, PermissionDenied, Unauthenticated
 from kronk.shared.wire.loading import Fitted
 from kronk.shared.wire.status import ModelStatus
 
@@ -155,3 +157,23 @@ def test_no_model_and_a_draining_server_are_said_in_words() -> None:
         "no model is loaded",
         "supervisor 1 (40 MiB) · gateway 2 (80 MiB) · draining: no new requests",
     ]
+
+
+@pytest.mark.parametrize("refusal", [Unauthenticated, PermissionDenied])
+def test_watching_ends_when_the_token_is_good_no_longer(
+    refusal: type[KronkError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise refusal("invalid token")
+
+    monkeypatch.setattr(Admin, "get", refuse)
+    with pytest.raises(refusal):
+        ps._current(Admin("http://h"), 80, False)
+
+
+def test_watching_goes_on_while_the_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> NoReturn:
+        raise NoServer("http://h")
+
+    monkeypatch.setattr(Admin, "get", away)
+    assert "no server answers" in str(ps._current(Admin("http://h"), 80, False))

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
-from kronk.cli import first_password, security_audit
+from kronk.cli import first_password, launch, security_audit
 from kronk.cli import main as cli
+from kronk.cli.client import Admin
 from kronk.shared import exits
 from kronk.shared.paths import BasePath
 from kronk.shared.security import audit, password
 from kronk.shared.security.audit import Entry
+from kronk.shared.settings_table import SETTINGS
 
+ENV = {setting.name: setting.env for setting in SETTINGS}
 CHOSEN = "correct horse battery"
 
 
@@ -51,6 +54,30 @@ def test_without_a_terminal_the_path_is_said_until_the_first_login(
     password.forget_first(base.keys)
     first_password.make_and_tell(base)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_told"),
+    [
+        ({}, False),
+        ({"auth_mode": "management"}, True),
+        ({"auth_enabled": "true"}, True),
+        ({"auth_host": "https://auth", "auth_token": "t"}, False),
+    ],
+)
+def test_a_start_says_where_the_operators_token_is(
+    flags: dict[str, str],
+    is_told: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launch, "detached", lambda _: Admin("http://127.0.0.1:1"))
+    for name, value in (flags | {"base_path": str(tmp_path)}).items():
+        monkeypatch.setenv(ENV[name], value)
+    monkeypatch.setattr(sys, "argv", ["kronk", "server", "start", "-d"])
+    assert cli._call() == exits.OK
+    assert (str(BasePath(tmp_path).admin_token) in capsys.readouterr().out) == is_told
 
 
 def test_a_reset_shows_the_new_password(

@@ -6,9 +6,11 @@ import fcntl
 import io
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 import structlog
 
 from kronk.cli import main as cli
-from kronk.cli.client import Admin, find_server
+from kronk.cli.client import find_server
 from kronk.cli.security_tokens import in_go
 from kronk.shared import exits
 from kronk.shared.errors import PermissionDenied, Unauthenticated
@@ -263,7 +265,7 @@ class Canned(BaseHTTPRequestHandler):
         status, code = (200, "") if token else (401, "unauthenticated")
         if token == "Bearer weak":
             status, code = 403, "permission_denied"
-        error = {"error": {"code": code, "message": "refused"}}
+        error = {"error": {"code": code, "message": "endpoint not authorized"}}
         body = json.dumps({"data": []} if status == 200 else error).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
@@ -342,12 +344,15 @@ def test_a_token_file_that_cannot_be_read_is_no_error(
     assert find_server(None, str(tmp_path)).token is None
 
 
-def test_a_refusal_says_what_to_do(seen: list[str | None], tmp_path: Path) -> None:
+def test_a_refusal_names_the_file_with_the_operators_token(
+    seen: list[str | None], tmp_path: Path
+) -> None:
     server = find_server(None, str(tmp_path))
-    with pytest.raises(Unauthenticated, match=r"export KRONK_TOKEN=\$\(cat .*/master.jwt\)"):
+    command = f"export KRONK_TOKEN=$(cat {BasePath(tmp_path).admin_token})"
+    with pytest.raises(Unauthenticated, match=re.escape(command)):
         server.get("/x")
-    with pytest.raises(PermissionDenied, match=r"export KRONK_TOKEN=\$\(cat .*/master.jwt\)"):
-        Admin(server.url, "weak").get("/x")
+    with pytest.raises(PermissionDenied, match=re.escape(command)):
+        replace(server, token="weak").get("/x")
 
 
 def test_without_a_server_the_error_names_local(call: Call, tmp_path: Path) -> None:
