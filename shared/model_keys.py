@@ -86,7 +86,7 @@ _CONTEXT = Group(
             read.whole(0, 1000),
             "requests per slot",
             "Requests that may wait, for each of `n_seq_max`; one more is refused with 503, unless"
-            " its subject has less than its share of them (docs/security.md).",
+            " its subject has less than its share of them (docs/access.md).",
         ),
         Key(
             "queue_timeout",
