@@ -46,6 +46,7 @@ from kronk.shared.wire.to_gateway import (
 from kronk.shared.wire.to_worker import Cancel, Credit
 from kronk.shared.wire.values import Timings, Usage
 
+from .access.discretion import discreet
 from .job import Job
 from .lease_requests import lease_request
 from .lease_returns import LeaseReturns
@@ -192,7 +193,8 @@ class Exchange:
         run = self._runs.get(message.lease)
         if run is not None:
             error = from_code(message.code, message.message, message.param, message.retry_after)
-            self._finish(run, with_cause(error, run))
+            told = discreet(with_cause(error, run), run.by, run.job.model)
+            self._finish(run, told)
 
     def _bury(self, message: WorkerLost) -> None:
         self._drain_data()

@@ -6,9 +6,11 @@ import threading
 from typing import BinaryIO
 
 from kronk.gateway.access.admission import allows_model
+from kronk.gateway.access.discretion import discreet
 from kronk.gateway.services import Services
 from kronk.shared.errors import ModelFailed, NotFound
 from kronk.shared.models import index
+from kronk.shared.security.identity import Identity
 
 from . import lines
 from .files import Files, no_such_file
@@ -31,7 +33,7 @@ def validate(services: Services, batch: Batch, over: threading.Event) -> Validat
         identity, validation.model or "", services.configs
     )
     if validation.model is not None and not validation.faults and is_told:
-        validation.faults += _model_faults(services, validation.model)
+        validation.faults += _model_faults(services, validation.model, identity)
     return validation
 
 
@@ -55,11 +57,12 @@ def _look_at_all(file: BinaryIO, validation: Validation, over: threading.Event) 
     validation.end()
 
 
-def _model_faults(services: Services, model: str) -> list[Fault]:
+def _model_faults(services: Services, model: str, by: Identity) -> list[Fault]:
     try:
         index.pick(index.scan(services.base.models, services.configs), model, services.configs)
     except NotFound as error:
-        return [Fault("model_not_found", error.message, param="body.model")]
+        told = discreet(error, by, model).message
+        return [Fault("model_not_found", told, param="body.model")]
     except ModelFailed as error:
         return [Fault(error.code, error.message, param="body.model")]
     return []

@@ -9,12 +9,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kronk.gateway.access.discretion import discreet
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import DISCOVERY
 from kronk.gateway.dialects.anthropic import models as anthropic
 from kronk.gateway.dialects.schemas import MODEL, MODELS, TEXT, Schema
-from kronk.gateway.record import admission_of
+from kronk.gateway.record import admission_of, identity_of
 from kronk.gateway.services import Services, services_of
+from kronk.shared.errors import NotFound
 from kronk.shared.models import index
 from kronk.shared.models.headers import headers_of
 from kronk.shared.models.listing import listing
@@ -98,7 +100,10 @@ async def model(request: Request, model: str) -> Response:
     # Whether there is such a model is not told to who may not use it.
     admission_of(request).check_model(model, services.configs)
     entries = [entry for entry in await scan(services) if entry.validated]
-    resolved = index.pick(entries, model, services.configs)
+    try:
+        resolved = index.pick(entries, model, services.configs)
+    except NotFound as error:
+        raise discreet(error, identity_of(request), model) from error
     listed = {entry.id: entry for entry in index.listed(entries)}
     entry = listed.get(model, listed[resolved.id])
     is_anthropic = anthropic.VERSION_HEADER in request.headers

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk import __version__
+from kronk.gateway.access.discretion import discreet
 from kronk.gateway.access.live import still_good
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import ADMINISTRATION, DISCOVERY, PUBLIC
@@ -108,7 +109,10 @@ async def show(request: Request) -> Response:
     services, named = services_of(request), await parse_body(request, name.parse)
     model = await meant(services, named.model)
     admission_of(request).check_model(model, services.configs)
-    return JSONResponse(await asyncio.to_thread(_shown, services, model))
+    try:
+        return JSONResponse(await asyncio.to_thread(_shown, services, model))
+    except NotFound as error:
+        raise discreet(error, identity_of(request), model) from error
 
 
 @router.post(

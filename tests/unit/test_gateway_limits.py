@@ -245,6 +245,23 @@ def test_only_an_administrator_unloads_a_model(house: House, admin: bool, status
     assert [ask.ttl for ask in house.all(LeaseRequest)] == ([0.0, None] if admin else [None])
 
 
+@pytest.mark.parametrize("asked", ["chat", "route", "show"])
+def test_what_was_meant_instead_is_not_said_to_who_may_not_use_it(
+    house: House, client: Client, asked: str
+) -> None:
+    http = client(models=("secre*x",))
+    hint = "there is no model 'secretx'; did you mean secret?"
+    house.grant = lambda ask: Refused(ask.lease, "not_found", hint, "model", None)
+    answer = {
+        "chat": lambda: http.post(CHAT, json={"model": "secretx", "messages": HI}),
+        "route": lambda: http.get("/v1/models/secretx"),
+        "show": lambda: http.post("/api/show", json={"model": "secretx"}),
+    }[asked]()
+    said = answer.json()["error"]
+    assert answer.status_code == 404
+    assert (said if asked == "show" else said["message"]) == "there is no model 'secretx'"
+
+
 @pytest.mark.parametrize("name", ["secret", "there-is-none", "org/secret/secret", "secret.gguf"])
 def test_a_model_that_is_not_granted_is_refused_whether_it_exists_or_not(
     house: House, client: Client, name: str
