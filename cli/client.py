@@ -36,6 +36,8 @@ _UNIX = "unix:"
 _HTTPS = "https://"
 # Ours, and what other programs read too; the first that is set.
 _CA_FILES = ("KRONK_CA_FILE", "SSL_CERT_FILE")
+# What httpx says of a server that answers nothing at all.
+_HUNG_UP = "Server disconnected without sending a response"
 _NO_HOST = "http://localhost"
 _TOKEN = "KRONK_TOKEN"
 _LOOPBACK = ("127.", "localhost", "::1")
@@ -166,7 +168,10 @@ class Admin:
         except httpx.TimeoutException as error:
             raise ServerError(f"the server at {self.url} did not answer in time") from error
         except httpx.HTTPError as error:
-            raise ServerError(f"the connection to {self.url} broke: {error}") from error
+            hint = ""
+            if str(error).startswith(_HUNG_UP) and not self.url.startswith(_HTTPS):
+                hint = " A server that speaks TLS wants https:// before its address."
+            raise ServerError(f"the connection to {self.url} broke: {error}{hint}") from error
 
 
 def in_path(name: str, kind: str = "model") -> str:

@@ -15,7 +15,7 @@ def remote_of(source: HttpSource) -> HttpRemote:
     if not isinstance(source, KronkSource):
         return HttpRemote(source.url, str(source))
     authorization = f"Bearer {source.token}" if source.token else None
-    advice = "give its token with --token"
+    advice = "give its token in KRONK_PEER_TOKEN, or with --token"
     return HttpRemote(source.url, str(source), {}, authorization, advice)
 
 

@@ -142,7 +142,7 @@ class Peer:
         if status in _PASSES or (status == httpx.codes.CONFLICT and wait is not None):
             raise Again(why, wait)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise Refused(f"{why}; give its token with --token")
+            raise Refused(f"{why}; give its token in KRONK_PEER_TOKEN, or with --token")
         kind = _KINDS.get(status, FetchFailed)
         raise kind(why)
 

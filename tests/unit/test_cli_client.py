@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from kronk.cli.client import Admin, NoServer, find_server, in_path
-from kronk.shared.errors import Internal, InvalidArgument, KronkError, NotFound, Overloaded
+from kronk.shared.errors import (
+    Internal,
+    InvalidArgument,
+    KronkError,
+    NotFound,
+    Overloaded,
+    ServerError,
+)
 from kronk.shared.paths import BasePath
 
 ANSWERS: dict[str, tuple[int, str]] = {
@@ -125,6 +133,16 @@ def test_a_bad_address_names_where_it_came_from(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("KRONK_WEB_API_HOST", "y")
     with pytest.raises(InvalidArgument, match=r"KRONK_WEB_API_HOST: .* got 'y'"):
         find_server()
+
+
+def test_a_server_that_hangs_up_may_want_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=lambda: listening.accept()[0].close())
+        thread.start()
+        host, port = listening.getsockname()
+        with pytest.raises(ServerError, match="https://"):
+            Admin(f"http://{host}:{port}").get("/v1/liveness")
+        thread.join()
 
 
 def test_a_token_is_not_shown() -> None:

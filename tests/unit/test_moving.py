@@ -608,7 +608,7 @@ def test_the_token_is_told_to_the_host_alone(status: int) -> None:
 def test_a_refusal_says_what_to_do() -> None:
     with (
         witness(401, {}, b'{"error": {"message": "no", "code": "unauthenticated"}}') as host,
-        pytest.raises(FetchFailed, match="no; give its token with --token"),
+        pytest.raises(FetchFailed, match="no; give its token in KRONK_PEER_TOKEN, or with --token"),
     ):
         fetched(Peer(host.url), "m", NOW)
 
