@@ -136,8 +136,15 @@ def test_a_bad_address_names_where_it_came_from(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_server_that_hangs_up_may_want_tls() -> None:
+    def hang_up(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            # What is left unread would make it a reset.
+            while not connection.recv(65536).endswith(b"\r\n\r\n"):
+                pass
+
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=lambda: listening.accept()[0].close())
+        thread = threading.Thread(target=hang_up, args=(listening,))
         thread.start()
         host, port = listening.getsockname()
         with pytest.raises(ServerError, match="https://"):
