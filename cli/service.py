@@ -181,6 +181,8 @@ def _explained(wish: Wish, of: unit.Installation, chosen: Settings) -> tuple[str
         if of.is_systems
         else f"It keeps its files in {of.base}.",
     ]
+    if chosen.mode != "open" and chosen.auth_host is None:
+        lines.append(f"Its first start makes the operator's token: {chosen.base.admin_token}.")
     if wish.with_socket:
         lines.append(
             f"{wish.name}.socket listens on {chosen.api_host} all the time: connections wait while"

@@ -180,6 +180,14 @@ def test_a_secret_is_not_in_a_file_that_everybody_may_read() -> None:
     assert any("KRONK_HF_TOKEN" in step for step in plan.next)
 
 
+@pytest.mark.parametrize(("mode", "is_said"), [("open", False), ("protected", True)])
+def test_whoever_installs_is_told_where_the_operators_token_will_be(
+    mode: str, is_said: bool
+) -> None:
+    plan = service.plan(SYSTEMS, {"auth_mode": mode}, {})
+    assert ("/var/lib/kronk/keys/master.jwt" in " ".join(plan.explained)) == is_said
+
+
 def test_a_models_folder_elsewhere_can_be_written() -> None:
     plan = service.plan(SYSTEMS, {"models_path": "/data/models"}, {})
     (text,) = plan.files.values()
