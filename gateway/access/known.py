@@ -75,12 +75,15 @@ class Known:
         session = await self._sessions.identify(credential.text)
         if session is None:
             raise Unauthenticated(reason="no such session")
-        return replace(ADMIN, expires=session.expires)
+        return replace(ADMIN, expires=session.expires, session=session.key)
 
     async def recheck(self, identity: Identity) -> None:
-        """As `Tokens` says; what a session has left here is done when it is over."""
+        """As `Tokens` says, and the same for a session that was ended; what a session has left
+        here to be done knows nothing of it, and is done."""
         if identity.via in ("token", "delegated"):
             await self._tokens.recheck(identity)
+        elif identity.session is not None and self._sessions.is_ended(identity.session):
+            raise Unauthenticated("the session was ended", reason="no such session")
 
 
 class Nobody:

@@ -1,4 +1,5 @@
-"""Ends what was begun with a token that has been taken back meanwhile.
+"""Ends what was begun with a token that has been taken back meanwhile, or with a login that was
+ended.
 
 A token that expires ends nothing: what was begun in time is answered.
 """
@@ -21,7 +22,7 @@ from .control import AccessControl
 # Between two looks.
 EVERY = 0.5
 
-# A subject and a key: all there is to take back of a token.
+# A subject and a key, which is all there is to take back of a token; or a subject and its login.
 Bearer = tuple[str | None, str | None]
 Recheck = Callable[[Identity], Awaitable[None]]
 T = TypeVar("T")
@@ -30,10 +31,10 @@ log = structlog.get_logger()
 
 
 def bearer_of(identity: Identity) -> Bearer | None:
-    """None for who has no token."""
-    if identity.via not in ("token", "delegated"):
-        return None
-    return identity.subject, identity.key
+    """None for who has nothing that could be taken back."""
+    if identity.via in ("token", "delegated"):
+        return identity.subject, identity.key
+    return None if identity.session is None else (identity.subject, identity.session)
 
 
 def by_bearer(live: Iterable[tuple[Identity, T]]) -> dict[Bearer, tuple[Identity, list[T]]]:
@@ -119,5 +120,5 @@ class LiveWatch:
         return None
 
     def _end(self, run: Run, why: KronkError) -> None:
-        log.info("request ended: its token was taken back", request=run.name, who=run.by.label)
+        log.info("request ended: what let it in was taken back", request=run.name, who=run.by.label)
         self._exchange.end(run, why)

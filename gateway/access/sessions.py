@@ -81,6 +81,12 @@ class Sessions:
             return None
         return _session(key, record, password.id, self._clock())
 
+    def is_ended(self, key: str) -> bool:
+        """Whether somebody has ended that session, or changed the password that it began with.
+        That its time is over does not count."""
+        record, password = self._table.get(key), self._password.current()
+        return record is None or password is None or record.get("password") != password.id
+
     async def begin(self, password: str) -> str:
         """A new session of the password with that id: the value of its cookie."""
         cookie = secrets.token_urlsafe(_BYTES)

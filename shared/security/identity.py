@@ -26,6 +26,8 @@ class Identity:
     # Seconds since the epoch.
     expires: float | None = None
     via: Via = "token"
+    # Which of the browser's logins, while a request of it runs.
+    session: str | None = field(default=None, repr=False)
 
     @property
     def sees_all(self) -> bool:

@@ -19,8 +19,11 @@ ANN = Identity("ann", key="key 1")
 BOB = Identity("bob", key="key 1")
 BOBS_OTHER = Identity("bob", key="key 2")
 FAR = Identity("far", key="key 1", via="delegated")
+# What a login has left to be done, and one whose request runs.
 SESSION = Identity(None, admin=True, via="session")
+HERE = Identity("admin", admin=True, via="session", session="a1b2")
 REVOKED = Unauthenticated(reason="revoked")
+NO_SESSION = Unauthenticated("the session was ended", reason="no such session")
 NO_KEY = Unauthenticated(reason="unknown key")
 
 
@@ -28,7 +31,7 @@ SAID = "the token was revoked"
 
 
 def bearer(identity: Identity) -> Bearer:
-    return identity.subject, identity.key
+    return identity.subject, identity.session or identity.key
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,7 @@ def bearer(identity: Identity) -> Bearer:
         pytest.param(ANN, REVOKED, {"a1": SAID, "a2": SAID}, id="all she has"),
         pytest.param(BOB, NO_KEY, {"b": "invalid token"}, id="one of his two tokens"),
         pytest.param(FAR, REVOKED, {"f": SAID}, id="another Kronk's"),
+        pytest.param(HERE, NO_SESSION, {"h": "the session was ended"}, id="a login"),
         pytest.param(ANN, Overloaded("nobody to ask"), {}, id="nobody knows"),
     ],
 )
@@ -52,9 +56,10 @@ def test_which_end(bad: Identity | None, problem: KronkError | None, ended: dict
             (FAR, "f"),
             (ANONYMOUS, "-"),
             (SESSION, "s"),
+            (HERE, "h"),
         ]
     )
-    assert set(live) == {bearer(one) for one in (ANN, BOB, BOBS_OTHER, FAR)}
+    assert set(live) == {bearer(one) for one in (ANN, BOB, BOBS_OTHER, FAR, HERE)}
     ends = which_end(live, {} if bad is None else {bearer(bad): problem})
     assert {item: why.message for item, why in ends} == ended
     assert all((why.status, why.code) == (401, "unauthenticated") for _, why in ends)

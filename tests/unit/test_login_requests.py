@@ -20,6 +20,7 @@ from kronk.gateway.access import sessions as rules
 from kronk.gateway.access.attempts import FREE, FREE_TOGETHER
 from kronk.gateway.access.auditing import AuditLog
 from kronk.gateway.access.build import make_access
+from kronk.gateway.access.credentials import Credential
 from kronk.gateway.access.logins import Logins
 from kronk.gateway.access.sessions import Sessions
 from kronk.gateway.app import make_app
@@ -27,6 +28,7 @@ from kronk.gateway.middleware import Activity
 from kronk.gateway.services import Services
 from kronk.shared import settings
 from kronk.shared.database import Database
+from kronk.shared.errors import Unauthenticated
 from kronk.shared.security import audit, password
 from kronk.shared.security.audit import Entry
 from kronk.shared.security.keys import Keyring
@@ -226,6 +228,17 @@ def test_a_session_ends_however_much_it_is_used(house: House) -> None:
         assert house.is_in(cookie)
     house.clock.now += 3600
     assert not house.is_in(cookie)
+
+
+def test_what_runs_for_a_session_may_go_on_until_somebody_ends_it(house: House) -> None:
+    known = cast(Any, house.access.control)._authenticator
+    value = house.cookie().partition("=")[2]
+    identity = asyncio.run(known.identify(Credential("session", value)))
+    house.clock.now += rules.LIFETIME + 1
+    asyncio.run(known.recheck(identity))
+    asyncio.run(house.sessions.end(value))
+    with pytest.raises(Unauthenticated, match="the session was ended"):
+        asyncio.run(known.recheck(identity))
 
 
 def test_sessions_that_are_over_are_cleared_away_and_the_others_bounded(house: House) -> None:
