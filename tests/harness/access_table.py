@@ -20,8 +20,9 @@ KNOWN = ADMINS | GRANTED | {"no grants", "no calls", "another endpoint", "monito
 KINDS = sorted(NOTHING | BAD | KNOWN)
 
 EVERYBODY = NOTHING | BAD | KNOWN
-# A bad token is worse than none.
-WITHOUT_BAD = NOTHING | KNOWN
+# Where no token is needed, what is none is as good; one that was good once is worse.
+NEVER_GOOD = frozenset({"garbage"})
+WITHOUT_BAD = NOTHING | NEVER_GOOD | KNOWN
 
 # By mode and class: who may.
 MAY: dict[str, dict[str, frozenset[str]]] = {

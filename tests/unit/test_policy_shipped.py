@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.access_table import BAD, KNOWN, MAY, combinations, identity, status
+from harness.access_table import KNOWN, MAY, combinations, identity, status
 from kronk.gateway.access.policy.decision import read_result
 from kronk.gateway.access.policy.folder import shipped
 from kronk.gateway.access.policy.question import Question
@@ -36,6 +36,9 @@ ACCESS: dict[str, Access] = {
 STATUS = {"unauthorized": 401, "invalid_token": 401, "endpoint_not_authorized": 403, "ok": 200}
 
 
+PROBLEMS = {"garbage": "invalid", "expired": "expired", "revoked": "revoked"}
+
+
 def decide(document: dict[str, Any]) -> tuple[bool, str]:
     decision = read_result(REGO.result(document), "")
     return decision.allow, decision.reason
@@ -51,7 +54,7 @@ def test_the_shipped_policies_say_what_the_table_says(
         Gate(access, "GET", "/somewhere"),
         identity(kind, access) if kind in KNOWN else ANONYMOUS,
         "kronk",
-        "invalid" if kind in BAD else None,
+        PROBLEMS.get(kind),
     )
     expected = status(mode, access_class, kind)
     allow, reason = decide(question.to_input())
