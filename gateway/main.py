@@ -16,7 +16,7 @@ import uvloop
 
 from kronk.shared import child, exits, exposure, log, settings
 from kronk.shared.database import Database
-from kronk.shared.errors import KronkError, Overloaded
+from kronk.shared.errors import InvalidArgument, KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
 
 from .access.auditing import AuditLog
@@ -65,7 +65,8 @@ def main() -> None:
         raise SystemExit(exits.NO_SUPERVISOR) from error
     except KronkError as error:
         logger.error("cannot start", reason=error.message)
-        raise SystemExit(exits.USAGE) from error
+        is_usage = isinstance(error, InvalidArgument)
+        raise SystemExit(exits.USAGE if is_usage else exits.NO_GATEWAY) from error
     raise SystemExit(code)
 
 

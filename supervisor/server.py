@@ -311,7 +311,9 @@ class Supervisor:
             restart_in=delay,
         )
         if self._front.is_hopeless:
-            self._failure = CannotStart(f"the gateway cannot start: {words}", exits.NO_GATEWAY)
+            # With settings that are wrong another start is of no use to a service manager.
+            code = exits.USAGE if exit.returncode == exits.USAGE else exits.NO_GATEWAY
+            self._failure = CannotStart(f"the gateway cannot start: {words}", code)
             self._stop_now()
         else:
             # A first death costs no delay at all.

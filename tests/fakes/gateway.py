@@ -29,6 +29,9 @@ async def live() -> None:
     birth = read_birth()
     die_with_parent(birth.parent, signal.SIGTERM)
     on_parent_gone(lambda: os._exit(exits.ORPHANED))
+    if "misled" in sys.argv:
+        print("policy_dir: /nope cannot be read", file=sys.stderr)
+        raise SystemExit(exits.USAGE)
     if "broken" in sys.argv:
         sys.exit("no module named fastapi")
     clients: list[asyncio.StreamWriter] = []

@@ -38,4 +38,5 @@ if __name__ == "__main__":
     try:
         main.serve(settings_in_force, commands)
     except main.CannotStart as error:
-        sys.exit(error.message)
+        print(error.message, file=sys.stderr)
+        sys.exit(error.code)

@@ -438,11 +438,18 @@ def test_a_gateway_that_cannot_start_ends_the_server_with_its_reason(
     start: Callable[..., House],
 ) -> None:
     house = start("broken")
-    assert house.ended() == 1
+    assert house.ended() == exits.NO_GATEWAY
     error = house.error()
     assert "the gateway cannot start" in error
     assert "no module named fastapi" in error
     assert "Traceback" not in error
+
+
+def test_settings_that_the_gateway_cannot_use_are_called_so(start: Callable[..., House]) -> None:
+    house = start("misled")
+    # Service managers do not start it again then.
+    assert house.ended() == exits.USAGE
+    assert "policy_dir: /nope cannot be read" in house.error()
 
 
 # What a person has to put right before there is a server.
