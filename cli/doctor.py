@@ -17,7 +17,7 @@ from kronk.shared.libraries import listing
 from kronk.shared.settings import resolve
 from kronk.shared.trial import Ended
 
-from . import canary, checks
+from . import canary, checks, key_check
 from .checks import Finding, Grade
 from .options import ApiHost, BasePathOption
 from .progress import waiting
@@ -44,6 +44,7 @@ def doctor(
         checks.builds(listing.describe(settings)),
         checks.containment(_probed() if settings.sandbox else None),
         checks.models_folder(base.models),
+        key_check.keys(base.keys),
         checks.port(settings.api_host, base),
         checks.memory(*checks.available_memory()),
         checks.cores(checks.usable_cores()),

@@ -125,6 +125,14 @@ def _check_together(settings: Settings) -> None:
         raise InvalidArgument(
             "--tls-cert and --tls-key belong together, and one is not set", param=missing
         )
+    for name in ("policy_dir", "policy_url"):
+        if getattr(settings, name) and settings.mode == "open":
+            flag = "--" + name.replace("_", "-")
+            raise InvalidArgument(
+                f"{flag} decides nothing as long as nobody is asked for a token; it belongs to "
+                "--auth-enabled or another --auth-mode",
+                param=name,
+            )
     if settings.policy_dir and settings.policy_url:
         raise InvalidArgument(
             "--policy-dir and --policy-url: only one can decide", param="policy_url"

@@ -48,7 +48,8 @@ def used_up(charge: Charge, now: float) -> RateLimited:
         headers["X-Should-Retry"] = "false"
     until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(standing.resets))
     return RateLimited(
-        f"rate limit exceeded: {_what(standing, charge.endpoint)} used up until {until}",
+        f"rate limit exceeded: {_what(standing, charge.endpoint)} "
+        f"{'is' if standing.limit == 1 else 'are'} used up until {until}",
         retry_after=wait,
         headers=headers,
     )
@@ -64,5 +65,9 @@ def too_many(most: int) -> RateLimited:
 
 def _what(standing: Standing, endpoint: str) -> str:
     if standing.of == "tokens":
-        return f"the {standing.limit} tokens a {standing.window} are"
-    return f"the {standing.limit} calls a {standing.window} of {endpoint} are"
+        return f"{_counted(standing.limit, 'token')} a {standing.window}"
+    return f"{_counted(standing.limit, 'call')} a {standing.window} of {endpoint}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"the one {noun}" if count == 1 else f"the {count} {noun}s"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kronk.cli import checks
+from kronk.cli import checks, key_check
 from kronk.cli.checks import Finding, Grade
 from kronk.shared import trial
 from kronk.shared.confinement import MEASURES, NEEDED
@@ -164,3 +164,32 @@ def test_the_last_line_of_a_child_is_its_report() -> None:
     ended = trial.run("-c", "print('noise'); print('{\"ok\": true}')")
     assert ended.facts == {"ok": True}
     assert trial.run("-c", "print('noise')").facts == {}
+
+
+def key_folder(base: Path, folder_mode: int = 0o700, key_mode: int = 0o600) -> Path:
+    folder = base / "keys"
+    folder.mkdir(mode=0o700)
+    (folder / "master.pem").touch()
+    (folder / "master.pem").chmod(key_mode)
+    folder.chmod(folder_mode)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "key_mode", "grade", "word"),
+    [
+        (0o700, 0o600, Grade.OK, "for their user alone"),
+        (0o755, 0o600, Grade.FAIL, "0755"),
+        (0o700, 0o644, Grade.WARN, "others may read master.pem"),
+    ],
+)
+def test_keys_are_for_their_user_alone(
+    tmp_path: Path, folder_mode: int, key_mode: int, grade: Grade, word: str
+) -> None:
+    finding = key_check.keys(key_folder(tmp_path, folder_mode, key_mode))
+    assert (finding.grade, bool(finding.advice)) == (grade, grade is not Grade.OK)
+    assert word in finding.said
+
+
+def test_where_there_are_no_keys_nothing_is_wrong(tmp_path: Path) -> None:
+    assert key_check.keys(tmp_path / "keys").grade is Grade.OK

@@ -103,6 +103,8 @@ by_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: se
 COMPANIONS = {
     "tls_cert": {"tls_key": "/etc/kronk/key.pem"},
     "tls_key": {"tls_cert": "/etc/kronk/cert.pem"},
+    "policy_dir": {"auth_enabled": "true"},
+    "policy_url": {"auth_enabled": "true"},
 }
 
 
@@ -183,7 +185,13 @@ def test_a_child_resolves_the_same_settings() -> None:
         ({"auth_host": "a.example", "auth_mode": "open"}, "auth_host", "of no use"),
         ({"tls_cert": "/c.pem"}, "tls_key", "belong together"),
         ({"tls_key": "/k.pem"}, "tls_cert", "belong together"),
-        ({"policy_dir": "/p", "policy_url": "http://opa.example/"}, "policy_url", "only one"),
+        ({"policy_dir": "/p"}, "policy_dir", "decides nothing"),
+        ({"policy_url": "http://opa.example/"}, "policy_url", "decides nothing"),
+        (
+            {"auth_mode": "protected", "policy_dir": "/p", "policy_url": "http://opa.example/"},
+            "policy_url",
+            "only one",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(
