@@ -35,6 +35,8 @@ def _rows(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "tokens are checked by", told["auth_host"]
     yield "issuer", told["issuer"]
     yield "policy", told["policy"]
+    if told["policy_problem"] is not None:
+        yield "newer policy", f"not in force: {told['policy_problem']}"
     yield "tls", told["tls_cert"] or "off"
     folder = told["keys_folder"]
     yield "keys folder", f"{folder} ({told['keys_folder_fault'] or 'only its owner may look'})"

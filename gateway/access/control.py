@@ -32,6 +32,11 @@ class Authenticator(Protocol):
 class Decider(Protocol):
     """Knows what may be done."""
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with newer rules that are not in force."""
+        ...
+
     async def check(
         self, gate: Gate, identity: Identity, problem: Unauthenticated | None
     ) -> tuple[str, ...] | None:
@@ -84,6 +89,11 @@ class AccessControl:
         admission = await self._limiter.admit(identity, gate.access, once)
         admission.models = models
         return admission
+
+    @property
+    def policy_problem(self) -> str | None:
+        """What is wrong with newer policies than those in force."""
+        return self._decider.problem
 
     async def check(self, identity: Identity, gate: Gate) -> tuple[str, ...] | None:
         """Raise why an identity may not do that now, if it may not; else with which models it may,

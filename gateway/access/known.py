@@ -89,6 +89,8 @@ class Known:
 class Nobody:
     """Knows no token and allows nothing; for where nobody is asked."""
 
+    problem: str | None = None
+
     async def identify(self, credential: Credential) -> Identity:
         """`Unauthenticated`."""
         raise Unauthenticated

@@ -82,6 +82,7 @@ OVERVIEW = closed(
         "mode": {"enum": list(get_args(Mode))},
         "auth_host": _NONE,
         "policy": TEXT,
+        "policy_problem": _NONE,
         "tls": TRUTH,
         "tls_cert": _NONE,
         "issuer": TEXT,

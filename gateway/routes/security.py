@@ -40,7 +40,7 @@ async def security(request: Request) -> Response:
     found = await asyncio.to_thread(
         overview, services.settings, services.administration, time.time()
     )
-    return JSONResponse(found)
+    return JSONResponse(found | {"policy_problem": services.access.policy_problem})
 
 
 @router.get(

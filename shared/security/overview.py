@@ -16,6 +16,8 @@ def overview(settings: Settings, administration: Administration, now: float) -> 
         "mode": settings.mode,
         "auth_host": settings.auth_host,
         "policy": _policy(settings),
+        # Of newer ones than those in force; what runs knows.
+        "policy_problem": None,
         "tls": settings.tls_cert is not None,
         "tls_cert": None if settings.tls_cert is None else str(settings.tls_cert),
         **administration.figures(now),

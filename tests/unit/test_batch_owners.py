@@ -49,6 +49,8 @@ class Rules:
         if identity.subject in self.revoked:
             raise Unauthenticated
 
+    problem: str | None = None
+
     async def check(self, gate: Any, identity: Identity, problem: Unauthenticated | None) -> None:
         if problem is not None or identity == ANONYMOUS:
             raise problem or Unauthenticated

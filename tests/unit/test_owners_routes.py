@@ -59,6 +59,8 @@ class Known:
     async def recheck(self, identity: Identity) -> None:
         pass
 
+    problem: str | None = None
+
     async def check(self, gate: Gate, identity: Identity, problem: Unauthenticated | None) -> None:
         if identity.is_limited and gate.access.endpoint not in identity.grants.endpoints:
             raise PermissionDenied("endpoint not authorized")

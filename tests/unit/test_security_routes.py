@@ -48,6 +48,8 @@ class Door:
     async def recheck(self, identity: Identity) -> None:
         raise AssertionError("nothing is left to be done here")
 
+    problem: str | None = None
+
     async def check(self, gate: Gate, identity: Identity, problem: Unauthenticated | None) -> None:
         if problem or identity.subject is None:
             raise problem or Unauthenticated("unauthorized: no authorization header")
@@ -247,6 +249,7 @@ def test_the_settings_in_force_are_told_without_secrets(house: House) -> None:
     told = house.good("GET", "", forms.OVERVIEW)
     assert (told["mode"], told["keys_folder_fault"]) == ("protected", None)
     assert told["keys"] == len(house.keyring.list())
+    assert told["policy_problem"] is None
 
 
 def test_a_token_that_is_no_admins_administers_nothing(house: House) -> None:
