@@ -16,6 +16,7 @@ import structlog
 
 from .errors import ServerError
 from .files import hand_over
+from .write_turn import WriteTurn
 
 log = structlog.get_logger()
 
@@ -31,9 +32,11 @@ class Table:
     """Records of one kind by their key, in the order of the keys. Blocks for the disk on writes:
     call it in a thread."""
 
-    def __init__(self, environment: lmdb.Environment, name: str) -> None:
+    def __init__(self, environment: lmdb.Environment, turn: WriteTurn, name: str) -> None:
         self._environment = environment
-        self._db = environment.open_db(name.encode())
+        self._turn = turn
+        with turn:
+            self._db = environment.open_db(name.encode())
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The record, or None."""
@@ -48,7 +51,7 @@ class Table:
         """Write a record over what was there."""
         raw = _raw(key)
         assert raw is not None, "keys are names of our own making"
-        with self._environment.begin(self._db, write=True) as transaction:
+        with self._turn, self._environment.begin(self._db, write=True) as transaction:
             transaction.put(raw, _dumps(record))
 
     def change(
@@ -61,7 +64,7 @@ class Table:
         raw = _raw(key)
         if raw is None:
             return None
-        with self._environment.begin(self._db, write=True) as transaction:
+        with self._turn, self._environment.begin(self._db, write=True) as transaction:
             value = transaction.get(raw)
             known = None if value is None else _read(key, value)
             if known is None:
@@ -79,7 +82,7 @@ class Table:
         """
         raw = _raw(key)
         assert raw is not None, "keys are names of our own making"
-        with self._environment.begin(self._db, write=True) as transaction:
+        with self._turn, self._environment.begin(self._db, write=True) as transaction:
             value = transaction.get(raw)
             record = made(None if value is None else _read(key, value))
             transaction.put(raw, _dumps(record))
@@ -87,7 +90,7 @@ class Table:
 
     def delete(self, *keys: str) -> int:
         """Remove records; how many of them there were."""
-        with self._environment.begin(self._db, write=True) as transaction:
+        with self._turn, self._environment.begin(self._db, write=True) as transaction:
             return sum(transaction.delete(raw) for key in keys if (raw := _raw(key)))
 
     def names(self) -> Iterator[str]:
@@ -121,6 +124,7 @@ class Database:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             hand_over(folder, folder.parent)
+            self._turn = WriteTurn(folder)
             self._environment = lmdb.open(
                 str(folder), map_size=_MAP_BYTES, max_dbs=_MOST_TABLES, mode=0o600
             )
@@ -132,10 +136,11 @@ class Database:
 
     def table(self, name: str) -> Table:
         """The records of that kind."""
-        return Table(self._environment, name)
+        return Table(self._environment, self._turn, name)
 
     def close(self) -> None:
         self._environment.close()
+        self._turn.close()
 
 
 def _raw(key: str) -> bytes | None:

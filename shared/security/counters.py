@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from typing import Any, Literal
 import lmdb
 
 from kronk.shared.errors import ServerError
+from kronk.shared.write_turn import WriteTurn
 
 from . import rows
 from .grants import Limit
@@ -79,11 +80,14 @@ class Counters:
         # Whether something was counted that `flush` has not seen.
         self.is_dirty = False
         self._windows = windows_at(0)
+        # Of writers; None for who only reads.
+        self._turn: WriteTurn | None = None
         # Where the next `sweep` begins.
         self._swept_to = b""
         try:
             if writable:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._turn = WriteTurn(folder)
             self._environment = lmdb.open(
                 str(folder),
                 map_size=_MAP_BYTES,
@@ -97,7 +101,8 @@ class Counters:
             self._environment.reader_check()
             if writable:
                 _remove_unfinished(folder)
-            self._rows = self._environment.open_db(b"counters", create=writable)
+            with self._turn or nullcontext():
+                self._rows = self._environment.open_db(b"counters", create=writable)
         except (OSError, lmdb.Error) as error:
             raise ServerError(f"the counters in {folder} cannot be opened: {error}") from error
 
@@ -222,6 +227,8 @@ class Counters:
     def close(self) -> None:
         """Nothing may be counted afterwards."""
         self._environment.close()
+        if self._turn is not None:
+            self._turn.close()
 
     def _windows_at(self, now: float) -> Windows:
         if not self._windows.holds(now):
@@ -230,13 +237,17 @@ class Counters:
 
     def table(self, name: str) -> Any:
         """A table of its own beside them, for `writing`: what is in both is in both or in none."""
-        return self._environment.open_db(name.encode())
+        with self._turn or nullcontext():
+            return self._environment.open_db(name.encode())
 
     @contextmanager
     def writing(self) -> Iterator[lmdb.Transaction]:
         """A transaction; of one process at a time. `ServerError` when it fails."""
         try:
-            with self._environment.begin(self._rows, write=True) as transaction:
+            with (
+                self._turn or nullcontext(),
+                self._environment.begin(self._rows, write=True) as transaction,
+            ):
                 yield transaction
         except (lmdb.Error, rows.Damaged) as error:
             raise _unusable(error) from error

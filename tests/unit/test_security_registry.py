@@ -115,6 +115,7 @@ def test_a_token_is_revoked_by_its_subject_or_its_text(
         "reason": "lost",
         "expires": NOW + DAY,
         "known": True,
+        "replaced": False,
     }
     assert registry.is_revoked(str(made["subject"]))
     assert desk.tokens(NOW)[0]["state"] == "revoked"
