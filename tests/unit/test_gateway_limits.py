@@ -108,7 +108,9 @@ def test_anthropics_client_is_told_in_its_own_form(house: House) -> None:
             ask(model="tiny", max_tokens=9, messages=HI)
     body: Any = caught.value.body
     assert body["error"]["type"] == "rate_limit_error"
-    assert body["error"]["message"].startswith("rate limit exceeded: the 1 calls a year of messag")
+    assert body["error"]["message"].startswith(
+        "rate limit exceeded: the one call a year of messages"
+    )
     assert len(house.all(Submit)) == 1
 
 
