@@ -13,7 +13,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pydantic_core
 
@@ -26,7 +26,6 @@ from .key_files import KID, UUID, Key
 if TYPE_CHECKING:
     import jwt
 
-    from .keys import Keyring
 
 # Seconds that the clocks of two machines may differ by.
 LEEWAY = 30.0
@@ -54,6 +53,24 @@ def _jws() -> jwt.PyJWS:
     import jwt
 
     return jwt.PyJWS(algorithms=[_ALGORITHM])
+
+
+class Keys(Protocol):
+    """What is asked of a keyring here."""
+
+    @property
+    def stamp(self) -> int:
+        """Another number whenever a key has come, gone or changed."""
+        ...
+
+    @property
+    def newest_signer(self) -> Key:
+        """What signs new tokens; `Conflict` where there is none."""
+        ...
+
+    def get(self, kid: str) -> Key | None:
+        """The key of that id."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +113,7 @@ class Inspection:
 
 
 def issue(
-    keyring: Keyring,
+    keyring: Keys,
     issuer: str,
     *,
     duration: float,
@@ -174,12 +191,12 @@ def check_wish(duration: float, name: str | None, subject: str | None) -> None:
         raise InvalidArgument("subject: expected a UUID in small letters", param="subject")
 
 
-def verify(token: str, keyring: Keyring, issuer: str, now: float) -> Claims:
+def verify(token: str, keyring: Keys, issuer: str, now: float) -> Claims:
     """What a token says, where it is good at that time; else `Unauthenticated`."""
     return _timely(prove(token, keyring, issuer), now)
 
 
-def inspect(token: str, keyring: Keyring, issuer: str, now: float) -> Inspection:
+def inspect(token: str, keyring: Keys, issuer: str, now: float) -> Inspection:
     """What stands in any text that may be a token, and what is wrong with it."""
     try:
         verify(token, keyring, issuer, now)
@@ -194,7 +211,7 @@ class Verifier:
     """`verify`, with the latest good tokens known by their digests: a signature takes 50 µs, its
     digest 2. Known ones are forgotten when a key changes. For any thread."""
 
-    def __init__(self, keyring: Keyring, issuer: str, most: int = _MOST_KNOWN) -> None:
+    def __init__(self, keyring: Keys, issuer: str, most: int = _MOST_KNOWN) -> None:
         self._keyring = keyring
         self._issuer = issuer
         self._most = most
@@ -235,7 +252,7 @@ class Verifier:
             self._known[digest] = claims
 
 
-def prove(token: str, keyring: Keyring, issuer: str) -> Claims:
+def prove(token: str, keyring: Keys, issuer: str) -> Claims:
     """What a token says, whether its time is now or not; else `Unauthenticated`."""
     if len(token) > LONGEST:
         raise _bad("too long")
