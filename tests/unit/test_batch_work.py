@@ -134,7 +134,9 @@ def test_a_model_that_cannot_be_loaded_fails_the_batch_and_keeps_its_answers(tow
     assert batch.status is Status.FAILED
     assert batch.faults == (Fault("model_failed", "bad file", None, "body.model"),)
     answers, errors = town.results(batch)
-    assert len(answers) == batch.counts.completed == 10
+    # One that was granted may still be at its work when the others have failed for good.
+    assert len(answers) == batch.counts.completed
+    assert 1 <= len(answers) <= 10
     assert not errors
 
 
