@@ -74,7 +74,7 @@ def test_idle_models_change_busy_ones_finish_first_and_the_rest_is_untouched(
     configure(server, Idle=changed, Busy=changed)
     with ExitStack() as streams:
         running = [
-            streams.enter_context(server.stream("Busy", f"from {n * 100}", max_tokens=300))
+            streams.enter_context(server.stream("Busy", f"from {n * 100}", max_tokens=500))
             for n in range(3)
         ]
         for stream in running:
@@ -91,7 +91,7 @@ def test_idle_models_change_busy_ones_finish_first_and_the_rest_is_untouched(
         assert all(stream.ended_at is None for stream in running), "too fast to show anything"
         for at, stream in enumerate(running):
             stream.wait_for_end()
-            assert stream.text == counted(at * 100, 300)
+            assert stream.text == counted(at * 100, 500)
             assert stream.is_done
     for model in ("Idle", "Busy"):
         wait_until_gone(before[model])
@@ -163,7 +163,7 @@ def test_a_variant_that_is_taken_away_answers_its_requests_and_no_more(server: S
     variant = "Busy/SMALL"
     configure(server, **{variant: WINDOW | {"n_seq_max": 2}})
     assert reload(server)[0] == 0
-    with server.stream(variant, "from 7", max_tokens=200) as stream:
+    with server.stream(variant, "from 7", max_tokens=500) as stream:
         stream.wait_for_pieces(2)
         configure(server)
         assert reload(server)[0] == 0
@@ -171,7 +171,7 @@ def test_a_variant_that_is_taken_away_answers_its_requests_and_no_more(server: S
         assert (refused.status_code, refused.json()["error"]["code"]) == (404, "not_found")
         assert stream.ended_at is None, "too fast to show anything"
         stream.wait_for_end()
-        assert stream.text == counted(7, 200)
+        assert stream.text == counted(7, 500)
         assert stream.is_done
     wait_until(lambda: server.row(variant) is None, "its end")
     assert variant not in listed(server)

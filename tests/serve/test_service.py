@@ -105,7 +105,7 @@ def test_a_manager_hears_of_every_turn_in_the_servers_life(
         told = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"}
         assert not told & variables(child)
 
-    with server.stream("Slow", "from 7", max_tokens=400) as stream:
+    with server.stream("Slow", "from 7", max_tokens=2000) as stream:
         stream.wait_for_pieces(1)
         manager.wait_for("STATUS=1 model loaded, 1 request running")
         manager.forget()
@@ -125,7 +125,7 @@ def test_a_manager_hears_of_every_turn_in_the_servers_life(
         assert manager.phases == ["STOPPING=1"]
         assert stream.ended_at is None, "too fast to show anything"
         stream.wait_for_end()
-        assert stream.text == counted(7, 400)
+        assert stream.text == counted(7, 2000)
         assert stream.is_done
     assert server.process.wait(PATIENCE) == 0
     manager.wait_for("STATUS=Stopping")
@@ -158,7 +158,7 @@ def test_a_supervisor_that_hangs_feeds_nothing(
     manager: Manager, start_server: Any, slow: Path
 ) -> None:
     server: Server = start_server({"Slow.gguf": slow}, CONFIG)
-    with server.stream("Slow", "from 7", max_tokens=400) as stream:
+    with server.stream("Slow", "from 7", max_tokens=2000) as stream:
         stream.wait_for_pieces(1)
         manager.wait_for("WATCHDOG=1")
         server.kill(server.pid, signal.SIGSTOP)
