@@ -99,7 +99,7 @@ class _Call:
         self.reads: list[tuple[float, bytes]] = []
         self.is_over = False
         self._dialect = dialect
-        self._request = _request(body, dialect.path)
+        self._request = _request(f"{host}:{port}", body, dialect.path)
         self._started = 0.0
 
     def send(self) -> None:
@@ -152,10 +152,10 @@ def stream_chats(
     return [call.close() for call in calls]
 
 
-def _request(body: Body, path: str) -> bytes:
+def _request(host: str, body: Body, path: str) -> bytes:
     data = json.dumps(body | {"stream": True}).encode()
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data
