@@ -53,7 +53,7 @@ async def perform(services: Services, operation: Operation, by: Identity) -> byt
     assert isinstance(sink, Whole), "only whole answers have an object"
     if _is_unfinished(operation):
         operation = await _finished(services, operation, 0.0, by)
-    with _started(services, operation, 0.0, by) as work:
+    with _started(services, operation, 0.0, by, None) as work:
         await work.source.until_accepted()
         return await _collect(work, operation, sink, None)
 
@@ -84,16 +84,28 @@ class _Work:
 
 @contextmanager
 def _started(
-    services: Services, operation: Operation, timeout: float, by: Identity
+    services: Services,
+    operation: Operation,
+    timeout: float,
+    by: Identity,
+    record: Record | None,
 ) -> Iterator[_Work]:
-    exchange = services.link.exchange
-    with ExitStack() as stack:
-        bell = Bell()
-        runs = [
-            stack.enter_context(exchange.running(operation.name, job, timeout, bell, by=by))
-            for job in operation.jobs
-        ]
-        yield _Work(exchange, runs, runs[0] if len(runs) == 1 else JoinedRuns(runs, bell))
+    """The operation's runs while the block runs. Without a record they are lines of a batch."""
+    exchange, runs = services.link.exchange, list[Run]()
+    endpoint = "batches" if record is None else record.endpoint
+    trace = None if record is None else record.trace
+    try:
+        with ExitStack() as stack:
+            bell = Bell()
+            for job in operation.jobs:
+                running = exchange.running(
+                    operation.name, job, timeout, bell, by=by, endpoint=endpoint, trace=trace
+                )
+                runs.append(stack.enter_context(running))
+            yield _Work(exchange, runs, runs[0] if len(runs) == 1 else JoinedRuns(runs, bell))
+    finally:
+        if record is not None:
+            record.reports += [run.report for run in runs if run.report is not None]
 
 
 def _is_unfinished(operation: Operation) -> bool:
@@ -177,7 +189,7 @@ class _RunResponse(Response):
         if _is_unfinished(self._operation):
             finishing = _finished(self._services, self._operation, timeout, by)
             self._operation = await while_connected(receive, finishing)
-        with _started(self._services, self._operation, timeout, by) as work:
+        with _started(self._services, self._operation, timeout, by, record) as work:
             try:
                 async with disconnect_watch(receive, work.hang_up):
                     yield work

@@ -123,7 +123,12 @@ def make_app(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         middleware=[
-            Middleware(AccessLog, activity=services.activity, audit=services.audit),
+            Middleware(
+                AccessLog,
+                activity=services.activity,
+                audit=services.audit,
+                telemetry=services.telemetry,
+            ),
             Middleware(Edge, rules=Rules.of(services.settings)),
             *([Middleware(PromptLog)] if services.settings.insecure_logging else []),
             *_cors(services.settings.cors_allowed_origins),

@@ -12,9 +12,11 @@ then is left out of what the next worker tells (`transcript.py`).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -30,6 +32,7 @@ from kronk.shared.errors import (
     from_code,
 )
 from kronk.shared.security.identity import OPEN, Identity
+from kronk.shared.telemetry.trace_context import TraceContext
 from kronk.shared.wire.sockets import PeerGone, worker_of
 from kronk.shared.wire.to_gateway import (
     Accepted,
@@ -54,6 +57,7 @@ from .recoveries import Recoveries, with_cause
 from .recovery import Again, Loss, Policy
 from .run import DELTA_TYPES, Bell, CallLater, ClientGone, Outcome, Run
 from .standing import Standing
+from .telemetry.telemetry import Telemetry
 from .transcript import Differs
 
 # A worker dials the data plane before it reports READY, so a grant is normally late to this.
@@ -77,6 +81,7 @@ class Exchange:
         call_later: CallLater,
         policy: Policy,
         now: Callable[[], float],
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.stale_frames = 0
         self.late_frames = 0
@@ -95,6 +100,7 @@ class Exchange:
         # An Attach may still be on its way from a process that is known to be dead.
         self._lost: deque[int] = deque(maxlen=256)
         self._leases = LeaseReturns(to_supervisor, call_later)
+        self._telemetry = telemetry or Telemetry()
 
     @property
     def draining(self) -> bool:
@@ -115,13 +121,16 @@ class Exchange:
         bell: Bell | None = None,
         *,
         by: Identity = OPEN,
+        endpoint: str = "",
+        trace: TraceContext | None = None,
     ) -> Iterator[Run]:
         """A request of somebody that runs while the block does; leaving the block early cancels it.
 
         `timeout` in seconds bounds all of it; 0 is no bound. Runs that one task reads share a
-        `bell`.
+        `bell`. `endpoint` and `trace` are for those who measure.
         """
-        run = self._admit(name, job, timeout, bell or Bell(), by)
+        made = partial(Run, bell=bell or Bell(), by=by, endpoint=endpoint, trace=trace)
+        run = self._admit(name, job, timeout, made)
         try:
             yield run
         finally:
@@ -183,7 +192,7 @@ class Exchange:
         if run is None:
             # Given up meanwhile: its LeaseReturn is on the way behind this grant.
             return
-        run.worker, run.standing = message.worker, None
+        run.grant(message)
         if run.job.ask is None:
             self._finish(run, Done(run.id, Usage(0, 0), Timings(0.0, 0.0, 0.0)))
         else:
@@ -345,12 +354,12 @@ class Exchange:
 
     # The life of one request.
 
-    def _admit(self, name: str, job: Job, timeout: float, bell: Bell, by: Identity) -> Run:
+    def _admit(self, name: str, job: Job, timeout: float, make: Callable[..., Run]) -> Run:
         if self.draining:
             raise Overloaded("the server is shutting down", retry_after=5.0)
         self.recoveries.check(job)
         self._next_id += 1
-        run = Run(self._next_id, name, job, bell, by=by, keeps=self.recoveries.keeps)
+        run = make(self._next_id, name, job, keeps=self.recoveries.keeps)
         try:
             self._to_supervisor(lease_request(run.id, run))
         except PeerGone as error:
@@ -375,6 +384,7 @@ class Exchange:
                 return
             else:
                 run.submitted = True
+                run.attempt.submitted = time.monotonic()
                 return
         late = Timeout(f"the model's process did not attach within {ATTACH_SECONDS:g} s")
         run.attach_timer = self._call_later(ATTACH_SECONDS, lambda: self._unattached(run, late))
@@ -397,6 +407,8 @@ class Exchange:
                 timer.cancel()
         self._leases.give_back(run.id)
         run.end(result)
+        assert run.report is not None
+        self._telemetry.run_ended(run.report)
         if self.draining and not self._runs:
             self.drained.set()
 

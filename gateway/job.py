@@ -43,13 +43,13 @@ class Job:
     priority: Priority = "interactive"
 
     def message(
-        self, request: int, name: str, subject: str = ""
+        self, request: int, name: str, subject: str = "", trace: str = ""
     ) -> Submit | Embed | Rank | Inspect:
         """The message to send; there is one. What needs no slot takes no turns with others."""
         assert self.ask is not None
         if isinstance(self.ask, Inspect):
-            return replace(self.ask, request=request, name=name)
-        return replace(self.ask, request=request, name=name, subject=subject)
+            return replace(self.ask, request=request, name=name, trace=trace)
+        return replace(self.ask, request=request, name=name, subject=subject, trace=trace)
 
     @property
     def media(self) -> tuple[Media, ...]:

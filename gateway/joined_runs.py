@@ -87,6 +87,10 @@ def together(ends: Sequence[Done]) -> Done:
         cache=", ".join(dict.fromkeys(one.cache for one in timings if one.cache)),
         drafted=sum(one.drafted for one in timings),
         accepted=sum(one.accepted for one in timings),
+        began=min(one.began for one in timings),
+        render=max(one.render for one in timings),
+        tokenise=max(one.tokenise for one in timings),
+        match=max(one.match for one in timings),
     )
     return Done(ends[0].request, usage, timing)
 

@@ -29,5 +29,7 @@ def lease_request(lease: int, run: Run, again: Again | None = None) -> LeaseRequ
         purpose,
         wants=job.wants,
         subject=run.subject,
+        name=run.name,
+        trace=run.traceparent,
     )
     return asked if again is None else replace(asked, alone=again.alone, again=True)

@@ -52,6 +52,7 @@ from kronk.shared.worker_hosts import KnownHosts
 
 from .exchange import Exchange
 from .recovery import Policy
+from .telemetry.telemetry import Telemetry
 
 # The supervisor binds before it spawns us; this is for a machine that is very busy.
 _HELLO_SECONDS = 10.0
@@ -74,6 +75,7 @@ class Link:
         policy: Policy,
         on_drain: Callable[[], None],
         on_reread: Callable[[], None],
+        telemetry: Telemetry,
     ) -> None:
         assert birth.data is not None, "the supervisor gives the gateway a data address"
         self._birth = birth
@@ -91,6 +93,7 @@ class Link:
             call_later=loop.call_later,
             policy=policy,
             now=loop.time,
+            telemetry=telemetry,
         )
         self._data_socket = bind_router(self._context, birth.data)
         self._data = Channel(

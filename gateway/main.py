@@ -40,6 +40,7 @@ from .recovery import Policy
 from .responses.store import ResponseStore
 from .server import Server, make_server
 from .services import Services
+from .telemetry.telemetry import Telemetry
 
 # How long open streams get to be told why they end when the supervisor is gone.
 ORPHAN_SECONDS = 0.7
@@ -77,6 +78,7 @@ class Process:
         self._birth = birth
         self._settings = config
         self._activity = Activity()
+        self._telemetry = Telemetry()
         self._configuration = Configuration(config, config.base)
         self._link: Link | None = None
         self._code = exits.OK
@@ -88,7 +90,14 @@ class Process:
         assert listeners, "the supervisor gives us what to listen on"
         base = self._settings.base
         policy = Policy(self._settings.resume, self._settings.request_crashes)
-        link = self._link = Link(self._birth, base, policy, self._drain, self._configuration.reread)
+        link = self._link = Link(
+            self._birth,
+            base,
+            policy,
+            self._drain,
+            self._configuration.reread,
+            self._telemetry,
+        )
         child.on_parent_gone(lambda: self._orphaned(loop))
         loop.add_signal_handler(signal.SIGTERM, self._drain)
         # Ctrl-C reaches the whole terminal; the supervisor decides what it means.
@@ -157,6 +166,7 @@ class Process:
             configuration=self._configuration,
             link=link,
             activity=self._activity,
+            telemetry=self._telemetry,
             disk=Disk(),
             database=database,
             responses=ResponseStore(database, self._settings.responses_ttl),

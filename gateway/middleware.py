@@ -17,6 +17,7 @@ from . import errors
 from .access.admission import Outcome
 from .access.auditing import AuditLog
 from .record import Record, record_of
+from .telemetry.telemetry import Telemetry
 
 # What is echoed in a header and written to the log must not be able to forge either.
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
@@ -51,8 +52,11 @@ def direct_send(scope: Scope, send: Send) -> Send:
 class AccessLog:
     """Outermost: gives each request its id and writes its one line when it is over."""
 
-    def __init__(self, app: ASGIApp, activity: Activity, audit: AuditLog) -> None:
+    def __init__(
+        self, app: ASGIApp, activity: Activity, audit: AuditLog, telemetry: Telemetry
+    ) -> None:
         self.app = app
+        self.telemetry = telemetry
         self.activity = activity
         self.audit = audit
 
@@ -85,6 +89,7 @@ class AccessLog:
             if record.admission is not None:
                 record.admission.settle(_outcome(record))
             self.audit.request_over(scope, record)
+            self.telemetry.request_ended(scope, record)
             self._write(scope, record)
             structlog.contextvars.unbind_contextvars("request_id")
 

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from kronk.shared.security.identity import Identity
+    from kronk.shared.telemetry.trace_context import TraceContext
     from kronk.shared.wire.values import Usage
 
     from .access.admission import Admission
     from .access.rules import Gate
+    from .telemetry.report import RunReport
 
 
 @dataclass(slots=True)
@@ -39,6 +41,16 @@ class Record:
     resumed: int | None = None
     # The code of the error that ended it.
     error: str | None = None
+    # The runs it was made of, once they have ended.
+    reports: list[RunReport] = field(default_factory=list)
+    # The trace it belongs to, where there is one.
+    trace: TraceContext | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """What tokens grant its route by; "" where it is not one that models work for."""
+        endpoint = None if self.gate is None else self.gate.access.endpoint
+        return endpoint or ""
 
     def note_usage(self, usage: Usage) -> None:
         """What the answer has taken."""

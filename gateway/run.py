@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import typing
 from collections import deque
 from collections.abc import Callable
@@ -12,10 +13,12 @@ from typing import Protocol
 
 from kronk.shared.errors import CallerError, Internal, KronkError
 from kronk.shared.security.identity import OPEN, Identity
+from kronk.shared.telemetry.trace_context import TraceContext
 from kronk.shared.wire.to_gateway import (
     Done,
     Finished,
     GenerationDelta,
+    Granted,
     Inspected,
     Scores,
     Silent,
@@ -26,6 +29,8 @@ from kronk.shared.wire.to_worker import Embed, Inspect, Rank, Resumed, Submit
 
 from .job import WINDOW, Job
 from .standing import Standing
+from .telemetry.report import Attempt, RunReport
+from .telemetry.report import Outcome as End
 from .transcript import Parts, PartsReplay, Replay, Transcript
 
 # Bounded by the request itself, so they cost no credit.
@@ -94,13 +99,18 @@ class Run:
         *,
         by: Identity = OPEN,
         keeps: bool = False,
+        endpoint: str = "",
+        trace: TraceContext | None = None,
     ) -> None:
         # Of the present attempt: no message of another is taken for one of this.
         self.id = run_id
         self.name = name
         self.job = job
-        # Who asked.
+        # Who asked, and by which endpoint; "" is the server itself.
         self.by = by
+        self.endpoint = endpoint
+        # The span that belongs to it, where it is traced.
+        self.trace = trace
         # The generation of the worker that holds the lease's grant; None until granted.
         self.worker: int | None = None
         self.submitted = False
@@ -112,6 +122,13 @@ class Run:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.ended: Done | KronkError | None = None
+        # What is to be said of it, once it has ended.
+        self.report: RunReport | None = None
+        # What is measured of it; the last attempt is the present one.
+        self.epoch = time.time()
+        self.attempt = Attempt(time.monotonic())
+        self._attempts = [self.attempt]
+        self._finish_reasons: list[str] = []
         self.timers: list[Timer] = []
         # Gives up the present attempt where its worker does not attach.
         self.attach_timer: Timer | None = None
@@ -141,9 +158,20 @@ class Run:
         self.standing = standing
         self._bell.ring()
 
+    def grant(self, message: Granted) -> None:
+        """It has a lease."""
+        self.worker, self.standing = message.worker, None
+        attempt, now = self.attempt, time.monotonic()
+        attempt.granted, attempt.generation, attempt.model = now, message.worker, message.model
+        if message.ready_for is not None and message.ready_for < now - attempt.asked:
+            waited = now - attempt.asked - message.ready_for
+            attempt.loading = min(waited, message.load_seconds)
+            attempt.load_seconds = message.load_seconds
+
     def accept(self, prompt_tokens: int) -> None:
         """The worker has found the request good."""
         self.accepted = True
+        self.attempt.accepted = time.monotonic()
         # A prompt that is only read, such as for an embedding, has no other beginning.
         if not isinstance(self.job.ask, Submit):
             self.prompt_tokens = prompt_tokens
@@ -154,6 +182,8 @@ class Run:
         if self._unread + self._taken >= WINDOW:
             return False
         self._unread += 1
+        if self.attempt.first is None:
+            self.attempt.first = time.monotonic()
         self.completion_tokens += len(delta.tokens)
         self._mailbox.append(delta)
         if self._told is not None:
@@ -166,8 +196,7 @@ class Run:
         if self._outcomes_left == 0:
             return False
         self._outcomes_left -= 1
-        if type(outcome) is Started:
-            self.prompt_tokens = outcome.prompt_tokens
+        self._note_outcome(outcome)
         self._mailbox.append(outcome)
         if self._told is not None:
             self._told.recent.append(outcome)
@@ -175,6 +204,17 @@ class Run:
             self._told.fold()
         self._bell.ring()
         return True
+
+    def _note_outcome(self, outcome: Outcome) -> None:
+        attempt = self.attempt
+        if type(outcome) is Started:
+            self.prompt_tokens = outcome.prompt_tokens
+            attempt.started = time.monotonic()
+            return
+        if attempt.first is None:
+            attempt.first = time.monotonic()
+        if type(outcome) is Finished:
+            self._finish_reasons.append(outcome.reason)
 
     def note(self, silent: Silent) -> None:
         """Tokens that the client does not see."""
@@ -199,6 +239,9 @@ class Run:
         assert self._told is not None, "only what is kept can be gone on with"
         self.id = run_id
         self.attempts += 1
+        self.attempt.lost, self.attempt.cause = time.monotonic(), self.cause
+        self.attempt = Attempt(time.monotonic())
+        self._attempts.append(self.attempt)
         self.worker, self.submitted = None, False
         if self.attach_timer is not None:
             self.attach_timer.cancel()
@@ -209,10 +252,15 @@ class Run:
 
     def message(self) -> Submit | Embed | Rank | Inspect:
         """What the worker of this attempt is asked."""
-        message = self.job.message(self.id, self.name, self.subject)
+        message = self.job.message(self.id, self.name, self.subject, self.traceparent)
         if not isinstance(message, Submit):
             return message
         return replace(message, resumed=self._resumed, draw=self._draw)
+
+    @property
+    def traceparent(self) -> str:
+        """What other processes are told of its trace; "" where nobody keeps it."""
+        return str(self.trace) if self.trace is not None and self.trace.sampled else ""
 
     @property
     def subject(self) -> str:
@@ -228,7 +276,32 @@ class Run:
         """The terminal event; what the mailbox holds is still read first."""
         assert self.ended is None, "a request ends once"
         self.ended = result
+        self.report = self._reported(result)
         self._bell.ring()
+
+    def _reported(self, ended: Done | KronkError) -> RunReport:
+        outcome: End = "done"
+        if isinstance(ended, KronkError):
+            outcome = "cancelled" if isinstance(ended, ClientGone) else "failed"
+        done = ended if isinstance(ended, Done) else None
+        return RunReport(
+            name=self.name,
+            job=self.job,
+            by=self.by,
+            endpoint=self.endpoint,
+            epoch=self.epoch,
+            asked=self._attempts[0].asked,
+            ended=time.monotonic(),
+            attempts=tuple(self._attempts),
+            outcome=outcome,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+            finish_reasons=tuple(self._finish_reasons),
+            usage=None if done is None else done.usage,
+            timings=None if done is None else done.timings,
+            error=ended if isinstance(ended, KronkError) else None,
+            trace=self.trace,
+        )
 
     def credit(self) -> int:
         """How many deltas the worker may be told were taken: half a window at a time."""

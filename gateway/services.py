@@ -26,6 +26,7 @@ from .jobs.store import Jobs
 from .link import Link
 from .middleware import Activity
 from .responses.store import ResponseStore
+from .telemetry.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Services:
     configuration: Configuration
     link: Link
     activity: Activity
+    telemetry: Telemetry
     disk: Disk
     database: Database
     responses: ResponseStore

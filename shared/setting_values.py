@@ -6,6 +6,7 @@ Each gives the value of a text, or raises `ValueError`, which says what was expe
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from .repositories import url as repository_url
 from .repositories.url import RepositoryUrl
+from .units import Address, Probability, parse_address
 
 
 def switch(text: str) -> bool:
@@ -77,6 +79,27 @@ def issuer(text: str) -> str:
     if not text.strip() or not text.isprintable() or len(text) > 200:
         raise ValueError("expected a name")
     return text
+
+
+def service_name(text: str) -> str:
+    """A name of a service, as tools for telemetry show it."""
+    return issuer(text)
+
+
+def address_or_off(text: str) -> Address | None:
+    """Where to listen or to send to; None where that is not wanted."""
+    return None if text.lower() == "off" else parse_address(text)
+
+
+def probability(text: str) -> Probability:
+    """Of how many of all, 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 1.0:
+        raise ValueError("expected a number from 0 to 1")
+    return Probability(value)
 
 
 def optional(parse: Callable[[str], str]) -> Callable[[str], str | None]:

@@ -16,8 +16,8 @@ from typing import Literal, cast
 from .errors import InvalidArgument
 from .paths import BasePath
 from .repositories.url import RepositoryUrl
-from .settings_table import NOT_IN_THIS_VERSION, SETTINGS, Setting
-from .units import Address, Share
+from .settings_table import SETTINGS, Setting
+from .units import Address, Probability, Share
 
 Mode = Literal["open", "management", "authenticated", "protected"]
 
@@ -71,6 +71,10 @@ class Settings:
     spare: bool
     sandbox: bool
     llama_log: bool
+    debug_host: Address | None
+    tempo_host: Address | None
+    tempo_service_name: str
+    tempo_probability: Probability
     log_level: str
 
     @property
@@ -93,9 +97,6 @@ class Settings:
 
 def resolve(flags: Mapping[str, str | None], env: Mapping[str, str]) -> Settings:
     """The settings in force; `InvalidArgument` names the flag or variable with a bad value."""
-    for name in NOT_IN_THIS_VERSION:
-        if env.get(name):
-            raise InvalidArgument(f"{name} is set, but this version of Kronk does not have it yet")
     values = {}
     for setting in SETTINGS:
         origin, text = _lookup(setting, flags, env)
@@ -174,7 +175,7 @@ CLIENT_VARIABLES = frozenset(
 def to_environment(settings: Settings, *, secrets: bool = False) -> dict[str, str]:
     """What makes a child process `resolve` the same settings; of secrets only by request."""
     return {
-        setting.env: _text(getattr(settings, setting.name))
+        setting.env: _text(getattr(settings, setting.name), setting.nothing)
         for setting in SETTINGS
         if secrets or not setting.secret
     }
@@ -188,13 +189,13 @@ def without_secrets(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name not in secret}
 
 
-def _text(value: object) -> str:
+def _text(value: object, nothing: str) -> str:
     match value:
         case None:
-            return ""
+            return nothing
         case bool():
             return "true" if value else "false"
-        case Share():
+        case Share() | Probability():
             return str(value)
         case float():
             return f"{round(value * 1000)}ms"

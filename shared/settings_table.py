@@ -28,6 +28,8 @@ class Setting:
     also: tuple[str, ...] = ()
     # Only the processes that use it get it, and nothing shows it.
     secret: bool = False
+    # What is written for no value at all.
+    nothing: str = ""
 
     @property
     def flag(self) -> str:
@@ -429,6 +431,41 @@ SETTINGS: tuple[Setting, ...] = (
         "0|1",
     ),
     Setting(
+        "debug_host",
+        "KRONK_DEBUG_HOST",
+        "localhost:8090",
+        read.address_or_off,
+        "Address of metrics, profiles and stacks; `off` for none.",
+        "host:port|off",
+        nothing="off",
+        also=("KRONK_WEB_DEBUG_HOST",),
+    ),
+    Setting(
+        "tempo_host",
+        "KRONK_TEMPO_HOST",
+        "localhost:4317",
+        read.address_or_off,
+        "Where traces are sent by OTLP over gRPC, once something listens there; `off` for never.",
+        "host:port|off",
+        nothing="off",
+    ),
+    Setting(
+        "tempo_service_name",
+        "KRONK_TEMPO_SERVICE_NAME",
+        "kronk",
+        read.service_name,
+        "The service's name in traces.",
+        "name",
+    ),
+    Setting(
+        "tempo_probability",
+        "KRONK_TEMPO_PROBABILITY",
+        "0.25",
+        read.probability,
+        "The share of requests that are traced, where a request does not say itself.",
+        "0..1",
+    ),
+    Setting(
         "log_level",
         "KRONK_LOG_LEVEL",
         "info",
@@ -436,14 +473,4 @@ SETTINGS: tuple[Setting, ...] = (
         "Least severe level that is logged.",
         "level",
     ),
-)
-
-# Settings of the manual that this version does not have. Setting one must not look as if it
-# worked.
-NOT_IN_THIS_VERSION: tuple[str, ...] = (
-    "KRONK_DEBUG_HOST",
-    "KRONK_WEB_DEBUG_HOST",
-    "KRONK_TEMPO_HOST",
-    "KRONK_TEMPO_PROBABILITY",
-    "KRONK_TEMPO_SERVICE_NAME",
 )

@@ -50,6 +50,13 @@ class Share(float):
         return f"{self * 100:g}%"
 
 
+class Probability(float):
+    """Of how many of all, 0 to 1; written `0.25`."""
+
+    def __str__(self) -> str:
+        return repr(float(self))
+
+
 def parse_budget(text: str) -> Share | int:
     """`90%` of what there is, or bytes as `parse_size` reads them; neither is nothing."""
     if not text.endswith("%"):

@@ -68,6 +68,10 @@ class Grant:
 
     lease: int
     generation: int | None
+    # For those who measure: as in `Granted`.
+    ready_for: float | None = field(default=None, compare=False)
+    load_seconds: float = field(default=0.0, compare=False)
+    model: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

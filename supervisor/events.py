@@ -36,6 +36,8 @@ def apply(fleet: Fleet, now: float, child: AnyChild, message: Message) -> list[A
                 message.again,
                 message.wants,
                 message.subject,
+                message.name,
+                message.trace,
             )
             return fleet.lease_requested(now, claim, message.model)
         case Manage():

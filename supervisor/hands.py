@@ -126,8 +126,8 @@ class Hands:
 
 def _told(action: Grant | Refuse | TellWorkerLost | TellManaged | TellWaiting) -> Message:
     match action:
-        case Grant(lease, generation):
-            return to_gateway.Granted(lease, generation)
+        case Grant(lease, generation, ready_for, load_seconds, model):
+            return to_gateway.Granted(lease, generation, ready_for, load_seconds, model)
         case Refuse(lease, error):
             return _refused(lease, error)
         case TellWorkerLost(generation, model, words, how):

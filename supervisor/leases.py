@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kronk.shared.abilities import refusal
 from kronk.shared.errors import KronkError, Overloaded
@@ -39,6 +39,9 @@ class Claim:
     wants: tuple[Want, ...] = ()
     # Who takes turns with others; "" is nobody in particular.
     subject: str = ""
+    # What logs know its request by, and its trace, for those who measure.
+    name: str = field(default="", compare=False)
+    trace: str = field(default="", compare=False)
 
 
 class Leases:
@@ -105,7 +108,7 @@ class Leases:
         if claim.purpose == "load" and model.needs_no_load(claim.ttl):
             model.touch(now, claim.ttl)
             self._counts["returned"] += 1
-            self._out.put(Grant(lease, None))
+            self._out.put(Grant(lease, None, model=model.id))
         elif error := refusal(claim.wants, model.spec.abilities) or model.refused(now):
             self.refuse(lease, error)
         elif is_batch and _is_batch_full(model, claim.subject) and not claim.again:
@@ -143,9 +146,12 @@ class Leases:
     def grant(self, model: Model, now: float) -> None:
         """As many as its worker takes; in-flight is counted here."""
         for lease in model.grantable(now):
-            assert model.worker is not None
+            worker = model.worker
+            assert worker is not None
             model.last_used = now
-            self._out.put(Grant(lease, model.worker.generation))
+            since = None if worker.ready_at is None else now - worker.ready_at
+            took = worker.load_seconds
+            self._out.put(Grant(lease, worker.generation, since, took, model.id))
 
     def refuse(self, lease: int, error: KronkError) -> None:
         self._place.pop(lease, None)

@@ -62,6 +62,13 @@ class Worker:
         return self.model is not None and self.ending is None and self.fitted is None
 
     @property
+    def load_seconds(self) -> float:
+        """What its load took; 0 until it is ready."""
+        if self.ready_at is None or self.taken_at is None:
+            return 0.0
+        return self.ready_at - self.taken_at
+
+    @property
     def places(self) -> int:
         """Requests it may have at a time, running or waiting."""
         return self.fitted.slots + self.fitted.queue if self.fitted else 0

@@ -7,6 +7,50 @@ from typing import Literal
 
 from .loading import Fitted
 
+SlotPhase = Literal["idle", "prefill", "generating", "paused", "reading"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotStats:
+    """One slot: `paused` waits for its client to read, `reading` is at an image or a recording."""
+
+    index: int
+    phase: SlotPhase
+    # Rows in the KV cache.
+    rows: int
+    # Of the prompt at work, and how many of them are in the cache.
+    prompt: int = 0
+    prompt_done: int = 0
+    generated: int = 0
+    # What logs and the client know its request by.
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """Prefixes that are kept in one place."""
+
+    kind: Literal["slots", "ram", "pinned", "disk"]
+    entries: int
+    bytes: int
+    # What it may grow to; None is no bound of its own.
+    cap_bytes: int | None = None
+    # Seconds since one of them was last used.
+    idle_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How a process of ours is doing inside."""
+
+    # The worst that its loop was late with a timer, in seconds, since it was last asked.
+    loop_lag: float
+    tasks: int
+    threads: int
+    # Collections of Python's garbage so far, and the seconds they took.
+    gc_collections: int
+    gc_seconds: float
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerStats:
@@ -19,6 +63,12 @@ class WorkerStats:
     # Requests and tokens since the model was loaded.
     requests: int
     tokens: int
+    slots: tuple[SlotStats, ...] = ()
+    caches: tuple[CacheStats, ...] = ()
+    runtime: Runtime | None = None
+    # Processor seconds of our own threads since it was loaded: inside of decodes, and for all else.
+    decode_seconds: float = 0.0
+    overhead_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +171,20 @@ class LeaseCounts:
     # At this moment.
     waiting: int = 0
     granted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCounters:
+    """What has become of one model since the server started."""
+
+    model: str
+    # Loads that ended well; how many by bucket of `telemetry.buckets.LOAD_SECONDS`, and their sum.
+    loads: int = 0
+    load_seconds: float = 0.0
+    load_buckets: tuple[int, ...] = ()
+    # Unloads that were wanted, by reason; ends that were not, by cause.
+    evictions: dict[str, int] = field(default_factory=dict)
+    exits: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

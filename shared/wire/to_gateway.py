@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .codec import Family
-from .status import Budget, Departure, LeaseCounts, ModelStatus, ProcessStatus
+from .status import Budget, Departure, LeaseCounts, ModelCounters, ModelStatus, ProcessStatus
 from .values import Timings, TokenLogprob, Usage
 
 
@@ -17,6 +17,11 @@ class Granted:
     lease: int
     # None where nothing is to be sent: the purpose was to let the model go.
     worker: int | None
+    # Seconds since its model is ready, and what its load took: what of the wait was for the load.
+    ready_for: float | None = None
+    load_seconds: float = 0.0
+    # The id of the model, whatever name it was asked for by.
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,10 @@ class Status:
     processes: tuple[ProcessStatus, ...]
     budgets: tuple[Budget, ...] = ()
     leases: LeaseCounts = field(default_factory=LeaseCounts)
+    # Since the server started, of every model that was ever wanted.
+    counters: tuple[ModelCounters, ...] = ()
+    # Leases that were refused, by code.
+    refusals: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

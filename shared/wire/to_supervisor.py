@@ -83,6 +83,9 @@ class LeaseRequest:
     wants: tuple[Want, ...] = ()
     # Who takes turns with others where requests wait; "" is nobody in particular.
     subject: str = ""
+    # What logs and the client know the request by, and its trace (W3C traceparent), "" for none.
+    name: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Submit:
     draw: int | None = None
     # As in `LeaseRequest`: slots are shared out among subjects.
     subject: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Embed:
     # Inputs longer than the model takes are cut instead of refused.
     truncate: bool
     subject: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Rank:
     # Documents are cut to so many tokens; None is as many as they have.
     document_tokens: int | None = None
     subject: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class Inspect:
     wants: tuple[Detail, ...] = ()
     # Of a chat: what of the answer is said to the model (the tools it may use, the form it has).
     answer: Answer = field(default_factory=Answer)
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

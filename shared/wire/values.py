@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # Raised whenever a message changes; both ends refuse a peer that speaks another.
-PROTOCOL = 7
+PROTOCOL = 8
 
 Json = Any
 
@@ -179,11 +179,23 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """Tokens that were generated while the context had so many, and the seconds they took: one
+    stream's own time, which it shared with other streams."""
+
+    # Index of the bucket in `telemetry.buckets.CONTEXT_TOKENS`.
+    context: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Timings:
     """Where a request's time went inside the worker, in seconds.
 
     `queued` runs from the submit to the first prefill row, `prefill` to the first token, `decode`
-    to the last.
+    to the last. `render` and `tokenise` are parts of `queued`, as is `match`, the search for a
+    cached prefix.
     """
 
     queued: float
@@ -194,3 +206,13 @@ class Timings:
     # Tokens proposed by speculation, and those of them that were right.
     drafted: int = 0
     accepted: int = 0
+    # Seconds of the Unix epoch when the worker had the request, by its own clock.
+    began: float = 0.0
+    render: float = 0.0
+    tokenise: float = 0.0
+    match: float = 0.0
+    # Between the tokens of each choice: how many by bucket of `telemetry.buckets.ITL_SECONDS`, and
+    # their sum. Empty where there were none.
+    itl: tuple[int, ...] = ()
+    itl_sum: float = 0.0
+    speeds: tuple[Speed, ...] = ()

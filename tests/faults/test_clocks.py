@@ -62,6 +62,7 @@ ALLOWED: dict[str, str] = {
     "gateway/routes/files.py": "the same",
     "gateway/routes/ollama.py": "`created_at` of answers",
     "gateway/routes/usage.py": "which day, month and year is now",
+    "gateway/run.py": "shown to people: when a request came, in traces",
     "gateway/routes/ollama_models.py": "`expires_at` of models, as Ollama shows it",
     "gateway/routes/security.py": "when tokens begin and end, over restarts",
     "shared/libraries/install.py": "when a build was installed",

@@ -395,7 +395,9 @@ def known() -> set[tuple[str, str]]:
 
 def served() -> set[tuple[str, str]]:
     """Method and path of all that the application answers."""
-    services: Any = SimpleNamespace(settings=resolve({}, {}), activity=None, audit=None)
+    services: Any = SimpleNamespace(
+        settings=resolve({}, {}), activity=None, audit=None, telemetry=None
+    )
     return {
         (method, path)
         for path, methods in _walk(make_app(services).routes)

@@ -311,7 +311,9 @@ def kronk(*arguments: str, mark: str = "", cwd: str = "/") -> subprocess.Complet
 def environment(mark: str) -> dict[str, str]:
     """Ours, without settings a developer may have for a server of their own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KRONK_")}
-    return kept | {MARK: mark}
+    # Its usual port is one for all servers of a machine, and nobody collects traces of tests.
+    quiet = {"KRONK_DEBUG_HOST": "off", "KRONK_TEMPO_HOST": "off"}
+    return kept | quiet | {MARK: mark}
 
 
 def free_port() -> int:

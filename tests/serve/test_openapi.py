@@ -33,6 +33,7 @@ from harness.server import SMALL, Server, running_server
 from kronk.gateway.app import make_app
 from kronk.gateway.dialects.residency import MOST_SECONDS
 from kronk.gateway.middleware import Activity
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared.settings import resolve
 
 CHECKS = [
@@ -65,7 +66,9 @@ MODELS = {"/v1/embeddings": "Mean", "/api/embed": "Mean", "rerank": "Rank"}
 
 
 def _document() -> dict[str, Any]:
-    services: Any = SimpleNamespace(activity=Activity(), audit=None, settings=resolve({}, {}))
+    services: Any = SimpleNamespace(
+        activity=Activity(), telemetry=Telemetry(), audit=None, settings=resolve({}, {})
+    )
     return make_app(services).openapi()
 
 

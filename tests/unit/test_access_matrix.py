@@ -25,6 +25,7 @@ from kronk.gateway.access.sessions import Sessions
 from kronk.gateway.app import make_app
 from kronk.gateway.middleware import Activity
 from kronk.gateway.services import Services
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared import settings
 from kronk.shared.database import Database
 from kronk.shared.errors import CallerError
@@ -107,7 +108,12 @@ class Gateway:
         values = settings.resolve({"base_path": str(folder)}, {})
         nobody: Any = Nobody()
         parts: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Services))
-        parts |= {"settings": values, "activity": Activity(), "audit": nobody}
+        parts |= {
+            "settings": values,
+            "activity": Activity(),
+            "telemetry": Telemetry(),
+            "audit": nobody,
+        }
         self.services = Services(**parts)
         self.app = make_app(self.services)
         self.callers = Callers(values.base)

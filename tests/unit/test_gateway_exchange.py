@@ -65,8 +65,8 @@ def test_request_ids_carry_the_gateways_generation(world: World) -> None:
     assert (first.id >> 32, first.id & 0xFFFFFFFF) == (3, 1)
     assert second.id == first.id + 1
     assert world.supervisor == [
-        LeaseRequest(first.id, "tiny", wants=TEXT),
-        LeaseRequest(second.id, "tiny", wants=TEXT),
+        LeaseRequest(first.id, "tiny", wants=TEXT, name="chatcmpl-x"),
+        LeaseRequest(second.id, "tiny", wants=TEXT, name="chatcmpl-x"),
     ]
 
 
@@ -81,7 +81,7 @@ def test_a_grant_of_an_attached_worker_submits_at_once(world: World) -> None:
 def test_what_has_nothing_decoded_says_so_and_its_parts_need_no_credit(world: World) -> None:
     world.say(Attach())
     run = world.begin(job=inspect("tiny", PROMPT, wants=("tokens",)))[1]
-    assert world.supervisor == [LeaseRequest(run.id, "tiny", purpose="inspect")]
+    assert world.supervisor == [LeaseRequest(run.id, "tiny", purpose="inspect", name="chatcmpl-x")]
     world.exchange.on_control(Granted(run.id, W))
     parts = MOST_LISTED // LISTED_AT_ONCE
     for _ in range(parts):
@@ -96,7 +96,7 @@ def test_what_only_wants_a_load_says_so_and_ends_with_its_grant(
     world: World, worker: int | None
 ) -> None:
     run = world.begin(job=replace(load("tiny"), ttl=60.0))[1]
-    request = LeaseRequest(run.id, "tiny", 60.0, purpose="load")
+    request = LeaseRequest(run.id, "tiny", 60.0, purpose="load", name="chatcmpl-x")
     assert world.supervisor == [request]
     world.exchange.on_control(Granted(run.id, worker))
     assert isinstance(run.ended, Done)

@@ -101,8 +101,8 @@ def test_a_request_that_nothing_was_heard_of_is_asked_again_as_it_was(world: Wor
     assert run.id != old
     assert world.returned() == [old]
     assert world.asked() == [
-        LeaseRequest(old, "tiny", wants=TEXT),
-        LeaseRequest(run.id, "tiny", again=True, wants=TEXT),
+        LeaseRequest(old, "tiny", wants=TEXT, name="chatcmpl-x"),
+        LeaseRequest(run.id, "tiny", again=True, wants=TEXT, name="chatcmpl-x"),
     ]
     assert regranted(world, run) == replace(first, request=run.id)
     world.say(Accepted(run.id, 3), worker=N)
@@ -319,7 +319,9 @@ def test_what_is_inspected_in_parts_is_made_again_and_comes_once(world: World) -
     lose(world)
     world.say(Attach(), worker=N)
     world.exchange.on_control(Granted(run.id, N))
-    assert world.asked()[-1] == LeaseRequest(run.id, "tiny", purpose="inspect", again=True)
+    assert world.asked()[-1] == LeaseRequest(
+        run.id, "tiny", purpose="inspect", again=True, name="chatcmpl-x"
+    )
     for part in parts:
         world.say(replace(part, request=run.id), worker=N)
     assert [event.tokens for event in run.take_now()] == [(0,), (1,), (2,)]  # type: ignore[union-attr]

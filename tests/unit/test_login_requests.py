@@ -26,6 +26,7 @@ from kronk.gateway.access.sessions import Sessions
 from kronk.gateway.app import make_app
 from kronk.gateway.middleware import Activity
 from kronk.gateway.services import Services
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared import settings
 from kronk.shared.database import Database
 from kronk.shared.errors import Unauthenticated
@@ -94,6 +95,7 @@ class House:
             "settings": self.settings,
             "base": self.base,
             "activity": Activity(),
+            "telemetry": Telemetry(),
             "database": self.database,
             "access": self.access.control,
             "sessions": sessions,

@@ -16,13 +16,16 @@ from kronk.gateway import openapi
 from kronk.gateway.app import make_app
 from kronk.gateway.dialects.errors import envelope
 from kronk.gateway.middleware import Activity
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.settings import resolve
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    services: Any = SimpleNamespace(activity=Activity(), audit=None, settings=resolve({}, {}))
+    services: Any = SimpleNamespace(
+        activity=Activity(), telemetry=Telemetry(), audit=None, settings=resolve({}, {})
+    )
     return make_app(services).openapi()
 
 

@@ -34,6 +34,7 @@ from kronk.gateway.middleware import Activity
 from kronk.gateway.operations import input_tokens_operation, responses_operation
 from kronk.gateway.responses.store import ResponseStore
 from kronk.gateway.services import Services
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared import settings
 from kronk.shared.database import Database
 from kronk.shared.errors import KronkError, PermissionDenied, Unauthenticated
@@ -84,6 +85,7 @@ class Street:
                 "settings": self.settings,
                 "base": base,
                 "activity": Activity(),
+                "telemetry": Telemetry(),
                 "audit": AuditLog(base),
                 "database": self.database,
                 "responses": self.responses,

@@ -24,6 +24,7 @@ from kronk.gateway.access.rules import Gate
 from kronk.gateway.app import make_app
 from kronk.gateway.middleware import Activity
 from kronk.gateway.services import Services
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared import settings
 from kronk.shared.database import Database
 from kronk.shared.errors import PermissionDenied, Unauthenticated
@@ -73,6 +74,7 @@ class House:
             "settings": self.settings,
             "base": self.base,
             "activity": Activity(),
+            "telemetry": Telemetry(),
             "audit": self.audit,
             "database": self.database,
             "access": AccessControl(self.settings.mode, door, door, Unlimited()),

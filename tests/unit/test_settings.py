@@ -9,7 +9,7 @@ import pytest
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.repositories.url import RepositoryUrl
 from kronk.shared.settings import resolve, to_environment, unknown_variables, without_secrets
-from kronk.shared.settings_table import NOT_IN_THIS_VERSION, SETTINGS, Setting
+from kronk.shared.settings_table import SETTINGS, Setting
 from kronk.shared.units import Address
 
 # Setting: a good text, what it becomes, a bad text, a word of the complaint.
@@ -94,6 +94,10 @@ CASES = {
     "spare": ("off", False, "maybe", "true or false"),
     "sandbox": ("off", False, "strict", "true or false"),
     "llama_log": ("1", True, "2", "true or false"),
+    "debug_host": ("0.0.0.0:9090", Address("0.0.0.0", 9090), "localhost", "host:port"),
+    "tempo_host": ("tempo:4317", Address("tempo", 4317), "localhost", "host:port"),
+    "tempo_service_name": ("kronk-1", "kronk-1", "\n", "a name"),
+    "tempo_probability": ("0.05", 0.05, "2", "from 0 to 1"),
     "log_level": ("debug", "debug", "loud", "debug, info"),
 }
 by_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
@@ -230,11 +234,15 @@ def test_a_path_is_absolute_wherever_the_command_was_started(
     assert resolve({"base_path": "data"}, {}).base_path == tmp_path / "data"
 
 
-@pytest.mark.parametrize("name", NOT_IN_THIS_VERSION)
-def test_a_setting_of_the_manual_that_is_missing_is_refused(name: str) -> None:
-    with pytest.raises(InvalidArgument, match=f"{name} is set"):
-        resolve({}, {name: "true"})
-    assert resolve({}, {name: ""}) == resolve({}, {})
+@pytest.mark.parametrize("name", ["debug_host", "tempo_host"])
+def test_what_can_be_switched_off_is_off(name: str) -> None:
+    assert getattr(resolve({name: "off"}, {}), name) is None
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", ""])
+def test_a_share_is_between_nothing_and_all(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="a number from 0 to 1"):
+        resolve({"tempo_probability": text}, {})
 
 
 @pytest.mark.parametrize(

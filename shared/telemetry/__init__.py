@@ -1,0 +1,1 @@
+"""What is measured of requests, models and processes, and how it is put together."""
