@@ -28,11 +28,11 @@ MOST_TOKENS = 1024 * 1024
 def inspect(asked: Inspect, loaded: Loaded | PooledLoaded) -> list[Inspected | Done]:
     """The events that answer it. Raises a `CallerError` for everything that is wrong with the
     request."""
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time()
     model = loaded.model if isinstance(loaded, Loaded) else loaded.vocabulary.model
     text, tokens = _seen(asked, loaded, model)
     found = list(_parts(asked, text, tokens.words, model, loaded.fitted.n_ctx))
-    took = Timings(queued=0.0, prefill=time.monotonic() - started, decode=0.0)
+    took = Timings(queued=0.0, prefill=time.monotonic() - started, decode=0.0, began=began)
     return [*found, Done(asked.request, Usage(tokens.rows, 0), took)]
 
 

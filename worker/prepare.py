@@ -36,17 +36,25 @@ class Seen:
     text: str = ""
     tools: Sequence[Tool] = ()
     reading: answering.Reading = answering.PLAIN
+    # Seconds that the rendering and the tokenising took.
+    render: float = 0.0
+    tokenise: float = 0.0
 
 
 def see(prompt: Prompt, answer: Answer, loaded: Loaded, check: Check) -> Seen:
     """The prompt rendered and tokenised; `InvalidArgument` for one that cannot be."""
+    began = time.monotonic()
     if prompt.messages is None:
-        return Seen(PromptTokens(plain_tokens(loaded.model, prompt, check)))
+        tokens = PromptTokens(plain_tokens(loaded.model, prompt, check))
+        return Seen(tokens, tokenise=time.monotonic() - began)
     tools = answering.callable_tools(prompt, answer)
     chat = render_chat(loaded.template, loaded.model, loaded.family, prompt, tools)
     text, reading = answering.read_chat(loaded, prompt, answer, chat.text, tools)
     check(text, prompt.field)
-    return Seen(tokenize_chat(text, chat, prompt, loaded), chat, text, tools, reading)
+    rendered = time.monotonic()
+    tokens = tokenize_chat(text, chat, prompt, loaded)
+    render, tokenise = rendered - began, time.monotonic() - rendered
+    return Seen(tokens, chat, text, tools, reading, render, tokenise)
 
 
 def tokenize_chat(text: str, chat: ChatPrompt, prompt: Prompt, loaded: Loaded) -> PromptTokens:
@@ -67,7 +75,7 @@ def read_files(prompt: Prompt, loaded: Loaded) -> list[MediaFile]:
 
 def prepare(submit: Submit, loaded: Loaded) -> Job:
     """Raises a `CallerError` for everything that is wrong with the request."""
-    submitted = time.monotonic()
+    submitted, began = time.monotonic(), time.time()
     n_ctx = loaded.fitted.n_ctx
     seen = see(submit.prompt, submit.answer, loaded, fitting(loaded.model, n_ctx))
     param = submit.prompt.field
@@ -104,6 +112,10 @@ def prepare(submit: Submit, loaded: Loaded) -> Job:
         resumed=resumed,
         thought=sum(_thought(reading, one, loaded) for one in resumed.values() if one.finished),
         subject=submit.subject,
+        began=began,
+        render=seen.render,
+        tokenise=seen.tokenise,
+        trace=submit.trace,
     )
 
 

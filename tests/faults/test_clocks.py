@@ -78,6 +78,9 @@ ALLOWED: dict[str, str] = {
     "supervisor/chronicle.py": "the history, which is read by people",
     "supervisor/server.py": "when the server started, for people",
     "worker/cache/disk.py": "how old a file is, by its own time stamp",
+    "worker/inspection.py": "shown to people: when a request came, in traces",
+    "worker/pooled/prepare.py": "shown to people: when a request came, in traces",
+    "worker/prepare.py": "shown to people: when a request came, in traces",
 }
 
 

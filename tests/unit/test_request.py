@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kronk.shared.wire.to_gateway import Delta, Done, Finished, Started
-from kronk.shared.wire.values import Sampling
+from kronk.shared.wire.values import Sampling, Speed
 from kronk.worker.engine.job import Job
 from kronk.worker.engine.request import Request
 from kronk.worker.engine.sampling import resolve
@@ -140,8 +140,8 @@ def test_done_has_the_counts_of_all_choices() -> None:
     request, sent = begun(10, choices=2)
     request.cached, request.cache, request.drafted, request.accepted = 2, "retained", 5, 3
     request.start(12.0)
-    for now in (14.0, 15.0, 17.5):
-        request.took_token(now)
+    for now, last in ((14.0, None), (15.0, None), (17.5, 14.0)):
+        request.took_token(now, last, 4)
     request.finish(0, "length", None, 1, 16.0)
     request.finish(1, "tool_calls", None, 2, 18.0)
     done = sent[-1]
@@ -152,6 +152,8 @@ def test_done_has_the_counts_of_all_choices() -> None:
     assert (usage.cached_tokens, usage.reasoning_tokens) == (2, 3)
     assert (timings.queued, timings.prefill, timings.decode) == (2.0, 2.0, 4.0)
     assert (timings.cache, timings.drafted, timings.accepted) == ("retained", 5, 3)
+    # The first token of each choice follows none of its own.
+    assert (sum(timings.itl), timings.itl_sum, timings.speeds) == (1, 3.5, (Speed(0, 1, 3.5),))
 
 
 @pytest.mark.parametrize("started", [False, True])

@@ -35,6 +35,8 @@ class Choice:
         self.generated = 0
         # The token sampled last, which the next decode takes; nothing before the first.
         self.pending = 0
+        # Monotonic seconds at which it had its last token.
+        self.last: float | None = None
         # Tokens of another process.
         self._taken_over = 0
         self._sampler = sampler

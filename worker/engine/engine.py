@@ -186,12 +186,15 @@ class Engine:
 
     def _place(self, choice: Choice) -> None:
         request, job = choice.request, choice.request.job
+        began = time.monotonic()
         slot, cached, source = self._prefixes.place(
             job, choice.rows, list(self._free.values()), list(self._running.values())
         )
         if not request.is_started:
             request.cached, request.cache = job.rows(min(cached, len(job.prompt))), source
-            request.start(time.monotonic())
+            now = time.monotonic()
+            request.match = now - began
+            request.start(now)
         self._occupy(slot, choice)
 
     def _end_resumed(self, choice: Choice, reason: Reason) -> None:
@@ -407,7 +410,8 @@ class Engine:
             self._finish(slot, "stop", now)
             return
         self.tokens += 1
-        request.took_token(now)
+        request.took_token(now, choice.last, slot.position)
+        choice.last = now
         request.send(choice.take(token, score))
         reason = choice.verdict()
         if reason is not None:

@@ -107,6 +107,12 @@ class Job:
     thought: int = 0
     # Who takes turns with others.
     subject: str = ""
+    # Seconds of the Unix epoch when it came; and what it took to be rendered and tokenised.
+    began: float = 0.0
+    render: float = 0.0
+    tokenise: float = 0.0
+    # The trace it belongs to, for logs.
+    trace: str = ""
 
     @property
     def open_choices(self) -> list[int]:

@@ -11,6 +11,7 @@ from kronk.shared.wire.values import Timings, Usage
 
 from .job import Job
 from .output import Sent
+from .tally import Tally
 
 Reason = Literal["stop", "length", "tool_calls"]
 # As many as the deltas and choices at most.
@@ -31,6 +32,9 @@ class Request:
         self.cache = ""
         self.drafted = 0
         self.accepted = 0
+        # Seconds that were spent on finding what of the prompt is cached.
+        self.match = 0.0
+        self._tally = Tally()
         self._emit = emit
         self._credit = job.window
         self._outbox: deque[Any] = deque()
@@ -76,10 +80,13 @@ class Request:
         """One of its choices has begun with tokens of another process."""
         self._completion_tokens += tokens
 
-    def took_token(self, now: float) -> None:
-        """One of its choices has a token more."""
+    def took_token(self, now: float, last: float | None, rows: int) -> None:
+        """One of its choices has a token more, and had its last one then; `rows` are in its
+        context."""
         self._completion_tokens += 1
-        if self._first_token is None:
+        if last is not None:
+            self._tally.gap(now - last, rows)
+        elif self._first_token is None:
             self._first_token = now
 
     def send(self, deltas: Sequence[Sent]) -> None:
@@ -141,5 +148,12 @@ class Request:
             cache=self.cache,
             drafted=self.drafted,
             accepted=self.accepted,
+            began=self.job.began,
+            render=self.job.render,
+            tokenise=self.job.tokenise,
+            match=self.match,
+            itl=self._tally.itl,
+            itl_sum=self._tally.sum,
+            speeds=self._tally.speeds,
         )
         return Done(self.job.request, usage, timings)

@@ -101,6 +101,12 @@ class Job:
     submitted: float
     # Who takes turns with others.
     subject: str = ""
+    # Seconds of the Unix epoch when it came; and what it took to be tokenised.
+    began: float = 0.0
+    tokenise: float = 0.0
+    # What logs know it by, and the trace it belongs to.
+    name: str = ""
+    trace: str = ""
 
     @property
     def tokens(self) -> int:
@@ -153,5 +159,11 @@ class Work:
         return Done(
             self.job.request,
             Usage(prompt_tokens=sum(self._lengths), completion_tokens=0),
-            Timings(queued=started - self.job.submitted, prefill=now - started, decode=0.0),
+            Timings(
+                queued=started - self.job.submitted,
+                prefill=now - started,
+                decode=0.0,
+                began=self.job.began,
+                tokenise=self.job.tokenise,
+            ),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kronk.shared.abilities import Pooling, does_what, wrong_model
 from kronk.shared.errors import ContextLengthExceeded, InvalidArgument
@@ -22,14 +23,16 @@ _MOST_PER_TOKEN = 256
 
 def prepare(asked: Submit | Embed | Rank, loaded: PooledLoaded) -> Job:
     """Raises a `CallerError` for everything that is wrong with the request."""
-    submitted = time.monotonic()
+    submitted, began = time.monotonic(), time.time()
     match asked:
         case Embed():
-            return _embed(asked, loaded, submitted)
+            job = _embed(asked, loaded, submitted)
         case Rank():
-            return _rank(asked, loaded, submitted)
+            job = _rank(asked, loaded, submitted)
         case Submit():
             raise wrong_model(ability(loaded), "text")
+    took = time.monotonic() - submitted
+    return replace(job, began=began, tokenise=took, name=asked.name, trace=asked.trace)
 
 
 def ability(loaded: PooledLoaded) -> Ability:
