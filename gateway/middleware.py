@@ -170,6 +170,7 @@ class LastCatch:
         except Exception as error:
             if not isinstance(error, KronkError):
                 log.exception("unexpected exception in a request")
+                record_of(scope).is_bug = True
                 error = Internal("The server failed; its log says why")
             record_of(scope).error = error.code
             # Once started, nothing sensible can follow: the server closes the connection,

@@ -41,6 +41,8 @@ class Record:
     resumed: int | None = None
     # The code of the error that ended it.
     error: str | None = None
+    # What nobody expected ended it: an exception that is none of ours.
+    is_bug: bool = False
     # The runs it was made of, once they have ended.
     reports: list[RunReport] = field(default_factory=list)
     # The trace it belongs to, where there is one.

@@ -17,6 +17,7 @@ from .model import REJECTION_LASTS, Model
 from .needs import Needs
 from .placing import LOCAL, Places
 from .pool import Pool
+from .verdict import Ending
 
 # Suggested to a caller whose model's host is away, in seconds.
 HOST_RETRY = 5.0
@@ -24,8 +25,9 @@ HOST_RETRY = 5.0
 # would take its room, and those in its way take no new requests. Models that take turns have each
 # so long at least.
 FAIR_AFTER = 10.0
-_MADE_ROOM = "made room for another model"
-_TOOK_MORE = "models take more memory than was expected"
+_FOR_PLACE = Ending("made room for another model", "models_in_cache", expected=True)
+_FOR_MEMORY = Ending("made room for another model", "memory", expected=True)
+_TOOK_MORE = Ending("models take more memory than was expected", "overrun", expected=True)
 
 
 class Admission:
@@ -44,7 +46,7 @@ class Admission:
         places: Places,
         leases: Leases,
         loads: Loads,
-        unload: Callable[[Model, str, float], None],
+        unload: Callable[[Model, Ending, float], None],
     ) -> None:
         self._out = out
         self._room = room
@@ -95,8 +97,9 @@ class Admission:
                     self._refuse(model, refusals.blocked(model.id, size, self._room, by), now)
                     continue
                 case Evict(names) if model.makes_room:
+                    is_full = ledger.lacks_a_place(size, self._room, holders)
                     for name in names:
-                        self._unload(ready[name], _MADE_ROOM, now)
+                        self._unload(ready[name], _FOR_PLACE if is_full else _FOR_MEMORY, now)
             if model.room_since is None:
                 model.room_since = now
             if not model.makes_room:
@@ -152,7 +155,7 @@ class Admission:
             return
         ready = [model.as_resident() for model in there.values() if model.state is State.READY]
         for name in eviction.least_recently_used(ready, 1):
-            self._unload(there[name], _MADE_ROOM, now)
+            self._unload(there[name], _FOR_PLACE, now)
 
     def loaded(self, model: Model, taken: Taken | None) -> None:
         """A load has worked; what its process took counts from now on."""

@@ -10,6 +10,7 @@ from kronk.shared.errors import KronkError, ModelFailed
 from . import cause
 from .actions import Outbox, Remember, TellWorkerLost
 from .cause import Exit
+from .counters import Counters
 from .leases import Leases
 from .lifecycle import Event
 from .loads import Loads
@@ -33,11 +34,14 @@ from .workers import Worker
 class Endings:
     """Carries out the verdict on each exit."""
 
-    def __init__(self, out: Outbox, pool: Pool, leases: Leases, loads: Loads) -> None:
+    def __init__(
+        self, out: Outbox, pool: Pool, leases: Leases, loads: Loads, counters: Counters
+    ) -> None:
         self._out = out
         self._pool = pool
         self._leases = leases
         self._loads = loads
+        self._counters = counters
 
     def lost(self, worker: Worker, model: Model, exit: Exit, now: float) -> None:
         """The process of a model was reaped."""
@@ -55,6 +59,7 @@ class Endings:
             model.id, worker.fitted is not None, worker.phase, extra_buffers, ending, exit
         )
         verdict = judge(facts)
+        self._counters.ended(model.id, facts)
         self._out.put(
             Remember(
                 model.id,

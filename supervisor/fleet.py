@@ -21,6 +21,7 @@ from . import eviction, health
 from .actions import Action, KeepLoadTimes, Outbox
 from .admission import Admission
 from .cause import Exit
+from .counters import Counters
 from .endings import Endings
 from .health import Limits
 from .leases import Claim, Leases
@@ -76,7 +77,8 @@ class Fleet:
         needs = needs or Needs.of_nothing()
         self._loads = Loads(self._out, self._pool, needs.trimmed)
         self._places = Places()
-        self._endings = Endings(self._out, self._pool, self._leases, self._loads)
+        self._counters = Counters()
+        self._endings = Endings(self._out, self._pool, self._leases, self._loads, self._counters)
         self._admission = Admission(
             self._out,
             Room(policy.budgets, policy.models_in_cache),
@@ -91,7 +93,14 @@ class Fleet:
         self._orders = Orders(self._out, self._pool, self._leases)
         self._wishes = Wishes(self._out, preload)
         self._models: dict[str, Model] = {}
-        self.view = View(self._models, self._pool, self._leases, self._admission, self._load_left)
+        self.view = View(
+            self._models,
+            self._pool,
+            self._leases,
+            self._admission,
+            self._counters,
+            self._load_left,
+        )
         self._last_tick: float | None = None
         self._is_draining = False
         self._is_stopped = False
@@ -204,6 +213,7 @@ class Fleet:
             self._admission.loaded(model, taken)
             assert worker.progress is not None
             self._load_times.note(model.id, worker.progress.took(now))
+            self._counters.loaded(model.id, worker.progress, now)
             self._out.put(KeepLoadTimes(self._load_times.dump()))
         return self._settle(now)
 
@@ -215,7 +225,7 @@ class Fleet:
             self._leases.refuse_waiting(worker.model, error, now)
             # What comes before the reap is told the same; `_judge` sets how long it stays so.
             worker.model.refuse_until(now + STOP_GRACE, error)
-            self._pool.stop(worker, Ending(error.message, error=error), now)
+            self._pool.stop(worker, Ending(error.message, "failed", error=error), now)
         return self._settle(now)
 
     def heartbeat(
@@ -248,7 +258,7 @@ class Fleet:
             if model.state is State.LOADING and _is_over(model, now):
                 assert model.worker is not None
                 words = f"the load took more than {LOAD_WITHIN:.0f} s"
-                self._pool.abort(model.worker, words, now)
+                self._pool.abort(model.worker, Ending(words, "late"), now)
         models = self._models.values()
         self._leases.refuse_impatient(models, partial(self._admission.no_room, models), now)
         actions = self._settle(now)
@@ -358,7 +368,7 @@ class Fleet:
         self._calm(now)
         self._reloads.settle(self._models, now, is_draining=self._is_draining)
         for name in eviction.expired(self._residents(), now):
-            self._unload(self._models[name], "unused for its TTL", now)
+            self._unload(self._models[name], _UNUSED, now)
         if not self._is_stopped:
             self._admission.admit(self._models.values(), now)
         self._wishes.settle(self._models.values(), now)
@@ -386,10 +396,10 @@ class Fleet:
         worker = self._pool.get(generation)
         return worker if worker is not None and worker.is_loading else None
 
-    def _unload(self, model: Model, words: str, now: float) -> None:
+    def _unload(self, model: Model, why: Ending, now: float) -> None:
         assert model.worker is not None
-        self._out.note("info", "model unloads", model=model.id, reason=words)
-        self._pool.stop(model.worker, Ending(words, expected=True), now)
+        self._out.note("info", "model unloads", model=model.id, reason=why.words)
+        self._pool.stop(model.worker, why, now)
 
     def _postpone(self, gap: float, now: float) -> None:
         """We stood still ourselves, so nobody else is late."""
@@ -401,7 +411,8 @@ class Fleet:
                 model.deadline += gap
 
 
-_STOPPING = Ending("the server is stopping", expected=True)
+_STOPPING = Ending("the server is stopping", "stopping", expected=True)
+_UNUSED = Ending("unused for its TTL", "ttl", expected=True)
 
 
 def _is_over(model: Model, now: float) -> bool:

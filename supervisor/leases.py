@@ -57,6 +57,8 @@ class Leases:
         self._claims: dict[int, Claim] = {}
         # By the names of `LeaseCounts`.
         self._counts: Counter[str] = Counter()
+        # By the code of the error.
+        self.refusals: Counter[str] = Counter()
 
     def __contains__(self, lease: int) -> bool:
         return lease in self._place
@@ -157,6 +159,7 @@ class Leases:
         self._place.pop(lease, None)
         self._claims.pop(lease, None)
         self._counts["refused"] += 1
+        self.refusals[error.code] += 1
         self._out.put(Refuse(lease, error))
 
     def refuse_waiting(self, model: Model, error: KronkError, now: float) -> None:

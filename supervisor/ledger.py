@@ -94,6 +94,12 @@ def admit(need: Bytes, room: Room, holders: Sequence[Holder]) -> Verdict:
     return Evict(tuple(one.model for one in chosen))
 
 
+def lacks_a_place(need: Bytes, room: Room, holders: Sequence[Holder]) -> bool:
+    """Whether only the number of models is in the way, and no memory."""
+    staying = [one for one in holders if one.standing != "leaving"]
+    return set(_lacking(need, room, staying)) == {_PLACES}
+
+
 def displace(
     need: Bytes, room: Room, holders: Sequence[Holder], may_go: Collection[str]
 ) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Progress:
     fraction: float = 0.0
     weights_from: float | None = None
     weights_to: float | None = None
+    projector_from: float | None = None
 
     def report(self, phase: str, fraction: float, now: float) -> None:
         """What its worker says."""
@@ -44,6 +45,8 @@ class Progress:
             self.weights_from = now
         if phase != "weights" and self.weights_to is None:
             self.weights_to = now
+        if phase == "projector" and self.projector_from is None:
+            self.projector_from = now
         self.phase = phase
         self.fraction = min(max(fraction, 0.0), 1.0)
 

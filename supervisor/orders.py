@@ -15,7 +15,7 @@ from .model import Model
 from .pool import Pool
 from .verdict import Ending
 
-_UNLOADED = Ending("an operator wanted it", expected=True)
+_UNLOADED = Ending("an operator wanted it", "operator", expected=True)
 
 
 class Orders:

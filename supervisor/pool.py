@@ -20,7 +20,8 @@ STOP_GRACE = 5.0
 ABORT_GRACE = 3.0
 # SIGKILL needs repeating only to have it in the log: a process in an uninterruptible wait.
 KILL_AGAIN = 10.0
-_OTHER_LIBRARY = Ending("a model wants another build of llama.cpp", expected=True)
+_NO_HELLO = Ending("it did not report after its start", "late")
+_OTHER_LIBRARY = Ending("a model wants another build of llama.cpp", "library", expected=True)
 
 
 class Pool:
@@ -70,10 +71,10 @@ class Pool:
         self._doom(worker, ending, now, STOP_GRACE)
         self._out.put(StopWorker(worker.generation))
 
-    def abort(self, worker: Worker, words: str, now: float) -> None:
+    def abort(self, worker: Worker, ending: Ending, now: float) -> None:
         """End it for what it did not do; before that it writes what it was doing instead."""
-        self._say_kill(worker, words)
-        self._doom(worker, Ending(words), now, ABORT_GRACE)
+        self._say_kill(worker, ending.words)
+        self._doom(worker, ending, now, ABORT_GRACE)
         self._out.put(AbortWorker(worker.generation))
 
     def cut_short(self, worker: Worker, ending: Ending, now: float) -> None:
@@ -87,7 +88,7 @@ class Pool:
         """It cannot be asked any more."""
         self._say_kill(worker, words)
         if worker.ending is None:
-            self._doom(worker, Ending(words), now, KILL_AGAIN)
+            self._doom(worker, Ending(words, "late"), now, KILL_AGAIN)
         worker.kill_at = now + KILL_AGAIN
         self._out.put(KillWorker(worker.generation))
 
@@ -108,15 +109,15 @@ class Pool:
                     self.kill(worker, "it did not exit when asked to", now)
             elif worker.hello_by is not None:
                 if now >= worker.hello_by:
-                    self.abort(worker, "it did not report after its start", now)
+                    self.abort(worker, _NO_HELLO, now)
             else:
                 match worker.vitals.judge(now, self._limits):
                     case "frozen":
                         words = f"frozen: no heartbeat for {self._limits.frozen:g} s"
-                        self.abort(worker, words, now)
+                        self.abort(worker, Ending(words, "frozen"), now)
                     case "stuck":
                         words = f"stuck: busy without progress for {self._limits.stuck:g} s"
-                        self.abort(worker, words, now)
+                        self.abort(worker, Ending(words, "stuck"), now)
 
     def reaped(self, generation: int, exit: Exit, now: float) -> Worker | None:
         """Forget a worker that is gone; returns it when it had a model to be told."""

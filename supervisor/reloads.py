@@ -12,12 +12,15 @@ from .leases import Leases
 from .lifecycle import State
 from .model import Model
 from .reload import Change, Step, is_same_load, next_step
+from .verdict import Ending
+
+_CHANGED = Ending("its configuration has changed", "reload", expected=True)
 
 
 class Reloads:
     """`unload` ends the process of a model, for the reason it is given."""
 
-    def __init__(self, leases: Leases, unload: Callable[[Model, str, float], None]) -> None:
+    def __init__(self, leases: Leases, unload: Callable[[Model, Ending, float], None]) -> None:
         # Models that are to be loaded without being asked for, as configured now.
         self.preload: frozenset[str] = frozenset()
         self._leases = leases
@@ -43,7 +46,7 @@ class Reloads:
                     self._adopt(models, model, model.change.to, now)
                 case Step.UNLOAD:
                     is_wanted = self._is_wanted(model, model.change.to)
-                    self._unload(model, "its configuration has changed", now)
+                    self._unload(model, _CHANGED, now)
                     if is_wanted and not is_draining:
                         model.wish_for("order", None, now)
                 case Step.CLOSE:

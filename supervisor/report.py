@@ -23,6 +23,7 @@ def status(
     gateway: int | None,
     *,
     draining: bool,
+    since: float,
 ) -> Status:
     """Models, and the processes that have none. `gateway` is its generation while it runs."""
     living: dict[int, tuple[int, int | None]] = {
@@ -41,4 +42,14 @@ def status(
     ]
     models = tuple(fleet.view.status(now, living))
     budgets = memory.status(fleet)
-    return Status(ask, draining, models, tuple(rows), budgets, leases=fleet.view.leases)
+    return Status(
+        ask,
+        draining,
+        models,
+        tuple(rows),
+        budgets,
+        leases=fleet.view.leases,
+        counters=fleet.view.counters,
+        refusals=fleet.view.refusals,
+        since=since,
+    )

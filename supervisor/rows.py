@@ -57,4 +57,9 @@ def row(
         promised=dict(model.promised) if model.is_resident else {},
         state_seconds=now - model.since,
         last_exit_age=now - model.last_exit_at if model.last_exit_at is not None else None,
+        slots=stats.slots if stats else (),
+        caches=stats.caches if stats else (),
+        runtime=stats.runtime if stats else None,
+        decode_seconds=stats.decode_seconds if stats else None,
+        overhead_seconds=stats.overhead_seconds if stats else None,
     )

@@ -117,6 +117,8 @@ class Supervisor:
         self._failure: CannotStart | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last_tick: float | None = None
+        # What is counted begins here.
+        self._since = time.time()
 
     async def run(self) -> None:
         """From the first process to the last; `CannotStart` when the gateway never came up."""
@@ -353,6 +355,7 @@ class Supervisor:
                     self._hosts,
                     gateway,
                     draining=draining,
+                    since=self._since,
                 )
                 self._control.send(child, facts)
             case HistoryRequest(ask, model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kronk.shared import exits
 from kronk.shared.errors import (
@@ -17,12 +18,29 @@ from kronk.shared.wire.status import Outcome
 from . import cause
 from .cause import Exit
 
+# The same in one word, for those who count: of what was wanted first, then of what went wrong.
+Reason = Literal[
+    "ttl",
+    "models_in_cache",
+    "memory",
+    "overrun",
+    "operator",
+    "reload",
+    "library",
+    "stopping",
+    "failed",
+    "frozen",
+    "stuck",
+    "late",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Why the fleet itself is ending a process."""
 
     words: str
+    reason: Reason
     # We wanted the memory back, and nothing was wrong.
     expected: bool = False
     # What the worker said about a load it could not do.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kronk.shared.wire.status import LeaseCounts, ModelStatus
+from kronk.shared.wire.status import LeaseCounts, ModelCounters, ModelStatus
 
 from .admission import Admission
+from .counters import Counters
 from .leases import Leases
 from .lifecycle import State
 from .model import Model
@@ -23,12 +24,14 @@ class View:
         pool: Pool,
         leases: Leases,
         admission: Admission,
+        counters: Counters,
         load_left: Callable[[Model, float], float | None],
     ) -> None:
         self._models = models
         self._pool = pool
         self._leases = leases
         self._admission = admission
+        self._counters = counters
         self._load_left = load_left
 
     @property
@@ -75,6 +78,17 @@ class View:
     def leases(self) -> LeaseCounts:
         """What became of all leases."""
         return self._leases.counts
+
+    @property
+    def counters(self) -> tuple[ModelCounters, ...]:
+        """What became of each model that was ever wanted."""
+        models = sorted(self._models.values(), key=lambda model: model.id)
+        return tuple(self._counters.told(model.id, model.restarts) for model in models)
+
+    @property
+    def refusals(self) -> dict[str, int]:
+        """How many leases were refused, by the code of the error."""
+        return dict(self._leases.refusals)
 
     @property
     def spare(self) -> int | None:

@@ -116,6 +116,12 @@ class ModelStatus:
     state_seconds: float = 0.0
     # Since the end that `last_exit` is of.
     last_exit_age: float | None = None
+    # Of its last heartbeat, as in `WorkerStats`.
+    slots: tuple[SlotStats, ...] = ()
+    caches: tuple[CacheStats, ...] = ()
+    runtime: Runtime | None = None
+    decode_seconds: float | None = None
+    overhead_seconds: float | None = None
 
 
 # "unloaded" is the end that was wanted. A process that "failed" never became ready, and said or
@@ -185,6 +191,15 @@ class ModelCounters:
     # Unloads that were wanted, by reason; ends that were not, by cause.
     evictions: dict[str, int] = field(default_factory=dict)
     exits: dict[str, int] = field(default_factory=dict)
+    # The shortest and the longest of these loads, and the same of their projectors.
+    load_min: float = 0.0
+    load_max: float = 0.0
+    projector_loads: int = 0
+    projector_seconds: float = 0.0
+    projector_min: float = 0.0
+    projector_max: float = 0.0
+    # Processes started after an end that was not wanted.
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

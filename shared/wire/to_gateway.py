@@ -79,6 +79,8 @@ class Status:
     counters: tuple[ModelCounters, ...] = ()
     # Leases that were refused, by code.
     refusals: dict[str, int] = field(default_factory=dict)
+    # Seconds of the Unix epoch at which the server started.
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

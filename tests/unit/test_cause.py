@@ -105,11 +105,11 @@ FULL = ModelFailed("not enough memory")
 @pytest.mark.parametrize(
     ("case", "verdict"),
     [
-        (facts(Exit(0), ending=Ending("ttl", expected=True)), Expected()),
-        (facts(Exit(-9), ending=Ending("ttl", expected=True)), Expected()),
-        (facts(Exit(3), ending=Ending("bad", error=BAD)), Rejected(BAD)),
-        (facts(Exit(3), ending=Ending("full", error=FULL)), Crashed(FULL)),
-        (facts(Exit(-9), was_ready=True, ending=Ending("frozen")), Crashed()),
+        (facts(Exit(0), ending=Ending("unused", "ttl", expected=True)), Expected()),
+        (facts(Exit(-9), ending=Ending("unused", "ttl", expected=True)), Expected()),
+        (facts(Exit(3), ending=Ending("bad", "failed", error=BAD)), Rejected(BAD)),
+        (facts(Exit(3), ending=Ending("full", "failed", error=FULL)), Crashed(FULL)),
+        (facts(Exit(-9), was_ready=True, ending=Ending("no beat", "frozen")), Crashed()),
         (facts(Exit(-11), phase="first_decode"), RetryPlain()),
         (facts(Exit(-4), phase="first_decode"), RetryPlain()),
         (facts(Exit(-7), phase="first_decode"), RetryPlain()),
@@ -147,13 +147,16 @@ def test_an_exit_code_speaks_for_a_worker_that_could_not(code: int, verdict: typ
 @pytest.mark.parametrize(
     ("case", "word"),
     [
-        (facts(Exit(0), ending=Ending("ttl", expected=True)), "unloaded"),
+        (facts(Exit(0), ending=Ending("unused", "ttl", expected=True)), "unloaded"),
         # It was to end anyway, and did so by a crash.
-        (facts(Exit(-11), was_ready=True, ending=Ending("ttl", expected=True)), "unloaded"),
-        (facts(Exit(-6), was_ready=True, ending=Ending("stuck")), "killed"),
-        (facts(Exit(-6), ending=Ending("no Hello")), "killed"),
-        (facts(Exit(3), ending=Ending("bad", error=BAD)), "failed"),
-        (facts(Exit(4), ending=Ending("full", error=FULL)), "failed"),
+        (
+            facts(Exit(-11), was_ready=True, ending=Ending("unused", "ttl", expected=True)),
+            "unloaded",
+        ),
+        (facts(Exit(-6), was_ready=True, ending=Ending("no step", "stuck")), "killed"),
+        (facts(Exit(-6), ending=Ending("no Hello", "late")), "killed"),
+        (facts(Exit(3), ending=Ending("bad", "failed", error=BAD)), "failed"),
+        (facts(Exit(4), ending=Ending("full", "failed", error=FULL)), "failed"),
         (facts(Exit(exits.BAD_MODEL)), "failed"),
         (facts(Exit(exits.NO_MEMORY)), "failed"),
         (facts(Exit(-4), phase="first_decode", extra_buffers=False), "failed"),

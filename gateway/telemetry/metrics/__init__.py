@@ -1,0 +1,1 @@
+"""Everything that is counted, as Prometheus reads it."""
