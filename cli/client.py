@@ -137,7 +137,7 @@ class Admin:
         return httpx.Client(
             base_url=self.url,
             transport=httpx.HTTPTransport(uds=self.socket) if self.socket else None,
-            verify=self._trust(),
+            verify=self.trust(),
             headers=headers,
             # A model may take minutes to load before the first byte; connecting may not.
             timeout=httpx.Timeout(timeout, connect=5.0),
@@ -145,7 +145,7 @@ class Admin:
             trust_env=not host.startswith(_LOOPBACK),
         )
 
-    def _trust(self) -> ssl.SSLContext | bool:
+    def trust(self) -> ssl.SSLContext | bool:
         """Whose certificates are believed; True for the usual authorities."""
         if not self.url.startswith(_HTTPS):
             return True

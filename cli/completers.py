@@ -89,6 +89,21 @@ def batches(chosen: Settings) -> Iterator[Proposal]:
         yield name, ""
 
 
+def benchmarks(chosen: Settings) -> Iterator[Proposal]:
+    """Ids of runs of `kronk bench`, with the model."""
+    for name, record in _records(chosen.base, "benchmarks"):
+        targets = record.get("targets") or [{}]
+        yield name, str(targets[0].get("model", ""))
+
+
+def presets(chosen: Settings) -> Iterator[Proposal]:
+    """Plans of `kronk bench` that have a name."""
+    # Not needed for any other word.
+    from kronk.shared.benchmark.plan import PRESETS
+
+    return ((name, "") for name in PRESETS)
+
+
 def _records(base: BasePath, table: str) -> Iterator[tuple[str, dict[str, Any]]]:
     if not (base.db / "data.mdb").is_file():
         return
@@ -157,10 +172,13 @@ OF_PARAMETERS: dict[str, Propose] = {
     "source_or_id": catalog_ids,
     "job_id": jobs,
     "batch_id": batches,
+    "benchmark_id": benchmarks,
+    "other_id": benchmarks,
     "whose": subjects,
     "--subject": subjects,
     "--keyid": keys,
     "--filter-category": categories,
+    "--preset": presets,
     "--processor": processors,
     "--cache-type-k": cache_types,
     "--cache-type-v": cache_types,

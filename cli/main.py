@@ -35,6 +35,7 @@ _COMMANDS = {
     "batch": ("batch", "batch_app", "List, show and cancel batches of requests."),
     "worker": ("worker", "worker_app", "Run models of a server on another host."),
     "completion": ("completion", "completion_app", "Teach the shell to complete commands."),
+    "bench": ("bench", "bench_app", "Measure how fast models are, here and next to others."),
     "doctor": ("doctor", "doctor_app", "Check this machine and say what to do."),
 }
 

@@ -31,10 +31,11 @@ def base(tmp_path: Path) -> Path:
     (tmp_path / "catalog" / "own.yaml").write_text(f"models:\n  - id: {own['models'][0]['id']}\n")
     (tmp_path / "workers.yaml").write_text(f"workers: {{gpu1: {{key: {'A' * 40!r}}}}}\n")
     with lmdb.open(str(tmp_path / "db"), max_dbs=16) as environment:
-        jobs = environment.open_db(b"jobs")
+        jobs, runs = (environment.open_db(name) for name in (b"jobs", b"benchmarks"))
         with environment.begin(jobs, write=True) as transaction:
             record = {"title": "pull Qwen", "state": "running"}
             transaction.put(b"job_1", json.dumps(record).encode())
+            transaction.put(b"20260101-000000-aaaa", b"{}", db=runs)
     return tmp_path
 
 
@@ -85,6 +86,12 @@ def completed(
         (["worker", "add", ""], []),
         (["model", "show", "--jso"], ["--json"]),
         (["completion", "z"], ["zsh"]),
+        (["bench", "Tig"], ["Tiger"]),
+        (["bench", "hist"], ["history"]),
+        (["bench", "--max"], ["--max-tokens"]),
+        (["bench", "--preset", "q"], ["quick"]),
+        (["bench", "--cold", "Tig"], ["Tiger"]),
+        (["bench", "show", "2026"], ["20260101-000000-aaaa"]),
     ],
 )
 def test_what_may_come_next_is_proposed(
