@@ -30,6 +30,12 @@ _POLLED = frozenset({"/v1/liveness", "/v1/readiness", "/v1/kronk/ps"})
 # Asked by other Kronks for each of their requests, which are in their logs.
 _ASKED = "/v1/kronk/auth/"
 
+# How an answer begins, by the kind of scope.
+STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+_SOCKET_SCHEMES = {"ws": "http", "wss": "https"}
+_SWITCHED = 101
+_SOCKET_FAILED = 1011
+
 log = structlog.get_logger()
 
 
@@ -61,7 +67,11 @@ class AccessLog:
         self.audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            # It begins as a GET, and is judged as one.
+            scope["method"] = "GET"
+            scope["scheme"] = _SOCKET_SCHEMES.get(scope["scheme"], scope["scheme"])
+        elif scope["type"] != "http":
             return await self.app(scope, receive, send)
         record = scope["kronk.record"] = Record(_request_id(scope))
         scope["kronk.send"] = send
@@ -69,8 +79,8 @@ class AccessLog:
         identity = [(name, record.request_id.encode()) for name in (b"x-request-id", b"request-id")]
 
         async def numbered(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                record.status = message["status"]
+            if message["type"] in STARTS or message["type"] == "websocket.accept":
+                record.status = message.get("status", _SWITCHED)
                 message["headers"] = [*message.get("headers", ()), *identity]
                 if record.admission is not None and record.admission.headers:
                     message["headers"] += _encoded(record.admission.headers)
@@ -162,7 +172,7 @@ class LastCatch:
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
+            started = started or message["type"] in STARTS or message["type"] == "websocket.accept"
             await send(message)
 
         try:
@@ -177,3 +187,5 @@ class LastCatch:
             # which tells the client that the answer is not whole.
             if not started:
                 await errors.response(error, scope)(scope, receive, send)
+            elif scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": _SOCKET_FAILED})

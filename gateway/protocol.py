@@ -12,6 +12,7 @@ nothing more fits until something does. The body is timed by who reads it (`body
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import socket
 import struct
@@ -40,6 +41,9 @@ _UPGRADE = "A request that asks for an upgrade cannot have a body: only HTTP/1.1
 _FAREWELL_SECONDS = 5.0
 # On, for no seconds: a reset instead of bytes that nobody takes.
 _NO_LINGER = struct.pack("ii", 1, 0)
+# Where a GET may become a WebSocket.
+SOCKET_PATHS = frozenset({b"/v1/kronk/events"})
+_TOO_SOON = "A WebSocket cannot be asked for before the answers to earlier requests are complete."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class HttpProtocol(HttpToolsProtocol):
         # What is wrong with the request, in words; the parser only knows that something is.
         self._wrong = ""
         self._peer = ""
+        # The request becomes a WebSocket.
+        self._becomes_socket = False
         # For the head to arrive, and for what was written to be taken.
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -133,6 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._in_head = False
+        self._becomes_socket = self._asks_for_socket()
         wrong = self._fault()
         if wrong is not None:
             self._refuse(wrong)
@@ -177,9 +184,42 @@ class HttpProtocol(HttpToolsProtocol):
                     return _UPGRADE
                 if version == "1.0" or value.strip().lower() != b"chunked":
                     return "Transfer-Encoding can only be chunked, and not in HTTP/1.0."
+        if self._becomes_socket and not self._is_idle():
+            return _TOO_SOON
         if hosts > 1 or (hosts == 0 and version != "1.0"):
             return f"There must be one Host header, and there are {hosts}."
         return "There can only be one Transfer-Encoding header." if codings > 1 else None
+
+    # WebSockets.
+
+    def _asks_for_socket(self) -> bool:
+        if not self.parser.should_upgrade() or self.url.partition(b"?")[0] not in SOCKET_PATHS:
+            return False
+        is_plain = self.parser.get_method() == b"GET" and self.parser.get_http_version() == "1.1"
+        if not is_plain or self._get_upgrade() != b"websocket":
+            return False
+        # It takes time to import, and few servers are ever asked for one.
+        from .websocket import is_handshake
+
+        return is_handshake(self.url, self.headers)
+
+    def _should_upgrade(self) -> bool:
+        """Asked by uvicorn at each step of a request."""
+        return self._becomes_socket
+
+    def handle_websocket_upgrade(self) -> None:
+        """The head is whole: from now on the connection is another protocol's, and still one of
+        those that are counted."""
+        from .websocket import WebSocketProtocol
+
+        self._forget_head()
+        self._forget_write()
+        self.ws_protocol_class = functools.partial(  # type: ignore[assignment]
+            WebSocketProtocol,
+            write_seconds=self._patience.write,
+            on_lost=lambda: self._all.left(self),
+        )
+        super().handle_websocket_upgrade()
 
     # Clients that take their time.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection
 
     from kronk.shared.security.identity import Identity
     from kronk.shared.telemetry.trace_context import TraceContext
@@ -78,14 +78,14 @@ def record_of(scope: MutableMapping[str, Any]) -> Record:
     return record
 
 
-def identity_of(request: Request) -> Identity:
+def identity_of(request: HTTPConnection) -> Identity:
     """Who asks; known before anything of a route is run."""
     identity = record_of(request.scope).identity
     assert identity is not None, "nothing is run for who was not let in"
     return identity
 
 
-def admission_of(request: Request) -> Admission:
+def admission_of(request: HTTPConnection) -> Admission:
     """What was let in; known before anything of a route is run."""
     admission = record_of(request.scope).admission
     assert admission is not None, "nothing is run for who was not let in"

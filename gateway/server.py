@@ -19,6 +19,8 @@ from .protocol import HttpProtocol, Patience
 
 # What uvicorn may still wait for once all runs have ended: answers on their way to slow clients.
 LAST_BYTES_SECONDS = 5
+# What a client says on a WebSocket is read and dropped, so that it need not say much.
+MOST_SOCKET_BYTES = 64 * 1024
 # How exact the Date header is.
 _DATE_SECONDS = 1.0
 
@@ -90,7 +92,10 @@ def make_server(app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = N
     config = uvicorn.Config(
         app,
         http=HttpProtocol,
+        # The protocol above knows where a WebSocket is spoken, and makes it.
         ws="none",
+        ws_max_size=MOST_SOCKET_BYTES,
+        ws_per_message_deflate=False,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from kronk.shared.database import Database
 from kronk.shared.model_config import Configs
@@ -59,7 +59,7 @@ class Services:
         return self.configuration.models
 
 
-def services_of(request: Request) -> Services:
+def services_of(request: HTTPConnection) -> Services:
     """The services of the application that serves `request`."""
     services = request.app.state.services
     assert isinstance(services, Services)

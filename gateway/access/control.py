@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from kronk.gateway.record import record_of
 from kronk.shared.errors import Overloaded, Unauthenticated
@@ -14,7 +14,7 @@ from kronk.shared.settings import Mode
 from .admission import Admission
 from .credentials import Credential, credential_of
 from .rules import Access, Gate
-from .same_origin import check_session_request
+from .same_origin import check_session_request, check_session_socket
 
 
 class Authenticator(Protocol):
@@ -66,7 +66,7 @@ class AccessControl:
         self._decider = decider
         self._limiter = limiter
 
-    async def admit(self, request: Request, gate: Gate) -> None:
+    async def admit(self, request: HTTPConnection, gate: Gate) -> None:
         """Let the request in, which its record says then; or raise why not."""
         record = record_of(request.scope)
         record.gate = gate
@@ -103,7 +103,7 @@ class AccessControl:
         problem = await self._gone(identity)
         return await self._decider.check(gate, ANONYMOUS if problem else identity, problem)
 
-    async def identify(self, request: Request) -> Identity:
+    async def identify(self, request: HTTPConnection) -> Identity:
         """Who asks, for routes that answer everybody; whose credential is not good, or cannot be
         looked at now, is nobody."""
         if self.mode == "open":
@@ -124,7 +124,7 @@ class AccessControl:
         """`Unauthenticated` if what made it known is not good any more."""
         await self._authenticator.recheck(identity)
 
-    async def _known(self, request: Request, gate: Gate) -> tuple[Identity, Unauthenticated | None]:
+    async def _known(self, request: HTTPConnection, gate: Gate) -> tuple[Identity, Unauthenticated | None]:
         if self.mode == "open":
             return OPEN, None
         if gate.access.kind == "public":
@@ -146,10 +146,14 @@ class AccessControl:
         return None
 
 
-def _credential(request: Request) -> Credential | None:
+def _credential(request: HTTPConnection) -> Credential | None:
     """What was sent; `PermissionDenied` for a session's cookie that another page had sent."""
-    headers = request.scope["headers"]
+    scope = request.scope
+    headers, scheme = scope["headers"], scope["scheme"]
     credential = credential_of(headers)
     if credential is not None and credential.kind == "session":
-        check_session_request(request.method, request.scope["scheme"], headers)
+        if scope["type"] == "websocket":
+            check_session_socket(scheme, headers)
+        else:
+            check_session_request(scope["method"], scheme, headers)
     return credential

@@ -10,14 +10,21 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketState
 
+from kronk.gateway import errors
 from kronk.gateway.openapi import ACCESS
+from kronk.gateway.record import record_of
 from kronk.gateway.services import services_of
+from kronk.shared.errors import KronkError
 
 from .rules import Access, Gate
 
 Endpoint = Callable[..., Awaitable[Response]]
 Decorator = Callable[[Endpoint], Endpoint]
+# Of a WebSocket that an error ends (RFC 6455 7.4.1).
+_FAILED = 1011
+SocketEndpoint = Callable[[WebSocket], Awaitable[None]]
 
 
 class Router(APIRouter):
@@ -51,6 +58,38 @@ class Router(APIRouter):
             return endpoint
 
         return decorate
+
+    def websocket(  # type: ignore[override]
+        self, path: str, *, access: Access
+    ) -> Callable[[SocketEndpoint], SocketEndpoint]:
+        """A WebSocket, to those who may read the same path with a GET. `protocol.SOCKET_PATHS` has
+        the paths where one is spoken."""
+        register = super().websocket(path)
+
+        def decorate(endpoint: SocketEndpoint) -> SocketEndpoint:
+            register(gated_socket(endpoint, Gate(access, "GET", path, endpoint.__name__)))
+            return endpoint
+
+        return decorate
+
+
+def gated_socket(endpoint: SocketEndpoint, gate: Gate) -> SocketEndpoint:
+    """The endpoint, run only for those who may. Until it accepts, an error is a real HTTP answer;
+    after that it only closes the connection."""
+
+    async def run(websocket: WebSocket) -> None:
+        try:
+            await services_of(websocket).access.admit(websocket, gate)
+            await endpoint(websocket)
+        except KronkError as error:
+            record_of(websocket.scope).error = error.code
+            if websocket.application_state is WebSocketState.CONNECTING:
+                await websocket.send_denial_response(errors.response(error, websocket.scope))
+            else:
+                await websocket.close(_FAILED)
+
+    run.gate = gate  # type: ignore[attr-defined]
+    return run
 
 
 def gated(endpoint: Endpoint, gate: Gate) -> Endpoint:

@@ -25,6 +25,15 @@ def check_session_request(method: str, scheme: str, headers: Headers) -> None:
         )
 
 
+def check_session_socket(scheme: str, headers: Headers) -> None:
+    """`PermissionDenied` for a WebSocket that no page of this server's own opens: what a GET brings
+    CORS keeps from other pages, and what a WebSocket brings nothing does."""
+    if not _is_ours(scheme, tuple(headers), is_needed=True):
+        raise PermissionDenied(
+            "a session opens WebSockets from pages of this server only", param="Origin"
+        )
+
+
 def check_login_request(scheme: str, headers: Headers) -> None:
     """`PermissionDenied` for a login from another page; programs send no `Origin`."""
     if not _is_ours(scheme, tuple(headers), is_needed=False):

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kronk.gateway import errors
 from kronk.gateway.body import READ_TIMEOUT
+from kronk.gateway.middleware import STARTS
 from kronk.gateway.record import record_of
 from kronk.shared.errors import InvalidArgument, KronkError, PermissionDenied
 from kronk.shared.settings import Settings
@@ -58,7 +59,7 @@ class Edge:
         self._rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         scope[READ_TIMEOUT] = self._rules.read_timeout
@@ -66,7 +67,7 @@ class Edge:
         hsts = self._rules.has_tls and _insists(scope)
 
         async def dressing(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in STARTS:
                 message["headers"] = dressed(message.get("headers", ()), hsts=hsts)
             await send(message)
 
@@ -93,7 +94,9 @@ class Edge:
                 return refusal
         origin = _text(given.get(b"origin"))
         site, mode = (_text(given.get(name)) for name in (b"sec-fetch-site", b"sec-fetch-mode"))
-        if is_foreign(scope["method"], origin, site, mode, host, rules.origins):
+        # Its answer is open to whoever asks for it, and navigation is never what asks.
+        method = scope["method"] if scope["type"] == "http" else "WEBSOCKET"
+        if is_foreign(method, origin, site, mode, host, rules.origins):
             return PermissionDenied(
                 f"a page of {origin or 'another site'} may not send this request; "
                 f"{_ORIGINS} names the origins that may",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator
 
 from kronk.gateway.dialects.sse import sse
@@ -12,6 +13,8 @@ from .records import Job, job_object
 
 # Between two events of one job: more cannot be seen.
 _LEAST_GAP = 0.25
+# Jobs that were shown to be over: those who watch all of them come by each second.
+_MOST_ENDED = 100
 
 
 class News:
@@ -46,6 +49,18 @@ class Board:
     def __init__(self) -> None:
         self._seats: dict[str, _Seat] = {}
         self._closed = asyncio.Event()
+        self._ended: deque[Job] = deque(maxlen=_MOST_ENDED)
+        # How many there ever were.
+        self.ended_count = 0
+
+    @property
+    def live(self) -> list[Job]:
+        """Those that are known here and not over, each as it is now."""
+        return [seat.news.job for seat in self._seats.values()]
+
+    def ended_since(self, count: int) -> tuple[Job, ...]:
+        """Those that ended since so many had, the oldest first, as far as they are kept."""
+        return tuple(self._ended)[max(len(self._ended) - (self.ended_count - count), 0) :]
 
     def show(self, job: Job) -> None:
         """It is so now."""
@@ -56,6 +71,10 @@ class Board:
             self._seats[job.id] = _Seat(job)
         if job.is_over:
             self._seats.pop(job.id, None)
+            # Told so twice, by who cancels it and by who looks again, it still ended once.
+            if all(job.id != one.id for one in self._ended):
+                self._ended.append(job)
+                self.ended_count += 1
 
     def move(self, job: Job) -> None:
         """It has got on, unless its state is another one by now."""
