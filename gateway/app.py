@@ -36,6 +36,7 @@ from .routes import (
     landing,
     libs,
     lifecycle,
+    live,
     messages,
     models,
     ollama,
@@ -76,6 +77,7 @@ ROUTES = (
     jobs,
     # Before the route of a model, whose name may have slashes.
     templates,
+    live,
     kronk,
     libs,
     resolve,

@@ -34,6 +34,8 @@ from .jobs.runner import Runner as JobRunner
 from .jobs.secrets import JobSecrets
 from .jobs.store import Jobs
 from .link import Link, NoSupervisor
+from .live.collector import Collector
+from .live.hub import Hub
 from .mending import mend_all
 from .middleware import Activity
 from .recovery import Policy
@@ -118,6 +120,7 @@ class Process:
         chores = self._begin_chores(link, services, access, certificate)
 
         def stop_jobs() -> None:
+            services.live.drain()
             services.jobs.board.close()
             chores["jobs"].cancel()
 
@@ -130,6 +133,7 @@ class Process:
             stopper.cancel()
             for chore in chores.values():
                 await _end(chore)
+            await services.live.close()
             await access.close()
             await asyncio.to_thread(services.audit.flush)
             link.close()
@@ -160,6 +164,9 @@ class Process:
     def _services(self, link: Link, database: Database, access: Access) -> Services:
         base = self._settings.base
         files = Files(base.files, database.table("files"))
+        batches = Batches(database.table("batches"), files)
+        jobs = Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs"))
+        collector = Collector(self._settings, link, jobs, batches)
         return Services(
             settings=self._settings,
             base=base,
@@ -171,7 +178,7 @@ class Process:
             database=database,
             responses=ResponseStore(database, self._settings.responses_ttl),
             files=files,
-            batches=Batches(database.table("batches"), files),
+            batches=batches,
             access=access.control,
             sessions=access.sessions,
             logins=Logins(database.table("logins"), access.sessions),
@@ -179,7 +186,8 @@ class Process:
             administration=make_administration(self._settings, database),
             remote_calls=access.remote_calls,
             counters=access.limits.counters,
-            jobs=Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs")),
+            jobs=jobs,
+            live=Hub(collector, lambda: self._configuration.models),
         )
 
     def _drain(self) -> None:

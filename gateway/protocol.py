@@ -207,6 +207,10 @@ class HttpProtocol(HttpToolsProtocol):
         """Asked by uvicorn at each step of a request."""
         return self._becomes_socket
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """uvicorn's word for a wish that is passed over: any client may have one, and as often as
+        it likes."""
+
     def handle_websocket_upgrade(self) -> None:
         """The head is whole: from now on the connection is another protocol's, and still one of
         those that are counted."""

@@ -24,6 +24,7 @@ from .configuration import Configuration
 from .disk import Disk
 from .jobs.store import Jobs
 from .link import Link
+from .live.hub import Hub
 from .middleware import Activity
 from .responses.store import ResponseStore
 from .telemetry.telemetry import Telemetry
@@ -52,6 +53,7 @@ class Services:
     administration: Administration
     remote_calls: RemoteCalls
     counters: Counters
+    live: Hub
 
     @property
     def configs(self) -> Configs:

@@ -13,6 +13,7 @@ import binascii
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -66,6 +67,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self._forget_timer()
         self._on_lost()
         super().connection_lost(exc)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """From the application. A refusal is a whole answer, which uvicorn takes for none."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True
 
     def pause_writing(self) -> None:
         """The client does not read, and what it was sent fills all buffers."""

@@ -22,6 +22,8 @@ class Chronicle:
     """`add` never blocks: the file has a thread of its own, and a full disk costs only the file."""
 
     def __init__(self, path: Path) -> None:
+        # Ends since the server started.
+        self.count = 0
         self._history = departures.read(path)
         self._output = Output("history", HistoryFile(path).write)
 
@@ -29,6 +31,7 @@ class Chronicle:
         """A process has ended."""
         departure = departed(end, pid, time.time())
         self._history.add(departure)
+        self.count += 1
         self._output.put(departures.to_line(departure))
 
     def latest(self, model: str | None) -> tuple[Departure, ...]:

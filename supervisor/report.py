@@ -24,6 +24,7 @@ def status(
     *,
     draining: bool,
     since: float,
+    departures: int,
 ) -> Status:
     """Models, and the processes that have none. `gateway` is its generation while it runs."""
     living: dict[int, tuple[int, int | None]] = {
@@ -52,4 +53,5 @@ def status(
         counters=fleet.view.counters,
         refusals=fleet.view.refusals,
         since=since,
+        departures=departures,
     )

@@ -356,6 +356,7 @@ class Supervisor:
                     gateway,
                     draining=draining,
                     since=self._since,
+                    departures=self._chronicle.count,
                 )
                 self._control.send(child, facts)
             case HistoryRequest(ask, model):

@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from kronk.shared.wire.status import WorkerStats
+from kronk.shared.wire.loading import Fitted
+from kronk.shared.wire.status import SlotStats, WorkerStats
 from kronk.shared.wire.to_supervisor import Heartbeat
+
+from .cache.stats import Caches, cache_stats
 
 # Beats that the token rate is averaged over.
 _RATE_BEATS = 4
@@ -29,6 +32,12 @@ class Counters(Protocol):
 
     @property
     def queued(self) -> int: ...
+
+    @property
+    def slots(self) -> tuple[SlotStats, ...]: ...
+
+    @property
+    def caches(self) -> Caches: ...
 
 
 class Effort:
@@ -62,12 +71,14 @@ class Pulse:
         self._turns = 0
         self._effort = Effort()
         self._engine: Counters | None = None
+        self._fitted: Fitted | None = None
         self._seen: deque[tuple[float, int]] = deque(maxlen=_RATE_BEATS + 1)
         self._disk = disk or pages_read
 
-    def serve(self, engine: Counters) -> None:
-        """From now on report what this engine does."""
-        self._engine = engine
+    def serve(self, engine: Counters, fitted: Fitted | None = None) -> None:
+        """From now on report what this engine does; what it keeps where it is known what was
+        fitted."""
+        self._engine, self._fitted = engine, fitted
         self.loading = False
 
     def turned(self) -> None:
@@ -100,6 +111,8 @@ class Pulse:
             tokens_per_second=self._rate(),
             requests=engine.requests,
             tokens=engine.tokens,
+            slots=engine.slots,
+            caches=() if self._fitted is None else cache_stats(engine.caches, self._fitted, now),
         )
 
     def _rate(self) -> float:

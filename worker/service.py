@@ -231,7 +231,7 @@ class Worker:
 
     def _ready(self, loaded: Loaded | PooledLoaded, took: Taken | None, data_address: str) -> None:
         self._loaded = loaded
-        self._pulse.serve(loaded.engine)
+        self._pulse.serve(loaded.engine, loaded.fitted)
         measures = tuple(self._sandbox.measures)
         name, notes = self._library
         fitted = dataclasses.replace(

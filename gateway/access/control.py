@@ -124,7 +124,9 @@ class AccessControl:
         """`Unauthenticated` if what made it known is not good any more."""
         await self._authenticator.recheck(identity)
 
-    async def _known(self, request: HTTPConnection, gate: Gate) -> tuple[Identity, Unauthenticated | None]:
+    async def _known(
+        self, request: HTTPConnection, gate: Gate
+    ) -> tuple[Identity, Unauthenticated | None]:
         if self.mode == "open":
             return OPEN, None
         if gate.access.kind == "public":

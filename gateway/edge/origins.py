@@ -2,8 +2,8 @@
 
 CORS keeps pages of others from reading answers. It does not keep them from sending a POST that a
 form could send, and Kronk reads a body whatever its type is called; nor from a GET that has us look
-something up elsewhere; and of WebSockets it knows nothing. Browsers say where a request comes from, and no page can make them say
-otherwise; programs say nothing. Links that a user follows stay links.
+something up elsewhere; and of WebSockets it knows nothing. Browsers say where a request comes from,
+and no page can make them say otherwise; programs say nothing. Links that a user follows stay links.
 """
 
 from __future__ import annotations

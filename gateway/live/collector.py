@@ -53,15 +53,15 @@ class Collector:
         """As of now; `Timeout` when the supervisor does not answer."""
         status = await self._link.status(STATUS_SECONDS)
         reading = await asyncio.to_thread(self._machine.read, _pids(status))
-        exchange = self._link.exchange
+        exchange, now = self._link.exchange, self._wall()
         return Facts(
-            time=self._wall(),
+            time=now,
             status=status,
             reading=reading,
             mode=self._settings.mode,
             warnings=self._warnings,
             owners={run.name: run.by.label for run in exchange.runs},
-            waiters=_waiters(exchange),
+            waiters=_waiters(exchange, now),
             departures=await self._new_departures(status.departures),
             jobs=await self._live_jobs(),
             ended_jobs=self._new_ends(),
@@ -105,12 +105,13 @@ def _pids(status: Status) -> set[int]:
     return near | {process.pid for process in status.processes}
 
 
-def _waiters(exchange: Exchange) -> tuple[Waiter, ...]:
+def _waiters(exchange: Exchange, now: float) -> tuple[Waiter, ...]:
     return tuple(
         Waiter(
             run.name,
             run.job.model,
             None if run.standing is None else run.standing.position,
+            now - run.epoch,
             run.by.label,
         )
         for run in exchange.runs

@@ -30,6 +30,8 @@ class Waiter:
     model: str
     # 1 is next; None where the supervisor has not said.
     position: int | None
+    # Since it came.
+    seconds: float
     by: str
 
 
@@ -79,7 +81,7 @@ def state_of(facts: Facts, sequence: int) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Dataclasses as JSON has them; `dataclasses.asdict` copies every leaf and takes ten times as
     long."""
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return {name: plain(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
@@ -182,7 +184,12 @@ def _in_order(waiters: list[Waiter]) -> list[Waiter]:
 
 
 def _waiter(one: Waiter) -> dict[str, Any]:
-    return {"request": one.request, "position": one.position, "by": one.by}
+    return {
+        "request": one.request,
+        "position": one.position,
+        "seconds": round(one.seconds, 1),
+        "by": one.by,
+    }
 
 
 def _throughput(models: list[dict[str, Any]]) -> dict[str, Any]:

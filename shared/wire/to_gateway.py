@@ -77,6 +77,8 @@ class Status:
     leases: LeaseCounts = field(default_factory=LeaseCounts)
     # Since the server started, of every model that was ever wanted.
     counters: tuple[ModelCounters, ...] = ()
+    # Ends of models' processes since the server started, all of which are in its history.
+    departures: int = 0
     # Leases that were refused, by code.
     refusals: dict[str, int] = field(default_factory=dict)
     # Seconds of the Unix epoch at which the server started.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+from starlette.routing import WebSocketRoute
+
 from kronk.gateway.app import make_app
 from kronk.shared.settings import resolve
 
@@ -356,6 +358,13 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
 )
 
 
+# Answered for as long as the client stays.
+ENDLESS_ROUTES: tuple[PlainRoute, ...] = (PlainRoute("GET", "/v1/kronk/events"),)
+# What the method of a WebSocket is called in these tables.
+WEBSOCKET = "WEBSOCKET"
+SOCKET_ROUTES: tuple[PlainRoute, ...] = (PlainRoute(WEBSOCKET, "/v1/kronk/events"),)
+
+
 @dataclass(frozen=True)
 class FormRoute:
     """A route that takes a form with a file in it."""
@@ -390,7 +399,8 @@ FORM_ROUTES: tuple[FormRoute, ...] = (
 def known() -> set[tuple[str, str]]:
     """Method and path of all that these tables have."""
     posts = {("POST", route.path) for route in (*JSON_ROUTES, *FORM_ROUTES)}
-    return posts | {(route.method, route.path) for route in PLAIN_ROUTES}
+    others = (*PLAIN_ROUTES, *ENDLESS_ROUTES, *SOCKET_ROUTES)
+    return posts | {(route.method, route.path) for route in others}
 
 
 def served() -> set[tuple[str, str]]:
@@ -413,4 +423,9 @@ def _walk(routes: Iterable[Any]) -> Iterator[tuple[str, set[str]]]:
         if inner is not None:
             yield from _walk(inner.routes)
         else:
-            yield route.path, route.methods
+            yield route.path, methods_of(route)
+
+
+def methods_of(route: Any) -> set[str]:
+    """Its methods, or what stands for them where there are none."""
+    return {WEBSOCKET} if isinstance(route, WebSocketRoute) else set(route.methods)

@@ -14,7 +14,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from harness.access_table import KINDS, MAY, NOTHING, combinations, identity, status
-from harness.routes import served
+from harness.routes import WEBSOCKET, methods_of, served
 from kronk.gateway.access.control import AccessControl
 from kronk.gateway.access.known import Known, OwnTokens
 from kronk.gateway.access.policy.embedded import Embedded
@@ -127,7 +127,7 @@ class Gateway:
     def gates(self) -> Iterator[tuple[str, str, Gate]]:
         for route in self.app.state.routes:
             gate = gate_of(route.endpoint)
-            for method in route.methods:
+            for method in methods_of(route):
                 yield method, route.path, gate
 
     async def status(self, method: str, gate: Gate, kind: str) -> int:
@@ -137,7 +137,8 @@ class Gateway:
             raise AssertionError("the body is read before it is decided who may")
 
         async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            # A WebSocket is refused by an answer like any other's.
+            if message["type"].endswith("http.response.start"):
                 found.append(message["status"])
 
         headers = self.callers.headers(kind, gate.access)
@@ -148,12 +149,15 @@ class Gateway:
 
 def _scope(method: str, path: str, headers: list[tuple[bytes, bytes]]) -> Scope:
     path = re.sub(r"\{[^}]*\}", "x", path)
+    is_socket = method == WEBSOCKET
     return {
-        "type": "http",
+        "type": "websocket" if is_socket else "http",
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}} if is_socket else {},
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": method,
-        "scheme": "http",
+        "scheme": "ws" if is_socket else "http",
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
@@ -180,7 +184,7 @@ def test_every_route_that_is_served_has_a_class(gateway: Gateway) -> None:
     gated = {(method, path) for method, path, _ in gateway.gates()}
     assert gated == served()
     for method, path, gate in gateway.gates():
-        assert (gate.method, gate.path) == (method, path)
+        assert (gate.method, gate.path) == ("GET" if method == WEBSOCKET else method, path)
 
 
 @pytest.mark.parametrize("mode", sorted(MAY))

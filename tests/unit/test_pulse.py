@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from kronk.shared.wire.status import SlotStats
+from kronk.worker.cache.stats import Caches
 from kronk.worker.pulse import Effort, Pulse
 
 
@@ -17,6 +19,8 @@ class Engine:
     progress: int = 0
     busy_slots: int = 0
     queued: int = 0
+    slots: tuple[SlotStats, ...] = ()
+    caches: Caches = Caches()  # noqa: RUF009  # frozen
 
 
 class Patient:

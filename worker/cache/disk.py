@@ -130,6 +130,11 @@ class DiskStore:
         with self._changed:
             return self._changed.wait_for(lambda: not self._unwritten(), timeout)
 
+    @property
+    def entries(self) -> list[DiskEntry]:
+        """All that are listed. Made in one step, for who must not wait for a lock."""
+        return list(self._entries.values())
+
     # What the engine asks.
 
     def candidates(self) -> Iterator[Candidate]:

@@ -167,6 +167,12 @@ class Store:
         """Least recently used first."""
         return tuple(sorted(self._entries.values(), key=lambda entry: entry.last_used))
 
+    @property
+    def unordered(self) -> list[Entry]:
+        """All of them; also for another thread than the engine's, for which it is made in one
+        step."""
+        return list(self._entries.values())
+
     # Pins.
 
     def _pinned(self) -> dict[str, Entry]:

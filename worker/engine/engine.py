@@ -10,6 +10,8 @@ from typing import Any
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
+from kronk.shared.wire.status import SlotStats
+from kronk.worker.cache.stats import Caches
 from kronk.worker.context import Batch, Context, DecodeResult
 from kronk.worker.speculation.guesser import Guesser
 
@@ -26,6 +28,7 @@ from .request import Reason, Request
 from .sampler import Candidates, Sampler
 from .sampling import Logits
 from .slot import Slot
+from .slot_stats import slot_stats
 from .vocabulary import Vocabulary
 
 log = structlog.get_logger()
@@ -78,6 +81,7 @@ class Engine:
         # In order of arrival; keyed by slot index.
         self._running: dict[int, Slot] = {}
         self._free = {index: Slot(index) for index in range(slots)}
+        self._slots = tuple(self._free.values())
         # Requests whose sampling failed in this step. They keep their slots to its end: its other
         # rows may be theirs too.
         self._broken: dict[int, KronkError] = {}
@@ -95,6 +99,16 @@ class Engine:
     @property
     def queued(self) -> int:
         return len(self._desk)
+
+    @property
+    def slots(self) -> tuple[SlotStats, ...]:
+        """Each slot as another thread sees it."""
+        return tuple([slot_stats(slot) for slot in self._slots])
+
+    @property
+    def caches(self) -> Caches:
+        """What is kept of prompts, as another thread sees it."""
+        return Caches(tuple([slot.position for slot in self._slots]), *self._prefixes.stores)
 
     def tell(self, command: Command) -> None:
         """Queue a command; a cancel also reaches into a running prefill."""

@@ -63,6 +63,11 @@ class Prefixes:
         """What a decode wrote cannot be taken back."""
         return self._memory.kind.is_recurrent
 
+    @property
+    def stores(self) -> tuple[Store, DiskStore | None]:
+        """Where prefixes are kept outside of the context."""
+        return self._store, self._disk
+
     def place(
         self, job: Job, rows: Sequence[int], free: Sequence[Slot], busy: Sequence[Slot]
     ) -> tuple[Slot, int, str]:

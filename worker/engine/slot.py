@@ -69,6 +69,11 @@ class Slot:
         """The last decode has put these behind the others."""
         self._history.extend(tokens)
 
+    @property
+    def prompt_length(self) -> int:
+        """Positions of the prompt at work, with what it is resumed with; 0 of a free slot."""
+        return len(self._prompt)
+
     # Who is using it.
 
     def begin(self, choice: Choice) -> None:

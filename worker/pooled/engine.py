@@ -13,7 +13,9 @@ import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.fair_share import FairShare
+from kronk.shared.wire.status import SlotStats
 from kronk.shared.wire.to_gateway import Accepted, Failed
+from kronk.worker.cache.stats import Caches
 from kronk.worker.context import DecodeResult
 from kronk.worker.engine.commands import Cancel, CancelAll, Credit
 from kronk.worker.engine.crowding import Crowding
@@ -88,6 +90,18 @@ class PooledEngine:
     def queued(self) -> int:
         """Requests none of whose texts was decoded yet."""
         return sum(not work.has_begun for work in self._work.copy())
+
+    @property
+    def slots(self) -> tuple[SlotStats, ...]:
+        """What has begun: a request each, as many as share the decodes now. They hold nothing when
+        they are over."""
+        begun = [work for work in self._work.copy() if work.has_begun]
+        return tuple([_slot_stats(index, work) for index, work in enumerate(begun)])
+
+    @property
+    def caches(self) -> Caches:
+        """Nothing is kept."""
+        return Caches()
 
     def tell(self, command: Command) -> None:
         """Queue a command; a cancel ends a decode that nobody else has a text in."""
@@ -244,6 +258,11 @@ class PooledEngine:
 
     def _fail(self, job: Job, error: KronkError) -> None:
         self._events.append(Failed(job.request, error.code, error.message, error.param))
+
+
+def _slot_stats(index: int, work: Work) -> SlotStats:
+    job, done = work.job, work.tokens_done
+    return SlotStats(index, "prefill", work.done, job.tokens, done, request=job.name)
 
 
 def _sequences(plan: Sequence[Span]) -> list[tuple[int, Span]]:

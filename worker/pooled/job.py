@@ -137,6 +137,11 @@ class Work:
     def view(self) -> Waiting:
         return Waiting(self.job.request, self._lengths, self.first, self.done, self.job.subject)
 
+    @property
+    def tokens_done(self) -> int:
+        """Tokens of its texts that are decoded."""
+        return sum(self._lengths[: self.first]) + self.done
+
     def begin(self, now: float) -> None:
         """Some of it is in the decode that starts now."""
         if self._started is None:
