@@ -95,7 +95,7 @@ class PooledEngine:
     def slots(self) -> tuple[SlotStats, ...]:
         """What has begun: a request each, as many as share the decodes now. They hold nothing when
         they are over."""
-        begun = [work for work in self._work.copy() if work.has_begun]
+        begun = [work for work in self._work.copy() if work.has_begun][: self._limits.texts]
         return tuple([_slot_stats(index, work) for index, work in enumerate(begun)])
 
     @property

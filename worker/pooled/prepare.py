@@ -62,7 +62,7 @@ def _embed(asked: Embed, loaded: PooledLoaded, submitted: float) -> Job:
         for number, value in enumerate(asked.inputs)
     ]
     answer = Embeddings(asked.request, dimensions)
-    return Job(asked.request, texts, answer, submitted, asked.subject, asked.name)
+    return Job(asked.request, texts, answer, submitted, asked.subject)
 
 
 def _input(value: object, where: str, asked: Embed, loaded: PooledLoaded) -> list[int]:
@@ -108,7 +108,7 @@ def _rank(asked: Rank, loaded: PooledLoaded, submitted: float) -> Job:
         for number, tokens in enumerate(_pairs(asked, loaded))
     ]
     answer = Ranking(asked.request, loaded.relevance)
-    return Job(asked.request, texts, answer, submitted, asked.subject, asked.name)
+    return Job(asked.request, texts, answer, submitted, asked.subject)
 
 
 def _pairs(asked: Rank, loaded: PooledLoaded) -> list[list[int]]:
