@@ -94,10 +94,11 @@ class Admin:
             yield response.iter_lines()
 
     @contextmanager
-    def events(self, path: str) -> Iterator[Iterator[str]]:
-        """The lines of a stream of events, as they come; leaving the block ends the watching."""
+    def events(self, path: str, silence: float | None = None) -> Iterator[Iterator[str]]:
+        """The lines of a stream of events, as they come; leaving the block ends the watching. A
+        server that says nothing for `silence` seconds is taken to be gone."""
         with (
-            self._client(None) as client,
+            self._client(silence) as client,
             self._errors(),
             client.stream("GET", path) as response,
         ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Annotated, Any
@@ -16,11 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from kronk.shared.confinement import MEASURES
-from kronk.shared.errors import Internal, KronkError, PermissionDenied, Unauthenticated
 from kronk.shared.units import format_bytes, format_duration
 
 from .client import Admin, find_server
 from .options import ApiHost, BasePathOption
+from .ps_parts import below, slot_lines
+from .ps_watch import Frame, frames, known
 
 ps_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -108,6 +108,9 @@ def ps(
     wide: Annotated[
         bool, typer.Option("--wide", help="Show what was fitted too: memory, types, threads.")
     ] = False,
+    slots: Annotated[
+        bool, typer.Option("--slots", "-v", help="Show a line for each slot too.")
+    ] = False,
     api_host: ApiHost = None,
     base_path: BasePathOption = None,
 ) -> None:
@@ -116,11 +119,12 @@ def ps(
     if watch and as_json:
         raise typer.BadParameter("--watch and --json exclude each other")
     if watch:
-        _watch(admin, wide)
+        _watch(lambda: find_server(api_host, base_path), wide, slots)
         return
-    answer = _ask(admin)
+    answer = known(admin)
     if as_json:
-        keys = (*JSON_KEYS, "predicted_bytes", "measured_bytes", "fitted") if wide else JSON_KEYS
+        more = ("predicted_bytes", "measured_bytes", "fitted") if wide else ()
+        keys = (*JSON_KEYS, *more, *(("slots", "caches") if slots else ()))
         print(json.dumps([{key: row.get(key) for key in keys} for row in answer["data"]]))
         return
     console = Console(highlight=False)
@@ -128,36 +132,31 @@ def ps(
         # A pipe has no width; nothing is shortened there.
         console = Console(highlight=False, width=1000)
     console.print(view(answer, console.width, wide))
+    lines = slot_lines(answer["data"], idle=True) if slots else None
+    if lines is not None:
+        console.print(lines)
 
 
-def _watch(admin: Admin, wide: bool) -> None:
+def _watch(find: Callable[[], Admin], wide: bool, slots: bool) -> None:
     console = Console(highlight=False)
     # Ctrl-C is how watching ends, so it is no failure.
     with (
         suppress(KeyboardInterrupt),
         Live(console=console, auto_refresh=False, screen=console.is_terminal) as live,
     ):
-        while True:
-            live.update(_current(admin, console.width, wide), refresh=True)
-            time.sleep(1.0)
+        for frame in frames(find):
+            # The width is asked for each time: terminals are resized.
+            live.update(watched(frame, console.width, wide, slots), refresh=True)
 
 
-def _current(admin: Admin, width: int, wide: bool) -> RenderableType:
-    """A server that is away for a moment is shown, and does not end the watching; a token that is
-    good no longer does, as asking again would change nothing."""
-    try:
-        return view(_ask(admin), width, wide)
-    except (Unauthenticated, PermissionDenied):
-        raise
-    except KronkError as error:
-        return Text(error.message, "red")
-
-
-def _ask(admin: Admin) -> dict[str, Any]:
-    answer = admin.get("/v1/kronk/ps")
-    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
-        raise Internal(f"{admin.url} answered /v1/kronk/ps in a form this version cannot read")
-    return answer
+def watched(frame: Frame, width: int, wide: bool = False, slots: bool = False) -> RenderableType:
+    """One second of watching: the table, slots at work (all of them with `slots`), who waits, the
+    machine, and what happened."""
+    parts: list[RenderableType] = []
+    if frame.answer is not None:
+        lines = slot_lines(frame.answer["data"], idle=slots)
+        parts = [view(frame.answer, width, wide), *([] if lines is None else [lines])]
+    return Group(*parts, below(frame.state, frame.happened, frame.note))
 
 
 def view(answer: dict[str, Any], width: int, wide: bool = False) -> RenderableType:

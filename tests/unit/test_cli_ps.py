@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from kronk.cli import ps
-from kronk.cli.client import Admin, NoServer
-from kronk.shared.errors import KronkError, PermissionDenied, Unauthenticated
 from kronk.shared.wire.loading import Fitted
 from kronk.shared.wire.status import ModelStatus
 
@@ -71,7 +69,7 @@ def test_json_is_a_list_of_objects_with_exactly_those_keys(
 ) -> None:
     rows = answer(BUSY, IDLE)
     rows["data"][0]["a_later_key"] = 1
-    monkeypatch.setattr(ps, "_ask", lambda admin: rows)
+    monkeypatch.setattr(ps, "known", lambda admin: rows)
     ps.ps(as_json=True, api_host="127.0.0.1:9")
     listed = json.loads(capsys.readouterr().out)
     assert [tuple(row) for row in listed] == [ps.JSON_KEYS, ps.JSON_KEYS]
@@ -157,23 +155,3 @@ def test_no_model_and_a_draining_server_are_said_in_words() -> None:
         "no model is loaded",
         "supervisor 1 (40 MiB) · gateway 2 (80 MiB) · draining: no new requests",
     ]
-
-
-@pytest.mark.parametrize("refusal", [Unauthenticated, PermissionDenied])
-def test_watching_ends_when_the_token_is_good_no_longer(
-    refusal: type[KronkError], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> NoReturn:
-        raise refusal("invalid token")
-
-    monkeypatch.setattr(Admin, "get", refuse)
-    with pytest.raises(refusal):
-        ps._current(Admin("http://h"), 80, False)
-
-
-def test_watching_goes_on_while_the_server_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object) -> NoReturn:
-        raise NoServer("http://h")
-
-    monkeypatch.setattr(Admin, "get", away)
-    assert "no server answers" in str(ps._current(Admin("http://h"), 80, False))
