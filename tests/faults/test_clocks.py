@@ -56,6 +56,8 @@ ALLOWED: dict[str, str] = {
     "gateway/batches/work.py": "a batch's window of 24 hours, over restarts",
     "gateway/edge/certificate.py": "whether a certificate is valid",
     "gateway/jobs/runner.py": "when a failed job is tried again, over restarts",
+    "gateway/live/collector.py": "shown to people",
+    "gateway/live/hub.py": "the end of a token, which is a time of day",
     "gateway/jobs/store.py": "records that expire after days, over restarts",
     "gateway/operations.py": "`created` of answers",
     "gateway/responses/store.py": "records that expire after days, over restarts",
