@@ -42,6 +42,7 @@ from .recovery import Policy
 from .responses.store import ResponseStore
 from .server import Server, make_server
 from .services import Services
+from .telemetry.metrics.metrics import Metrics
 from .telemetry.telemetry import Telemetry
 
 # How long open streams get to be told why they end when the supervisor is gone.
@@ -83,6 +84,8 @@ class Process:
         self._telemetry = Telemetry()
         self._configuration = Configuration(config, config.base)
         self._link: Link | None = None
+        # What the debug server shows.
+        self._metrics: Metrics | None = None
         self._code = exits.OK
 
     async def run(self) -> int:
@@ -108,6 +111,8 @@ class Process:
         database = Database(base.db)
         access = make_access(self._settings, database)
         services = self._services(link, database, access)
+        metrics = self._metrics = Metrics(self._telemetry, link, self._activity)
+        services.jobs.board.observe(metrics.jobs.note)
         certificate = self._certificate()
         server = make_server(
             make_app(services), self._settings, None if certificate is None else certificate.context

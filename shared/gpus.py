@@ -17,6 +17,9 @@ class GpuMemory:
     name: str
     total_bytes: int
     used_bytes: int
+    # Share of the last moment, up to a second, in which it computed something; None where the
+    # driver does not say.
+    utilisation: float | None = None
 
 
 class _Memory(ctypes.Structure):
@@ -25,6 +28,11 @@ class _Memory(ctypes.Structure):
         ("free", ctypes.c_ulonglong),
         ("used", ctypes.c_ulonglong),
     )
+
+
+class _Utilisation(ctypes.Structure):
+    # In percent.
+    _fields_ = (("gpu", ctypes.c_uint), ("memory", ctypes.c_uint))
 
 
 _UUID_BYTES = 96
@@ -83,4 +91,7 @@ def _gpu(nvml: ctypes.CDLL, index: int) -> tuple[str, GpuMemory] | None:
     if nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory)):
         return None
     nvml.nvmlDeviceGetUUID(handle, uuid, _UUID_BYTES)
-    return uuid.value.decode(), GpuMemory(f"gpu{index}", memory.total, memory.used)
+    busy = _Utilisation()
+    failed = nvml.nvmlDeviceGetUtilizationRates(handle, ctypes.byref(busy))
+    share = None if failed else busy.gpu / 100.0
+    return uuid.value.decode(), GpuMemory(f"gpu{index}", memory.total, memory.used, share)

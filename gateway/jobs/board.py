@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from kronk.gateway.dialects.sse import sse
 
@@ -49,6 +49,7 @@ class Board:
     def __init__(self) -> None:
         self._seats: dict[str, _Seat] = {}
         self._closed = asyncio.Event()
+        self._observers: list[Callable[[Job], None]] = []
         self._ended: deque[Job] = deque(maxlen=_MOST_ENDED)
         # How many there ever were.
         self.ended_count = 0
@@ -62,8 +63,14 @@ class Board:
         """Those that ended since so many had, the oldest first, as far as they are kept."""
         return tuple(self._ended)[max(len(self._ended) - (self.ended_count - count), 0) :]
 
+    def observe(self, tell: Callable[[Job], None]) -> None:
+        """Have each change told as it comes."""
+        self._observers.append(tell)
+
     def show(self, job: Job) -> None:
         """It is so now."""
+        for tell in self._observers:
+            tell(job)
         seat = self._seats.get(job.id)
         if seat is not None:
             seat.tell(job)
@@ -80,6 +87,8 @@ class Board:
         """It has got on, unless its state is another one by now."""
         seat = self._seats.get(job.id)
         if seat is not None and seat.news.job.state is job.state:
+            for tell in self._observers:
+                tell(job)
             seat.tell(job)
 
     def latest(self, job: Job) -> Job:

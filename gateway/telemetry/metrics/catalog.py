@@ -273,7 +273,9 @@ MODELS = Section(
         _gauge("kronk_leases", "Requests by what they have: `waiting`, `granted`.", "state"),
         _counter("kronk_leases_asked_total", "Requests that asked for a model."),
         _counter(
-            "kronk_leases_total", "What became of them: `refused`, `returned`, `lost`.", "outcome"
+            "kronk_leases_ended_total",
+            "What became of them: `refused`, `returned`, `lost`.",
+            "outcome",
         ),
         _counter("kronk_lease_refusals_total", "The refused ones by code of the error.", "code"),
         _gauge(

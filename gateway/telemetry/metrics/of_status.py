@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kronk.shared.telemetry.buckets import LOAD_SECONDS
 from kronk.shared.telemetry.histogram import Histogram
+from kronk.shared.telemetry.spread import Spread
 from kronk.shared.wire.status import ModelCounters, ModelStatus
 from kronk.shared.wire.to_gateway import Status
 
 from .sheet import Sheet
-from .spread import Spread
 
 _BECAME = ("refused", "returned", "lost")
 
@@ -37,7 +37,7 @@ def _write_leases(sheet: Sheet, status: Status) -> None:
     sheet.add("kronk_leases", leases.granted, state="granted")
     sheet.add("kronk_leases_asked_total", leases.asked)
     for outcome in _BECAME:
-        sheet.add("kronk_leases_total", getattr(leases, outcome), outcome=outcome)
+        sheet.add("kronk_leases_ended_total", getattr(leases, outcome), outcome=outcome)
     for code, count in status.refusals.items():
         sheet.add("kronk_lease_refusals_total", count, code=code)
 

@@ -8,9 +8,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
 
 from kronk.shared.telemetry.histogram import Histogram
+from kronk.shared.telemetry.spread import Spread
 
 from .catalog import ALL
-from .spread import Spread
 
 
 class Sheet:

@@ -17,12 +17,12 @@ from kronk.gateway.record import Record
 from kronk.gateway.telemetry.report import RunReport
 from kronk.shared.telemetry import buckets
 from kronk.shared.telemetry.histogram import Histogram
+from kronk.shared.telemetry.spread import Spread
 from kronk.shared.wire.values import Timings, Usage
 
 from . import cache_reasons
 from .cache_reasons import Hit, Miss
 from .labels import ModelNames, Subjects
-from .spread import Spread
 
 # The manual's, by the beginning of their names.
 SPREADS = (
