@@ -344,18 +344,18 @@ def row(**more: Any) -> ModelStatus:
 
 
 STATUS = Status(
-    1,
-    False,
-    (row(),),
-    (),
-    (Budget("host", 100, 80, 60),),
-    LeaseCounts(asked=9, refused=2, returned=5, lost=1, waiting=1),
-    (
+    ask=1,
+    draining=False,
+    models=(row(),),
+    processes=(),
+    budgets=(Budget("host", 100, 80, 60),),
+    leases=LeaseCounts(asked=9, refused=2, returned=5, lost=1, waiting=1),
+    counters=(
         ModelCounters(
             MODEL,
             loads=2,
             load_seconds=3.0,
-            load_buckets=(0, 0, 1, 1) + (0,) * 9,
+            load_buckets=(0, 0, 1, 1, *(0,) * 9),
             evictions={"ttl": 1},
             exits={"SIGSEGV": 1},
             load_min=1.0,
@@ -363,8 +363,8 @@ STATUS = Status(
             restarts=1,
         ),
     ),
-    {"not_found": 2},
-    1_700_000_000.0,
+    refusals={"not_found": 2},
+    since=1_700_000_000.0,
 )
 
 
