@@ -1,0 +1,107 @@
+"""`kronk bench` about earlier runs, for which no server is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.benchmarks import REPORT, report_of
+from kronk.cli import main as cli
+from kronk.shared.benchmark.history import opened
+from kronk.shared.benchmark.report import to_record
+from kronk.shared.paths import BasePath
+
+FIRST = report_of(100.0, id_="20260101-000000-aaaa")
+SECOND = report_of(150.0, id_="20260102-000000-bbbb")
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def bench(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Call:
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["kronk", "bench", *words, f"--base-path={tmp_path}"])
+        code = cli._call()
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> None:
+    with opened(BasePath(tmp_path)) as known:
+        for report in (FIRST, SECOND, replace(REPORT, id="20260103-000000-cccc")):
+            known.add(report)
+
+
+@pytest.mark.usefixtures("kept")
+def test_runs_are_listed_the_latest_first(bench: Call) -> None:
+    code, out, _ = bench("history")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [
+        "ID", "20260103-000000-cccc", SECOND.id, FIRST.id,
+    ]  # fmt: skip
+    assert json.loads(bench("history", "Tiny", "--json")[1])[-1] == to_record(FIRST)
+    assert bench("history", "Other")[1] == "Other was not measured yet\n"
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_run_is_shown_and_forgotten(bench: Call) -> None:
+    assert FIRST.id in bench("show", "aaaa")[1]
+    assert json.loads(bench("show", "aaaa", "--json")[1]) == to_record(FIRST)
+    assert bench("delete", "aaaa") == (0, f"deleted {FIRST.id}\n", "")
+    code, out, err = bench("show", "aaaa")
+    assert (code, out) == (1, "") and err.startswith("error: there is no benchmark 'aaaa'")
+
+
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("names", [("bbbb",), ("aaaa", "bbbb")])
+def test_a_run_is_compared_with_the_one_before_or_with_another(
+    bench: Call, names: tuple[str, ...]
+) -> None:
+    code, out, _ = bench("compare", *names, "--json")
+    found = json.loads(out)
+    assert (code, found["id"], found["with"]) == (0, SECOND.id, FIRST.id)
+    rate = next(row for row in found["differences"] if row["metric"] == "tokens_per_second")
+    assert (rate["before"], rate["after"], rate["verdict"]) == (100.0, 150.0, "better")
+    assert "+50% better" in bench("compare", *names)[1]
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_run_without_an_equal_before_it_is_compared_with_none(bench: Call) -> None:
+    code, _, err = bench("compare", "last")
+    assert code == 1 and "asked the same of the same" in err
+
+
+def test_looking_for_runs_creates_nothing(bench: Call, tmp_path: Path) -> None:
+    assert bench("history")[:2] == (0, "nothing was measured yet\n")
+    assert bench("history", "--json")[1] == "[]\n"
+    code, _, err = bench("show", "last")
+    assert code == 1 and "nothing was measured yet" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("m", "--preset=fast"), "expected one of quick, standard"),
+        (("m", "--concurrency=many"), "--concurrency: expected numbers"),
+        (("m", "--prompt-sizes=4"), "prompt_sizes: expected 32 to"),
+        (("m", "--output=x.txt"), "--output: expected a name that ends in .json or .csv"),
+        (("m", "--base-url=a=http://x", "--model=b=c"), "--model: expected NAME=MODEL"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_refused_before_anything_is_done(
+    bench: Call, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    code, out, err = bench(*words)
+    assert (code, out) == (2, "") and said in err and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
