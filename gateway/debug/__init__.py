@@ -1,0 +1,1 @@
+"""A server for whoever looks for a fault, beside the API's: it answers while that one hangs."""
