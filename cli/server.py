@@ -65,6 +65,8 @@ def start(
         print(f"error: {error.message}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from error
     print(f"Kronk Model Server started\nAPI: {admin.url}\nLogs: kronk server logs -f")
+    if debug := server_facts(base).get("debug"):
+        print(f"Debug: http://{debug}")
 
 
 def _already_running(base: BasePath, lock: halt.Lock, reuse: bool) -> None:
@@ -86,7 +88,8 @@ def _check_certificate(resolved: settings.Settings) -> None:
 def _warn_of_exposure(resolved: settings.Settings) -> None:
     # Sockets that a service manager passes are its administrator's; the log says what they are.
     listens = [] if os.environ.get("LISTEN_FDS") else [(resolved.api_host.host,)]
-    for words in exposure.warnings(resolved, listens):
+    debug = [] if resolved.debug_host is None else [(resolved.debug_host.host,)]
+    for words in exposure.warnings(resolved, listens, debug):
         print(f"warning: {words}", file=sys.stderr)
 
 

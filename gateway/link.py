@@ -191,6 +191,15 @@ class Link:
         finally:
             del self._asks[ask]
 
+    def traffic(self) -> dict[str, int]:
+        """Frames since the start, and runs now. May be asked from any thread."""
+        channels = [self._control, self._data, *([self._far] if self._far is not None else [])]
+        return {
+            "frames_in": sum(one.received for one in channels),
+            "frames_out": sum(one.sent for one in channels),
+            "running": len(self.exchange),
+        }
+
     def close(self) -> None:
         """Frames already sent leave within the linger time."""
         self._control.close()

@@ -14,10 +14,11 @@ from collections.abc import Callable, Coroutine
 import structlog
 import uvloop
 
-from kronk.shared import child, exits, exposure, log, settings
+from kronk.shared import child, exits, exposure, log, settings, stacks
 from kronk.shared.database import Database
 from kronk.shared.errors import InvalidArgument, KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
+from kronk.shared.telemetry.runtime import Meter
 
 from .access.auditing import AuditLog
 from .access.build import Access, make_access, make_administration
@@ -28,6 +29,7 @@ from .batches.files import Files
 from .batches.runner import Runner
 from .batches.store import Batches
 from .configuration import Configuration
+from .debug.server import DebugServer, House
 from .disk import Disk
 from .edge.certificate import Certificate
 from .jobs.runner import Runner as JobRunner
@@ -60,6 +62,7 @@ def main() -> None:
     child.raise_oom_score(child.GATEWAY_OOM_SCORE)
     # A loop that hangs is ended by SIGABRT, and says where it hung.
     faulthandler.enable(all_threads=True)
+    stacks.offer(birth.run, birth.parent)
     config = settings.from_environment()
     log.configure(process="gateway", level=config.log_level)
     try:
@@ -82,10 +85,9 @@ class Process:
         self._settings = config
         self._activity = Activity()
         self._telemetry = Telemetry()
+        self._meter = Meter()
         self._configuration = Configuration(config, config.base)
         self._link: Link | None = None
-        # What the debug server shows.
-        self._metrics: Metrics | None = None
         self._code = exits.OK
 
     async def run(self) -> int:
@@ -111,7 +113,7 @@ class Process:
         database = Database(base.db)
         access = make_access(self._settings, database)
         services = self._services(link, database, access)
-        metrics = self._metrics = Metrics(self._telemetry, link, self._activity)
+        metrics = Metrics(self._telemetry, link, self._activity)
         services.jobs.board.observe(metrics.jobs.note)
         certificate = self._certificate()
         server = make_server(
@@ -119,8 +121,11 @@ class Process:
         )
         await link.say_hello()
         logger.info("gateway started", generation=self._birth.generation)
-        for words in exposure.warnings(self._settings, [one.getsockname() for one in listeners]):
+        debugging = [socket.socket(fileno=handle) for handle in self._birth.debug_fds]
+        names = ([one.getsockname() for one in some] for some in (listeners, debugging))
+        for words in exposure.warnings(self._settings, *names):
             logger.warning(words)
+        debug = self._debug_server(debugging, link, database, metrics)
         sweep_of(base).start()
         chores = self._begin_chores(link, services, access, certificate)
 
@@ -139,6 +144,8 @@ class Process:
             for chore in chores.values():
                 await _end(chore)
             await services.live.close()
+            if debug is not None:
+                await debug.close()
             await access.close()
             await asyncio.to_thread(services.audit.flush)
             link.close()
@@ -151,6 +158,7 @@ class Process:
         """What goes on beside requests, in the order in which it ends."""
         chores: dict[str, Coroutine[None, None, None]] = {
             "heart": link.keep_beating(),
+            "meter": self._meter.keep_turning(),
             "sweeper": services.responses.keep_swept(),
             "batches": Runner(services).run(),
             "jobs": JobRunner(services.jobs, self._settings).run(),
@@ -161,6 +169,19 @@ class Process:
         if certificate is not None:
             chores["certificate"] = certificate.keep_current()
         return {name: asyncio.create_task(work, name=name) for name, work in chores.items()}
+
+    def _debug_server(
+        self, listeners: list[socket.socket], link: Link, database: Database, metrics: Metrics
+    ) -> DebugServer | None:
+        self._meter.start(asyncio.get_running_loop())
+        if not listeners:
+            return None
+        house = House(
+            self._birth, self._settings, database, self._meter, link.traffic, metrics.answer
+        )
+        server = DebugServer(listeners, house)
+        server.start()
+        return server
 
     def _certificate(self) -> Certificate | None:
         cert, key = self._settings.tls_cert, self._settings.tls_key

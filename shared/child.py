@@ -43,6 +43,10 @@ class Birth:
     listen_fds: tuple[int, ...] = ()
     # They stay open without us: a connection that we do not take waits for the next server.
     listen_shared: bool = False
+    # The debug server's, the same way; none where there is no such server.
+    debug_fds: tuple[int, ...] = ()
+    # The folder it tells its stacks in.
+    run: str | None = None
     # Where workers of other hosts dial the data plane, and the secret key it is known by; the
     # gateway's only, where there are such hosts.
     far_data: str | None = None
@@ -70,7 +74,8 @@ def read_birth() -> Birth:
             raise SystemExit(exits.USAGE)
         line += byte
     fields = json.loads(line)
-    return Birth(**fields | {"listen_fds": tuple(fields["listen_fds"])})
+    handles = {name: tuple(fields[name]) for name in ("listen_fds", "debug_fds")}
+    return Birth(**fields | handles)
 
 
 def die_with_parent(parent: int, with_signal: signal.Signals) -> None:

@@ -12,6 +12,14 @@ OPEN = (
     "anybody who reaches this address may use and change everything: no token is asked for; "
     "--auth-enabled asks for one"
 )
+DEBUG_OPEN = (
+    "anybody who reaches the debug server may see metrics, stacks and profiles, and slow processes "
+    "down: no token is asked for; --debug-host=localhost:8090 keeps it on this machine"
+)
+DEBUG_PLAIN = (
+    "tokens for the debug server cross the network without encryption; "
+    "--debug-host=localhost:8090 keeps it on this machine"
+)
 PLAIN = (
     "tokens cross the network without encryption; --tls-cert and --tls-key encrypt, and so does a "
     "proxy in front"
@@ -22,16 +30,25 @@ LOGGED = (
 )
 
 
-def warnings(settings: Settings, names: Iterable[Any]) -> list[str]:
+def warnings(
+    settings: Settings, names: Iterable[Any], debug_names: Iterable[Any] = ()
+) -> list[str]:
     """One sentence for each. `names` are what the listening sockets are bound to, as `getsockname`
-    says it: a host and more for TCP, and a path otherwise."""
-    hosts = [str(name[0]) for name in names if isinstance(name, tuple)]
-    is_far = any(not is_loopback(host) for host in hosts)
+    says it: a host and more for TCP, and a path otherwise; `debug_names` those of the debug
+    server."""
+    is_far, is_debug_far = _reaches_far(names), _reaches_far(debug_names)
     found = []
     if is_far and settings.mode == "open":
         found.append(OPEN)
     if is_far and settings.mode != "open" and settings.tls_cert is None:
         found.append(PLAIN)
+    if is_debug_far:
+        found.append(DEBUG_OPEN if settings.mode == "open" else DEBUG_PLAIN)
     if settings.insecure_logging:
         found.append(LOGGED)
     return found
+
+
+def _reaches_far(names: Iterable[Any]) -> bool:
+    hosts = [str(name[0]) for name in names if isinstance(name, tuple)]
+    return any(not is_loopback(host) for host in hosts)

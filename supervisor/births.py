@@ -23,14 +23,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """The API's sockets."""
+    """The API's sockets, and the debug server's."""
 
     sockets: tuple[socket.socket, ...]
     # A service manager made them and keeps them open.
     are_passed: bool = False
+    # The debug server's.
+    debug: tuple[socket.socket, ...] = ()
 
     def close(self) -> None:
-        for one in self.sockets:
+        for one in (*self.sockets, *self.debug):
             one.close()
 
 
@@ -79,7 +81,14 @@ class Births:
 
     def start(self, role: Role, generation: int, library: str | None = None) -> None:
         """Start a process of this role; a worker with the llama.cpp of that folder."""
-        birth = Birth(generation, secrets.token_hex(32), os.getpid(), self.control, library=library)
+        birth = Birth(
+            generation,
+            secrets.token_hex(32),
+            os.getpid(),
+            self.control,
+            library=library,
+            run=str(self._base.run),
+        )
         try:
             child = self._processes.spawn(
                 role,
@@ -114,6 +123,7 @@ class Births:
             data=self.data,
             listen_fds=tuple(one.fileno() for one in self._listening.sockets),
             listen_shared=self._listening.are_passed,
+            debug_fds=tuple(one.fileno() for one in self._listening.debug),
             far_data=None if far is None else far.data,
             far_secret=None if far is None else far.secret,
         )

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from kronk.shared import exits
 from kronk.shared.paths import BasePath
+from kronk.shared.settings import Settings
+from kronk.shared.settings_table import SETTINGS
 from kronk.shared.units import Address, UnixAddress
 
 # Connections that wait while a gateway is replaced.
@@ -24,6 +26,9 @@ _BACKLOG = 1024
 _ASIDE = ".broken-"
 # After SIGKILL the kernel still has to take the memory of large models apart.
 _SWEEP_SECONDS = 10.0
+
+
+_DEBUG_DEFAULT = next(one.default for one in SETTINGS if one.name == "debug_host")
 
 
 class CannotStart(Exception):
@@ -82,8 +87,25 @@ def clear_away(folder: Path) -> list[Path]:
     return moved
 
 
-def listen(address: Address) -> socket.socket:
-    """The API's socket; `CannotStart` says in words why there is none."""
+def debug_listener(config: Settings) -> tuple[socket.socket | None, str | None]:
+    """The debug server's socket, or None and why there is none, where that is worth a word.
+
+    The default address may belong to another Kronk of this machine. One that the operator chose has
+    to be free: `CannotStart`.
+    """
+    address = config.debug_host
+    if address is None:
+        return None, None
+    try:
+        return listen(address, "--debug-host"), None
+    except CannotStart as error:
+        if str(address) != _DEBUG_DEFAULT:
+            raise
+        return None, error.message
+
+
+def listen(address: Address, flag: str = "--api-host") -> socket.socket:
+    """A listening socket for what `flag` says; `CannotStart` says in words why there is none."""
     # `localhost` may be ::1 first, and then http://127.0.0.1 finds nobody.
     host = "127.0.0.1" if address.host == "localhost" else address.host
     try:
@@ -91,7 +113,7 @@ def listen(address: Address) -> socket.socket:
             host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except socket.gaierror as error:
-        raise CannotStart(f"--api-host {address}: {error.strerror}", exits.USAGE) from error
+        raise CannotStart(f"{flag} {address}: {error.strerror}", exits.USAGE) from error
     family, kind, protocol, _, target = found[0]
     server = socket.socket(family, kind, protocol)
     try:
@@ -103,12 +125,12 @@ def listen(address: Address) -> socket.socket:
         server.close()
         if error.errno == errno.EADDRINUSE:
             raise CannotStart(
-                f"{address} is in use by another program; --api-host chooses another address",
+                f"{address} is in use by another program; {flag} chooses another address",
                 exits.ADDRESS_IN_USE,
             ) from error
         reason = error.strerror or str(error)
         raise CannotStart(
-            f"cannot listen on {address}: {reason.lower()}; --api-host chooses another address",
+            f"cannot listen on {address}: {reason.lower()}; {flag} chooses another address",
             exits.USAGE,
         ) from error
     return server

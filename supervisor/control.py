@@ -12,12 +12,14 @@ import zmq
 from kronk.shared.errors import WireError
 from kronk.shared.wire import curve
 from kronk.shared.wire.codec import Message
+from kronk.shared.wire.debugging import HeapRequest, HeapTaken, StacksRequest, StacksTaken
 from kronk.shared.wire.sockets import (
     Channel,
     PeerGone,
     bind_router,
     heartbeat_identity,
     host_identity,
+    inquirer_identity,
     is_readable,
 )
 from kronk.shared.wire.to_supervisor import (
@@ -47,23 +49,31 @@ from .hosts import FarChild
 log = structlog.get_logger()
 
 _MAY_SAY: dict[str, tuple[type, ...]] = {
-    "worker": (LoadProgress, Ready, LoadFailed),
+    "worker": (LoadProgress, Ready, LoadFailed, HeapTaken),
     "gateway": (LeaseRequest, LeaseReturn, StatusRequest, HistoryRequest, Manage, Reload),
 }
+# What the gateway's debug server may ask, past the gateway's loop.
+_INQUIRIES = (StatusRequest, HeapRequest, StacksRequest)
 # The supervisor was there before every generation.
 _OUR_GENERATION = 0
 
 
 class Control:
-    """The ROUTER that all children dial. `on_message` gets what was found to be in order.
+    """The ROUTER that all children dial. `on_message` gets what was found to be in order,
+    `on_inquiry` what the gateway's debug server asks, and the name that it is answered by.
 
     After `listen_far` there is a second one, for other hosts and the workers there.
     """
 
     def __init__(
-        self, address: str, children: Children, on_message: Callable[[AnyChild, Message], None]
+        self,
+        address: str,
+        children: Children,
+        on_message: Callable[[AnyChild, Message], None],
+        on_inquiry: Callable[[bytes, Message], None],
     ) -> None:
         self.dropped = 0
+        self._on_inquiry = on_inquiry
         self._children = children
         self._on_message = on_message
         self._context: zmq.Context[Any] = zmq.Context()
@@ -103,6 +113,10 @@ class Control:
         assert channel is not None, "there is no far child without its channel"
         return self._say(channel, message, child.identity)
 
+    def answer(self, peer: bytes, message: Message) -> bool:
+        """The same for the one that has inquired."""
+        return self._say(self._channel, message, peer)
+
     def tell_host(self, name: str, message: Message) -> bool:
         """The same for a host."""
         return self._far is not None and self._say(self._far, message, host_identity(name))
@@ -138,7 +152,7 @@ class Control:
         return isinstance(child, FarChild) and child.host == name
 
     def _receive_far(self, peer: bytes, generation: int, message: Message) -> None:
-        if isinstance(message, HostHello | HostAlive | HostStarted | HostExited):
+        if isinstance(message, HostHello | HostAlive | HostStarted | HostExited | StacksTaken):
             if peer.startswith(b"host-"):
                 self._on_host(peer.removeprefix(b"host-").decode(), message)
         elif generation == _generation_of(peer):
@@ -155,6 +169,9 @@ class Control:
                 self._on_message(child, message)
             else:
                 self._drop(peer, message, "not a heartbeat's sender")
+        elif peer == inquirer_identity(generation) and child.role == "gateway" and child.said_hello:
+            if isinstance(message, _INQUIRIES):
+                self._on_inquiry(peer, message)
         elif peer != child.identity or not child.said_hello:
             self._drop(peer, message, "no Hello before it")
         elif not isinstance(message, _MAY_SAY[child.role]):

@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from kronk.shared import exits, settings
+from kronk.shared import exits, settings, stacks
 from kronk.shared import log as logging
 from kronk.shared.errors import KronkError
 from kronk.shared.libraries import selection
@@ -25,7 +25,7 @@ from kronk.shared.wire.loading import LoadSpec
 
 from .activation import passed
 from .births import Listening
-from .boot import CannotStart, Lock, cannot_write, clear_away, listen
+from .boot import CannotStart, Lock, cannot_write, clear_away, debug_listener, listen
 from .commands import Commands
 from .configuration import Configuration
 from .log_sink import Output, RotatedFile, Sink, Stdout
@@ -60,6 +60,7 @@ def serve(config: Settings, commands: Commands) -> None:
     moved = [path for folder in {base.run, base.sockets} for path in clear_away(folder)]
     lock = Lock(base.pid_file)
     try:
+        stacks.offer(base.run, os.getpid())
         memory = Memory(config, base)
         look_up = partial(resolve_model, base, config, memory.sizes)
         check = partial(check_names, base)
@@ -78,14 +79,23 @@ def serve(config: Settings, commands: Commands) -> None:
             listeners = ours or [listen(config.api_host)]
             for listener in listeners:
                 listening.enter_context(listener)
+            debug, why = debug_listener(config)
+            if debug is not None:
+                listening.enter_context(debug)
             sink = _open_sink(base)
             logging.configure("supervisor", config.log_level, sink.write)
+            if why is not None:
+                log.warning("no debug server", reason=why)
             _warn_of_unknown_variables(os.environ)
             for path in moved:
                 log.warning("a folder was in the place of a file, and is put aside", path=str(path))
             supervisor = Supervisor(
                 config,
-                Listening(tuple(listeners), are_passed=bool(ours)),
+                Listening(
+                    tuple(listeners),
+                    are_passed=bool(ours),
+                    debug=() if debug is None else (debug,),
+                ),
                 sink,
                 configuration,
                 memory,
@@ -97,6 +107,7 @@ def serve(config: Settings, commands: Commands) -> None:
             finally:
                 sink.close()
     finally:
+        stacks.forget(base.run, os.getpid())
         lock.release()
 
 

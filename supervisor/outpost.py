@@ -18,12 +18,13 @@ import structlog
 import zmq
 
 from kronk import __version__
-from kronk.shared import child, exits, settings
+from kronk.shared import child, exits, settings, stacks
 from kronk.shared import log as logging
 from kronk.shared.errors import InvalidArgument, KronkError, WireError
 from kronk.shared.settings import Settings
 from kronk.shared.wire import curve, to_host
 from kronk.shared.wire.codec import Message
+from kronk.shared.wire.debugging import StacksRequest, StacksTaken
 from kronk.shared.wire.sockets import (
     Channel,
     PeerGone,
@@ -123,6 +124,8 @@ class Outpost:
                 self._spawn(generation, secret)
             case HostSignal(generation, number):
                 self._signal(generation, signal.Signals(number))
+            case StacksRequest(ask, generation):
+                self._tell_stacks(ask, generation)
             case HelloAgain():
                 self._connected()
             case HostBeat():
@@ -180,6 +183,7 @@ class Outpost:
             token=self._orders.token_text,
             their_base=self._their_base,
             our_base=str(self._base.root),
+            run=str(self._base.run),
         )
         variables = environment(self._settings, os.environ, "worker")
         variables.pop(TOKEN_VARIABLE, None)
@@ -198,7 +202,21 @@ class Outpost:
         else:
             self._processes.signal(generation, number)
 
+    def _tell_stacks(self, ask: int, generation: int) -> None:
+        process = self._processes.get(generation)
+        if process is None:
+            self._say(StacksTaken(ask, "", "gone"))
+            return
+
+        def tell(done: asyncio.Future[stacks.Taken]) -> None:
+            self._say(StacksTaken(ask, done.result().text, done.result().silence))
+
+        pid = process.pid
+        asked = self._loop.run_in_executor(None, stacks.take, self._base.run, pid)
+        asked.add_done_callback(tell)
+
     def _on_exit(self, process: Child, exit: Exit) -> None:
+        stacks.forget(self._base.run, process.pid)
         log.info("worker ended", generation=process.generation, returncode=exit.returncode)
         message = HostExited(
             process.generation, exit.returncode, exit.last_lines, exit.stack, exit.out_of_memory

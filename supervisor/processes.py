@@ -102,7 +102,7 @@ class Processes:
                 stdout=child_end,
                 stderr=child_end,
                 env=environment,
-                pass_fds=birth.listen_fds,
+                pass_fds=(*birth.listen_fds, *birth.debug_fds),
                 bufsize=0,
                 # A group of its own: Ctrl-C reaches the supervisor only, a kill all grandchildren.
                 process_group=0,

@@ -10,19 +10,22 @@ import secrets
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum, auto
 
 import structlog
 
 from kronk import __version__
-from kronk.shared import exits
+from kronk.shared import exits, stacks
 from kronk.shared.errors import KronkError, Overloaded
 from kronk.shared.files import write_atomically
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
+from kronk.shared.telemetry.runtime import Meter
 from kronk.shared.units import Address, UnixAddress
 from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
+from kronk.shared.wire.debugging import HeapTaken, StacksTaken
 from kronk.shared.wire.loading import LoadSpec
 from kronk.shared.wire.to_supervisor import (
     Heartbeat,
@@ -48,6 +51,7 @@ from .fleet import Fleet, Policy
 from .front import Front
 from .hands import Hands
 from .hosts import Hosts
+from .inquiries import Inquiries
 from .integrity import Integrity
 from .keeper import Keeper
 from .log_sink import Sink
@@ -119,6 +123,7 @@ class Supervisor:
         self._last_tick: float | None = None
         # What is counted begins here.
         self._since = time.time()
+        self._turning: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """From the first process to the last; `CannotStart` when the gateway never came up."""
@@ -138,7 +143,11 @@ class Supervisor:
         )
         self._hosts = self._far_hosts()
         self._children = Children(self._processes, self._hosts)
-        self._control = Control(self._births.control, self._children, self._on_message)
+        self._control = Control(
+            self._births.control, self._children, self._on_message, self._on_inquiry
+        )
+        self._inquiries = Inquiries(self._control, self._children, self._status)
+        self._meter = Meter()
         self._resolver = Resolver(
             self._configuration, self._on_resolved, _integrity(self._settings)
         )
@@ -178,12 +187,17 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._on_stop_signal, number)
         self._loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        # Of those that died with it.
+        stacks.offering(self._base.run)
         if left := self._births.sweep():
             log.warning("killed processes of a supervisor that died", pids=left)
         api = api_address(self._listening.sockets)
+        addresses = {"api": self._url_of(api)}
+        if self._listening.debug:
+            addresses["debug"] = str(api_address(self._listening.debug))
         facts = {
             "pid": os.getpid(),
-            "api": self._url_of(api),
+            **addresses,
             "started": int(time.time()),
             "version": __version__,
         }
@@ -198,7 +212,9 @@ class Supervisor:
         except OSError as error:
             raise cannot_write(self._base.server_file, error) from error
         self._memory.start()
-        log.info("server started", api=facts["api"], base_path=str(self._base.root))
+        self._meter.start(self._loop)
+        self._turning = self._loop.create_task(self._meter.keep_turning(), name="meter")
+        log.info("server started", **addresses, base_path=str(self._base.root))
         self._tick()
 
     def _url_of(self, api: Address | UnixAddress) -> str:
@@ -287,6 +303,7 @@ class Supervisor:
     def _on_exit(self, child: Child, exit: Exit) -> None:
         self._control.drain()
         self._births.record()
+        stacks.forget(self._base.run, child.pid)
         if child.role == "gateway":
             self._gateway_exited(child.generation, exit)
         else:
@@ -337,28 +354,39 @@ class Supervisor:
 
     def _on_host(self, host: str, message: Message) -> None:
         assert self._hosts is not None
-        self._hosts.on_message(self._now, host, message)
+        if isinstance(message, StacksTaken):
+            self._inquiries.answered(message)
+        else:
+            self._hosts.on_message(self._now, host, message)
+
+    # What the gateway's debug server asks, past the gateway.
+
+    def _on_inquiry(self, peer: bytes, message: Message) -> None:
+        self._inquiries.ask(peer, message)
+
+    def _status(self, ask: int) -> to_gateway.Status:
+        facts = report.status(
+            ask,
+            self._now,
+            self._fleet,
+            self._memory,
+            self._processes,
+            self._hosts,
+            self._front.generation,
+            draining=self._stage is not Stage.RUNNING,
+            since=self._since,
+            departures=self._chronicle.count,
+        )
+        return replace(facts, runtime=self._meter.read())
 
     # What children say.
 
     def _on_message(self, child: AnyChild, message: Message) -> None:
         match message:
             case StatusRequest(ask):
-                draining = self._stage is not Stage.RUNNING
-                gateway = self._front.generation
-                facts = report.status(
-                    ask,
-                    self._now,
-                    self._fleet,
-                    self._memory,
-                    self._processes,
-                    self._hosts,
-                    gateway,
-                    draining=draining,
-                    since=self._since,
-                    departures=self._chronicle.count,
-                )
-                self._control.send(child, facts)
+                self._control.send(child, self._status(ask))
+            case HeapTaken():
+                self._inquiries.answered(message, child.generation)
             case HistoryRequest(ask, model):
                 departures = self._chronicle.latest(model)
                 self._control.send(child, to_gateway.History(ask, departures))
@@ -472,6 +500,8 @@ class Supervisor:
     def _shutdown(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._turning is not None:
+            self._turning.cancel()
         for child in self._processes:
             # Only after a bug of ours; an orderly end leaves none.
             self._processes.signal(child.generation, signal.SIGKILL)

@@ -41,6 +41,7 @@ def start(
         while True:
             # A loop that is closed has nothing to do any more.
             with contextlib.suppress(RuntimeError):
+                pulse.meter.asked()
                 loop.call_soon_threadsafe(pulse.turned)
             frame = encode(generation, [pulse.beat(time.monotonic())])
             # Not connected yet, or the supervisor is gone and so are we soon.

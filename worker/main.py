@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import replace
 
-from kronk.shared import exits
+from kronk.shared import exits, stacks
 from kronk.shared.child import (
     WORKER_OOM_SCORE,
     Birth,
@@ -46,6 +46,8 @@ def main() -> None:
     birth = read_birth()
     die_with_parent(birth.parent, signal.SIGKILL)
     raise_oom_score(WORKER_OOM_SCORE)
+    # Its pipe is opened while it may still open one.
+    stacks.offer(birth.run, birth.parent)
     sandbox = enter_sandbox(birth)
     sandbox.apart(lambda: on_parent_gone(lambda: os._exit(exits.ORPHANED)))
     # The supervisor ends a process that hangs by SIGABRT, and keeps what is written here of it.

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from kronk.shared.telemetry.runtime import Meter
 from kronk.shared.wire.loading import Fitted
 from kronk.shared.wire.status import SlotStats, WorkerStats
 from kronk.shared.wire.to_supervisor import Heartbeat
@@ -65,6 +66,7 @@ class Pulse:
     def __init__(self, preparing: Callable[[], int], disk: Callable[[], int] | None = None) -> None:
         self.load_steps = 0
         self.loading = False
+        self.meter = Meter()
         # Requests that are being prepared, and steps of that which came to their end.
         self._preparing = preparing
         self.prepared = 0
@@ -84,6 +86,7 @@ class Pulse:
     def turned(self) -> None:
         """The loop has had its turn since it was asked to."""
         self._turns += 1
+        self.meter.turned()
 
     def beat(self, now: float) -> Heartbeat:
         """The next heartbeat."""
@@ -113,6 +116,7 @@ class Pulse:
             tokens=engine.tokens,
             slots=engine.slots,
             caches=() if self._fitted is None else cache_stats(engine.caches, self._fitted, now),
+            runtime=self.meter.read(),
         )
 
     def _rate(self) -> float:

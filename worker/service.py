@@ -19,13 +19,14 @@ import structlog
 import zmq
 
 from kronk import __version__
-from kronk.shared import exits
+from kronk.shared import exits, heap
 from kronk.shared.abilities import wrong_model
 from kronk.shared.child import Birth
 from kronk.shared.errors import InsufficientMemory, KronkError, WireError
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
 from kronk.shared.wire.curve import parse_token
+from kronk.shared.wire.debugging import HeapRequest, HeapTaken
 from kronk.shared.wire.loading import Taken
 from kronk.shared.wire.sockets import (
     Channel,
@@ -119,6 +120,7 @@ class Worker:
         """Introduce ourselves, then do as told until `Stop`."""
         hello = Hello("worker", self._birth.secret, os.getpid(), PROTOCOL, __version__)
         await self._control.send_when_connected(hello)
+        self._pulse.meter.start(self._loop)
         self._sandbox.apart(self._start_heartbeat)
         await self._loop.create_future()
 
@@ -142,8 +144,21 @@ class Worker:
                 threading.Thread(
                     target=self._engine_thread, args=(order,), name="engine", daemon=True
                 ).start()
+            case HeapRequest(ask, _, seconds):
+                # A thread for itself, which sees no more files than those that carry messages.
+                self._sandbox.apart(lambda: self._measure_heap(ask, seconds))
             case Stop():
                 self.stop()
+
+    def _measure_heap(self, ask: int, seconds: float) -> None:
+        def measure() -> None:
+            try:
+                taken = HeapTaken(ask, heap.measure(seconds))
+            except KronkError as error:
+                taken = HeapTaken(ask, None, error.code, error.message)
+            self._loop.call_soon_threadsafe(self._tell_supervisor, taken)
+
+        threading.Thread(target=measure, name="heap", daemon=True).start()
 
     def _on_bad_frame(self, _: bytes, error: WireError) -> None:
         log.error("dropped a frame", reason=error.message)

@@ -37,12 +37,10 @@ def document(target: Target, heap: Heap, kernel: Mapping[str, int]) -> dict[str,
             "tracing_bytes": heap.tracing,
             "collections": list(heap.collections),
         },
-        "native_bytes": native_bytes(heap, kernel),
+        "other_bytes": other_bytes(heap, kernel),
         "lines": [_row(line) for line in heap.lines],
         "grown": [_row(line) for line in heap.grown],
-        "types": [
-            {"type": one.name, "count": one.count, "bytes": one.bytes} for one in heap.types
-        ],
+        "types": [{"type": one.name, "count": one.count, "bytes": one.bytes} for one in heap.types],
     }
 
 
@@ -52,20 +50,25 @@ def objects_bytes(heap: Heap) -> int:
     return sum(one.bytes for one in heap.types)
 
 
-def native_bytes(heap: Heap, kernel: Mapping[str, int]) -> int | None:
-    """What of its own memory is not known to be Python's: llama.cpp, numpy, allocators, stacks."""
+def other_bytes(heap: Heap, kernel: Mapping[str, int]) -> int | None:
+    """What of its own memory is no container of Python's: llama.cpp, numpy, stacks, and Python's
+    strings and code."""
     own = kernel.get("Anonymous", kernel.get("Pss_Anon"))
     return None if own is None else max(own - objects_bytes(heap) - heap.tracing, 0)
 
 
 def text(target: Target, heap: Heap, kernel: Mapping[str, int]) -> str:
     """The same to be read."""
-    native = native_bytes(heap, kernel)
+    other = other_bytes(heap, kernel)
     lines = [f"{target.role} {target.name}, process {target.pid}", ""]
     lines += [f"{_size(kernel[name])}  {words}" for name, words in _KINDS if name in kernel]
     lines += [
         f"{_size(objects_bytes(heap))}  Python's containers (without the strings in them)",
-        *([] if native is None else [f"{_size(native)}  the rest of its own memory: native"]),
+        *(
+            []
+            if other is None
+            else [f"{_size(other)}  the rest of its own memory: native code, and Python's strings"]
+        ),
         f"{heap.blocks:>12}  blocks of Python's allocator",
         "",
         f"Taken by Python within {heap.seconds:g} s and still in use: {_size(heap.traced).strip()} "

@@ -35,7 +35,7 @@ def index(targets: Iterable[Target]) -> Response:
         _ROW.format(
             name=html.escape(one.name),
             role=html.escape(one.role + (f" on {one.host}" if one.host else "")),
-            pid=one.pid or "–",
+            pid=one.pid or "-",
             of=html.escape(quote(one.name if one.generation is not None else str(one.pid))),
         )
         for one in targets

@@ -89,7 +89,7 @@ def role(pid: int) -> str:
 
 
 def smaps(pid: int) -> dict[str, int]:
-    """Bytes of its memory by kind, as `smaps_rollup` sums them up; none where it may not be read."""
+    """Bytes of its memory by kind, as `smaps_rollup` sums them up; none where it is kept secret."""
     rows = {}
     for line in _text(Path(f"/proc/{pid}/smaps_rollup")).splitlines():
         name, _, value = line.partition(":")

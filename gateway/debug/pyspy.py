@@ -1,8 +1,8 @@
 """py-spy: reads the stacks of a Python process out of its memory, from a process of its own.
 
-Samples are taken without stopping the process that is looked at: it costs that one nothing, and py-spy
-about 2 % of a core. What changes while it is read makes a sample useless, which is rare, and left out.
-Only frames of native code need stops.
+Samples are taken without stopping the process that is looked at: it costs that one nothing, and
+py-spy about 2 % of a core. What changes while it is read makes a sample useless, which is rare, and
+left out. Only frames of native code need stops.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Literal
 
-from kronk.shared.errors import Conflict, Internal
+from kronk.shared.errors import Conflict, Internal, KronkError, NotFound, TooLarge
 from kronk.shared.settings import without_secrets
 
 from .errors import NotPermitted
@@ -33,6 +34,7 @@ _GRACE_SECONDS = 20.0
 _DUMP_SECONDS = 5.0
 _MOST_BYTES = 64 * 1024 * 1024
 _REFUSED = ("permission denied", "operation not permitted", "eperm", "elevated permissions")
+_NOTHING = "no stack counts found"
 _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
@@ -77,12 +79,17 @@ async def dump(pid: int) -> str:
 
 
 def program() -> Path | None:
-    """Where py-spy is installed: beside the interpreter, or on the path."""
-    beside = Path(sys.executable).with_name("py-spy")
-    if beside.exists():
-        return beside
-    found = shutil.which("py-spy") or shutil.which("py-spy", path=str(Path(sys.prefix, "bin")))
-    return None if found is None else Path(found)
+    """Where py-spy is installed; None where it is not."""
+    try:
+        files = distribution("py-spy").files or []
+    except PackageNotFoundError:
+        files = []
+    places = [Path(str(file.locate())).resolve() for file in files if file.name == "py-spy"]
+    # Beside the interpreter where its own files do not say it.
+    places.append(Path(sys.executable).with_name("py-spy"))
+    on_path = shutil.which("py-spy")
+    places += [Path(on_path)] if on_path else []
+    return next((place for place in places if os.access(place, os.X_OK)), None)
 
 
 def _recording(wish: Wish, path: Path) -> list[str]:
@@ -97,11 +104,8 @@ def _recording(wish: Wish, path: Path) -> list[str]:
 
 
 def _contents(path: Path) -> bytes:
-    if not path.exists() or not path.stat().st_size:
-        raise Internal("py-spy has seen nothing: every thread was waiting all the time; idle=1 "
-                       "shows threads that wait")
     if path.stat().st_size > _MOST_BYTES:
-        raise Internal("the profile is too large; ask for fewer seconds")
+        raise TooLarge("the profile is too large; ask for fewer seconds")
     return path.read_bytes()
 
 
@@ -135,12 +139,19 @@ async def _run(arguments: Sequence[str], seconds: float) -> bytes:
     return out
 
 
-def refusal(words: str) -> NotPermitted | Internal:
+def refusal(words: str) -> KronkError:
     """What py-spy's last words mean."""
-    said = " ".join(words.split())[-300:]
+    # A backtrace of its own functions follows.
+    said = " ".join(words.partition("Stack backtrace")[0].split())[-300:]
+    if _NOTHING in said.lower():
+        return NotFound(
+            "there are no samples: no thread had work in that time; idle=1 shows those that wait"
+        )
     if not any(sign in said.lower() for sign in _REFUSED):
         return Internal(f"py-spy failed: {said}")
-    return NotPermitted(f"the system does not let a process look into another one ({said}); {_remedy()}")
+    return NotPermitted(
+        f"the system does not let a process look into another one ({said}); {_remedy()}"
+    )
 
 
 def _remedy() -> str:

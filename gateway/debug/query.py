@@ -21,7 +21,9 @@ class Query:
         for name in self._given:
             if name not in (*names, "debug", "gc"):
                 known = ", ".join(names)
-                raise InvalidArgument(f"{name}: there is no such parameter; {known} are", param=name)
+                raise InvalidArgument(
+                    f"{name}: there is no such parameter; {known} are", param=name
+                )
 
     def text(self, name: str, default: str) -> str:
         """Any text."""

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from kronk.shared import heap
-from kronk.shared.errors import Conflict, KronkError, NotFound, Overloaded
+from kronk.shared.errors import Conflict, KronkError, Overloaded
+from kronk.shared.wire.debugging import Heap
 
 from . import heaps, pages, proc, profiles, pyspy
 from .board import EVERY_SECONDS, Board
@@ -25,6 +26,8 @@ from .targets import Target, Targets
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Result = TypeVar("Result")
+# The metrics in the form that an Accept header asks for, and its content type. Called on a thread.
+Exposition = Callable[[str], tuple[bytes, str]]
 
 _ALL = "all"
 _PROFILE_SECONDS = 30.0
@@ -42,7 +45,8 @@ _PROFILE_FORMS: tuple[ProfileForm, ...] = ("flamegraph", "speedscope", "raw", "t
 _TEXT_FORMS: tuple[Literal["text", "json"], ...] = ("text", "json")
 # An SVG of py-spy's has its own scripts: they run as if from nowhere, and reach nothing.
 _SVG_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; sandbox allow-scripts"
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "sandbox allow-scripts"
 )
 _MEDIA = {
     "flamegraph": "image/svg+xml",
@@ -51,11 +55,10 @@ _MEDIA = {
     "text": "text/plain; charset=utf-8",
     "pprof": "application/octet-stream",
 }
-_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Routes:
-    """One per debug server. `exposition` writes the metrics; `ending` is set when the server is to
+    """One per debug server. `ending` is set when the server is to
     end, and with it all that takes long."""
 
     def __init__(
@@ -64,7 +67,7 @@ class Routes:
         inspector: Inspector,
         link: DebugLink,
         board: Board,
-        exposition: Callable[[], bytes] | None,
+        exposition: Exposition,
         ending: asyncio.Event,
     ) -> None:
         self._targets = targets
@@ -82,10 +85,9 @@ class Routes:
 
     async def metrics(self, request: Request) -> Response:
         """For Prometheus."""
-        if self._exposition is None:
-            raise NotFound("this server has no metrics")
-        text = await asyncio.to_thread(self._exposition)
-        return Response(text, headers={"Content-Type": _METRICS})
+        accept = request.headers.get("accept", "")
+        text, form = await asyncio.to_thread(self._exposition, accept)
+        return Response(text, headers={"Content-Type": form})
 
     # Stacks.
 
@@ -149,7 +151,7 @@ class Routes:
     ) -> Response:
         pid = _near(target)
         raw = form in ("text", "pprof")
-        made: pyspy.Form = "raw" if form in ("text", "pprof", "raw") else form
+        made: pyspy.Form = "raw" if form == "text" or form == "pprof" else form
         wish = pyspy.Wish(pid, seconds, made, native=native, idle=idle)
         data = await self._unless_gone(request, self._profiler.record(wish))
         if raw:
@@ -179,7 +181,7 @@ class Routes:
             return JSONResponse(heaps.document(target, found, kernel))
         return PlainTextResponse(heaps.text(target, found, kernel))
 
-    async def _measured(self, target: Target, seconds: float) -> heap.Heap:
+    async def _measured(self, target: Target, seconds: float) -> Heap:
         if target.role == "gateway":
             return await asyncio.to_thread(heap.measure, seconds)
         if target.generation is None:
@@ -216,9 +218,7 @@ class Routes:
         finally:
             self._watchers -= 1
 
-    async def _unless_gone(
-        self, request: Request, work: Coroutine[Any, Any, Result]
-    ) -> Result:
+    async def _unless_gone(self, request: Request, work: Coroutine[Any, Any, Result]) -> Result:
         """Do it, unless the client goes away or the server ends: then it is cancelled."""
         task = asyncio.create_task(work, name="work")
         gone = asyncio.create_task(_gone(request), name="gone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,10 +53,8 @@ class Targets:
 
     async def status(self) -> Status | None:
         """What the supervisor says, or what it said last if it does not answer."""
-        try:
+        with contextlib.suppress(Timeout):
             self.last = await self._link.status(_STATUS_SECONDS)
-        except Timeout:
-            pass
         return self.last
 
     async def find(self, name: str) -> Target:
@@ -74,10 +73,14 @@ def chosen(name: str, targets: Iterable[Target]) -> Target:
         if name == one.name or (name.isdecimal() and one.host is None and int(name) == one.pid):
             return one
     names = ", ".join(f"{one.name} ({one.pid})" for one in known)
-    raise NotFound(f"there is no process {name!r} of this server; there are {names}", param="process")
+    raise NotFound(
+        f"there is no process {name!r} of this server; there are {names}", param="process"
+    )
 
 
-def _merged(own: Target, supervisor: Target, status: Status | None, pids: list[int]) -> list[Target]:
+def _merged(
+    own: Target, supervisor: Target, status: Status | None, pids: list[int]
+) -> list[Target]:
     found = [own, supervisor]
     if status is not None:
         found += [

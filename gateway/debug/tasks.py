@@ -15,7 +15,7 @@ _LONGEST_LIST = 200
 def described(loop: asyncio.AbstractEventLoop) -> list[str]:
     """A text for each, equal ones counted once, most frequent first. Places in code only."""
     counts = Counter(_described(task) for task in _all(loop))
-    rows = [f"{count} task{'s' if count > 1 else ''}: {text}" for text, count in counts.most_common()]
+    rows = [f"{count} x {text}" for text, count in counts.most_common()]
     left = len(rows) - _LONGEST_LIST
     return rows if left <= 0 else [*rows[:_LONGEST_LIST], f"and {left} other places"]
 
@@ -31,17 +31,17 @@ def _all(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[Any]]:
 def _described(task: asyncio.Task[Any]) -> str:
     # Names that asyncio gives are numbers, which would make equal tasks differ.
     name = task.get_name()
-    head = "" if name.startswith("Task-") else f"{name}\n"
-    return head + "\n".join(_places(task.get_coro()))
+    head = "a task" if name.startswith("Task-") else name
+    return f"{head}\n" + "\n".join(_places(task.get_coro()))
 
 
 def _places(awaited: Any) -> list[str]:
     """From the outermost function to the one that waits."""
-    places = []
+    places: list[str] = []
     while awaited is not None and len(places) < _DEEPEST:
         kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(awaited, f"{kind}_frame")), "")
         if not kind:
-            places.append(f"  waits for {type(awaited).__name__}")
+            # A future, or what a task waits for one with.
             break
         frame, code = getattr(awaited, f"{kind}_frame"), getattr(awaited, f"{kind}_code")
         places.append(_place(code, None if frame is None else frame.f_lineno))

@@ -9,9 +9,12 @@ one is the input of a question. Each is answered with a line, `{"result": ...}` 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from typing import Any
+
+from kronk.shared import stacks
 
 from .evaluator import BadPolicy, NoAnswer, Rego
 
@@ -24,6 +27,8 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):
         # They go to all processes of a terminal or a service; the gateway lets its requests end.
         signal.signal(ignored, signal.SIG_IGN)
+    base = os.environ.get("KRONK_BASE_PATH")
+    stacks.offer(base and os.path.join(base, "run"), os.getppid())
     first = sys.stdin.readline()
     if not first:
         return

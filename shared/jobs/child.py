@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 import structlog
 
-from kronk.shared import child, exits, log, settings
+from kronk.shared import child, exits, log, settings, stacks
 from kronk.shared.errors import Internal, KronkError
 from kronk.shared.settings_table import SETTINGS
 
@@ -68,6 +68,7 @@ def main() -> None:
     _be_modest()
     config = settings.from_environment()
     log.configure(process="job", level=config.log_level)
+    stacks.offer(config.base.run, order.parent)
     signal.signal(signal.SIGTERM, _cancel)
     report = Reporter(send, time.monotonic)
     threading.Thread(target=_flush_for_ever, args=(report,), name="flush", daemon=True).start()

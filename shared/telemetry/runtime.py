@@ -43,6 +43,17 @@ class Meter:
             await asyncio.sleep(_TURN_SECONDS)
             self.late(self._clock() - self._due)
 
+    def asked(self) -> None:
+        """Another thread has asked the loop for a turn."""
+        if self._due is None:
+            self._due = self._clock()
+
+    def turned(self) -> None:
+        """The loop has had it."""
+        if self._due is not None:
+            self.late(self._clock() - self._due)
+            self._due = None
+
     def late(self, seconds: float) -> None:
         """The loop had its turn so much later than it should."""
         self._turn_over()

@@ -132,6 +132,11 @@ def heartbeat_identity(generation: int) -> bytes:
     return b"heartbeat-%d" % generation
 
 
+def inquirer_identity(generation: int) -> bytes:
+    """The identity of a gateway's debug server, which asks for itself."""
+    return b"inquirer-%d" % generation
+
+
 def host_identity(name: str) -> bytes:
     """The identity of another host that runs workers."""
     return b"host-%s" % name.encode()
@@ -159,6 +164,8 @@ class Channel:
         may_speak: Callable[[bytes, str], bool] | None = None,
     ) -> None:
         self.bad_frames = 0
+        # Frames, since the start.
+        self.sent = self.received = 0
         self._may_speak = may_speak
         self._socket = socket
         self._generation = generation
@@ -182,6 +189,7 @@ class Channel:
             if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 raise
             raise PeerGone(f"{to.decode(errors='replace') or 'peer'}: {error.strerror}") from error
+        self.sent += 1
         # A send can swallow the edge that announces a received frame.
         if is_readable(self._socket):
             self._loop.call_soon(self.drain)
@@ -203,6 +211,7 @@ class Channel:
                 return
             peer = socket.recv(zmq.NOBLOCK) if self._is_router else b""
             received = socket.recv(zmq.NOBLOCK, copy=False)
+            self.received += 1
             frame: Frame = received.buffer
             if received.more:
                 frame = b"".join([frame, *socket.recv_multipart(zmq.NOBLOCK)])

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .codec import Family
-from .status import Budget, Departure, LeaseCounts, ModelCounters, ModelStatus, ProcessStatus
+from .debugging import HeapTaken, StacksTaken
+from .status import (
+    Budget,
+    Departure,
+    LeaseCounts,
+    ModelCounters,
+    ModelStatus,
+    ProcessStatus,
+    Runtime,
+)
 from .values import Timings, TokenLogprob, Usage
 
 
@@ -83,6 +92,8 @@ class Status:
     refusals: dict[str, int] = field(default_factory=dict)
     # Seconds of the Unix epoch at which the server started.
     since: float = 0.0
+    # Of the supervisor.
+    runtime: Runtime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +154,8 @@ CONTROL = Family(
     Reread,
     Drain,
 )
+
+INQUIRIES = Family("answers to the gateway's debug server", Status, HeapTaken, StacksTaken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .codec import Family
+from .debugging import StacksRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +46,11 @@ class HelloAgain:
 
 
 CONTROL = Family(
-    "control plane of a worker host", Welcome, HostSpawn, HostSignal, HostBeat, HelloAgain
+    "control plane of a worker host",
+    Welcome,
+    HostSpawn,
+    HostSignal,
+    HostBeat,
+    HelloAgain,
+    StacksRequest,
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .codec import Family
+from .debugging import HeapRequest, HeapTaken, StacksRequest, StacksTaken
 from .loading import Fitted, Taken
 from .status import WorkerStats
 from .values import Priority, Purpose, Want
@@ -192,6 +193,8 @@ HOSTS = Family(
     HostAlive,
     HostStarted,
     HostExited,
+    HeapTaken,
+    StacksTaken,
 )
 CONTROL = Family(
     "control plane of the supervisor",
@@ -206,4 +209,7 @@ CONTROL = Family(
     Manage,
     Reload,
     HistoryRequest,
+    HeapRequest,
+    HeapTaken,
+    StacksRequest,
 )

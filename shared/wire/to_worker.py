@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .codec import Family
+from .debugging import HeapRequest
 from .loading import LoadSpec
 from .values import Answer, Json, Prompt, Sampling
 
@@ -31,7 +32,7 @@ class Stop:
     """Exit now, with code 0. Requests still running end with their process."""
 
 
-CONTROL = Family("control plane of a worker", Load, Stop)
+CONTROL = Family("control plane of a worker", Load, Stop, HeapRequest)
 
 
 @dataclass(frozen=True, slots=True)

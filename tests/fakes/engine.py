@@ -26,7 +26,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from fakes import script
 from kronk import __version__
-from kronk.shared import exits
+from kronk.shared import exits, stacks
 from kronk.shared.child import die_with_parent, on_parent_gone, read_birth
 from kronk.shared.fair_share import FairShare
 from kronk.shared.wire import to_worker
@@ -78,6 +78,7 @@ class Worker:
         die_with_parent(self.birth.parent, signal.SIGKILL)
         on_parent_gone(lambda: os._exit(exits.ORPHANED))
         faulthandler.enable()
+        stacks.offer(self.birth.run, self.birth.parent)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(exits.OK))
         self.context: zmq.Context[Any] = zmq.Context()

@@ -45,7 +45,12 @@ def launch(
 ) -> Server:
     """A supervisor and a gateway, real both. `flags` are settings by name, `limits` constants of
     the supervisor as `fakes.engine_supervisor` takes them."""
-    own = {"base_path": str(base), "api_host": f"127.0.0.1:{port}", "cache_ttl": "0"}
+    own = {
+        "base_path": str(base),
+        "api_host": f"127.0.0.1:{port}",
+        "cache_ttl": "0",
+        "debug_host": "off",
+    }
     values = settings.resolve({**own, **flags}, {})
     mark = uuid.uuid4().hex
     base.mkdir(parents=True, exist_ok=True)

@@ -263,7 +263,8 @@ def launch(
     becomes the one given to it as arguments; it gets the descriptors."""
     base.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
-    own = [f"--base-path={base}", f"--api-host=127.0.0.1:{port}"]
+    # Servers of other tests, and of the developer, are at the default address.
+    own = [f"--base-path={base}", f"--api-host=127.0.0.1:{port}", "--debug-host=off"]
     command = [*through, KRONK, "server", "start", *own, *flags]
     with (base / "stdout.txt").open("wb") as out, (base / "stderr.txt").open("wb") as err:
         process = subprocess.Popen(
