@@ -21,6 +21,7 @@ from .local import AsJson, Local, local_details, local_models, server_models
 from .options import ApiHost, BasePathOption
 from .push import Token, push, told
 from .resolve import resolve
+from .statistics import stats
 from .template import template_app
 from .vram import vram
 from .working import Detach, Where
@@ -36,6 +37,7 @@ model_app.command("index")(indexing.index_models)
 model_app.command("verify")(indexing.verify_models)
 model_app.command("remove")(removing.remove)
 model_app.command("vram")(vram)
+model_app.command("stats")(stats)
 model_app.command("autotune")(autotune)
 for _command in (manage.load, manage.unload, manage.pin, manage.reset):
     model_app.command()(_command)

@@ -18,6 +18,7 @@ from kronk.shared import child, exits, exposure, log, settings, stacks
 from kronk.shared.database import Database
 from kronk.shared.errors import InvalidArgument, KronkError, Overloaded
 from kronk.shared.models.sweep import sweep_of
+from kronk.shared.telemetry import statistics_table
 from kronk.shared.telemetry.runtime import Meter
 
 from .access.auditing import AuditLog
@@ -45,6 +46,7 @@ from .responses.store import ResponseStore
 from .server import Server, make_server
 from .services import Services
 from .telemetry.metrics.metrics import Metrics
+from .telemetry.statistics import StatisticsKeeper
 from .telemetry.telemetry import Telemetry
 
 # How long open streams get to be told why they end when the supervisor is gone.
@@ -144,6 +146,7 @@ class Process:
             for chore in chores.values():
                 await _end(chore)
             await services.live.close()
+            await services.statistics.write()
             if debug is not None:
                 await debug.close()
             await access.close()
@@ -160,6 +163,7 @@ class Process:
             "heart": link.keep_beating(),
             "meter": self._meter.keep_turning(),
             "sweeper": services.responses.keep_swept(),
+            "statistics": services.statistics.keep_written(),
             "batches": Runner(services).run(),
             "jobs": JobRunner(services.jobs, self._settings).run(),
         }
@@ -200,6 +204,7 @@ class Process:
             link=link,
             activity=self._activity,
             telemetry=self._telemetry,
+            statistics=self._statistics(database, link),
             disk=Disk(),
             database=database,
             responses=ResponseStore(database, self._settings.responses_ttl),
@@ -215,6 +220,11 @@ class Process:
             jobs=jobs,
             live=Hub(collector, lambda: self._configuration.models),
         )
+
+    def _statistics(self, database: Database, link: Link) -> StatisticsKeeper:
+        keeper = StatisticsKeeper(database.table(statistics_table.TABLE), link)
+        self._telemetry.observe(runs=keeper.run_ended)
+        return keeper
 
     def _drain(self) -> None:
         if self._link is not None:

@@ -27,6 +27,7 @@ from .link import Link
 from .live.hub import Hub
 from .middleware import Activity
 from .responses.store import ResponseStore
+from .telemetry.statistics import StatisticsKeeper
 from .telemetry.telemetry import Telemetry
 
 
@@ -40,6 +41,7 @@ class Services:
     link: Link
     activity: Activity
     telemetry: Telemetry
+    statistics: StatisticsKeeper
     disk: Disk
     database: Database
     responses: ResponseStore

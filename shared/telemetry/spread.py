@@ -22,6 +22,13 @@ class Spread:
         self.low = min(self.low, value)
         self.high = max(self.high, value)
 
+    def merge(self, other: Spread) -> None:
+        """All values of another one."""
+        self.count += other.count
+        self.sum += other.sum
+        self.low = min(self.low, other.low)
+        self.high = max(self.high, other.high)
+
     @property
     def mean(self) -> float:
         """Their mean; 0 where there is none."""
