@@ -34,6 +34,7 @@ from .responses.shortening import shortened
 from .run import Bell, Event, Run
 from .services import Services
 from .standing import words
+from .tracing.stages import stage
 
 log = structlog.get_logger()
 
@@ -187,8 +188,9 @@ class _RunResponse(Response):
         assert record.admission is not None, "nothing is run for who was not let in"
         by = record.admission.identity
         if _is_unfinished(self._operation):
-            finishing = _finished(self._services, self._operation, timeout, by)
-            self._operation = await while_connected(receive, finishing)
+            with stage("prepare"):
+                finishing = _finished(self._services, self._operation, timeout, by)
+                self._operation = await while_connected(receive, finishing)
         with _started(self._services, self._operation, timeout, by, record) as work:
             try:
                 async with disconnect_watch(receive, work.hang_up):

@@ -126,6 +126,15 @@ def make_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # FastAPI has traces, metrics and logs of its own, the last with the messages of exceptions,
+        # for any OpenTelemetry that the environment sets up.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
         middleware=[
             Middleware(
                 AccessLog,

@@ -48,6 +48,7 @@ from .services import Services
 from .telemetry.metrics.metrics import Metrics
 from .telemetry.statistics import StatisticsKeeper
 from .telemetry.telemetry import Telemetry
+from .tracing.tracing import Tracing
 
 # How long open streams get to be told why they end when the supervisor is gone.
 ORPHAN_SECONDS = 0.7
@@ -88,6 +89,7 @@ class Process:
         self._activity = Activity()
         self._telemetry = Telemetry()
         self._meter = Meter()
+        self._tracing = Tracing(self._telemetry, config, birth.generation)
         self._configuration = Configuration(config, config.base)
         self._link: Link | None = None
         self._code = exits.OK
@@ -129,6 +131,7 @@ class Process:
             logger.warning(words)
         debug = self._debug_server(debugging, link, database, metrics)
         sweep_of(base).start()
+        self._tracing.start()
         chores = self._begin_chores(link, services, access, certificate)
 
         def stop_jobs() -> None:
@@ -151,6 +154,7 @@ class Process:
                 await debug.close()
             await access.close()
             await asyncio.to_thread(services.audit.flush)
+            await asyncio.to_thread(self._tracing.close)
             link.close()
         logger.info("gateway stopped")
         return self._code

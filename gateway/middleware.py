@@ -86,6 +86,8 @@ class AccessLog:
                     message["headers"] += _encoded(record.admission.headers)
             await send(message)
 
+        if self.telemetry.on_begin is not None:
+            self.telemetry.on_begin(scope, record)
         structlog.contextvars.bind_contextvars(request_id=record.request_id)
         self.activity.count += 1
         try:

@@ -167,6 +167,7 @@ class Run:
             waited = now - attempt.asked - message.ready_for
             attempt.loading = min(waited, message.load_seconds)
             attempt.load_seconds = message.load_seconds
+            attempt.ready = now - message.ready_for
 
     def accept(self, prompt_tokens: int) -> None:
         """The worker has found the request good."""

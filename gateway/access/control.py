@@ -7,6 +7,7 @@ from typing import Protocol
 from starlette.requests import HTTPConnection
 
 from kronk.gateway.record import record_of
+from kronk.gateway.tracing.stages import stage
 from kronk.shared.errors import Overloaded, Unauthenticated
 from kronk.shared.security.identity import ANONYMOUS, OPEN, Identity
 from kronk.shared.settings import Mode
@@ -68,6 +69,10 @@ class AccessControl:
 
     async def admit(self, request: HTTPConnection, gate: Gate) -> None:
         """Let the request in, which its record says then; or raise why not."""
+        with stage("auth", {"kronk.access": gate.access.kind}):
+            await self._admit(request, gate)
+
+    async def _admit(self, request: HTTPConnection, gate: Gate) -> None:
         record = record_of(request.scope)
         record.gate = gate
         record.target = " ".join(str(value) for value in request.path_params.values()) or None

@@ -20,6 +20,7 @@ import httpx
 from kronk import __version__
 from kronk.gateway.dialects.media import LinkedMedia, check_format
 from kronk.gateway.job import Job
+from kronk.gateway.tracing.stages import calling, outgoing, stage
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.reach import is_forbidden, is_public
 from kronk.shared.wire.to_worker import Inspect, Submit
@@ -145,11 +146,18 @@ class _Fetch:
         return await self._get_at(last, aim, link)
 
     async def _get_at(self, address: str, aim: Target, link: LinkedMedia) -> bytes | _Redirect:
+        with calling("GET", aim.host, aim.port) as call:
+            return await self._asked(address, aim, link, call)
+
+    async def _asked(
+        self, address: str, aim: Target, link: LinkedMedia, call: stage
+    ) -> bytes | _Redirect:
         seconds = self._bounds.seconds
         request = httpx.Request(
             "GET",
             aim.url.copy_with(host=address, fragment=None),
-            headers={
+            headers=outgoing()
+            | {
                 "Host": aim.url.netloc.decode("ascii"),
                 "User-Agent": f"kronk/{__version__}",
                 "Accept": f"{link.kind}/*",
@@ -171,6 +179,7 @@ class _Fetch:
         # One for each request: a connection kept for an address would serve another name too.
         async with httpx.AsyncHTTPTransport(verify=trust, trust_env=False) as transport:
             response = await transport.handle_async_request(request)
+            call.note("http.response.status_code", response.status_code)
             try:
                 return await self._read(response, link)
             finally:

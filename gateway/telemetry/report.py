@@ -32,6 +32,8 @@ class Attempt:
     # Of the wait for the lease, seconds in which the model was loaded; and what the load took.
     loading: float = 0.0
     load_seconds: float = 0.0
+    # When that load was over.
+    ready: float | None = None
     submitted: float | None = None
     # The worker has found the request good; it has a slot; there was something for the client.
     accepted: float | None = None

@@ -24,6 +24,9 @@ class Telemetry:
     what goes wrong in it is no request's fault."""
 
     def __init__(self) -> None:
+        # Called when a request has come, before anything is known of it; None while nobody wants
+        # to know, which is nearly always.
+        self.on_begin: OnRequest | None = None
         self._on_run: list[OnRun] = []
         self._on_request: list[OnRequest] = []
 

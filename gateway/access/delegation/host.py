@@ -13,6 +13,7 @@ import httpx
 import structlog
 
 from kronk import __version__
+from kronk.gateway.tracing.stages import calling, outgoing, stage
 from kronk.shared.errors import InvalidArgument, Overloaded
 from kronk.shared.security.auth_host import authorities, token_of
 from kronk.shared.settings import Settings
@@ -114,8 +115,14 @@ class AuthHost:
             raise self.failure(_words(error), Unanswered) from error
 
     async def _post(self, path: str, body: dict[str, Any]) -> bytes:
+        url = self._client.base_url
+        with calling("POST", url.host, url.port) as call:
+            return await self._posted(path, body, call)
+
+    async def _posted(self, path: str, body: dict[str, Any], call: stage) -> bytes:
         content = bytearray()
-        async with self._client.stream("POST", path, json=body) as answer:
+        async with self._client.stream("POST", path, json=body, headers=outgoing()) as answer:
+            call.note("http.response.status_code", answer.status_code)
             if answer.status_code != 200:
                 raise self.failure(_status_words(answer.status_code))
             async for part in answer.aiter_raw():

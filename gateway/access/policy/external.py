@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from kronk.gateway.tracing.stages import calling, outgoing, stage
 from kronk.shared.errors import InvalidArgument
 
 from .decision import PolicyFailed
@@ -85,9 +86,16 @@ class External:
         await self._client.aclose()
 
     async def _post(self, document: Mapping[str, Any]) -> bytes:
-        request = self._client.build_request("POST", self._url, json={"input": document})
+        with calling("POST", self._url.host, self._url.port) as call:
+            return await self._posted(document, call)
+
+    async def _posted(self, document: Mapping[str, Any], call: stage) -> bytes:
+        request = self._client.build_request(
+            "POST", self._url, json={"input": document}, headers=outgoing()
+        )
         answer = await self._client.send(request, stream=True)
         try:
+            call.note("http.response.status_code", answer.status_code)
             if answer.status_code != 200:
                 raise PolicyFailed(f"status {answer.status_code}")
             content = b""
