@@ -54,6 +54,8 @@ class _Reason(logging.Filter):
 
 
 _REASON = _Reason()
+# Before the exporter's own, which leaves out what it has said of late.
+otlp.logger.filters.insert(0, _REASON)
 
 
 class Exporter:
@@ -63,8 +65,6 @@ class Exporter:
         """`generation` is the gateway's own."""
         self._service = service
         self._generation = generation
-        # Once, however many of these there are.
-        otlp.logger.addFilter(_REASON)
         self._is_closed = False
         # Without a scheme of TLS, and what OTEL_EXPORTER_OTLP_* say otherwise: headers for a
         # collector that wants some, certificates.

@@ -71,6 +71,7 @@ ALLOWED: dict[str, str] = {
     "gateway/routes/security.py": "when tokens begin and end, over restarts",
     "gateway/telemetry/metrics/metrics.py": "how long the server is up, for people",
     "gateway/telemetry/statistics.py": "when a model was used, over restarts",
+    "gateway/tracing/tracing.py": "when spans began, for people and for other hosts",
     "shared/libraries/install.py": "when a build was installed",
     "shared/libraries/proof.py": "when a build was tried",
     "shared/log.py": "log lines",
