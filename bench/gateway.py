@@ -1,6 +1,6 @@
 """What everything but the model costs: the gateway, the wire, and a worker's messages.
 
-    python bench/gateway.py [--seconds 2] [--streams 1,4,8,16,64] [--beside ../other/.venv/bin/python]
+    python bench/gateway.py [--seconds 2] [--streams 1,4,8,16,64] [--beside OTHER/.venv/bin/python]
 
 The real gateway, with workers that know their answers (`canned.py`) on the real wire. Costs are CPU
 time by thread, so a busy machine distorts them little; latencies are by the clock. With `--beside`

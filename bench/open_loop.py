@@ -121,9 +121,7 @@ class Visits:
         selector.close()
         return found
 
-    def _read(
-        self, visit: _Visit, selector: selectors.BaseSelector, found: list[Visited]
-    ) -> bool:
+    def _read(self, visit: _Visit, selector: selectors.BaseSelector, found: list[Visited]) -> bool:
         data = visit.socket.recv(_READ)
         if data:
             visit.reads.append((time.perf_counter(), data))

@@ -21,17 +21,18 @@ from kronk.shared.errors import Internal, KronkError
 from kronk.shared.security.identity import Identity
 from kronk.shared.wire.to_gateway import Started
 
+from .bell import Bell
 from .body import disconnect_watch, while_connected
 from .dialects.media import linked
 from .dialects.sse import comment
 from .exchange import Exchange
 from .job import Job
 from .joined_runs import JoinedRuns
-from .middleware import direct_send
+from .middleware import Parts, direct_parts, direct_send
 from .operation import Chunks, Operation, Whole, is_stream
 from .record import Record, record_of
 from .responses.shortening import shortened
-from .run import Bell, Event, Run
+from .run import Event, Run
 from .services import Services
 from .standing import words
 from .tracing.stages import stage
@@ -97,7 +98,7 @@ def _started(
     trace = None if record is None else record.trace
     try:
         with ExitStack() as stack:
-            bell = Bell()
+            bell = Bell(exchange.turn)
             for job in operation.jobs:
                 running = exchange.running(
                     operation.name, job, timeout, bell, by=by, endpoint=endpoint, trace=trace
@@ -141,12 +142,22 @@ def _note_token(record: Record, events: Sequence[Event]) -> None:
 
 async def _collect(work: _Work, operation: Operation, whole: Whole, record: Record | None) -> bytes:
     """The whole answer of accepted runs."""
-    while events := await work.source.take():
+
+    def add(events: Sequence[Event]) -> None:
         if record is not None and record.ttft is None:
             _note_token(record, events)
         for event in events:
             whole.add(event)
         work.repay()
+
+    def add_now() -> bool:
+        if work.source.has_ended:
+            return False
+        add(work.source.take_now())
+        return True
+
+    while events := await work.source.take(add_now):
+        add(events)
     done = work.source.result()
     if record is not None:
         record.note_usage(done.usage)
@@ -163,6 +174,7 @@ class _RunResponse(Response):
         super().__init__()
         self._services = services
         self._operation = operation
+        self._parts: Parts | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
@@ -172,6 +184,7 @@ class _RunResponse(Response):
             record.admission.check_model(job.model, self._services.configs)
             if job.ask is None and job.ttl == 0:
                 record.admission.check_unload()
+        self._parts = direct_parts(scope)
         answering = self._answer(record, receive, send, direct_send(scope, send))
         # A token that wakes this task would go through all the layers it is called by.
         await asyncio.create_task(answering, name="answer")
@@ -230,7 +243,7 @@ class StreamResponse(_RunResponse):
         self._chunks = chunks
 
     async def _answer(self, record: Record, receive: Receive, send: Send, send_body: Send) -> None:
-        outlet = _Outlet(send, send_body, self._chunks.media_type)
+        outlet = _Outlet(send, send_body, self._parts, self._chunks.media_type)
         seconds = self._services.settings.stream_keepalive
         keep_alive, waiting = self._chunks.keep_alive, list[Run]()
         pacemaker = _pacemaker(
@@ -273,21 +286,31 @@ class StreamResponse(_RunResponse):
         return last
 
     async def _send_events(self, work: _Work, record: Record, outlet: _Outlet) -> None:
-        chunk, take, repay, send = self._chunks.event, work.source.take, work.repay, outlet.send
-        while events := await take():
+        chunk, source, repay = self._chunks.event, work.source, work.repay
+
+        def written(events: Sequence[Event]) -> bytes:
             if record.ttft is None:
                 _note_token(record, events)
-            # One send for all that waited: a slow client gets fewer, larger writes.
-            body = b"".join([chunk(event) for event in events])
-            if body:
-                await send(body)
+            # One part for all that waited: a slow client gets fewer, larger writes.
+            return b"".join([chunk(event) for event in events])
+
+        def send_now() -> bool:
+            if source.has_ended or not outlet.has_room:
+                return False
+            outlet.write(written(source.take_now()))
+            repay()
+            return True
+
+        while events := await source.take(send_now):
+            if body := written(events):
+                await outlet.send(body)
             repay()
 
 
 class _Outlet:
     """A response that starts with the first thing sent, whichever of two tasks sends it."""
 
-    def __init__(self, send: Send, send_body: Send, media_type: str) -> None:
+    def __init__(self, send: Send, send_body: Send, parts: Parts | None, media_type: str) -> None:
         # Its head is written: an error cannot become a status any more.
         self.has_started = False
         # Grows with each send.
@@ -295,6 +318,7 @@ class _Outlet:
         self._starting = asyncio.Lock()
         self._send = send
         self._send_body = send_body
+        self._parts = parts
         self._headers = [
             (b"content-type", media_type.encode()),
             (b"cache-control", b"no-cache"),
@@ -308,6 +332,18 @@ class _Outlet:
         if not self.has_started:
             await self._start()
         await self._send_body({"type": "http.response.body", "body": body, "more_body": True})
+
+    @property
+    def has_room(self) -> bool:
+        """The client would get now what is written, without anybody waiting for it."""
+        return self._parts is not None and self._parts.has_room
+
+    def write(self, body: bytes) -> None:
+        """Write a part, as there is room."""
+        assert self._parts is not None
+        if body:
+            self.sends += 1
+            self._parts.write(body)
 
     async def end(self, body: bytes) -> None:
         """Send the last part of an answer that has started."""

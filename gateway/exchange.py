@@ -50,12 +50,13 @@ from kronk.shared.wire.to_worker import Cancel, Credit
 from kronk.shared.wire.values import Timings, Usage
 
 from .access.discretion import discreet
+from .bell import Bell, Turn
 from .job import Job
 from .lease_requests import lease_request
 from .lease_returns import LeaseReturns
 from .recoveries import Recoveries, with_cause
 from .recovery import Again, Loss, Policy
-from .run import DELTA_TYPES, Bell, CallLater, ClientGone, Outcome, Run
+from .run import DELTA_TYPES, CallLater, ClientGone, Outcome, Run
 from .standing import Standing
 from .telemetry.telemetry import Telemetry
 from .transcript import Differs
@@ -86,6 +87,8 @@ class Exchange:
         self.stale_frames = 0
         self.late_frames = 0
         self.recoveries = Recoveries(policy, now)
+        # For the bells of those that read runs.
+        self.turn = Turn()
         self.draining_started = asyncio.Event()
         # Set once draining, when no request is live.
         self.drained = asyncio.Event()
@@ -129,7 +132,7 @@ class Exchange:
         `timeout` in seconds bounds all of it; 0 is no bound. Runs that one task reads share a
         `bell`. `endpoint` and `trace` are for those who measure.
         """
-        made = partial(Run, bell=bell or Bell(), by=by, endpoint=endpoint, trace=trace)
+        made = partial(Run, bell=bell or Bell(self.turn), by=by, endpoint=endpoint, trace=trace)
         run = self._admit(name, job, timeout, made)
         try:
             yield run
@@ -264,17 +267,25 @@ class Exchange:
 
     # From workers.
 
+    def on_frame(self, peer: bytes, generation: int, messages: list[Any]) -> None:
+        """What came in one frame of the data plane."""
+        # The messages there are for every token are looked at here; `on_data` is for all others.
+        tokens = DELTA_TYPES if worker_of(peer) == generation else frozenset[type]()
+        for message in messages:
+            if type(message) in tokens:
+                run = self._runs.get(message.request)
+                if run is not None and run.worker == generation and run.hears_new:
+                    if not run.deliver(message):
+                        self._too_much(run)
+                    continue
+            try:
+                self.on_data(peer, generation, message)
+            except Exception:
+                # A bug met with one message must not stop the reading of all others.
+                log.exception("cannot handle a worker's message", message=type(message).__name__)
+
     def on_data(self, peer: bytes, generation: int, message: Any) -> None:
         """One message from the data plane."""
-        if type(message) in DELTA_TYPES and worker_of(peer) == generation:
-            # The messages there are for every token; the rest of this method for all others.
-            run = self._runs.get(message.request)
-            if run is not None and run.worker == generation and run.submitted:
-                if run.replay is not None:
-                    self._on_replayed(run, message)
-                elif not run.deliver(message):
-                    self._too_much(run)
-                return
         if worker_of(peer) != generation or generation in self._lost_for_good(message):
             self.stale_frames += 1
             return

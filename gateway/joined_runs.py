@@ -13,7 +13,8 @@ from kronk.shared.errors import KronkError
 from kronk.shared.wire.to_gateway import Done, Inspected, Scores, Vectors
 from kronk.shared.wire.values import Timings, Usage
 
-from .run import Bell, Event, Run
+from .bell import Bell, Tap
+from .run import Event, Run
 
 
 class JoinedRuns:
@@ -42,18 +43,24 @@ class JoinedRuns:
                 return
             await self._bell.wait()
 
-    async def take(self) -> list[Event]:
-        """All events that wait, at least one; empty when all have ended, or one has failed."""
+    @property
+    def has_ended(self) -> bool:
+        """One of them has: what that means for the others is for `take` to say."""
+        return any(run.ended is not None for run in self._runs)
+
+    async def take(self, tap: Tap | None = None) -> list[Event]:
+        """All events that wait, at least one; empty when all have ended, or one has failed. `tap`
+        as in `Run.take`."""
         while not self._over:
             ends = [run.ended for run in self._runs]
             self._over = all(end is not None for end in ends) or any(
                 isinstance(end, KronkError) for end in ends
             )
-            events = self._take_now()
+            events = self.take_now()
             if events:
                 return events
             if not self._over:
-                await self._bell.wait()
+                await self._bell.wait(tap)
         return []
 
     def result(self) -> Done:
@@ -63,7 +70,8 @@ class JoinedRuns:
                 raise run.ended
         return together([run.result() for run in self._runs])
 
-    def _take_now(self) -> list[Event]:
+    def take_now(self) -> list[Event]:
+        """All events that wait, which may be none."""
         return [
             _renumbered(event, first)
             for run, first in zip(self._runs, self._first_choice, strict=True)

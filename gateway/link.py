@@ -65,6 +65,31 @@ class NoSupervisor(Timeout):
     """The supervisor that started this process cannot be reached."""
 
 
+class DataChannel(Channel):
+    """Where tokens come: a frame has those of one step, and is handed over as one."""
+
+    def __init__(
+        self,
+        socket: zmq.Socket[bytes],
+        generation: int,
+        exchange: Exchange,
+        on_bad_frame: Callable[[bytes, WireError], None],
+    ) -> None:
+        super().__init__(socket, generation, to_gateway.DATA, exchange.on_data, on_bad_frame)
+        self._exchange = exchange
+
+    def drain(self) -> None:
+        """As that of others; whoever reads what has arrived is served behind it."""
+        self._exchange.turn.begin()
+        try:
+            super().drain()
+        finally:
+            self._exchange.turn.end()
+
+    def _hand_over(self, peer: bytes, generation: int, messages: list[Message]) -> None:
+        self._exchange.on_frame(peer, generation, messages)
+
+
 class Link:
     """Owns the sockets. Made on the running loop; `close` when done."""
 
@@ -96,12 +121,8 @@ class Link:
             telemetry=telemetry,
         )
         self._data_socket = bind_router(self._context, birth.data)
-        self._data = Channel(
-            self._data_socket,
-            birth.generation,
-            to_gateway.DATA,
-            self._on_data,
-            self._on_bad_frame,
+        self._data = DataChannel(
+            self._data_socket, birth.generation, self.exchange, self._on_bad_frame
         )
         # Workers of other hosts have a door of their own.
         self._far_socket: zmq.Socket[bytes] | None = None
@@ -255,7 +276,7 @@ class Link:
         if isinstance(message, Attach) and worker_of(peer) == generation:
             self._far_workers.add(generation)
         if generation in self._far_workers:
-            self._on_data(peer, generation, message)
+            self.exchange.on_frame(peer, generation, [message])
 
     def _on_control(self, _peer: bytes, _generation: int, message: Any) -> None:
         match message:
@@ -273,18 +294,11 @@ class Link:
             case _:
                 self._hand_over(message)
 
-    def _on_data(self, peer: bytes, generation: int, message: Any) -> None:
-        try:
-            self.exchange.on_data(peer, generation, message)
-        except Exception:
-            # A bug met with one message must not stop the reading of all others.
-            log.exception("cannot handle a worker's message", message=type(message).__name__)
-
     def _hand_over(self, message: Any) -> None:
         try:
             self.exchange.on_control(message)
         except Exception:
-            # As above: and here the message may be what a client's odd request came to.
+            # As in `on_frame`: and here the message may be what a client's odd request came to.
             log.exception("cannot handle the supervisor's message", message=type(message).__name__)
 
     def _on_bad_frame(self, peer: bytes, error: WireError) -> None:

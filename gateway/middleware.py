@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping
+from typing import Protocol
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,6 +36,8 @@ STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 _SOCKET_SCHEMES = {"ws": "http", "wss": "https"}
 _SWITCHED = 101
 _SOCKET_FAILED = 1011
+# In the scope of a request: its `Parts`.
+DIRECT_PART = "kronk.parts"
 
 log = structlog.get_logger()
 
@@ -44,6 +47,23 @@ class Activity:
 
     def __init__(self) -> None:
         self.count = 0
+
+
+class Parts(Protocol):
+    """Where parts of an answer that has begun can be written without waiting."""
+
+    @property
+    def has_room(self) -> bool:
+        """A part could be written now."""
+
+    def write(self, part: bytes) -> None:
+        """Write a part that is not empty, as there is room for it."""
+
+
+def direct_parts(scope: Scope) -> Parts | None:
+    """What the server has for that; None where it has nothing."""
+    parts: Parts | None = scope.get(DIRECT_PART)
+    return parts
 
 
 def direct_send(scope: Scope, send: Send) -> Send:

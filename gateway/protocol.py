@@ -21,7 +21,7 @@ from http import HTTPStatus
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from kronk.shared.errors import InvalidArgument
@@ -29,6 +29,7 @@ from kronk.shared.errors import InvalidArgument
 from .dialects.errors import openai
 from .edge.addresses import group
 from .edge.connections import Connections
+from .middleware import DIRECT_PART
 
 # Node takes 16K, Apache 8K per line and 100 lines, h11 64K; httptools by itself takes any amount.
 MAX_HEAD_BYTES = 64 * 1024
@@ -44,6 +45,30 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 # Where a GET may become a WebSocket.
 SOCKET_PATHS = frozenset({b"/v1/kronk/events"})
 _TOO_SOON = "A WebSocket cannot be asked for before the answers to earlier requests are complete."
+
+
+class PartWriter:
+    """Parts of one answer, written where they are made: no message, and nothing to wait for."""
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._flow = cycle.flow
+        self._write = cycle.transport.write
+
+    @property
+    def has_room(self) -> bool:
+        """A part could be written now: the answer has begun, and its client reads."""
+        cycle = self._cycle
+        return not (
+            self._flow.write_paused
+            or cycle.disconnected
+            or cycle.response_complete
+            or not cycle.chunked_encoding
+        )
+
+    def write(self, part: bytes) -> None:
+        """Write a part that is not empty, as there is room for it."""
+        self._write(b"%x\r\n%b\r\n" % (len(part), part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +170,11 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(wrong)
         self._forget_head()
         self._all.is_busy(self)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle is not before:
+            # Its task has not begun yet.
+            self.cycle.scope[DIRECT_PART] = PartWriter(self.cycle)  # type: ignore[typeddict-unknown-key]
 
     def on_response_complete(self) -> None:
         """The answer is written, as far as it fits."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import typing
 from collections import deque
@@ -27,6 +26,7 @@ from kronk.shared.wire.to_gateway import (
 )
 from kronk.shared.wire.to_worker import Embed, Inspect, Rank, Resumed, Submit
 
+from .bell import Bell, Tap
 from .job import WINDOW, Job
 from .standing import Standing
 from .telemetry.report import Attempt, RunReport
@@ -61,26 +61,6 @@ class Timer(Protocol):
 
 
 CallLater = Callable[[float, Callable[[], None]], Timer]
-
-
-class Bell:
-    """Wakes the one task that waits for a run, or for any of several that are read as one."""
-
-    def __init__(self) -> None:
-        self._wake: asyncio.Future[None] | None = None
-
-    def ring(self) -> None:
-        """Something has changed; nothing happens when nobody waits."""
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-
-    async def wait(self) -> None:
-        """Until the next ring. Look before you wait: a ring that nobody hears is gone."""
-        self._wake = asyncio.get_running_loop().create_future()
-        try:
-            await self._wake
-        finally:
-            self._wake = None
 
 
 class Run:
@@ -152,6 +132,11 @@ class Run:
         self._outcomes_left = job.most_outcomes
 
     # The exchange's side.
+
+    @property
+    def hears_new(self) -> bool:
+        """What its worker tells is all for the client."""
+        return self.submitted and self.replay is None
 
     def waits(self, standing: Standing) -> None:
         """It is told how its model is doing."""
@@ -332,10 +317,16 @@ class Run:
         if isinstance(self.ended, KronkError) and not self.accepted:
             raise self.ended
 
-    async def take(self) -> list[Event]:
-        """All events that wait, at least one; empty when the request has ended."""
+    @property
+    def has_ended(self) -> bool:
+        """Only what is in the mailbox is still to come."""
+        return self.ended is not None
+
+    async def take(self, tap: Tap | None = None) -> list[Event]:
+        """All events that wait, at least one; empty when the request has ended. A `tap` may take
+        them first, as in `Bell.wait`; the end is not for it."""
         while not self._mailbox and self.ended is None:
-            await self._bell.wait()
+            await self._bell.wait(tap)
         return self.take_now()
 
     def take_now(self) -> list[Event]:

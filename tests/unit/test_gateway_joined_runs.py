@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
+from kronk.gateway.bell import Bell
 from kronk.gateway.job import WINDOW, generate
 from kronk.gateway.joined_runs import JoinedRuns, together
-from kronk.gateway.run import Bell, Event, Run
+from kronk.gateway.run import Event, Run
 from kronk.shared.errors import ContextLengthExceeded, Internal, KronkError
 from kronk.shared.wire.to_gateway import Delta, Done, Finished
 from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, Usage
