@@ -174,7 +174,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle is not before:
             # Its task has not begun yet.
-            self.cycle.scope[DIRECT_PART] = PartWriter(self.cycle)  # type: ignore[typeddict-unknown-key]
+            scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]  # Ours is in it.
+            scope[DIRECT_PART] = PartWriter(self.cycle)
 
     def on_response_complete(self) -> None:
         """The answer is written, as far as it fits."""
