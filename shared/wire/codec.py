@@ -124,9 +124,8 @@ def encode(generation: int, messages: Iterable[Message]) -> Frame:
             is_plain = False
             packed.append((layout.cls.__name__, *layout.pack(message)))
     if is_plain:
-        # What is plain is small, and leaves no large buffer behind.
-        frame: bytes = _PACKER.pack(packed)
-        if len(frame) <= MAX_FRAME_BYTES:
+        frame = _TOKEN_FRAMES.pack(packed)
+        if len(frame) < LARGE_FRAME_BYTES:
             return frame
     packer = msgpack.Packer(autoreset=False)
     packer.pack(packed)
@@ -136,9 +135,22 @@ def encode(generation: int, messages: Iterable[Message]) -> Frame:
     return view if len(view) >= LARGE_FRAME_BYTES else bytes(view)
 
 
-# For what every token is sent in. One call of it is not interrupted by another thread's.
-_PACKER = msgpack.Packer()
+class _TokenFrames:
+    """A packer that is kept: to make one costs as much as a token. One call of it is not
+    interrupted by another thread's."""
 
+    def __init__(self) -> None:
+        self._packer = msgpack.Packer()
+
+    def pack(self, packed: list[Any]) -> bytes:
+        frame: bytes = self._packer.pack(packed)
+        if len(frame) >= LARGE_FRAME_BYTES:
+            # Its buffer grows with what it packs, and never shrinks.
+            self._packer = msgpack.Packer()
+        return frame
+
+
+_TOKEN_FRAMES = _TokenFrames()
 _layouts: dict[type, _Layout] = {}
 
 
@@ -185,27 +197,23 @@ def _plain_functions(
     if not all(hint in _PLAIN_TESTS for hint in hints.values()) or hasattr(cls, "__post_init__"):
         return None, None
     namespace: dict[str, Any] = {"cls": cls, "new": object.__new__}
-    values = [f"v_{name}" for name in hints]
-    tests = [f"len(item) == {1 + len(hints)}"]
-    setters, source = [], []
-    for (name, hint), value in zip(hints.items(), values, strict=True):
+    tests, setters = [], []
+    for name, hint in hints.items():
         # As `__init__` of a frozen class does it, without asking for the descriptor each time.
         namespace[f"set_{name}"] = getattr(cls, name).__set__
-        field = f"tuple({value})" if hint == tuple[int, ...] else value
-        setters.append(f"    set_{name}(message, {field})")
-        source.append(_PLAIN_TESTS[hint].format(v=value))
-    fields = "".join(f"message.{name}, " for name in hints)
+        value = f"tuple(v_{name})" if hint == tuple[int, ...] else f"v_{name}"
+        setters.append(f"            set_{name}(message, {value})")
+        tests.append(_PLAIN_TESTS[hint].format(v=f"v_{name}"))
     code = [
         "def build(item):",
-        f"    if {tests[0]}:",
-        f"        {', '.join(['_', *values])}, = item",
-        f"        if not ({' and '.join(source) or 'True'}): return None",
-        "    else: return None",
-        "    message = new(cls)",
+        f"    if len(item) == {1 + len(hints)}:",
+        f"        {', '.join(['_', *(f'v_{name}' for name in hints)])}, = item",
+        f"        if {' and '.join(tests) or 'True'}:",
+        "            message = new(cls)",
         *setters,
-        "    return message",
+        "            return message",
         "def pack(message):",
-        f"    return ({cls.__name__!r}, {fields})",
+        f"    return ({cls.__name__!r}, {''.join(f'message.{name}, ' for name in hints)})",
     ]
     exec("\n".join(code), namespace)
     return namespace["build"], namespace["pack"]

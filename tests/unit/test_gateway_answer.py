@@ -16,7 +16,8 @@ from kronk.gateway.answer import respond
 from kronk.gateway.dialects.openai.chat_answer import ChatChunks
 from kronk.gateway.dialects.openai.chat_whole import ChatWhole
 from kronk.gateway.exchange import Exchange
-from kronk.gateway.job import generate
+from kronk.gateway.job import WINDOW, generate
+from kronk.gateway.middleware import DIRECT_PART
 from kronk.gateway.operation import Operation
 from kronk.gateway.record import Record
 from kronk.gateway.recovery import Policy
@@ -34,11 +35,26 @@ from kronk.shared.wire.to_gateway import (
     Started,
 )
 from kronk.shared.wire.to_supervisor import LeaseRequest, LeaseReturn
+from kronk.shared.wire.to_worker import Credit
 from kronk.shared.wire.values import Answer, Prompt, Sampling, Timings, Usage
 
 W = 7
 COMMENT = b": keep-alive\n\n"
 Settle = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Parts:
+    """The server's way to write a part at once; what was written is among what was sent."""
+
+    sent: list[dict[str, Any]]
+    has_room: bool = True
+    written: int = 0
+
+    def write(self, part: bytes) -> None:
+        assert self.has_room
+        self.written += 1
+        self.sent.append({"type": "http.response.body", "body": part, "more_body": True})
 
 
 @dataclass
@@ -54,6 +70,8 @@ class World:
         self.room = asyncio.Event()
         self.room.set()
         self.left = asyncio.Event()
+        # What was written past `send`, where that is possible.
+        self.parts: Parts | None = None
         # How many sends wait for room.
         self.waiting = 0
         self.exchange = Exchange(
@@ -117,6 +135,8 @@ class World:
         )
         response = respond(services, Operation("c", [job], chunks if streamed else whole, settle))
         scope: Any = {"type": "http", "path": "/", "kronk.record": self.record}
+        if self.parts is not None:
+            scope[DIRECT_PART] = self.parts
         return asyncio.create_task(response(scope, self.receive, self.send))
 
     async def until(self, true: Callable[[], object]) -> None:
@@ -273,3 +293,58 @@ def test_nothing_follows_the_end_however_fast_the_pacemaker_is() -> None:
 
     world = run(test, keepalive=1e-6)
     assert world.body.endswith(b"data: [DONE]\n\n")
+
+
+def test_tokens_are_written_where_they_arrive_and_wait_while_there_is_no_room() -> None:
+    async def test(world: World) -> None:
+        parts = world.parts = Parts(world.sent)
+        task = world.answering()
+        await world.until(world.said.__len__)
+        lease = world.lease()
+        world.exchange.on_control(Granted(lease, W))
+        world.say(Accepted(lease, 5))
+        # The task has sent what comes before the first token, and waits.
+        await world.until(lambda: len(world.sent) == 2)
+        turn = world.exchange.turn
+        turn.begin()
+        world.say(Delta(lease, 0, "one ", (1,)), Delta(lease, 0, "two ", (2,)))
+        assert parts.written == 0
+        turn.end()
+        assert parts.written == 1
+        parts.has_room = False
+        world.room.clear()
+        world.say(Delta(lease, 0, "three ", (3,)))
+        await world.until(lambda: world.waiting)
+        parts.has_room = True
+        # Behind what still waits, although there is room again.
+        world.say(Delta(lease, 0, "four ", (4,)))
+        world.room.set()
+        await world.until(lambda: b"four" in world.body)
+        world.say(Delta(lease, 0, "five", (5,)), Finished(lease, 0, "stop"))
+        world.say(Done(lease, Usage(5, 5), Timings(0.0, 0.0, 0.0)))
+        await task
+
+    world = run(test)
+    words = [b"one", b"two", b"three", b"four", b"five", b"[DONE]"]
+    assert sorted(words, key=world.body.index) == words
+    assert all(world.body.count(word) == 1 for word in words)
+
+
+def test_a_client_whose_tokens_are_written_at_once_pays_for_more() -> None:
+    async def test(world: World) -> None:
+        world.parts = Parts(world.sent)
+        task = world.answering()
+        await world.until(world.said.__len__)
+        lease = world.lease()
+        world.exchange.on_control(Granted(lease, W))
+        world.say(Accepted(lease, 5))
+        await world.until(lambda: len(world.sent) == 2)
+        for number in range(3 * WINDOW):
+            world.say(Delta(lease, 0, "x", (number,)))
+            await asyncio.sleep(0)
+        credit = sum(one.events for one in world.said if isinstance(one, Credit))
+        assert 2 * WINDOW < credit <= 3 * WINDOW
+        world.say(Finished(lease, 0, "stop"), Done(lease, Usage(5, 9), Timings(0.0, 0.0, 0.0)))
+        await task
+
+    run(test)
