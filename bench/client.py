@@ -152,6 +152,16 @@ def stream_chats(
     return [call.close() for call in calls]
 
 
+def hang_up(host: str, port: int, bodies: Sequence[Body], after: float) -> None:
+    """POST all bodies at once and go away `after` seconds, whatever came until then."""
+    calls = [_Call(host, port, body, CHAT) for body in bodies]
+    for call in calls:
+        call.send()
+    time.sleep(after)
+    for call in calls:
+        call.socket.close()
+
+
 def _request(host: str, body: Body, path: str) -> bytes:
     data = json.dumps(body | {"stream": True}).encode()
     head = (

@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,12 @@ class Server:
         gateway = sum(cpu_by_thread(pids["gateway"]).values())
         return {"gateway": gateway, "worker io": sum(threads.values()), "engine": engine}
 
+    def unload(self, model: str) -> None:
+        """Have one of its models unloaded."""
+        url = f"http://{self.host}:{self.port}/v1/kronk/models/{model}/unload"
+        request = urllib.request.Request(url, b"{}", {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=_PATIENCE).close()
+
     def wait_for_spare(self, wanted: bool) -> None:
         """Until the spare worker has been up for a moment, where one is wanted."""
         until = time.monotonic() + _PATIENCE
@@ -92,19 +98,24 @@ def running_server(
     context: int | None = None,
     threads: int | None = None,
     more: Mapping[str, object] | None = None,
+    also: Sequence[str] = (),
+    settings: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """Start, wait until it answers, stop, and clean up; `more` is keys of the model's own."""
+    """Start, wait until it answers, stop, and clean up; `more` is keys of the model's own, `also`
+    names under which the same file is a model of its own, `settings` flags of the server."""
     base = Path(tempfile.mkdtemp(prefix="kronk-bench-"))
     folder = base / "models" / "bench" / "model"
     folder.mkdir(parents=True)
-    (folder / model.name).symlink_to(model.resolve())
+    names = [model.stem, *also]
+    for name in names:
+        (folder / f"{name}.gguf").symlink_to(model.resolve())
     keys = {"context_window": context, "n_seq_max": slots, "n_threads": threads, **(more or {})}
     config = base / "models.yaml"
     # YAML reads JSON, and null is as good as leaving a key out.
-    config.write_text(json.dumps({"models": {model.stem: keys}}))
+    config.write_text(json.dumps({"models": dict.fromkeys(names, keys)}))
     port = free_port()
     flags = [f"--base-path={base}", f"--api-host=127.0.0.1:{port}", f"--model-config-file={config}"]
-    flags += ["--cache-ttl=0", f"--spare={'true' if spare else 'false'}"]
+    flags += ["--cache-ttl=0", f"--spare={'true' if spare else 'false'}", *settings]
     process = subprocess.Popen(
         [*KRONK, "server", "start", *flags],
         stdout=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from rounds import in_turns, percentile, quotients, ratio
 from server import Server, running_server
 
 # At so many streams the ratio is to be at least that.
-TARGETS = {1: 0.95, 8: 0.90}
+TARGETS = {1: 0.97, 8: 0.95}
 ROUNDS = 5
 CONTEXT = 1024
 SYSTEM = "You are a storyteller."
@@ -74,9 +75,9 @@ def rendered(stream: int) -> str:
 class BareLoop:
     """The peer, in a process of its own, idle until asked."""
 
-    def __init__(self, model: Path, streams: int, threads: int) -> None:
+    def __init__(self, model: Path, streams: int, threads: int, context: int = CONTEXT) -> None:
         script = Path(__file__).with_name("bare.py")
-        options = ["--streams", str(streams), "--context", str(CONTEXT), "--threads", str(threads)]
+        options = ["--streams", str(streams), "--context", str(context), "--threads", str(threads)]
         self._process = subprocess.Popen(
             [sys.executable, str(script), str(model), *options],
             stdin=subprocess.PIPE,
@@ -90,12 +91,17 @@ class BareLoop:
         return self._process.stdout.readline()
 
     def run(self, streams: int, tokens: int) -> Figures:
+        started, times = self.ask([rendered(s) for s in range(streams)], tokens)
+        return figures([started] * streams, times)
+
+    def ask(self, prompts: Sequence[str], tokens: int) -> tuple[float, list[list[float]]]:
+        """When it began, and when each prompt's tokens came."""
         assert self._process.stdin is not None
-        order = {"prompts": [rendered(s) for s in range(streams)], "tokens": tokens}
+        order = {"prompts": list(prompts), "tokens": tokens}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._read())
-        return figures([answer["started"]] * streams, answer["times"])
+        return answer["started"], answer["times"]
 
     def close(self) -> None:
         self._process.kill()
