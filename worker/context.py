@@ -202,6 +202,8 @@ class Context:
         self._outputs = np.zeros((0, self._n_vocab), np.float32)
         self._outputs_at = (0, 0)
         self._abort = ctypes.create_string_buffer(2)
+        # The same as a Python object, which is the cheaper one to look at.
+        self._is_aborted = False
         self._arm_abort()
 
     def _arm_abort(self) -> None:
@@ -215,15 +217,18 @@ class Context:
     def abort(self) -> None:
         """End the decode that runs now. From any thread; stays set until `rearm`."""
         self._abort[0] = b"\x01"
+        self._is_aborted = True
 
     @property
     def is_aborted(self) -> bool:
         """`abort` was called since the last `rearm`."""
-        return self._abort[0] != b"\x00"
+        return self._is_aborted
 
     def rearm(self) -> None:
         """Allow decodes again."""
-        self._abort[0] = b"\x00"
+        if self._is_aborted:
+            self._is_aborted = False
+            self._abort[0] = b"\x00"
 
     def use_threads(self, count: int) -> None:
         """From the next decode on; with as many as it was made with, all those for prompts too."""

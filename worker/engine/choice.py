@@ -53,8 +53,8 @@ class Choice:
             if job.grammar is not None or thinker is not None
             else None
         )
-        # Nothing to do for a token but to find the largest logit.
-        self._bare = sampler.is_plain and self._scorer is None and self._steering is None
+        # Its next token is the largest logit, and `choose` has nothing to do but to find that.
+        self.is_bare = sampler.is_plain and self._scorer is None and self._steering is None
 
     @property
     def is_fresh(self) -> bool:
@@ -90,7 +90,7 @@ class Choice:
 
     def choose(self, logits: Logits) -> tuple[int, TokenLogprob | None]:
         """The next token of this row of logits, which is used up."""
-        if self._bare:
+        if self.is_bare:
             return int(logits.argmax()), None
         if self._scorer is not None:
             self._scorer.observe(logits)

@@ -15,6 +15,9 @@ CROWDED = 0.75
 # Weight of the newest decode in the running share, and decodes before a verdict.
 _NEWEST = 0.2
 _LEAST_DECODES = 8
+# While nothing is the matter every so many decodes are looked at: to ask the kernel for a thread's
+# time costs as much as to choose a token.
+_EVERY = 8
 # Seconds until more threads are tried: the first time, and at most.
 FIRST_PATIENCE = 1.0
 LONGEST_PATIENCE = 30.0
@@ -28,10 +31,19 @@ class Crowding:
         self._most = most
         self._share = 1.0
         self._decodes = 0
+        # Decodes that need not be looked at before the next that must.
+        self._spared = 0
         self._patience = FIRST_PATIENCE
         # When more threads were last given, and when they may be next.
         self._grown_at: float | None = None
         self._try_at = 0.0
+
+    def is_due(self) -> bool:
+        """Whether the decode that comes is to be looked at, and `observe`d."""
+        if self._spared > 0:
+            self._spared -= 1
+            return False
+        return self._most > 1
 
     def observe(self, share: float, now: float) -> bool:
         """Learn from one decode; whether `threads` has changed.
@@ -40,6 +52,8 @@ class Crowding:
         """
         self._share += _NEWEST * (share - self._share)
         self._decodes += 1
+        is_calm = self.threads == self._most and self._grown_at is None and share >= CROWDED
+        self._spared = _EVERY - 1 if is_calm and self._decodes >= _LEAST_DECODES else 0
         if self._decodes < _LEAST_DECODES:
             return False
         if self.threads > 1 and self._share < CROWDED:

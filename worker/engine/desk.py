@@ -32,6 +32,11 @@ class Desk:
         return sum(map(len, self._waiting.values()))
 
     @property
+    def has_waiting(self) -> bool:
+        """Some choice waits."""
+        return bool(self._waiting)
+
+    @property
     def numbers(self) -> list[int]:
         """All requests that are not over."""
         return list(self._requests)
@@ -79,12 +84,16 @@ class Desk:
             self._share.arrive(subject, time.monotonic())
             self._waiting.setdefault(subject, deque()).appendleft((request, number))
 
-    def pay(self, number: int, events: int) -> None:
-        """Credit from a client; it may belong to a request that is over."""
+    def pay(self, number: int, events: int) -> bool:
+        """Credit from a client; whether a request goes on that had waited for it. It may belong to
+        one that is over."""
         request = self._requests.get(number)
-        if request is not None:
-            request.pay(events)
-            self.forget_if_over(request)
+        if request is None:
+            return False
+        has_waited = not request.may_generate
+        request.pay(events)
+        self.forget_if_over(request)
+        return has_waited
 
     def forget_if_over(self, request: Request) -> None:
         """Called where a request may have sent its last event."""

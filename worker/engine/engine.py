@@ -12,6 +12,7 @@ import structlog
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.wire.status import SlotStats
 from kronk.worker.cache.stats import Caches
+from kronk.shared.wire.values import TokenLogprob
 from kronk.worker.context import Batch, Context, DecodeResult
 from kronk.worker.speculation.guesser import Guesser
 
@@ -89,6 +90,8 @@ class Engine:
         # The slots of the batch as it stands, when the next decode is the same rows one position
         # on; None as soon as anything changes. Planning anew costs more than the rest of a step.
         self._steady: list[Slot] | None = None
+        # An image or a recording is among what the busy slots read or have read.
+        self._has_spans = False
         # Requests with prompt rows in the decode that runs now. Read by `tell`.
         self._prefilling: frozenset[int] = frozenset()
 
@@ -133,9 +136,10 @@ class Engine:
         there was nothing to do."""
         self._context.rearm()
         self._take_commands()
-        self._assign_slots()
+        if self._free and self._desk.has_waiting:
+            self._assign_slots()
         has_decoded = self._step()
-        has_read = self._read()
+        has_read = self._has_spans and self._read()
         events = self._desk.take_events()
         if events:
             self._emit(events)
@@ -148,8 +152,11 @@ class Engine:
             self._obey(self._commands.get())
 
     def _obey(self, command: Command) -> None:
-        self._steady = None
         match command:
+            case Credit(request, events):
+                # The usual one: who is not waiting for it goes on as before.
+                if self._desk.pay(request, events):
+                    self._steady = None
             case Begin(job):
                 self.requests += 1
                 self._desk.admit(job, len(self._free))
@@ -158,8 +165,6 @@ class Engine:
             case CancelAll():
                 for request in self._desk.numbers:
                     self._drop(request)
-            case Credit(request, events):
-                self._desk.pay(request, events)
 
     def _drop(self, number: int) -> Request | None:
         """Forget a request, wherever it is."""
@@ -173,7 +178,7 @@ class Engine:
     # One step.
 
     def _assign_slots(self) -> None:
-        while self._free and len(self._desk):
+        while self._free and self._desk.has_waiting:
             request, number = self._desk.next()
             choice = self._make_choice(request, number)
             try:
@@ -228,6 +233,7 @@ class Engine:
         del self._free[slot.index]
         self._running[slot.index] = slot
         self._desk.took_slot(choice.request)
+        self._has_spans = self._has_spans or bool(choice.request.job.spans)
         self._steady = None
 
     def _step(self) -> bool:
@@ -239,8 +245,7 @@ class Engine:
             propose(self._guesser, self._running.values(), self._batch.capacity)
             self._drafting = time.monotonic() - started
         if self._steady is not None:
-            self._batch.advance([slot.running.pending for slot in self._steady])
-            self._execute(self._plan, self._steady)
+            self._go_on(self._steady)
             return True
         self._plan = make_plan(
             [slot.view() for slot in self._running.values()],
@@ -271,6 +276,41 @@ class Engine:
                 sampling.append(slot)
         return sampling
 
+    def _go_on(self, slots: list[Slot]) -> None:
+        """The same rows again, one position on. The model has swept the processor's caches when it
+        is done: what is not touched here is what makes this fast."""
+        self._batch.advance([slot.running.pending for slot in slots])
+        crowding = self._crowding
+        is_watched = crowding is not None and crowding.is_due()
+        computed = time.thread_time() if is_watched else 0.0
+        started = time.monotonic()
+        result = self._context.decode(self._batch)
+        now = time.monotonic()
+        if result is not DecodeResult.OK:
+            self._failed(self._plan, result)
+            return
+        if is_watched:
+            self._watch(time.thread_time() - computed, now - started, now)
+        self._pace.decoded(now - started)
+        self.progress += len(slots)
+        rows = self._context.outputs(len(slots))
+        # All in one go, where it seems of use: mostly all of them are, or none.
+        best = rows.argmax(1).tolist() if slots[0].running.is_bare else None
+        for at, slot in enumerate(slots):
+            choice = slot.running
+            slot.grow(choice.pending)
+            if best is not None and choice.is_bare:
+                self._take(slot, choice, best[at], None, now)
+            else:
+                self._sample(slot, rows[at], now)
+        if self._broken:
+            self._fail_broken()
+
+    def _watch(self, computed: float, seconds: float, now: float) -> None:
+        """Learn from a decode whether others want the cores."""
+        if self._crowding is not None and self._crowding.observe(computed / seconds, now):
+            self._context.use_threads(self._crowding.threads)
+
     def _execute(self, plan: Plan, sampling: list[Slot]) -> None:
         if plan.prefill:
             self._prefilling = self._requests_of([chunk.slot for chunk in plan.prefill])
@@ -291,10 +331,7 @@ class Engine:
                     self.tokens - before,
                     guesses,
                 )
-            if self._crowding is not None and self._crowding.observe(
-                computed / (now - started), now
-            ):
-                self._context.use_threads(self._crowding.threads)
+            self._watch(computed, now - started, now)
             return
         self._failed(plan, result)
 
@@ -413,16 +450,22 @@ class Engine:
     def _sample(self, slot: Slot, row: Logits, now: float) -> None:
         """The slot's next token, from its row of logits."""
         choice = slot.running
-        request = choice.request
         try:
             token, score = choice.choose(row)
         except KronkError as error:
             # A grammar that grew too complex for its library.
-            self._broken.setdefault(request.job.request, error)
+            self._broken.setdefault(choice.request.job.request, error)
             return
+        self._take(slot, choice, token, score, now)
+
+    def _take(
+        self, slot: Slot, choice: Choice, token: int, score: TokenLogprob | None, now: float
+    ) -> None:
+        """The token that was chosen for the slot."""
         if token in self._ends:
             self._finish(slot, "stop", now)
             return
+        request = choice.request
         self.tokens += 1
         request.took_token(now, choice.last, slot.position)
         choice.last = now
@@ -486,5 +529,6 @@ class Engine:
         slot.leave(time.monotonic())
         del self._running[slot.index]
         self._free[slot.index] = slot
+        self._has_spans = any(one.has_spans for one in self._running.values())
         self._steady = None
         self._prefixes.left(slot)

@@ -18,10 +18,14 @@ class Pace:
         self._decode_seconds: float | None = None
         self._prefill_rate: float | None = None
 
+    def decoded(self, seconds: float) -> None:
+        """Learn from one decode without prompts that took `seconds`."""
+        self._decode_seconds = _average(self._decode_seconds, seconds)
+
     def observe(self, plan: Plan, seconds: float) -> None:
         """Learn from one decode that took `seconds`."""
-        if not plan.prefill_rows:
-            self._decode_seconds = _average(self._decode_seconds, seconds)
+        if not plan.prefill:
+            self.decoded(seconds)
         elif plan.prefill_rows >= min(_TELLING_ROWS, self.prefill_cap):
             decode = (self._decode_seconds or 0.0) if plan.generate else 0.0
             # The decode part is an average and may exceed this very step.

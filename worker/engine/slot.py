@@ -119,6 +119,11 @@ class Slot:
         """The image or recording that comes next; None where it is a token."""
         return self._spans.get(len(self._history))
 
+    @property
+    def has_spans(self) -> bool:
+        """Its prompt has images or recordings."""
+        return bool(self._spans)
+
     def is_at_mark(self) -> bool:
         """The state as it is now was asked to be kept."""
         return len(self._history) in self._marks
