@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,13 +63,57 @@ def test_plan(slots: list[SlotView], plan: Plan) -> None:
     assert make_plan(slots, capacity=512, prefill_cap=64) == plan
 
 
+def since(when: float, slot: SlotView) -> SlotView:
+    return replace(slot, since=when)
+
+
+@pytest.mark.parametrize(
+    ("slots", "plan"),
+    [
+        # Who was there before any stream had begun is not kept waiting by them.
+        (
+            [since(1, prefilling(1, 300)), since(2, generating(0))],
+            Plan((0,), (Chunk(1, 300, last=True),)),
+        ),
+        (
+            [since(2, generating(0)), since(1, prefilling(1, 300)), since(1, prefilling(2, 300))],
+            Plan((0,), (Chunk(1, 300, last=True), Chunk(2, 211, last=False))),
+        ),
+        # One that was not, is: also by those that began later.
+        (
+            [since(1, generating(0)), since(3, generating(2)), since(2, prefilling(1, 300))],
+            Plan((0, 2), (Chunk(1, 64, last=False),)),
+        ),
+        # Streams do not stand still for a long prompt, whenever it came.
+        (
+            [since(1, prefilling(1, 513)), since(2, generating(0))],
+            Plan((0,), (Chunk(1, 64, last=False),)),
+        ),
+        # Late ones get what is left of what they may have.
+        (
+            [since(1, prefilling(1, 40)), since(2, generating(0)), since(3, prefilling(2, 300))],
+            Plan((0,), (Chunk(1, 40, last=True), Chunk(2, 24, last=False))),
+        ),
+        (
+            [since(1, prefilling(1, 100)), since(2, generating(0)), since(3, prefilling(2, 300))],
+            Plan((0,), (Chunk(1, 100, last=True),)),
+        ),
+    ],
+)
+def test_prompts_that_come_together_are_read_together(slots: list[SlotView], plan: Plan) -> None:
+    assert make_plan(slots, capacity=512, prefill_cap=64) == plan
+
+
 views = st.lists(
     st.builds(
-        lambda slot, left, mark, may_generate: SlotView(slot, left, min(left, mark), may_generate),
+        lambda slot, left, mark, may_generate, when: SlotView(
+            slot, left, min(left, mark), may_generate, since=when
+        ),
         st.integers(0, 63),
         st.integers(0, 2000),
         st.integers(1, 2500),
         st.booleans(),
+        st.integers(0, 5),
     ),
     unique_by=lambda view: view.slot,
     max_size=32,
@@ -87,7 +134,10 @@ def test_every_plan_fits_and_serves_every_stream_it_can(
     for chunk in plan.prefill:
         assert 1 <= chunk.count <= left[chunk.slot]
         assert chunk.last == (chunk.count == left[chunk.slot])
-    assert plan.prefill_rows <= cap or not plan.generate
+    began = min([s.since for s in slots if s.slot in plan.generate], default=math.inf)
+    due = {s.slot for s in slots if s.since < began and s.prompt_left <= capacity}
+    late = sum(chunk.count for chunk in plan.prefill if chunk.slot not in due)
+    assert late <= cap or not plan.generate
     # Work is never left undone while there is room for it.
     assert not plan.is_empty or not (ready or any(left.values()))
 

@@ -227,7 +227,7 @@ class Engine:
         self._desk.forget_if_over(request)
 
     def _occupy(self, slot: Slot, choice: Choice) -> None:
-        slot.begin(choice)
+        slot.begin(choice, time.monotonic())
         if self._guesser is not None:
             self._guesser.begin(slot.index)
         del self._free[slot.index]
@@ -467,6 +467,8 @@ class Engine:
             return
         request = choice.request
         self.tokens += 1
+        if choice.last is None:
+            slot.since = now
         request.took_token(now, choice.last, slot.position)
         choice.last = now
         request.send(choice.take(token, score))

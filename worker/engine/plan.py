@@ -2,11 +2,14 @@
 
 Generation rows come first, so that a long prompt never stalls a running stream; prefill takes what
 room is left, in order of arrival. While streams are running, prefill is also capped in time: the
-step it shares with them may take only a few times as long as it would without.
+step it shares with them may take only a few times as long as it would without. Not so a prompt
+that had its slot before any of them had begun: of prompts that come together, those that happen to
+be first would otherwise keep the last ones waiting for longer than all the reading takes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,6 +38,8 @@ class SlotView:
     may_generate: bool
     # Rows of a generating slot: the pending token and what is proposed to follow it.
     rows: int = 1
+    # Monotonic seconds at which it got its prompt, and of a generating slot, its first token.
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +75,25 @@ class Plan:
 def make_plan(slots: Sequence[SlotView], capacity: int, prefill_cap: int) -> Plan:
     """The next decode for `slots`, given in order of arrival.
 
-    `capacity` bounds all rows; `prefill_cap` bounds prefill rows while any slot generates.
+    `capacity` bounds all rows; `prefill_cap` bounds the prefill rows of prompts that came when some
+    slot was generating, or that are too long for a single decode.
     """
     generate, room = [], capacity
+    first = math.inf
     for slot in slots:
         if not slot.prompt_left and slot.may_generate and slot.rows <= room:
             generate.append(slot.slot)
             room -= slot.rows
-    if generate:
-        room = min(room, prefill_cap)
-    chunks = []
+            first = min(first, slot.since)
+    beside = min(room, prefill_cap) if generate else room
+    chunks: list[Chunk] = []
     for slot in slots:
-        if slot.until_mark and room:
-            count = min(slot.until_mark, room)
+        is_due = slot.since < first and slot.prompt_left <= capacity
+        count = min(slot.until_mark, room if is_due else beside)
+        if count > 0:
             chunks.append(Chunk(slot.slot, count, last=count == slot.prompt_left))
             room -= count
+            beside = min(room, beside - count)
     return Plan(tuple(generate), tuple(chunks))
 
 

@@ -29,6 +29,8 @@ class Slot:
         self.choice: Choice | None = None
         # Monotonic seconds at which it was last left.
         self.left = 0.0
+        # Monotonic seconds at which its choice got it, and from then on its first token.
+        self.since = 0.0
         # Tokens proposed for the next decode, after the pending one.
         self.draft: Sequence[int] = ()
         # Rows of the span that comes next which are decoded already.
@@ -76,9 +78,10 @@ class Slot:
 
     # Who is using it.
 
-    def begin(self, choice: Choice) -> None:
+    def begin(self, choice: Choice, now: float) -> None:
         """From now on it works for that choice."""
         self.choice = choice
+        self.since = now
         self._prompt = choice.rows
         self._marks = choice.request.job.marks
         self._spans = {span.start: span for span in choice.request.job.spans}
@@ -135,6 +138,5 @@ class Slot:
         stops = (*self._marks, *self._spans)
         mark = min([m - at for m in stops if at < m < at + left], default=left)
         mark = 0 if at in self._spans else mark
-        return SlotView(
-            self.index, left, mark, self.running.request.may_generate, 1 + len(self.draft)
-        )
+        may_generate = self.running.request.may_generate
+        return SlotView(self.index, left, mark, may_generate, 1 + len(self.draft), self.since)
