@@ -1,6 +1,6 @@
 """How long the next request waits for its answer after 4 long prompts were dropped.
 
-    python bench/dropped.py [--rounds 3] [--tokens 3500] [--drop 4] [--after 1] [--peers FOLDER] [MODEL.gguf]
+    python bench/dropped.py [--rounds 3] [--tokens 3500] [--drop 4] [--after 1] [--peers FOLDER]
 
 Clients that hang up while their prompts are read leave work behind that nobody wants. Kronk and
 llama-server take turns: prompts that nobody has seen before on every slot, gone after a second;

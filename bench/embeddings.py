@@ -25,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from options import parser
+from peer_servers import Side
 from report import Ratio, head, keep, table
 from rounds import in_turns, quotients
 from server import Server, running_server
@@ -50,9 +51,9 @@ for line in sys.stdin:
 
 
 class Client:
-    """One kept-alive connection."""
+    """One kept-alive connection, to a server of anybody's."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server | Side) -> None:
         self._model = server.model
         self._connection = http.client.HTTPConnection(server.host, server.port, timeout=120)
 

@@ -15,8 +15,12 @@ from types import ModuleType
 
 import constrained
 import dialects
+import dropped
 import embeddings
 import idle_slots
+import lifecycle
+import peers_embeddings
+import peers_serving
 import prefill_beside
 import prefix_cache
 import serving
@@ -35,15 +39,22 @@ MEASUREMENTS: dict[str, ModuleType] = {
         speculation,
         constrained,
         embeddings,
+        lifecycle,
+        dropped,
+        peers_serving,
+        peers_embeddings,
     )
 }
+
+# A text model does not embed.
+_OWN_MODEL = (embeddings, peers_embeddings)
 
 
 def run(module: ModuleType, model: Path, options: argparse.Namespace) -> list[Ratio]:
     """One measurement, with its own number of rounds unless told otherwise."""
     words = [f"--threads={options.threads}"]
     words += [f"--rounds={options.rounds}"] if options.rounds else []
-    words += [str(model)] if module is not embeddings else []
+    words += [str(model)] if module not in _OWN_MODEL else []
     found: list[Ratio] = module.ratios(module.arguments().parse_args(words))
     return found
 

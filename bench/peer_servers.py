@@ -70,13 +70,14 @@ def sides(found: Peers, shape: Shape) -> Iterator[list[Side]]:
 @contextlib.contextmanager
 def kronk(shape: Shape) -> Iterator[Side]:
     """Kronk, its model loaded."""
+    sizes = {"slots": shape.slots, "context": shape.context // shape.slots}
     with running_server(
         shape.model,
         spare=False,
-        slots=shape.slots,
-        context=shape.context // shape.slots,
         threads=shape.threads,
+        # Texts are pooled, and what is decoded together has a size of its own.
         more={"flash_attention": "enabled"} if shape.embedding else {},
+        **({} if shape.embedding else sizes),
     ) as server:
         _load(server, shape)
         processes = server.processes()
@@ -170,7 +171,7 @@ def _peer(name: str, command: Sequence[str], shape: Shape) -> Iterator[Side]:
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             urllib.request.urlopen(url, timeout=5).close()
             return
         time.sleep(0.1)

@@ -135,7 +135,7 @@ def running_server(
 def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             server.get("/v1/readiness")
             return
         time.sleep(0.1)
