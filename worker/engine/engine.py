@@ -11,8 +11,8 @@ import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.wire.status import SlotStats
-from kronk.worker.cache.stats import Caches
 from kronk.shared.wire.values import TokenLogprob
+from kronk.worker.cache.stats import Caches
 from kronk.worker.context import Batch, Context, DecodeResult
 from kronk.worker.speculation.guesser import Guesser
 
