@@ -8,7 +8,6 @@ import time
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kronk.shared import exits, exposure, model_config, settings, tls
 from kronk.shared.errors import InvalidArgument, ModelFailed, NotFound, ServerError
@@ -16,7 +15,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.security import auth_host
 from kronk.shared.units import parse_duration
 
-from . import first_password, halt, launch, loglines, service
+from . import first_password, halt, launch, logs, service
 from .client import find_base_path, running_server, server_facts
 from .options import BasePathOption, WithSwitches, with_settings
 
@@ -188,29 +187,4 @@ def reloaded(changed: list[str], later: list[str]) -> list[str]:
     return lines + [f"Changed: {name} ({waiting})" for name in later]
 
 
-@server_app.command()
-def logs(
-    base_path: BasePathOption = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
-    ] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many old lines.")] = 100,
-) -> None:
-    """Show the server's log: readable on a terminal, the raw JSON lines in a pipe."""
-    base = find_base_path(base_path)
-    old, end = loglines.last_lines(base, lines)
-    if not old and not follow and not base.log_file.exists():
-        raise NotFound(f"there is no log yet at {base.log_file}")
-    console = Console(highlight=False, soft_wrap=True)
-    for line in old:
-        _show(console, line)
-    if follow:
-        for line in loglines.follow(base.log_file, end):
-            _show(console, line)
-
-
-def _show(console: Console, line: str) -> None:
-    if console.is_terminal:
-        console.print(loglines.readable(line))
-    else:
-        print(line, flush=True)
+server_app.command()(logs.logs)

@@ -37,6 +37,7 @@ from .routes import (
     libs,
     lifecycle,
     live,
+    logs,
     messages,
     models,
     ollama,
@@ -93,6 +94,7 @@ ROUTES = (
     security,
     usage,
     audit,
+    logs,
     landing,
 )
 

@@ -58,7 +58,7 @@ class Recoveries:
     def _quarantine(self, run: Run, loss: Loss) -> None:
         self.quarantined += 1
         key = self.quarantine.put(run.job, loss.model, loss.words, self._now())
-        log.warning("prompt quarantined", request=run.name, model=loss.model, prompt=key)
+        log.warning("prompt quarantined", request_id=run.name, model=loss.model, prompt=key)
 
     def begun_again(self, run: Run) -> None:
         """It waits for its next worker."""
@@ -74,7 +74,7 @@ class Recoveries:
         seconds, run.lost_at = self._now() - run.lost_at, None
         log.info(
             "request recovered",
-            request=run.name,
+            request_id=run.name,
             model=run.job.model,
             attempt=run.attempts,
             tokens=run.tokens,

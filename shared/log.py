@@ -9,12 +9,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor
+
+# A field of lines that are for the log of their model only, and not for the server's.
+QUIET = "quiet"
+# The logger that Python's warnings go to.
+_WARNINGS = "py.warnings"
 
 LEVELS = {
     "debug": logging.DEBUG,
@@ -24,12 +30,21 @@ LEVELS = {
 }
 
 
-def configure(process: str, level: str, write: Callable[[str], None] | None = None) -> None:
+# What each line of this process says besides; set once it is known.
+_always: dict[str, Any] = {}
+
+
+def configure(
+    process: str, level: str, write: Callable[[str], None] | None = None, **facts: Any
+) -> None:
     """Set up structlog for this process.
 
-    `process` names it in each line. `write` takes one line without its end; the default writes it
-    to stderr. Python's own logging (of libraries) comes out the same way, from `warning` up.
+    `process` names it in each line, and `facts` stand in each. `write` takes one line without its
+    end; the default writes it to stderr. Python's own logging (of libraries) comes out the same
+    way, from `warning` up, and so do its warnings and what a thread or a destructor raised.
     """
+    _always.clear()
+    always(**facts)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -43,11 +58,24 @@ def configure(process: str, level: str, write: Callable[[str], None] | None = No
     )
     root = logging.getLogger()
     root.handlers = [_Bridge(level=logging.WARNING)]
+    logging.captureWarnings(True)
+    threading.excepthook = _on_thread_exception
+    sys.unraisablehook = _on_unraisable
+
+
+def always(**facts: Any) -> None:
+    """Have each line of this process from now on say these too, where it does not itself."""
+    _always.update(facts)
 
 
 def timestamp() -> str:
     """Now, as every line says it."""
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return in_iso(datetime.now(UTC))
+
+
+def in_iso(moment: datetime) -> str:
+    """A moment of UTC as lines have it: in the order of time they are in the order of letters."""
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _said_by(process: str, pid: int) -> Processor:
@@ -58,6 +86,7 @@ def _said_by(process: str, pid: int) -> Processor:
             "event": event.pop("event", None),
             "process": process,
             "pid": pid,
+            **_always,
             **event,
         }
 
@@ -90,7 +119,22 @@ class _Bridge(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "error" if record.levelno >= logging.ERROR else "warning"
+        words, source = record.getMessage(), record.name
+        if source == _WARNINGS:
+            # The line of code that follows says nothing that its number does not.
+            words, source = words.strip().partition("\n")[0], "python"
         log = structlog.get_logger()
-        log.log(
-            LEVELS[level], record.getMessage(), logger=record.name, exc_info=record.exc_info or None
-        )
+        log.log(LEVELS[level], words, logger=source, exc_info=record.exc_info or None)
+
+
+def _on_thread_exception(raised: threading.ExceptHookArgs) -> None:
+    name = raised.thread.name if raised.thread is not None else None
+    if raised.exc_value is not None and not isinstance(raised.exc_value, SystemExit):
+        structlog.get_logger().error("a thread failed", thread=name, exc_info=raised.exc_value)
+
+
+def _on_unraisable(raised: sys.UnraisableHookArgs) -> None:
+    words = raised.err_msg or "exception ignored"
+    # Not the object itself: what it shows of itself may be somebody's prompt.
+    place = getattr(raised.object, "__qualname__", type(raised.object).__name__)
+    structlog.get_logger().error(words, where=place, exc_info=raised.exc_value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from pathlib import Path
 
 from .errors import InvalidArgument
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]")
+# Beside a digest, `.log.1` and what a temporary file adds; file systems take 255 bytes.
+_LONGEST_NAME = 150
 # sockaddr_un holds 108 bytes with the closing NUL; the longest socket name we add is 16.
 _LONGEST_SOCKET_FOLDER = 90
 
@@ -65,6 +69,15 @@ class BasePath:
     @property
     def log_file(self) -> Path:
         return self.logs / "kronk.log"
+
+    @property
+    def model_logs(self) -> Path:
+        """What the processes of each model said, a file per model; 0700."""
+        return self.logs / "models"
+
+    def model_log(self, model: str) -> Path:
+        """The newest one of the model of that id, whatever characters that has."""
+        return self.model_logs / f"{_as_file_name(model)}.log"
 
     @property
     def history_file(self) -> Path:
@@ -156,6 +169,15 @@ class BasePath:
             _make(folder, 0o755)
         for folder in {self.run, self.sockets}:
             _make_private(folder)
+
+
+def _as_file_name(name: str) -> str:
+    """The name where it can be a file's; else what is left of it, and a digest, so that no other
+    name has the same."""
+    safe = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME].lstrip(".")
+    if safe == name:
+        return safe
+    return f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def _make(folder: Path, mode: int) -> None:

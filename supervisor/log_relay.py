@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from collections.abc import Callable
 
-from kronk.shared.log import timestamp
+from kronk.shared.log import QUIET, timestamp
+
+from .model_logs import as_text, as_written
 
 REMEMBERED_LINES = 20
 # Of stacks: some ten threads, of which few are deep.
@@ -14,6 +17,8 @@ REMEMBERED_STACK_LINES = 120
 LONGEST_STACK_LINE = 200
 # A line without end is cut here; a chat template quoted in an error is some ten thousand.
 LONGEST_LINE = 65_536
+# Of what a process says before it has a model.
+_KEPT_FOR_MODEL = 100
 
 # What Python writes of its threads at a fatal signal, and of an exception: the lines that begin a
 # stack are followed by indented ones.
@@ -25,11 +30,20 @@ _FATAL = "Fatal Python error"
 _ALARMING = ("error", "fatal", "abort", "assert", "traceback", "terminate called", "exception")
 
 
-class Relay:
-    """The stderr of one child."""
+# A model, and what a process of it said.
+Keep = Callable[[str, str], None]
 
-    def __init__(self, process: str, pid: int, generation: int) -> None:
+
+class Relay:
+    """The stderr of one child. `keep` gets all that the process of a model says; what is only for
+    that is not relayed."""
+
+    def __init__(self, process: str, pid: int, generation: int, keep: Keep | None = None) -> None:
         self.model: str | None = None
+        self._keep = keep if process == "worker" else None
+        # From before it had a model.
+        self._early: deque[str] = deque(maxlen=_KEPT_FOR_MODEL)
+        self._early.append(as_written(generation, timestamp(), f"process {pid}"))
         self._process = process
         self._pid = pid
         self._generation = generation
@@ -44,11 +58,16 @@ class Relay:
         if len(self._rest) > LONGEST_LINE:
             lines.append(self._rest)
             self._rest = b""
-        return [self._record(line) for line in lines if line.strip()]
+        records = [self._record(line) for line in lines if line.strip()]
+        return [record for record in records if record is not None]
 
     def end(self) -> list[str]:
         """A last line without its end."""
         return self.feed(b"\n") if self._rest else []
+
+    def note_end(self, words: str) -> None:
+        """How the process ended, for its model's log."""
+        self._note(as_written(self._generation, timestamp(), f"process {self._pid}: {words}"))
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -60,15 +79,32 @@ class Relay:
         """The stacks it wrote at a fatal signal, or the last traceback."""
         return tuple(self._stack)
 
-    def _record(self, line: bytes) -> str:
+    def _record(self, line: bytes) -> str | None:
         text = line[:LONGEST_LINE].decode(errors="replace").rstrip()
         record = _parse(text)
         if record is None:
             self._remember(text)
+            self._note(as_written(self._generation, timestamp(), text))
             return self._wrap(text)
-        if record.get("level") not in ("debug", "info"):
+        is_quiet = record.get(QUIET) is True
+        if record.get("level") not in ("debug", "info") and not is_quiet:
             self._last.append(_say(record))
-        return text
+        if self._keep is not None:
+            if self.model is None and record.get("model"):
+                # On another host than the supervisor's nobody says so.
+                self.model = str(record["model"])
+            at = str(record.get("timestamp") or timestamp())
+            self._note(as_text(self._generation, at, record))
+        return None if is_quiet else text
+
+    def _note(self, text: str) -> None:
+        if self._keep is None:
+            return
+        self._early.append(text)
+        if self.model is not None:
+            for one in self._early:
+                self._keep(self.model, one)
+            self._early.clear()
 
     def _remember(self, text: str) -> None:
         """A line that says why goes to the last lines, one that says where to the stack."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
 
@@ -29,21 +29,28 @@ FILES_KEPT = 5
 CLOSE_SECONDS = 1.0
 
 
-class Output:
-    """One destination. `write` is called on a thread of its own and may block or raise OSError."""
+Item = TypeVar("Item")
 
-    def __init__(self, name: str, write: Callable[[str], None]) -> None:
+
+class Output(Generic[Item]):
+    """One destination. `write` is called on a thread of its own and may block or raise OSError;
+    `confess` there too, with a line that says how many were lost so far."""
+
+    def __init__(
+        self, name: str, write: Callable[[Item], None], confess: Callable[[str], None]
+    ) -> None:
         self.dropped = 0
         self._name = name
         self._write = write
-        self._lines: queue.Queue[str | None] = queue.Queue(BUFFERED_LINES)
+        self._say = confess
+        self._lines: queue.Queue[Item | None] = queue.Queue(BUFFERED_LINES)
         # Lines taken from the buffer that could not be written, and how many lost lines of either
         # kind were said; the thread's own.
         self._lost = self._said = 0
         self._thread = threading.Thread(target=self._run, name=f"log-{name}", daemon=True)
         self._thread.start()
 
-    def put(self, line: str) -> None:
+    def put(self, line: Item) -> None:
         """Never blocks."""
         try:
             self._lines.put_nowait(line)
@@ -60,21 +67,21 @@ class Output:
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
-            self._try(line)
+            if not self._try(self._write, line):
+                self._lost += 1
             if self._lines.empty():
                 self._confess()
         self._confess()
 
     def _confess(self) -> None:
         missing = self.dropped + self._lost
-        if missing > self._said and self._try(self._confession(missing)):
+        if missing > self._said and self._try(self._say, self._confession(missing)):
             self._said = missing
 
-    def _try(self, line: str) -> bool:
+    def _try(self, write: Callable[[Any], None], what: object) -> bool:
         try:
-            self._write(line)
+            write(what)
         except OSError:
-            self._lost += 1
             return False
         return True
 
@@ -89,6 +96,11 @@ class Output:
                 "dropped_so_far": missing,
             }
         )
+
+
+def output(name: str, write: Callable[[str], None]) -> Output[str]:
+    """Where lines go, those too that say how many were lost."""
+    return Output(name, write, write)
 
 
 class RotatedFile:
@@ -113,8 +125,10 @@ class RotatedFile:
         for older, newer in reversed(list(zip(names[1:], names[:-1], strict=True))):
             if newer.exists():
                 newer.replace(older)
+        # Where there is no new one the old one is written on.
+        fresh = _private(self._path)
         self._file.close()
-        self._file = _private(self._path)
+        self._file = fresh
         self._size = 0
 
     def close(self) -> None:
@@ -169,7 +183,7 @@ def _local_time(stamp: str) -> str:
 class Sink:
     """All destinations at once."""
 
-    def __init__(self, *outputs: Output) -> None:
+    def __init__(self, *outputs: Output[str]) -> None:
         self._outputs = outputs
 
     def write(self, line: str) -> None:

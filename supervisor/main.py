@@ -28,7 +28,7 @@ from .births import Listening
 from .boot import CannotStart, Lock, cannot_write, clear_away, debug_listener, listen
 from .commands import Commands
 from .configuration import Configuration
-from .log_sink import Output, RotatedFile, Sink, Stdout
+from .log_sink import RotatedFile, Sink, Stdout, output
 from .memory import Memory
 from .server import Supervisor
 from .sizes import Sizes
@@ -116,7 +116,7 @@ def _open_sink(base: BasePath) -> Sink:
         file = RotatedFile(base.log_file)
     except OSError as error:
         raise cannot_write(base.log_file, error) from error
-    return Sink(Output("file", file.write), Output("stdout", Stdout().write))
+    return Sink(output("file", file.write), output("stdout", Stdout().write))
 
 
 def resolve_model(

@@ -39,7 +39,8 @@ from kronk.shared.worker_hosts import check_address
 
 from .cause import Exit
 from .commands import Commands, environment
-from .log_sink import Output, Sink, Stdout
+from .log_sink import Sink, Stdout, output
+from .model_logs import ModelLogs
 from .processes import Child, Processes
 from .touch import Step, Touch
 
@@ -74,7 +75,8 @@ class Outpost:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._alone = asyncio.Event()
-        self._processes = Processes(sink.write, self._on_exit)
+        self._model_logs = ModelLogs(self._base, sink.write)
+        self._processes = Processes(sink.write, self._on_exit, self._model_logs.put)
         self._context: zmq.Context[Any] = zmq.Context()
         self._their_base: str | None = None
         self._touch = Touch(self._loop.time())
@@ -101,6 +103,7 @@ class Outpost:
         await self._end_all()
         self._channel.close()
         self._context.destroy(linger=200)
+        self._model_logs.close()
         log.info("worker host stopped")
 
     # The server.
@@ -252,7 +255,7 @@ def main() -> None:
         config = settings.from_environment()
         orders = _orders(os.environ)
         config.base.prepare()
-        sink = Sink(Output("stdout", Stdout().write))
+        sink = Sink(output("stdout", Stdout().write))
         logging.configure("worker-host", config.log_level, sink.write)
         try:
             asyncio.run(_serve(config, orders, sink))

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from kronk.shared.child import Birth
 from kronk.shared.wire.sockets import GATEWAY_IDENTITY, worker_identity
 
-from .cause import Exit
+from .cause import Exit, short
 from .commands import Role
-from .log_relay import Relay
+from .log_relay import Keep, Relay
 from .oom import Kills
 
 # What a process wrote to its socket may reach us after the news of its death. During a load the
@@ -63,12 +63,18 @@ class Processes:
     """All children. To be used on the main thread: a child's parent-death signal comes when the
     *thread* that spawned it ends.
 
-    `log` takes one line of JSON. `on_exit` is called once per child, at the reap or, during a load,
+    `log` takes one line of JSON, `keep` what a process of a model said. `on_exit` is called once per child, at the reap or, during a load,
     a moment after it; until then `get` still knows the child.
     """
 
-    def __init__(self, log: Callable[[str], None], on_exit: Callable[[Child, Exit], None]) -> None:
+    def __init__(
+        self,
+        log: Callable[[str], None],
+        on_exit: Callable[[Child, Exit], None],
+        keep: Keep | None = None,
+    ) -> None:
         self._log = log
+        self._keep = keep
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
         self._children: dict[int, Child] = {}
@@ -120,7 +126,7 @@ class Processes:
             popen,
             os.pidfd_open(popen.pid),
             output,
-            Relay(role, popen.pid, birth.generation),
+            Relay(role, popen.pid, birth.generation, self._keep),
             oom_mark=self._kills.mark(),
         )
         self._children[birth.generation] = child
@@ -204,6 +210,7 @@ class Processes:
         child.popen.stdin.close()
         relay = child.relay
         child.exit = Exit(returncode, relay.last_lines, None, relay.stack, evidence)
+        relay.note_end(short(child.exit))
         if child.is_loading:
             self._loop.call_later(LAST_WORDS_SECONDS, self._report, child, child.exit)
         else:

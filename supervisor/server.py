@@ -56,6 +56,7 @@ from .integrity import Integrity
 from .keeper import Keeper
 from .log_sink import Sink
 from .memory import Memory
+from .model_logs import ModelLogs
 from .notify import notifier, watchdog_seconds
 from .placing import LOCAL
 from .processes import Child, Processes
@@ -131,7 +132,8 @@ class Supervisor:
         self._ended = asyncio.Event()
         self._front = Front(self._now, self._limits.frozen)
         self._chronicle = Chronicle(self._base.history_file)
-        self._processes = Processes(self._sink.write, self._on_exit)
+        self._model_logs = ModelLogs(self._base, self._sink.write)
+        self._processes = Processes(self._sink.write, self._on_exit, self._model_logs.put)
         self._far = Far(self._base)
         self._births = Births(
             self._settings,
@@ -508,6 +510,7 @@ class Supervisor:
         self._resolver.close()
         self._keeper.close()
         self._memory.close()
+        self._model_logs.close()
         self._control.close()
         self._chronicle.close()
         self._service.close()

@@ -196,7 +196,7 @@ def _loosened(tool: Tool, try_it: Callable[[Tool], object]) -> Tool:
     except Unenforceable as error:
         if tool.is_strict:
             raise
-        log.info("a tool's schema is not enforced", tool=tool.name, reason=error.message)
+        log.info("a tool's schema is not enforced", reason=error.message)
         return dataclasses.replace(tool, parameters={"type": "object"})
     return tool
 

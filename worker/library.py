@@ -7,14 +7,21 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import get_ident
+from typing import Literal
 
 import llama_cpp
 import llama_cpp.llama_cpp as lib
 
 from kronk.shared.errors import InsufficientMemory, KronkError, ModelFailed
 
-# ggml's log levels; CONT continues the line before.
-_DEBUG, _WARN, _CONT = 1, 3, 5
+Level = Literal["debug", "info", "warning", "error"]
+
+# ggml's log levels; CONT continues the line before. What has none is said as it comes.
+_LEVELS: dict[int, Level] = {1: "debug", 2: "info", 3: "warning", 4: "error"}
+_WARN, _CONT = 3, 5
+# A line without end is cut here.
+_LONGEST = 4096
 # Lines kept to explain a failed load.
 _KEPT = 20
 
@@ -56,34 +63,62 @@ _OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 
 
 class LlamaLog:
-    """Catches llama.cpp's log for the life of the process.
+    """Catches llama.cpp's log for the life of the process, and that of mtmd, which is given
+    `callback` too.
 
-    Keep the instance: the C side holds a pointer to its callback. `lines` has the latest warnings
+    Keep the instance: the C side holds a pointer to its callback. `forward` gets each whole line,
+    `debug` ones where `wants_debug`, on the thread that wrote it. `lines` has the latest warnings
     and errors, oldest first; `measured` what was said since it was last replaced.
     """
 
-    def __init__(self, forward: Callable[[str, str], None] | None = None) -> None:
+    def __init__(
+        self, forward: Callable[[Level, str], None] | None = None, *, wants_debug: bool = False
+    ) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT)
         self.measured = Measured()
         self._forward = forward
-        self._level = 0
+        self._least = 1 if wants_debug else 2
+        # By thread: the number of its level, and what there is of a line that goes on.
+        self._begun: dict[int, tuple[int, str]] = {}
         self.callback = lib.llama_log_callback(self._take)
         lib.llama_log_set(self.callback, ctypes.c_void_p(0))
 
     def _take(self, level: int, text: bytes, _: object) -> None:
-        self._level = self._level if level == _CONT else level
-        line = text.decode("utf-8", "replace").rstrip()
+        thread = get_ident()
+        said = text.decode("utf-8", "replace")
+        number, begun = self._begun.pop(thread, (2, ""))
+        if level != _CONT:
+            if begun:
+                self._say(number, begun)
+            number, begun = level, ""
+        *whole, rest = (begun + said).split("\n")
+        for line in whole:
+            self._say(number, line)
+        if len(rest) > _LONGEST:
+            self._say(number, rest[:_LONGEST])
+            rest = ""
+        # The level stays, also for what continues a line that has ended.
+        self._begun[thread] = (number, rest)
+
+    def _say(self, number: int, line: str) -> None:
+        line = line.rstrip()
         if not line.strip(". "):
             return
-        if self._level >= _WARN:
+        if number >= _WARN:
             self.lines.append(line)
         self.measured.take(line)
-        if self._forward is not None and self._level != _DEBUG:
-            self._forward("warning" if self._level >= _WARN else "info", line)
+        if self._forward is not None and number >= self._least:
+            self._forward(_LEVELS.get(number, "info"), line)
+
+    def _end_line(self) -> None:
+        """What was said without an end counts, where it is the last."""
+        number, begun = self._begun.pop(get_ident(), (2, ""))
+        self._say(number, begun)
 
     @property
     def ran_out_of_memory(self) -> bool:
         """Whether a device had too little memory for something."""
+        self._end_line()
         return any(_NO_MEMORY.search(line) for line in self.lines)
 
     def failure(self, message: str, *, param: str | None = None) -> KronkError:
@@ -93,6 +128,7 @@ class LlamaLog:
 
     def explain(self) -> str:
         """What llama.cpp said last, for an error message."""
+        self._end_line()
         return "; ".join(list(self.lines)[-3:]) or "llama.cpp gave no reason"
 
 

@@ -85,7 +85,8 @@ async def _live(birth: Birth, sandbox: Sandbox) -> None:
 
     from .service import Worker
 
-    log.configure("worker", os.environ.get("KRONK_LOG_LEVEL", "info"))
+    level = os.environ.get("KRONK_LOG_LEVEL", "info")
+    log.configure("worker", level, generation=birth.generation)
     for measure, reason in sandbox.missing.items():
         structlog.get_logger().info("not confined", lacks=measure, reason=reason)
     worker = Worker(birth, sandbox)

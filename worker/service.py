@@ -11,8 +11,10 @@ import asyncio
 import dataclasses
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from logging import DEBUG
 from typing import Any
 
 import structlog
@@ -23,6 +25,7 @@ from kronk.shared import exits, heap
 from kronk.shared.abilities import wrong_model
 from kronk.shared.child import Birth
 from kronk.shared.errors import InsufficientMemory, KronkError, WireError
+from kronk.shared.log import LEVELS, QUIET, always
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
 from kronk.shared.wire.curve import parse_token
@@ -53,7 +56,7 @@ from kronk.shared.wire.values import PROTOCOL
 from . import build, heartbeat, taken
 from .engine import commands
 from .inspection import inspect
-from .library import LlamaLog
+from .library import Level, LlamaLog
 from .loader import Loaded, load
 from .media.clip import MediaFile
 from .pooled.engine import Begin as PooledBegin
@@ -138,6 +141,7 @@ class Worker:
             case Load():
                 self._pulse.loading = True
                 order = self._as_here(message)
+                always(model=order.spec.model)
                 self._library = build.described(self._birth.library, message.spec.library)
                 # Before the engine's thread, which inherits it with all that follow.
                 self._sandbox.narrow(order.spec)
@@ -189,7 +193,10 @@ class Worker:
 
     def _load_and_run(self, order: Load) -> None:
         # llama.cpp's log callback must outlive everything that logs.
-        lines = LlamaLog(_log_llama if order.spec.llama_log else None)
+        lines = LlamaLog(
+            partial(self._log_llama, {} if order.spec.llama_log else {QUIET: True}),
+            wants_debug=order.spec.llama_log and log.is_enabled_for(DEBUG),
+        )
         # A socket belongs to one thread. That the engine sends its events itself, and no other
         # thread has to wake up for them, is worth a fifth of a millisecond a token.
         events = connect_dealer(
@@ -221,6 +228,13 @@ class Worker:
         took = taken.measure(scratch, before)
         self._loop.call_soon_threadsafe(self._ready, loaded, took, order.data_address)
         loaded.engine.run()
+
+    def _log_llama(self, marks: Mapping[str, bool], level: Level, line: str) -> None:
+        """A line of llama.cpp's, on whichever thread wrote it."""
+        loaded = self._loaded
+        request = loaded.engine.only_request if loaded is not None else None
+        facts = {} if request is None else {"request_id": request}
+        log.log(LEVELS[level], line, source="llama.cpp", **facts, **marks)
 
     def _report_load(self, progress: LoadProgress) -> None:
         self._pulse.load_steps += 1
@@ -316,7 +330,7 @@ class Worker:
             return
         except Exception:
             # A bug of ours must end the request too, and only this one.
-            log.exception("cannot prepare a request", request=asked.name)
+            log.exception("cannot prepare a request", request_id=asked.name)
             self._tell_gateway(Failed(asked.request, "internal", "internal error", None))
             return
         finally:
@@ -372,14 +386,11 @@ def _begin_media_thread() -> None:
 def _prepare(asked: Asked, loaded: Loaded | PooledLoaded) -> Any:
     """The command that begins this request on that model's engine, or the events that answer it
     without one; a `CallerError` where the request is wrong, or the model of another kind."""
-    if isinstance(asked, Inspect):
-        return inspect(asked, loaded)
-    if isinstance(loaded, PooledLoaded):
-        return PooledBegin(prepare_pooled(asked, loaded))
-    if not isinstance(asked, Submit):
-        raise wrong_model("text", "embedding" if isinstance(asked, Embed) else "rank")
-    return commands.Begin(prepare(asked, loaded))
-
-
-def _log_llama(level: str, line: str) -> None:
-    log.log({"info": 20, "warning": 30}[level], line, source="llama.cpp")
+    with structlog.contextvars.bound_contextvars(request_id=asked.name):
+        if isinstance(asked, Inspect):
+            return inspect(asked, loaded)
+        if isinstance(loaded, PooledLoaded):
+            return PooledBegin(prepare_pooled(asked, loaded))
+        if not isinstance(asked, Submit):
+            raise wrong_model("text", "embedding" if isinstance(asked, Embed) else "rank")
+        return commands.Begin(prepare(asked, loaded))

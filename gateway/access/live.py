@@ -120,5 +120,7 @@ class LiveWatch:
         return None
 
     def _end(self, run: Run, why: KronkError) -> None:
-        log.info("request ended: what let it in was taken back", request=run.name, who=run.by.label)
+        log.info(
+            "request ended: what let it in was taken back", request_id=run.name, who=run.by.label
+        )
         self._exchange.end(run, why)

@@ -316,6 +316,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("DELETE", "/v1/kronk/statistics"),
     PlainRoute("GET", "/v1/kronk/statistics/{model:path}", "/v1/kronk/statistics/nope", "model"),
     PlainRoute("DELETE", "/v1/kronk/statistics/{model:path}", "/v1/kronk/statistics/nope", "model"),
+    PlainRoute("GET", "/v1/kronk/logs"),
     PlainRoute("GET", "/v1/kronk/models"),
     PlainRoute("GET", "/v1/kronk/config"),
     PlainRoute("GET", "/v1/kronk/config/schema"),

@@ -149,11 +149,11 @@ def test_a_refused_call_is_passed_on_as_it_comes() -> None:
 @pytest.mark.parametrize(
     ("family", "raw", "problem"),
     [
-        (hermes.FAMILY, '<tool_call>{"name": "rm"}', "a call to 'rm', which is none of the tools"),
+        (hermes.FAMILY, '<tool_call>{"name": "rm"}', "a call to what is none of the tools"),
         (hermes.FAMILY, "<tool_call>x", "no call: no '{' where one must be"),
         (hermes.FAMILY, '<tool_call>{"na', "no call: the answer ends in the middle of it"),
         (hermes.FAMILY, '<tool_call>{"arguments": {}}', "no call: it has no name"),
-        (mistral.FAMILY, "[TOOL_CALLS]rm[ARGS]{}", "a call to 'rm', which is none of the tools"),
+        (mistral.FAMILY, "[TOOL_CALLS]rm[ARGS]{}", "a call to what is none of the tools"),
         # An answer in JSON is nothing to remark on.
         (llama.FAMILY, '{"name": "Alice"}', None),
         (generic.FAMILY, '["a"]', None),

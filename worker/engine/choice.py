@@ -131,7 +131,7 @@ class Choice:
         if self._parser is not None and self._parser.problems:
             log.info(
                 "not taken for a tool call",
-                request=self.request.job.name,
+                request_id=self.request.job.name,
                 reasons=self._parser.problems,
             )
         if reason == "stop" and self._output.stopped is None:

@@ -104,6 +104,7 @@ class Engine:
         return len(self._desk)
 
     @property
+<<<<<<< HEAD
     def slots(self) -> tuple[SlotStats, ...]:
         """Each slot as another thread sees it."""
         return tuple([slot_stats(slot) for slot in self._slots])
@@ -112,6 +113,13 @@ class Engine:
     def caches(self) -> Caches:
         """What is kept of prompts, as another thread sees it."""
         return Caches(tuple([slot.position for slot in self._slots]), *self._prefixes.stores)
+=======
+    def only_request(self) -> str | None:
+        """The name of the request that whatever happens now is about: of the one that has slots."""
+        choices = [slot.choice for slot in list(self._running.values())]
+        names = {choice.request.job.name for choice in choices if choice is not None}
+        return names.pop() if len(names) == 1 else None
+>>>>>>> 075b9ea (The log can be asked: by model, level, request, process and time, here and over HTTP; each model's processes have a log of their own)
 
     def tell(self, command: Command) -> None:
         """Queue a command; a cancel also reaches into a running prefill."""
@@ -518,7 +526,7 @@ class Engine:
         for index in plan.slots:
             self._prefixes.clear(self._running[index])
         for request in requests:
-            log.error("decode failed", request=request.job.request, result=result.name)
+            log.error("decode failed", request_id=request.job.name, result=result.name)
             self._drop(request.job.request)
             self._desk.fail(request.job, error)
 

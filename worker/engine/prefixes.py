@@ -105,7 +105,7 @@ class Prefixes:
                     self._park(other)
         is_news = match.miss is not None and prompt.size >= self._policy.min_tokens
         (log.info if is_news else log.debug)(
-            "prefix cache", request=job.name, cached=match.length, reason=match.reason
+            "prefix cache", request_id=job.name, cached=match.length, reason=match.reason
         )
         return slot, match.length, match.reason
 

@@ -53,7 +53,8 @@ class Projector:
         log: LlamaLog,
         on_progress: Callable[[float], None] = lambda _: None,
     ) -> None:
-        mtmd.mtmd_helper_log_set(log.callback, ctypes.c_void_p(0))
+        for listen in (mtmd.mtmd_log_set, mtmd.mtmd_helper_log_set):
+            listen(log.callback, ctypes.c_void_p(0))
         params = mtmd.mtmd_context_params_default()
         params.use_gpu = shape.use_gpu
         params.n_threads = shape.n_threads

@@ -56,7 +56,7 @@ class Book:
     def begin(self, name: str) -> None:
         """The call's name is known."""
         if name not in self.tools:
-            self._remark(f"a call to {name[:MAX_NAME]!r}, which is none of the tools")
+            self._remark("a call to what is none of the tools")
             self._stage = _Stage.REFUSED
             self._let_through()
             return

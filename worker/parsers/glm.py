@@ -34,7 +34,7 @@ class GlmParser(LiteralReader):
             key = (yield from self.until(KEY_END))[0].strip()
             # Twice the same leaves in doubt which one is meant.
             if key in seen:
-                raise self.no_call(f"{key!r} is there twice")
+                raise self.no_call("an argument is there twice")
             self.arguments(f"{', ' if seen else ''}{json_string(key)}: ")
             seen.add(key)
             yield from self.expect(VALUE)

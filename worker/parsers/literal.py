@@ -97,7 +97,7 @@ class LiteralReader(NameReader):
             key = yield from self._key(colon)
             # Twice the same leaves in doubt which one is meant.
             if key in seen:
-                raise self.no_call(f"{key} is there twice")
+                raise self.no_call("a key is there twice")
             self.arguments(f", {key}: " if seen else f"{key}: ")
             seen.add(key)
             yield from self._literal(depth)
@@ -114,7 +114,7 @@ class LiteralReader(NameReader):
             raise self.no_call("no string where a key must be")
         key, _ = yield from self.until(colon)
         if not key.strip() or any(char in _PUNCTUATION for char in key.strip()):
-            raise self.no_call(f"{key!r} where a key must be")
+            raise self.no_call("something else where a key must be")
         return json_string(key.strip())
 
     def _literal(self, depth: int) -> Reading[None]:
@@ -159,7 +159,7 @@ class LiteralReader(NameReader):
             yield from self.wait()
         value = _WORDS.get(word) or number(word)
         if value is None:
-            raise self.no_call(f"{word[:MAX_NAME]!r} where a value must be")
+            raise self.no_call("a word where a value must be")
         self.arguments(value)
 
     # Strings.

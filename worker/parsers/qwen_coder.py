@@ -51,7 +51,7 @@ class QwenCoderParser(CallReader):
             key, _ = yield from self.until(">")
             key = key.strip()
             if key in seen:
-                raise self.no_call(f"the parameter {key!r} comes twice")
+                raise self.no_call("a parameter comes twice")
             self.arguments((", " if seen else "{") + json_string(key) + ": ")
             seen.add(key)
             yield from self._argument(self._types(name, key))

@@ -288,7 +288,7 @@ class CallReader(Book, ABC):
             key = "arguments" if key == "parameters" else key
             # Twice the same leaves in doubt which one is meant.
             if key in seen or (only is not None and key not in only):
-                raise self.no_call(f"the key {key[:MAX_NAME]!r} cannot be here")
+                raise self.no_call("a key that cannot be there")
             seen.add(key)
             yield from self._field(key)
             mark = yield from self.expect(",", "}")

@@ -92,6 +92,7 @@ class PooledEngine:
         return sum(not work.has_begun for work in self._work.copy())
 
     @property
+<<<<<<< HEAD
     def slots(self) -> tuple[SlotStats, ...]:
         """What has begun: a request each, as many as share the decodes now. They hold nothing when
         they are over."""
@@ -102,6 +103,12 @@ class PooledEngine:
     def caches(self) -> Caches:
         """Nothing is kept."""
         return Caches()
+=======
+    def only_request(self) -> str | None:
+        """The name of the request that whatever happens now is about, where there is just one."""
+        names = {work.job.name for work in self._work.copy()}
+        return names.pop() if len(names) == 1 else None
+>>>>>>> 075b9ea (The log can be asked: by model, level, request, process and time, here and over HTTP; each model's processes have a log of their own)
 
     def tell(self, command: Command) -> None:
         """Queue a command; a cancel ends a decode that nobody else has a text in."""
@@ -249,7 +256,7 @@ class PooledEngine:
                     self._execute((span,))
             return
         work = works[plan[0].request]
-        log.error("decode failed", request=work.job.request, result=result.name)
+        log.error("decode failed", request_id=work.job.name, result=result.name)
         self._give_up(work, Internal("llama.cpp failed to decode this request"))
 
     def _give_up(self, work: Work, error: KronkError) -> None:

@@ -1,0 +1,164 @@
+"""`kronk server logs`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlencode
+
+import typer
+from rich.console import Console
+
+from kronk.shared.errors import InvalidArgument, KronkError, NotFound, ServerError
+from kronk.shared.log import LEVELS
+from kronk.shared.logbook import names
+from kronk.shared.logbook.query import PROCESSES, Query, parse
+from kronk.shared.logbook.reader import MOST_LINES, Reader
+from kronk.shared.models.configured import configured
+from kronk.shared.paths import BasePath
+from kronk.shared.settings_table import SETTINGS
+
+from .client import Admin, find_base_path, find_server
+from .local import Local, local_settings
+from .loglines import readable
+from .options import ApiHost, BasePathOption
+
+_POLL = 0.25
+_USUAL_LINES = 100
+_DATA = "data: "
+_ADDRESS = next(setting.env for setting in SETTINGS if setting.name == "api_host")
+
+
+def logs(
+    base_path: BasePathOption = None,
+    api_host: ApiHost = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int | None,
+        typer.Option(
+            "--lines",
+            "-n",
+            min=0,
+            max=MOST_LINES,
+            help=f"How many old lines. (default: {_USUAL_LINES}; with --since {MOST_LINES})",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="MODEL", help="Only of this model.")
+    ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option("--level", metavar="LEVEL", help=f"This and above: {', '.join(LEVELS)}."),
+    ] = None,
+    request: Annotated[
+        str | None, typer.Option("--request", metavar="ID", help="Only of this request.")
+    ] = None,
+    process: Annotated[
+        str | None,
+        typer.Option("--process", metavar="NAME", help=f"Only of {', '.join(PROCESSES)}."),
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="WHEN", help="Not older than 10m, or than that time."),
+    ] = None,
+    local: Local = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The lines as they are, also on a terminal.")
+    ] = False,
+) -> None:
+    """Show the server's log: readable on a terminal, the raw JSON lines in a pipe.
+
+    The files of this machine are read, so it works for a server that hangs or has ended, too. Those
+    of another server with --api-host.
+    """
+    asked = {
+        "model": model,
+        "level": level,
+        "request": request,
+        "process": process,
+        "since": since,
+    }
+    query = parse(asked, datetime.now(UTC), prefix="--")
+    if lines is None:
+        lines = _USUAL_LINES if since is None else MOST_LINES
+    show = _shower(as_json)
+    admin = _server(api_host, find_base_path(base_path), local)
+    if admin is not None:
+        _from_server(admin, asked, lines, follow, show)
+        return
+    if model is not None:
+        query = replace(query, models=_names(base_path, model))
+    _from_files(find_base_path(base_path), query, lines, follow, show)
+
+
+def _server(api_host: str | None, base: BasePath, local: bool) -> Admin | None:
+    """The server to ask; None where the files here are to be read."""
+    if local and api_host is not None:
+        raise InvalidArgument("--local reads the files here, and --api-host asks a server")
+    is_elsewhere = bool(os.environ.get(_ADDRESS)) and not base.log_file.exists()
+    if api_host is None and (local or not is_elsewhere):
+        return None
+    return find_server(api_host, str(base.root))
+
+
+def _names(base_path: str | None, model: str) -> frozenset[str]:
+    chosen = local_settings(base_path)
+    try:
+        return names.of_model(chosen.base, configured(chosen), model)
+    except KronkError:
+        # The log is to be read whatever has become of the models.
+        return frozenset({model})
+
+
+def _from_files(
+    base: BasePath, query: Query, lines: int, follow: bool, show: Callable[[str], None]
+) -> None:
+    if not follow and not base.log_file.exists():
+        raise NotFound(f"there is no log yet at {base.log_file}")
+    with closing(Reader(base.log_file)) as reader:
+        for line in reader.last(lines, query):
+            show(line)
+        while follow:
+            for line in reader.more(query):
+                show(line)
+            time.sleep(_POLL)
+
+
+def _from_server(
+    admin: Admin,
+    asked: dict[str, str | None],
+    lines: int,
+    follow: bool,
+    show: Callable[[str], None],
+) -> None:
+    said = {name: text for name, text in asked.items() if text is not None}
+    path = f"/v1/kronk/logs?{urlencode({**said, 'lines': lines})}"
+    if not follow:
+        for found in admin.get(path)["data"]:
+            show(json.dumps(found, ensure_ascii=False))
+        return
+    with admin.events(f"{path}&follow=true") as events:
+        for line in _data(events):
+            show(line)
+    raise ServerError("the server has ended")
+
+
+def _data(events: Iterator[str]) -> Iterator[str]:
+    for event in events:
+        if event.startswith(_DATA) and event != "data: [DONE]":
+            yield event.removeprefix(_DATA)
+
+
+def _shower(as_json: bool) -> Callable[[str], None]:
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json or not console.is_terminal:
+        return lambda line: print(line, flush=True)
+    return lambda line: console.print(readable(line))
