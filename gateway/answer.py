@@ -21,6 +21,7 @@ from kronk.shared.errors import Internal, KronkError
 from kronk.shared.security.identity import Identity
 from kronk.shared.wire.to_gateway import Started
 
+from .access_line import facts_of_runs
 from .bell import Bell
 from .body import disconnect_watch, while_connected
 from .dialects.media import linked
@@ -48,14 +49,15 @@ def respond(services: Services, operation: Operation) -> Response:
     return WholeResponse(services, operation, sink)
 
 
-async def perform(services: Services, operation: Operation, by: Identity) -> bytes:
+async def perform(services: Services, operation: Operation, by: Identity, name: str) -> bytes:
     """The JSON of an answer that nobody waits for, however long it has to queue; raises what it
-    failed with. Its caller may end it by leaving. `by` is who asked for it."""
+    failed with. Its caller may end it by leaving. `by` is who asked for it, `name` what the log
+    knows it by."""
     sink = operation.sink
     assert isinstance(sink, Whole), "only whole answers have an object"
     if _is_unfinished(operation):
-        operation = await _finished(services, operation, 0.0, by)
-    with _started(services, operation, 0.0, by, None) as work:
+        operation = await _finished(services, operation, 0.0, by, name)
+    with _started(services, operation, 0.0, by, name, None) as work:
         await work.source.until_accepted()
         return await _collect(work, operation, sink, None)
 
@@ -90,6 +92,7 @@ def _started(
     operation: Operation,
     timeout: float,
     by: Identity,
+    name: str,
     record: Record | None,
 ) -> Iterator[_Work]:
     """The operation's runs while the block runs. Without a record they are lines of a batch."""
@@ -101,13 +104,17 @@ def _started(
             bell = Bell(exchange.turn)
             for job in operation.jobs:
                 running = exchange.running(
-                    operation.name, job, timeout, bell, by=by, endpoint=endpoint, trace=trace
+                    name, job, timeout, bell, by=by, endpoint=endpoint, trace=trace
                 )
                 runs.append(stack.enter_context(running))
             yield _Work(exchange, runs, runs[0] if len(runs) == 1 else JoinedRuns(runs, bell))
     finally:
+        reports = [run.report for run in runs if run.report is not None]
         if record is not None:
-            record.reports += [run.report for run in runs if run.report is not None]
+            record.reports += reports
+        elif reports:
+            # Their batch may have ten thousand of them.
+            log.debug("request of a batch", request_id=name, **facts_of_runs(reports))
 
 
 def _is_unfinished(operation: Operation) -> bool:
@@ -116,14 +123,14 @@ def _is_unfinished(operation: Operation) -> bool:
 
 
 async def _finished(
-    services: Services, operation: Operation, seconds: float, by: Identity
+    services: Services, operation: Operation, seconds: float, by: Identity, name: str
 ) -> Operation:
     jobs: Sequence[Job] = operation.jobs
     if linked(jobs):
         fetched = await asyncio.to_thread(_fetched)
         jobs = await fetched(jobs, services.settings.media_urls)
     if operation.overlong == "shorten":
-        jobs = [await shortened(services.link, operation.name, job, seconds, by) for job in jobs]
+        jobs = [await shortened(services.link, name, job, seconds, by) for job in jobs]
     return replace(operation, jobs=jobs)
 
 
@@ -178,7 +185,7 @@ class _RunResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
-        record.model = self._operation.jobs[0].model
+        record.model, record.answer_id = self._operation.jobs[0].model, self._operation.name
         assert record.admission is not None, "nothing is run for who was not let in"
         for job in self._operation.jobs:
             record.admission.check_model(job.model, self._services.configs)
@@ -199,12 +206,12 @@ class _RunResponse(Response):
         """The operation's runs, which end with the block or when the client goes away."""
         timeout = self._services.settings.write_timeout
         assert record.admission is not None, "nothing is run for who was not let in"
-        by = record.admission.identity
+        by, name = record.admission.identity, record.request_id
         if _is_unfinished(self._operation):
             with stage("prepare"):
-                finishing = _finished(self._services, self._operation, timeout, by)
+                finishing = _finished(self._services, self._operation, timeout, by, name)
                 self._operation = await while_connected(receive, finishing)
-        with _started(self._services, self._operation, timeout, by, record) as work:
+        with _started(self._services, self._operation, timeout, by, name, record) as work:
             try:
                 async with disconnect_watch(receive, work.hang_up):
                     yield work
@@ -276,7 +283,7 @@ class StreamResponse(_RunResponse):
             await self._operation.settle()
 
     async def _failed(self, error: KronkError, record: Record) -> bytes:
-        record.error = error.code
+        record.note_error(error)
         last = self._chunks.failure(error)
         try:
             await self._settle()

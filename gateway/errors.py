@@ -67,7 +67,7 @@ def from_http(error: HTTPException, method: str, path: str) -> KronkError:
 async def on_kronk_error(request: Request, error: Exception) -> Response:
     """Registered with the application for the whole family."""
     assert isinstance(error, KronkError)
-    record_of(request.scope).error = error.code
+    record_of(request.scope).note_error(error)
     return response(error, request.scope)
 
 
@@ -75,7 +75,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     """Registered with the application for what its router raises."""
     assert isinstance(error, HTTPException)
     mapped = from_http(error, request.method, request.url.path)
-    record_of(request.scope).error = mapped.code
+    record_of(request.scope).note_error(mapped)
     headers = dict(error.headers or {})
     if isinstance(mapped, MethodNotAllowed):
         methods = allowed_methods(request.app.state.routes, request.scope["path"])

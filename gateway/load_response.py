@@ -19,7 +19,6 @@ from .dialects.sse import COMMENT, EVENT_STREAM, NO_MORE, sse
 from .job import load
 from .link import Link
 from .managing import loaded_object, progress_object
-from .operations import new_name
 from .record import record_of
 from .run import Run
 
@@ -28,11 +27,14 @@ _NO_LIMIT = 0.0
 _STATUS_SECONDS = 2.0
 
 
-async def until_loaded(link: Link, model: str, ttl: float | None, by: Identity) -> dict[str, Any]:
-    """The answer once the model is loaded, for `by`; raises why it is not."""
+async def until_loaded(
+    link: Link, name: str, model: str, ttl: float | None, by: Identity
+) -> dict[str, Any]:
+    """The answer once the model is loaded, for `by`; raises why it is not. `name` is what the log
+    knows the request by."""
     began = time.monotonic()
     job = load(model, ttl)
-    with link.exchange.running(new_name("load-"), job, _NO_LIMIT, by=by) as run:
+    with link.exchange.running(name, job, _NO_LIMIT, by=by) as run:
         await run.take()
         run.result()
     return await _loaded(link, model, time.monotonic() - began)
@@ -60,7 +62,7 @@ class LoadStream(Response):
         began, exchange = time.monotonic(), self._link.exchange
         job, by = load(self._model, self._ttl), record.identity
         assert by is not None, "nothing is run for who was not let in"
-        with exchange.running(new_name("load-"), job, _NO_LIMIT, by=by) as run:
+        with exchange.running(record.request_id, job, _NO_LIMIT, by=by) as run:
             async with disconnect_watch(receive, lambda: exchange.hang_up(run)):
                 await self._news(run)
                 if isinstance(run.ended, KronkError):
@@ -72,7 +74,7 @@ class LoadStream(Response):
             loaded = await _loaded(self._link, self._model, time.monotonic() - began)
             last = sse(loaded) + NO_MORE
         except KronkError as error:
-            record.error = error.code
+            record.note_error(error)
             last = sse(openai(error))
         await send({"type": "http.response.body", "body": last, "more_body": False})
 

@@ -17,6 +17,7 @@ from kronk.shared.errors import Internal, KronkError
 from . import errors
 from .access.admission import Outcome
 from .access.auditing import AuditLog
+from .access_line import facts_of
 from .record import Record, record_of
 from .telemetry.telemetry import Telemetry
 
@@ -26,8 +27,9 @@ _GOOD_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 # Characters. Else who may do nothing here could fill the log, and push out what is in it.
 _LONGEST_PATH = 500
-# Asked every few seconds by probes, `kronk ps --watch` and the landing page.
-_POLLED = frozenset({"/v1/liveness", "/v1/readiness", "/v1/kronk/ps"})
+# Asked every few seconds by probes, `kronk ps --watch` and pages.
+_PROBED = frozenset({"/v1/liveness", "/v1/readiness", "/v1/kronk/ps"})
+_POLLED = frozenset({"/v1/kronk/logs", "/v1/kronk/jobs", "/v1/kronk/loads"})
 # Asked by other Kronks for each of their requests, which are in their logs.
 _ASKED = "/v1/kronk/auth/"
 
@@ -127,25 +129,18 @@ class AccessLog:
 
     def _write(self, scope: Scope, record: Record) -> None:
         path = scope["path"]
-        is_usual = path in _POLLED or (path.startswith(_ASKED) and record.status == 200)
+        is_asked_often = path in _POLLED or path.startswith(_ASKED)
+        is_usual = path in _PROBED or (is_asked_often and record.status == 200)
         write = log.debug if is_usual else log.info
         client = scope.get("client")
-        facts = {
-            "client": client and client[0],
-            "model": record.model,
-            "who": record.identity and record.identity.subject,
-            "ttft": record.ttft and round(record.ttft, 4),
-            "tokens": record.tokens,
-            "resumed": record.resumed,
-            "error": record.error,
-        }
         write(
             "request",
             method=scope["method"],
             path=path_for_log(path),
             status=record.status,
             duration=round(time.monotonic() - record.started, 4),
-            **{name: fact for name, fact in facts.items() if fact is not None},
+            client=client and client[0],
+            **facts_of(record),
         )
 
 
@@ -204,7 +199,7 @@ class LastCatch:
                 log.exception("unexpected exception in a request")
                 record_of(scope).is_bug = True
                 error = Internal("The server failed; its log says why")
-            record_of(scope).error = error.code
+            record_of(scope).note_error(error)
             # Once started, nothing sensible can follow: the server closes the connection,
             # which tells the client that the answer is not whole.
             if not started:

@@ -7,9 +7,12 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .access_line import cause_of
+
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
+    from kronk.shared.errors import KronkError
     from kronk.shared.security.identity import Identity
     from kronk.shared.telemetry.trace_context import TraceContext
     from kronk.shared.wire.values import Usage
@@ -39,10 +42,13 @@ class Record:
     target: str | None = None
     # How often it was begun again because its model's process died.
     resumed: int | None = None
-    # The code of the error that ended it.
+    # The code of the error that ended it, and why it did, in words that the log may have.
     error: str | None = None
     # What nobody expected ended it: an exception that is none of ours.
     is_bug: bool = False
+    cause: str | None = None
+    # The id that the answer of a model has.
+    answer_id: str | None = None
     # The runs it was made of, once they have ended.
     reports: list[RunReport] = field(default_factory=list)
     # The trace it belongs to, where there is one.
@@ -53,6 +59,10 @@ class Record:
         """What tokens grant its route by; "" where it is not one that models work for."""
         endpoint = None if self.gate is None else self.gate.access.endpoint
         return endpoint or ""
+
+    def note_error(self, error: KronkError) -> None:
+        """What ended it."""
+        self.error, self.cause = error.code, cause_of(error)
 
     def note_usage(self, usage: Usage) -> None:
         """What the answer has taken."""

@@ -68,6 +68,13 @@ def always(**facts: Any) -> None:
     _always.update(facts)
 
 
+def ids(name: str, trace: str = "") -> dict[str, str]:
+    """What each line about one request says: the name it is known by, and the trace of its
+    `traceparent` where it has one."""
+    found = {"request_id": name} if name else {}
+    return found | {"trace_id": trace.split("-")[1]} if trace.count("-") >= 3 else found
+
+
 def timestamp() -> str:
     """Now, as every line says it."""
     return in_iso(datetime.now(UTC))

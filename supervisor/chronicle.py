@@ -12,7 +12,7 @@ from kronk.shared.wire.status import Departure
 
 from .actions import Remember
 from .cause import signal_name
-from .log_sink import Output
+from .log_sink import output
 
 # The file is written anew with what is kept when it has so many lines.
 MOST_LINES = 2 * departures.KEPT
@@ -25,7 +25,7 @@ class Chronicle:
         # Ends since the server started.
         self.count = 0
         self._history = departures.read(path)
-        self._output = Output("history", HistoryFile(path).write)
+        self._output = output("history", HistoryFile(path).write)
 
     def add(self, end: Remember, pid: int | None) -> None:
         """A process has ended."""

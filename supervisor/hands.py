@@ -36,6 +36,7 @@ from .control import Control
 from .front import Front
 from .hosts import FarChild
 from .keeper import Keeper
+from .lease_log import LeaseLog
 from .resolver import Resolver
 
 log = structlog.get_logger()
@@ -54,6 +55,7 @@ class Hands:
         front: Front,
         chronicle: Chronicle,
         keeper: Keeper,
+        lease_log: LeaseLog,
         *,
         spawn: Callable[[int, str, str | None], None],
         data_addresses: tuple[str, str],
@@ -64,6 +66,7 @@ class Hands:
         self._front = front
         self._chronicle = chronicle
         self._keeper = keeper
+        self._lease_log = lease_log
         self._spawn = spawn
         self._data_addresses = data_addresses
 
@@ -73,6 +76,7 @@ class Hands:
             match action:
                 case Grant() | Refuse() | TellWorkerLost() | TellManaged() | TellWaiting():
                     self.tell_gateway(_told(action))
+                    self._note_lease(action)
                 case KeepLoadTimes(data):
                     self._keeper.keep(data)
                 case Note(level, event, fields):
@@ -84,6 +88,13 @@ class Hands:
                     self._chronicle.add(action, child.pid if child else None)
                 case _:
                     self._do_to_worker(action)
+
+    def _note_lease(self, action: Action) -> None:
+        match action:
+            case Grant():
+                self._lease_log.granted(action)
+            case Refuse():
+                self._lease_log.refused(action)
 
     def _do_to_worker(
         self, action: Spawn | SendLoad | StopWorker | AbortWorker | KillWorker

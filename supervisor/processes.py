@@ -63,8 +63,9 @@ class Processes:
     """All children. To be used on the main thread: a child's parent-death signal comes when the
     *thread* that spawned it ends.
 
-    `log` takes one line of JSON, `keep` what a process of a model said. `on_exit` is called once per child, at the reap or, during a load,
-    a moment after it; until then `get` still knows the child.
+    `log` takes one line of JSON, `keep` what a process of a model said. `on_exit` is called once
+    per child, at the reap or, during a load, a moment after it; until then `get` still knows the
+    child.
     """
 
     def __init__(

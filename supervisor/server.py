@@ -31,6 +31,8 @@ from kronk.shared.wire.to_supervisor import (
     Heartbeat,
     Hello,
     HistoryRequest,
+    LeaseRequest,
+    LeaseReturn,
     Reload,
     StatusRequest,
 )
@@ -54,6 +56,7 @@ from .hosts import Hosts
 from .inquiries import Inquiries
 from .integrity import Integrity
 from .keeper import Keeper
+from .lease_log import LeaseLog
 from .log_sink import Sink
 from .memory import Memory
 from .model_logs import ModelLogs
@@ -154,6 +157,7 @@ class Supervisor:
             self._configuration, self._on_resolved, _integrity(self._settings)
         )
         self._keeper = Keeper(self._base.load_times)
+        self._lease_log = LeaseLog(self._loop.time)
         self._hands = Hands(
             self._children,
             self._control,
@@ -161,6 +165,7 @@ class Supervisor:
             self._front,
             self._chronicle,
             self._keeper,
+            self._lease_log,
             spawn=self._start_worker,
             data_addresses=(self._births.data, self._far.data_address),
         )
@@ -319,6 +324,7 @@ class Supervisor:
         ours = self._front.ending
         words = cause.long(exit) if ours is None else cause.recorded(exit, ours)
         delay = self._front.exited(self._now)
+        self._lease_log.gateway_lost()
         self._did(self._fleet.gateway_lost(self._now))
         if self._stage is not Stage.RUNNING:
             log.info("gateway ended", generation=generation, exit=cause.short(exit))
@@ -400,7 +406,13 @@ class Supervisor:
                 self._front.beat(self._now)
                 self._service.gateway_beat(self._now)
                 self._tell_manager()
+            case LeaseRequest(lease):
+                self._lease_log.asked(message)
+                self._did(events.apply(self._fleet, self._now, child, message))
+                self._lease_log.has_waited(lease)
             case _:
+                if isinstance(message, LeaseReturn):
+                    self._lease_log.returned(message.lease)
                 self._did(events.apply(self._fleet, self._now, child, message))
 
     def _on_hello(self, child: AnyChild, hello: Hello) -> None:

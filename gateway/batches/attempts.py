@@ -73,7 +73,7 @@ async def _answer(desk: Desk, line: Line, bill: _Bill) -> Response | NoResponse:
             operation = await asyncio.to_thread(_operation, desk.make, line.body)
             async with place():
                 with structlog.contextvars.bound_contextvars(request_id=request_id):
-                    body = await _perform(desk, operation, bill)
+                    body = await _perform(desk, operation, bill, request_id)
                     bill.note_end(None)
                     return Response(200, request_id, body)
         except PromptQuarantined as error:
@@ -153,7 +153,7 @@ def _operation(make: Callable[[bytes], Operation], body: bytes) -> Operation:
     return replace(operation, jobs=[replace(job, priority="batch") for job in operation.jobs])
 
 
-async def _perform(desk: Desk, operation: Operation, bill: _Bill) -> bytes:
+async def _perform(desk: Desk, operation: Operation, bill: _Bill, name: str) -> bytes:
     """As `perform`; only the answering may take as long as the server allows, not the waiting."""
     assert isinstance(operation.sink, Whole), "checked when it was made"
     services, loop = desk.services, asyncio.get_running_loop()
@@ -166,7 +166,8 @@ async def _perform(desk: Desk, operation: Operation, bill: _Bill) -> bytes:
                     deadline.reschedule(loop.time() + seconds)
 
             watched = _Watched(operation.sink, begin, bill.note_usage)
-            return await perform(services, replace(operation, sink=watched), desk.identity)
+            watching = replace(operation, sink=watched)
+            return await perform(services, watching, desk.identity, name)
     except TimeoutError as error:
         raise Timeout(f"the answer took longer than the server allows ({seconds:g} s)") from error
 

@@ -30,7 +30,7 @@ from kronk.gateway.managing import (
     parse_nothing,
     parse_unload,
 )
-from kronk.gateway.record import identity_of
+from kronk.gateway.record import identity_of, record_of
 from kronk.gateway.services import Services, services_of
 from kronk.shared.errors import NotFound
 from kronk.shared.models import index
@@ -118,7 +118,9 @@ async def load(request: Request, model: str) -> Response:
     if asked.stream:
         keep_alive = services.settings.stream_keepalive
         return LoadStream(services.link, model, asked.ttl, keep_alive)
-    waiting = until_loaded(services.link, model, asked.ttl, identity_of(request))
+    waiting = until_loaded(
+        services.link, record_of(request.scope).request_id, model, asked.ttl, identity_of(request)
+    )
     return JSONResponse(await while_connected(request.receive, waiting))
 
 

@@ -77,8 +77,8 @@ async def logs(request: Request) -> Response:
     one_of(follow, ("true", "false"), "follow")
     query = parse({name: asked.get(name) for name in _FILTERS}, datetime.now(UTC))
     if (model := asked.get("model")) is not None:
-        found = await asyncio.to_thread(names.of_model, services.base, services.configs, model)
-        query = replace(query, models=found)
+        known = await asyncio.to_thread(names.of_model, services.base, services.configs, model)
+        query = replace(query, models=known)
     reader = Reader(services.base.log_file)
     if follow == "true":
         _watchers.check()

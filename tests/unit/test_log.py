@@ -20,7 +20,8 @@ from kronk.supervisor.log_relay import (
     REMEMBERED_STACK_LINES,
     Relay,
 )
-from kronk.supervisor.log_sink import BUFFERED_LINES, Output, RotatedFile, Sink, Stdout
+from kronk.supervisor.log_sink import BUFFERED_LINES, RotatedFile, Sink, Stdout
+from kronk.supervisor.log_sink import output as make_output
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_a_blocked_output_never_blocks_the_writer_and_says_what_it_dropped() -> 
         gate.wait()
         written.append(line)
 
-    output = Output("stdout", write)
+    output = make_output("stdout", write)
     output.put("first")
     entered.wait()
     for number in range(BUFFERED_LINES + 5):
@@ -188,7 +189,7 @@ def test_one_output_that_fails_does_not_silence_the_other() -> None:
     def broken(line: str) -> None:
         raise BrokenPipeError
 
-    sink = Sink(Output("stdout", broken), Output("file", written.append))
+    sink = Sink(make_output("stdout", broken), make_output("file", written.append))
     sink.write("a")
     sink.write("b")
     sink.close()
