@@ -135,6 +135,7 @@ class AccessLog:
         client = scope.get("client")
         write(
             "request",
+            request_id=record.request_id,
             method=scope["method"],
             path=path_for_log(path),
             status=record.status,

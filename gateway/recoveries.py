@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from kronk.shared.errors import KronkError
+from kronk.shared.log import ids
 
 from .job import Job
 from .quarantine import Quarantine
@@ -43,6 +44,14 @@ class Recoveries:
     ) -> Again | KronkError:
         """The run's worker was lost: what is to be done, or the error that ends it."""
         run.crashes += run.submitted
+        log.info(
+            "worker lost",
+            **ids(run.name, run.traceparent),
+            model=loss.model,
+            generation=run.worker,
+            attempt=run.attempts,
+            cause=loss.words,
+        )
         facts = Facts(run.crashes, run.submitted and was_alone, is_draining)
         match judge(loss, facts, self._policy):
             case Again() as again:
@@ -74,7 +83,7 @@ class Recoveries:
         seconds, run.lost_at = self._now() - run.lost_at, None
         log.info(
             "request recovered",
-            request_id=run.name,
+            **ids(run.name, run.traceparent),
             model=run.job.model,
             attempt=run.attempts,
             tokens=run.tokens,

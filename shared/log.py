@@ -82,7 +82,7 @@ def timestamp() -> str:
 
 def in_iso(moment: datetime) -> str:
     """A moment of UTC as lines have it: in the order of time they are in the order of letters."""
-    return moment.isoformat().replace("+00:00", "Z")
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _said_by(process: str, pid: int) -> Processor:

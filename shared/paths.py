@@ -175,7 +175,7 @@ def _as_file_name(name: str) -> str:
     """The name where it can be a file's; else what is left of it, and a digest, so that no other
     name has the same."""
     safe = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME].lstrip(".")
-    if safe == name:
+    if safe and safe == name:
         return safe
     return f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 

@@ -1,6 +1,6 @@
-"""What the log says of leases: how long requests waited for their models, and why some were refused.
+"""What the log says of leases: how long requests waited for models, and why some were refused.
 
-Every request passes here, so a line of each is for `debug`; at `info` are those that waited.
+Every request passes here, so its line is for `debug`; at `info` are those that waited.
 """
 
 from __future__ import annotations

@@ -57,13 +57,14 @@ class Output(Generic[Item]):
         except queue.Full:
             self.dropped += 1
 
-    def close(self) -> None:
-        """Write what is buffered, for a bounded time."""
+    def close(self) -> bool:
+        """Write what is buffered, for a bounded time; whether all of it was."""
         try:
             self._lines.put(None, timeout=CLOSE_SECONDS)
         except queue.Full:
-            return
+            return False
         self._thread.join(CLOSE_SECONDS)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:

@@ -40,7 +40,9 @@ class ModelLogs:
 
     def close(self) -> None:
         """Write what is buffered, for a bounded time."""
-        self._output.close()
+        if self._output.close():
+            while self._files:
+                self._files.popitem()[1].close()
 
     # On the thread.
 

@@ -17,9 +17,9 @@ from kronk.shared.errors import InsufficientMemory, KronkError, ModelFailed
 
 Level = Literal["debug", "info", "warning", "error"]
 
-# ggml's log levels; CONT continues the line before. What has none is said as it comes.
+# ggml's log levels; CONT continues the line before.
 _LEVELS: dict[int, Level] = {1: "debug", 2: "info", 3: "warning", 4: "error"}
-_WARN, _CONT = 3, 5
+_INFO, _WARN, _CONT = 2, 3, 5
 # A line without end is cut here.
 _LONGEST = 4096
 # Lines kept to explain a failed load.
@@ -77,7 +77,7 @@ class LlamaLog:
         self.lines: deque[str] = deque(maxlen=_KEPT)
         self.measured = Measured()
         self._forward = forward
-        self._least = 1 if wants_debug else 2
+        self._least = 1 if wants_debug else _INFO
         # By thread: the number of its level, and what there is of a line that goes on.
         self._begun: dict[int, tuple[int, str]] = {}
         self.callback = lib.llama_log_callback(self._take)
@@ -86,11 +86,11 @@ class LlamaLog:
     def _take(self, level: int, text: bytes, _: object) -> None:
         thread = get_ident()
         said = text.decode("utf-8", "replace")
-        number, begun = self._begun.pop(thread, (2, ""))
+        number, begun = self._begun.pop(thread, (_INFO, ""))
         if level != _CONT:
             if begun:
                 self._say(number, begun)
-            number, begun = level, ""
+            number, begun = level if level in _LEVELS else _INFO, ""
         *whole, rest = (begun + said).split("\n")
         for line in whole:
             self._say(number, line)
@@ -108,11 +108,11 @@ class LlamaLog:
             self.lines.append(line)
         self.measured.take(line)
         if self._forward is not None and number >= self._least:
-            self._forward(_LEVELS.get(number, "info"), line)
+            self._forward(_LEVELS[number], line)
 
     def _end_line(self) -> None:
         """What was said without an end counts, where it is the last."""
-        number, begun = self._begun.pop(get_ident(), (2, ""))
+        number, begun = self._begun.pop(get_ident(), (_INFO, ""))
         self._say(number, begun)
 
     @property

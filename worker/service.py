@@ -25,7 +25,7 @@ from kronk.shared import exits, heap
 from kronk.shared.abilities import wrong_model
 from kronk.shared.child import Birth
 from kronk.shared.errors import InsufficientMemory, KronkError, WireError
-from kronk.shared.log import LEVELS, QUIET, always
+from kronk.shared.log import LEVELS, QUIET, always, ids
 from kronk.shared.wire import to_worker
 from kronk.shared.wire.codec import Message, encode
 from kronk.shared.wire.curve import parse_token
@@ -330,7 +330,7 @@ class Worker:
             return
         except Exception:
             # A bug of ours must end the request too, and only this one.
-            log.exception("cannot prepare a request", request_id=asked.name)
+            log.exception("cannot prepare a request", **ids(asked.name, asked.trace))
             self._tell_gateway(Failed(asked.request, "internal", "internal error", None))
             return
         finally:
@@ -386,7 +386,7 @@ def _begin_media_thread() -> None:
 def _prepare(asked: Asked, loaded: Loaded | PooledLoaded) -> Any:
     """The command that begins this request on that model's engine, or the events that answer it
     without one; a `CallerError` where the request is wrong, or the model of another kind."""
-    with structlog.contextvars.bound_contextvars(request_id=asked.name):
+    with structlog.contextvars.bound_contextvars(**ids(asked.name, asked.trace)):
         if isinstance(asked, Inspect):
             return inspect(asked, loaded)
         if isinstance(loaded, PooledLoaded):

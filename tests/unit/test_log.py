@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import logging
 import os
+import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +31,15 @@ from kronk.supervisor.log_sink import output as make_output
 @pytest.fixture
 def lines() -> Iterator[list[str]]:
     """What a process configured for `info` writes."""
-    root = logging.getLogger()
+    root, hooks = logging.getLogger(), (threading.excepthook, sys.unraisablehook)
     handlers, written = root.handlers, []
     log.configure("gateway", "info", written.append)
     yield written
     structlog.reset_defaults()
     root.handlers = handlers
+    threading.excepthook, sys.unraisablehook = hooks
+    logging.captureWarnings(False)
+    log._always.clear()
 
 
 def test_a_line_is_json_with_time_level_event_process_and_pid(lines: list[str]) -> None:
@@ -75,6 +82,94 @@ def test_warnings_of_libraries_come_out_the_same_way(lines: list[str]) -> None:
     (record,) = map(json.loads, lines)
     assert (record["level"], record["event"]) == ("warning", "slow callback")
     assert record["logger"] == "asyncio"
+
+
+def test_what_a_process_is_stands_in_each_of_its_lines(lines: list[str]) -> None:
+    log.always(model="m", generation=3)
+    structlog.get_logger().info("ready")
+    structlog.get_logger().info("about another", model="n")
+    first, second = map(json.loads, lines)
+    assert (first["model"], first["generation"]) == ("m", 3)
+    assert (second["model"], second["generation"]) == ("n", 3)
+
+
+def test_tracebacks_have_no_values_of_variables(lines: list[str]) -> None:
+    def fail(prompt: str) -> None:
+        raise ValueError("no")
+
+    try:
+        # Tracebacks do show the line of code.
+        fail("terces"[::-1])
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    assert "secret" not in lines[0]
+
+
+def test_a_warning_of_python_is_one_line_that_says_where(lines: list[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn("old\nspelling", DeprecationWarning, stacklevel=1)
+    (record,) = map(json.loads, lines)
+    assert (record["level"], record["logger"]) == ("warning", "python")
+    assert __file__ in record["event"]
+    assert "DeprecationWarning: old" in record["event"]
+
+
+def test_what_a_thread_raises_is_one_line_with_its_name(lines: list[str]) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    thread = threading.Thread(target=fail, name="engine")
+    thread.start()
+    thread.join()
+    (record,) = map(json.loads, lines)
+    assert (record["event"], record["thread"]) == ("a thread failed", "engine")
+    assert "ValueError: no" in record["exception"]
+
+
+def test_what_a_destructor_raises_is_one_line_without_the_object(lines: list[str]) -> None:
+    class Fails:
+        def __repr__(self) -> str:
+            return "the secret of a client"
+
+        def __del__(self) -> None:
+            raise ValueError("no")
+
+    Fails()
+    gc.collect()
+    (line,) = lines
+    assert "ValueError: no" in json.loads(line)["exception"]
+    assert "secret" not in line
+
+
+def test_a_task_that_failed_unseen_is_an_error_of_asyncio(lines: list[str]) -> None:
+    async def fail() -> None:
+        raise ValueError("no")
+
+    async def leave() -> None:
+        task = asyncio.create_task(fail(), name="chore")
+        await asyncio.wait([task])
+
+    asyncio.run(leave())
+    gc.collect()
+    (record,) = map(json.loads, lines)
+    assert (record["level"], record["logger"]) == ("error", "asyncio")
+    assert "never retrieved" in record["event"]
+    assert "ValueError: no" in record["exception"]
+
+
+@pytest.mark.parametrize(
+    ("name", "trace", "said"),
+    [
+        ("", "", {}),
+        ("r-1", "", {"request_id": "r-1"}),
+        ("r-1", "00-abc-def-01", {"request_id": "r-1", "trace_id": "abc"}),
+        ("r-1", "no trace", {"request_id": "r-1"}),
+    ],
+)
+def test_lines_about_a_request_say_which(name: str, trace: str, said: dict[str, str]) -> None:
+    assert log.ids(name, trace) == said
 
 
 def test_json_of_a_child_is_relayed_as_it_is_however_it_arrives() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
+from kronk.shared.log import ids
 from kronk.shared.wire.status import SlotStats
 from kronk.shared.wire.values import TokenLogprob
 from kronk.worker.cache.stats import Caches
@@ -104,7 +105,6 @@ class Engine:
         return len(self._desk)
 
     @property
-<<<<<<< HEAD
     def slots(self) -> tuple[SlotStats, ...]:
         """Each slot as another thread sees it."""
         return tuple([slot_stats(slot) for slot in self._slots])
@@ -113,13 +113,12 @@ class Engine:
     def caches(self) -> Caches:
         """What is kept of prompts, as another thread sees it."""
         return Caches(tuple([slot.position for slot in self._slots]), *self._prefixes.stores)
-=======
+
     def only_request(self) -> str | None:
         """The name of the request that whatever happens now is about: of the one that has slots."""
         choices = [slot.choice for slot in list(self._running.values())]
         names = {choice.request.job.name for choice in choices if choice is not None}
         return names.pop() if len(names) == 1 else None
->>>>>>> 075b9ea (The log can be asked: by model, level, request, process and time, here and over HTTP; each model's processes have a log of their own)
 
     def tell(self, command: Command) -> None:
         """Queue a command; a cancel also reaches into a running prefill."""
@@ -169,7 +168,9 @@ class Engine:
                 self.requests += 1
                 self._desk.admit(job, len(self._free))
             case Cancel(request):
-                self._drop(request)
+                if (dropped := self._drop(request)) is not None:
+                    job = dropped.job
+                    log.debug("given up", **ids(job.name, job.trace), tokens=dropped.tokens)
             case CancelAll():
                 for request in self._desk.numbers:
                     self._drop(request)
@@ -526,7 +527,9 @@ class Engine:
         for index in plan.slots:
             self._prefixes.clear(self._running[index])
         for request in requests:
-            log.error("decode failed", request_id=request.job.name, result=result.name)
+            log.error(
+                "decode failed", **ids(request.job.name, request.job.trace), result=result.name
+            )
             self._drop(request.job.request)
             self._desk.fail(request.job, error)
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from logging import DEBUG
 from typing import Any, Literal
 
+import structlog
+
+from kronk.shared.log import ids
 from kronk.shared.wire.to_gateway import Done, Finished, Silent, Started
 from kronk.shared.wire.values import Timings, Usage
 
 from .job import Job
 from .output import Sent
 from .tally import Tally
+
+log = structlog.get_logger()
 
 Reason = Literal["stop", "length", "tool_calls"]
 # As many as the deltas and choices at most.
@@ -35,6 +41,7 @@ class Request:
         # Seconds that were spent on finding what of the prompt is cached.
         self.match = 0.0
         self._tally = Tally()
+        self._reasons: list[str] = []
         self._emit = emit
         self._credit = job.window
         self._outbox: deque[Any] = deque()
@@ -59,6 +66,11 @@ class Request:
     def is_started(self) -> bool:
         """One of its choices has had a slot."""
         return self._started is not None
+
+    @property
+    def tokens(self) -> int:
+        """Those of its answers so far."""
+        return self._completion_tokens
 
     @property
     def is_over(self) -> bool:
@@ -115,6 +127,7 @@ class Request:
     ) -> None:
         """One choice is complete."""
         self._reasoning_tokens += reasoning_tokens
+        self._reasons.append(reason)
         self._unfinished -= 1
         self._end(Finished(self.job.request, choice, reason, stop))
         if not self._unfinished:
@@ -156,4 +169,25 @@ class Request:
             itl_sum=self._tally.sum,
             speeds=self._tally.speeds,
         )
+        self._log(usage, timings)
         return Done(self.job.request, usage, timings)
+
+    def _log(self, usage: Usage, timings: Timings) -> None:
+        # The gateway's line says the same, and more, at a level that is usually written.
+        if not log.is_enabled_for(DEBUG):
+            return
+        later = usage.completion_tokens - 1
+        speed = later / timings.decode if later > 0 and timings.decode else None
+        log.debug(
+            "answered",
+            **ids(self.job.name, self.job.trace),
+            prompt_tokens=usage.prompt_tokens,
+            cached=usage.cached_tokens,
+            cache=timings.cache,
+            queued=round(timings.queued, 4),
+            prefill=round(timings.prefill, 4),
+            decode=round(timings.decode, 4),
+            tokens=usage.completion_tokens,
+            tokens_per_second=None if speed is None else round(speed, 2),
+            finish_reason=",".join(dict.fromkeys(self._reasons)),
+        )

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from logging import DEBUG
 from queue import SimpleQueue
 from typing import Any
 
@@ -13,6 +14,7 @@ import structlog
 
 from kronk.shared.errors import Internal, KronkError, Overloaded
 from kronk.shared.fair_share import FairShare
+from kronk.shared.log import ids
 from kronk.shared.wire.status import SlotStats
 from kronk.shared.wire.to_gateway import Accepted, Failed
 from kronk.worker.cache.stats import Caches
@@ -92,7 +94,6 @@ class PooledEngine:
         return sum(not work.has_begun for work in self._work.copy())
 
     @property
-<<<<<<< HEAD
     def slots(self) -> tuple[SlotStats, ...]:
         """What has begun: a request each, as many as share the decodes now. They hold nothing when
         they are over."""
@@ -103,12 +104,11 @@ class PooledEngine:
     def caches(self) -> Caches:
         """Nothing is kept."""
         return Caches()
-=======
+
     def only_request(self) -> str | None:
         """The name of the request that whatever happens now is about, where there is just one."""
         names = {work.job.name for work in self._work.copy()}
         return names.pop() if len(names) == 1 else None
->>>>>>> 075b9ea (The log can be asked: by model, level, request, process and time, here and over HTTP; each model's processes have a log of their own)
 
     def tell(self, command: Command) -> None:
         """Queue a command; a cancel ends a decode that nobody else has a text in."""
@@ -242,7 +242,14 @@ class PooledEngine:
             self._give_up(work, error)
             return
         if work.is_complete:
+            self._log(work)
             self._remove(work)
+
+    def _log(self, work: Work) -> None:
+        if log.is_enabled_for(DEBUG):
+            facts = {"texts": len(work.job.texts), "prompt_tokens": work.job.tokens}
+            seconds = round(time.monotonic() - work.job.submitted, 4)
+            log.debug("answered", **ids(work.job.name, work.job.trace), **facts, seconds=seconds)
 
     # When a decode did not work.
 
