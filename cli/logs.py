@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,22 +21,23 @@ from kronk.shared.logbook.query import PROCESSES, Query, parse
 from kronk.shared.logbook.reader import MOST_LINES, Reader
 from kronk.shared.models.configured import configured
 from kronk.shared.paths import BasePath
-from kronk.shared.settings_table import SETTINGS
 
 from .client import Admin, find_base_path, find_server
 from .local import Local, local_settings
 from .loglines import readable
-from .options import ApiHost, BasePathOption
+from .options import BasePathOption
 
 _POLL = 0.25
 _USUAL_LINES = 100
 _DATA = "data: "
-_ADDRESS = next(setting.env for setting in SETTINGS if setting.name == "api_host")
 
 
 def logs(
     base_path: BasePathOption = None,
-    api_host: ApiHost = None,
+    api_host: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Ask the server of this address instead."),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
     ] = False,
@@ -76,8 +76,8 @@ def logs(
 ) -> None:
     """Show the server's log: readable on a terminal, the raw JSON lines in a pipe.
 
-    The files of this machine are read, so it works for a server that hangs or has ended, too. Those
-    of another server with --api-host.
+    The files of this machine are read, which works for a server that hangs or has ended, too;
+    another server is asked for its own with --api-host.
     """
     asked = {
         "model": model,
@@ -103,10 +103,7 @@ def _server(api_host: str | None, base: BasePath, local: bool) -> Admin | None:
     """The server to ask; None where the files here are to be read."""
     if local and api_host is not None:
         raise InvalidArgument("--local reads the files here, and --api-host asks a server")
-    is_elsewhere = bool(os.environ.get(_ADDRESS)) and not base.log_file.exists()
-    if api_host is None and (local or not is_elsewhere):
-        return None
-    return find_server(api_host, str(base.root))
+    return None if api_host is None else find_server(api_host, str(base.root))
 
 
 def _names(base_path: str | None, model: str) -> frozenset[str]:

@@ -356,7 +356,17 @@ QUERIES = [
         "after=nope",
         "after=%00",
     )
-] + [(FILES, "order=up", "order"), ("/v1/kronk/history", "limit=101", "limit")]
+] + [
+    (FILES, "order=up", "order"),
+    ("/v1/kronk/history", "limit=101", "limit"),
+    ("/v1/kronk/logs", "lines=10001", "lines"),
+    ("/v1/kronk/logs", "level=loud", "level"),
+    ("/v1/kronk/logs", "process=web", "process"),
+    ("/v1/kronk/logs", "since=soon", "since"),
+    ("/v1/kronk/logs", "model=", "model"),
+    ("/v1/kronk/logs", "request=", "request"),
+    ("/v1/kronk/logs", "follow=yes", "follow"),
+]
 
 
 @pytest.mark.parametrize(("path", "query", "param"), QUERIES)

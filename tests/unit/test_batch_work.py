@@ -143,10 +143,10 @@ def test_a_model_that_cannot_be_loaded_fails_the_batch_and_keeps_its_answers(tow
 def test_a_bug_in_a_line_is_that_lines_failure(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = attempts.perform
 
-    async def broken(services: Any, operation: Any, by: Any) -> bytes:
+    async def broken(services: Any, operation: Any, by: Any, name: str) -> bytes:
         if "line 3" in str(operation.jobs[0].ask):
             raise RuntimeError("a bug")
-        return await usual(services, operation, by)
+        return await usual(services, operation, by, name)
 
     monkeypatch.setattr(attempts, "perform", broken)
     batch = town.finish(town.submit())

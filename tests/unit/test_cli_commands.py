@@ -20,7 +20,6 @@ WITHOUT_JSON = {
     "server stop",
     "server reload",
     "server install-service",
-    "server logs",
     "run",
     "model load",
     "model unload",
@@ -37,7 +36,7 @@ WITHOUT_JSON = {
 }
 # They work on the server alone: what they are about has no files, or starts one.
 WITHOUT_LOCAL = {
-    "server", "run", "ps", "jobs", "batch", "worker", "completion", "doctor",
+    "server start", "server stop", "server reload", "server install-service", "run", "ps", "jobs", "batch", "worker", "completion", "doctor",
     "bench", "diagnose",
     "model load", "model unload", "model pin", "model reset", "config schema",
     # Of files of this machine, whatever server there is.
