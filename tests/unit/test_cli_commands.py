@@ -36,7 +36,8 @@ WITHOUT_JSON = {
 }
 # They work on the server alone: what they are about has no files, or starts one.
 WITHOUT_LOCAL = {
-    "server start", "server stop", "server reload", "server install-service", "run", "ps", "jobs", "batch", "worker", "completion", "doctor",
+    "server start", "server stop", "server reload", "server install-service",
+    "run", "ps", "jobs", "batch", "worker", "completion", "doctor",
     "bench", "diagnose",
     "model load", "model unload", "model pin", "model reset", "config schema",
     # Of files of this machine, whatever server there is.
