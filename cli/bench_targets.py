@@ -36,7 +36,7 @@ def targets(
     of_model = _by_name("--model", models, names)
     keys = _by_name("--api-key", api_keys, names)
     return tuple(
-        _local(name, of_model.get(name, model), find_server(api_host, base_path))
+        local(name, of_model.get(name, model), find_server(api_host, base_path))
         if url == LOCAL
         else _remote(name, of_model.get(name, model), url, keys.get(name, keys.get("")))
         for name, url in places
@@ -73,7 +73,8 @@ def _by_name(flag: str, given: Sequence[str], names: Sequence[str]) -> dict[str,
     return found
 
 
-def _local(name: str, model: str, admin: Admin) -> Target:
+def local(name: str, model: str, admin: Admin) -> Target:
+    """The server of a client, which speaks TLS, asks for a token or has a Unix socket perhaps."""
     trust = admin.trust()
     where = endpoint(admin.url, admin.token, trust if isinstance(trust, SSLContext) else None)
     if admin.socket is not None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kronk.shared.libraries import listing
-from kronk.shared.settings import resolve
+from kronk.shared.settings import Settings, resolve
 from kronk.shared.trial import Ended
 
 from . import canary, checks, key_check
@@ -35,22 +35,9 @@ def doctor(
 ) -> None:
     """Check this machine and say what to do; exits with 1 when something fails."""
     settings = resolve({"api_host": api_host, "base_path": base_path}, os.environ)
-    base = settings.base
     console = Console(highlight=False, soft_wrap=True)
     findings: list[Finding] = []
-    for finding in (
-        checks.python(sys.version_info[:3]),
-        *_of_llama(),
-        checks.builds(listing.describe(settings)),
-        checks.containment(_probed() if settings.sandbox else None),
-        checks.models_folder(base.models),
-        key_check.keys(base.keys),
-        checks.port(settings.api_host, base),
-        checks.memory(*checks.available_memory()),
-        checks.cores(checks.usable_cores()),
-        checks.sockets(base),
-        checks.open_files(),
-    ):
+    for finding in found(settings):
         findings.append(finding)
         if not as_json:
             _show(console, finding)
@@ -58,6 +45,22 @@ def doctor(
         print(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=2))
     if any(finding.grade is Grade.FAIL for finding in findings):
         raise typer.Exit(1)
+
+
+def found(settings: Settings) -> Iterator[Finding]:
+    """All checks, one after the other."""
+    base = settings.base
+    yield checks.python(sys.version_info[:3])
+    yield from _of_llama()
+    yield checks.builds(listing.describe(settings))
+    yield checks.containment(_probed() if settings.sandbox else None)
+    yield checks.models_folder(base.models)
+    yield key_check.keys(base.keys)
+    yield checks.port(settings.api_host, base)
+    yield checks.memory(*checks.available_memory())
+    yield checks.cores(checks.usable_cores())
+    yield checks.sockets(base)
+    yield checks.open_files()
 
 
 def _of_llama() -> Iterator[Finding]:

@@ -37,6 +37,7 @@ _COMMANDS = {
     "completion": ("completion", "completion_app", "Teach the shell to complete commands."),
     "bench": ("bench", "bench_app", "Measure how fast models are, here and next to others."),
     "doctor": ("doctor", "doctor_app", "Check this machine and say what to do."),
+    "diagnose": ("diagnose", "diagnose_app", "Write a report for a bug ticket."),
 }
 
 
