@@ -41,7 +41,12 @@ def chosen(models: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row per setting of a model that is not the default, with where it is from. `models` is as
     `config_shown.shown` has it, and the API."""
     return [
-        {"model": row["id"], "key": key, "value": _value(row["configuration"], key), "from": origin}
+        {
+            "model": row["id"],
+            "setting": key,
+            "value": _value(row["configuration"], key),
+            "from": origin,
+        }
         for row in models
         for key, origin in row["origins"].items()
         if origin != "default"

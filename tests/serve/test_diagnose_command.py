@@ -11,9 +11,9 @@ CANARY = "CANARY-what-only-this-request-says"
 
 
 def test_a_report_has_all_sections_and_nothing_of_what_was_asked(house: Server) -> None:
-    answer = house.text("Tiny", f"Echo back the word: {CANARY}", max_tokens=8)
+    answered = house.chat("Tiny", f"Echo back the word: {CANARY}", max_tokens=8)
     refused = house.chat("Tiny", CANARY * 2000, max_tokens=1)
-    assert answer and refused.status_code == 400
+    assert (answered.status_code, refused.status_code) == (200, 400)
     done = kronk("diagnose", "--json", f"--base-path={house.base}")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -26,9 +26,13 @@ def test_a_report_has_all_sections_and_nothing_of_what_was_asked(house: Server) 
     assert models["Tiny"]["architecture"] == "llama" and models["Tiny"]["quantization"] == "Q8_0"
     settings = found["settings"]["content"]["of the running server"]
     given = {row["setting"]: row for row in settings}
-    assert given["models_in_cache"]["value"] == "9" and given["models_in_cache"]["from"] != "default"
+    assert (
+        given["models_in_cache"]["value"] == "9" and given["models_in_cache"]["from"] != "default"
+    )
     assert given["spare"]["from"] == "default" and given["hf_token"]["value"] == "not set"
-    chosen = {(row["model"], row["key"]): row["value"] for row in found["configuration"]["content"]}
+    chosen = {
+        (row["model"], row["setting"]): row["value"] for row in found["configuration"]["content"]
+    }
     assert chosen["Tiny", "context_window"] == 1024
     server = found["server"]["content"]
     assert {"supervisor", "gateway"} <= {row["role"] for row in server["processes"]}

@@ -155,7 +155,7 @@ def test_trouble_is_counted_by_event_without_what_requests_said(tmp_path: Path) 
 def end(outcome: Any, ended: float) -> str:
     said, stack = (CANARY,), (CANARY,)
     return to_line(
-        Departure("m", 1, 2, 0, 1, ended, outcome, "SIGSEGV", None, "SIGSEGV", False, 3, said, stack)
+        Departure("m", 1, 2, 0, 1, ended, outcome, "SIGSEGV", None, None, False, 3, said, stack)
     )  # fmt: skip
 
 
@@ -263,7 +263,7 @@ def test_settings_of_models_are_those_somebody_chose_and_no_prompts() -> None:
         "origins": {"context_window": "file", "sampling_parameters.seed": "catalog", "long": "file",
                     "n_seq_max": "default"},
     }  # fmt: skip
-    assert [(each["key"], each["value"], each["from"]) for each in models.chosen([row])] == [
+    assert [(each["setting"], each["value"], each["from"]) for each in models.chosen([row])] == [
         ("context_window", 9, "file"),
         ("sampling_parameters.seed", 1, "catalog"),
         ("long", "(a text of 999 characters)", "file"),
