@@ -47,6 +47,11 @@ class Server:
         self.model = model
         self._base = base
 
+    @property
+    def base(self) -> Path:
+        """Its base path."""
+        return self._base
+
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=5) as reply:
             return json.load(reply)

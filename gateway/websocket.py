@@ -69,9 +69,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """From the application. A refusal is a whole answer, which uvicorn takes for none."""
+        """From the application; comes back when there is room for more. A refusal is a whole
+        answer, which uvicorn takes for none."""
         await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+        if message["type"] == "websocket.send":
+            await self.writable.wait()
+        elif message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True
 
     def pause_writing(self) -> None:

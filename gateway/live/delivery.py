@@ -49,6 +49,8 @@ class LiveStream(Response):
                 async for one in subscription.messages(self._check, self._expires, self._quiet):
                     event = COMMENT if one is None else one.event
                     await send({"type": "http.response.body", "body": event, "more_body": True})
+                    # Comes back when there is room for more: what is told next is chosen then.
+                    await send({"type": "http.response.body", "body": b"", "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
             # Who leaves ends nothing but the watching.

@@ -127,6 +127,8 @@ class Hub:
         self._clock = clock
         self._watching = 0
         self._ticker: asyncio.Task[None] | None = None
+        # That one and others, which were cancelled and have not noticed yet.
+        self._tickers: set[asyncio.Task[None]] = set()
         # Counts over all who ever watched, so that a number is never used twice.
         self._sequence = 0
         self._number = 0
@@ -152,6 +154,8 @@ class Hub:
         self._watching += 1
         if self._ticker is None:
             self._ticker = asyncio.create_task(self._tick(), name="live")
+            self._tickers.add(self._ticker)
+            self._ticker.add_done_callback(self._tickers.discard)
         try:
             yield Subscription(self, viewer, self._number)
         finally:
@@ -168,10 +172,8 @@ class Hub:
 
     async def close(self) -> None:
         """Nothing is done any more."""
-        ticker = self._ticker
         self._rest()
-        if ticker is not None:
-            await asyncio.gather(ticker, return_exceptions=True)
+        await asyncio.gather(*self._tickers, return_exceptions=True)
 
     # For subscriptions.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -60,10 +61,16 @@ class Machine:
         self._cores: list[tuple[float, float]] = []
         self._slow: dict[str, Any] = {}
         self._slow_until = 0.0
+        # Whoever asked may have left while a thread reads, and somebody else have come.
+        self._reading = threading.Lock()
 
     def read(self, pids: Iterable[int]) -> Reading:
         """As of now."""
-        now, wanted = self._clock(), set(pids)
+        with self._reading:
+            return self._read(set(pids))
+
+    def _read(self, wanted: set[int]) -> Reading:
+        now = self._clock()
         for pid in self._processes.keys() - wanted:
             self._forget(pid)
         found = {pid: self._process(pid, now) for pid in wanted}

@@ -27,7 +27,7 @@ from kronk.shared.wire.sockets import (
     connect_dealer,
     worker_identity,
 )
-from kronk.shared.wire.status import ProcessStatus
+from kronk.shared.wire.status import Departure, ModelStatus, ProcessStatus
 from kronk.shared.wire.to_gateway import (
     Accepted,
     Attach,
@@ -133,6 +133,9 @@ class House:
         self.script: Script = say("Hello", " world")
         self.grant: Callable[[LeaseRequest], Any] = lambda ask: Granted(ask.lease, WORKER)
         self.answer_status = True
+        # The rows of its models, and how many of them have ended so far.
+        self.models: tuple[ModelStatus, ...] = ()
+        self.departures: tuple[Departure, ...] = ()
         self.seen: list[Any] = []
         self.deltas_sent = 0
         # The worker that came last.
@@ -258,6 +261,7 @@ class House:
         self.script = say("Hello", " world")
         self.grant = lambda ask: Granted(ask.lease, WORKER)
         self.answer_status = True
+        self.models, self.departures = (), ()
 
     # What was seen.
 
@@ -339,9 +343,10 @@ class House:
                     self._to_gateway(answer)
             case StatusRequest() if self.answer_status:
                 us = ProcessStatus("supervisor", os.getpid(), 1, 1024)
-                self._to_gateway(Status(message.ask, False, (), (us,)))
+                ended = len(self.departures)
+                self._to_gateway(Status(message.ask, False, self.models, (us,), departures=ended))
             case HistoryRequest(ask):
-                self._to_gateway(History(ask, ()))
+                self._to_gateway(History(ask, self.departures[::-1]))
             case Manage(ask):
                 self._to_gateway(Managed(ask, "absent"))
             case Reload(ask):
