@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kronk import __version__
 from kronk.gateway.jobs.records import Job, job_object
@@ -18,8 +18,13 @@ from kronk.shared.wire.to_gateway import Status
 
 from .machine import ProcessReading, Reading
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 # Of one model's queue; how many there are is told anyway.
 MOST_WAITERS = 50
+# Most values are of these, and are what they are.
+_LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +86,21 @@ def state_of(facts: Facts, sequence: int) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Dataclasses as JSON has them; `dataclasses.asdict` copies every leaf and takes ten times as
     long."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: plain(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, tuple | list):
+    kind = type(value)
+    if kind in _LEAVES:
+        return value
+    if kind is tuple or kind is list:
         return [plain(item) for item in value]
+    if is_dataclass(kind):
+        return {
+            name: part if type(part := getattr(value, name)) in _LEAVES else plain(part)
+            for name in _names(kind)
+        }
     return value
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
