@@ -44,7 +44,7 @@ def slot(held: int, running: Any = None, read: int = 0) -> Slot:
     one = Slot(3)
     one.keep([5] * held, "")
     if running is not None:
-        one.begin(running)
+        one.begin(running, 0.0)
     one.read = read
     return one
 
@@ -105,7 +105,7 @@ def test_reading_goes_on_while_the_engine_changes_what_is_read() -> None:
             store.put(tokens, State(np.zeros(8, np.uint8), 8, 0), now=float(number))
             one.leave(0.0)
             one.keep([1] * (number % 50), "")
-            one.begin(choice(10))
+            one.begin(choice(10), 0.0)
         over.set()
 
     thread = threading.Thread(target=change)
