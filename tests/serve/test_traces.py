@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from fakes.collector import Collector, Got
 from fakes.gateway_house import House, done, hang_after, say
-from harness.server import Server, running_server
+from harness.observed import KNOWN, OTHERS, all_queries
+from harness.server import Server, free_port, running_server
 from harness.waiting import wait_until
 from kronk.shared.wire.to_gateway import Accepted, Delta, Refused, WorkerLost
 from kronk.shared.wire.to_supervisor import LeaseRequest
@@ -55,11 +58,20 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
+def debug_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, tiny: Path, collector: Collector
+    tmp_path_factory: pytest.TempPathFactory, tiny: Path, collector: Collector, debug_port: int
 ) -> Iterator[Server]:
     base = tmp_path_factory.mktemp("traced")
-    flags = (f"--tempo-host={collector.address}", "--tempo-probability=1")
+    flags = (
+        f"--tempo-host={collector.address}",
+        "--tempo-probability=1",
+        f"--debug-host=127.0.0.1:{debug_port}",
+    )
     with running_server(base, {"tiny.gguf": tiny}, None, *flags) as server:
         wait_until(lambda: _is_traced(server, collector), lambda: "a first trace")
         yield server
@@ -158,6 +170,22 @@ def test_no_text_of_prompts_or_answers_is_sent(server: Server, collector: Collec
     text = repr(collector.spans)
     assert CANARY not in text
     assert "Say" not in text
+
+
+def test_dashboards_and_alerts_ask_for_what_a_server_says(server: Server, debug_port: int) -> None:
+    assert post(server.url, CHAT, chat())[0].status_code == 200
+    text = httpx.get(f"http://127.0.0.1:{debug_port}/metrics", timeout=20).text
+    families = {one.name: one for one in text_string_to_metric_families(text)}
+    said = {sample.name: sample for one in families.values() for sample in one.samples}
+    for query in all_queries():
+        for selector in query.selectors:
+            name = selector.name
+            stem = re.sub("_(total|bucket|sum|count)$", "", name)
+            assert name in OTHERS or name in said or stem in families, query.text
+            if name in said:
+                assert set(said[name].labels) == KNOWN[name], query.text
+    # Not only families without anything in them.
+    assert {"kronk_ttft_seconds_bucket", "kronk_tokens_total", "process_open_fds"} <= set(said)
 
 
 # A gateway, with a supervisor and workers that do as they are told.
