@@ -52,7 +52,6 @@ def facts_of(record: Record) -> dict[str, Any]:
         "resumed": record.resumed,
         "error": record.error,
         "cause": record.cause,
-        "trace_id": record.trace.trace_id if record.trace and record.trace.sampled else None,
     }
     if reports:
         facts |= facts_of_runs(reports)

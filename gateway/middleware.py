@@ -110,7 +110,8 @@ class AccessLog:
 
         if self.telemetry.on_begin is not None:
             self.telemetry.on_begin(scope, record)
-        structlog.contextvars.bind_contextvars(request_id=record.request_id)
+        known = record.ids
+        structlog.contextvars.bind_contextvars(**known)
         self.activity.count += 1
         try:
             await self.app(scope, receive, numbered)
@@ -125,7 +126,7 @@ class AccessLog:
             self.audit.request_over(scope, record)
             self.telemetry.request_ended(scope, record)
             self._write(scope, record)
-            structlog.contextvars.unbind_contextvars("request_id")
+            structlog.contextvars.unbind_contextvars(*known)
 
     def _write(self, scope: Scope, record: Record) -> None:
         path = scope["path"]
@@ -135,7 +136,7 @@ class AccessLog:
         client = scope.get("client")
         write(
             "request",
-            request_id=record.request_id,
+            **record.ids,
             method=scope["method"],
             path=path_for_log(path),
             status=record.status,

@@ -44,15 +44,22 @@ class Record:
     resumed: int | None = None
     # The code of the error that ended it, and why it did, in words that the log may have.
     error: str | None = None
+    cause: str | None = None
     # What nobody expected ended it: an exception that is none of ours.
     is_bug: bool = False
-    cause: str | None = None
     # The id that the answer of a model has.
     answer_id: str | None = None
     # The runs it was made of, once they have ended.
     reports: list[RunReport] = field(default_factory=list)
     # The trace it belongs to, where there is one.
     trace: TraceContext | None = None
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """What each line about it says: its id, and its trace where somebody keeps that."""
+        if self.trace is None or not self.trace.sampled:
+            return {"request_id": self.request_id}
+        return {"request_id": self.request_id, "trace_id": self.trace.trace_id}
 
     @property
     def endpoint(self) -> str:

@@ -116,9 +116,9 @@ def test_what_no_model_answered_has_nothing_of_models() -> None:
 
 def test_a_trace_that_nobody_keeps_is_not_named() -> None:
     kept = TraceContext("a" * 32, "b" * 16, sampled=True)
-    assert facts_of(record(trace=kept))["trace_id"] == "a" * 32
+    assert record(trace=kept).ids == {"request_id": "r-1", "trace_id": "a" * 32}
     left = TraceContext("a" * 32, "b" * 16, sampled=False)
-    assert "trace_id" not in facts_of(record(trace=left))
+    assert record(trace=left).ids == {"request_id": "r-1"}
 
 
 @pytest.mark.parametrize(
