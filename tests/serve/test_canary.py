@@ -239,12 +239,15 @@ def test_no_span_has_it(asked: Server, collector: Collector) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["ps", "--json"], ["server", "logs", "-n", "10000"]], ids=" ".join
+    "command",
+    [["ps", "--json"], ["server", "logs", "-n", "10000"], ["diagnose", "--no-bench"]],
+    ids=" ".join,
 )
 def test_no_command_prints_it(asked: Server, command: list[str]) -> None:
     where = f"--base-path={asked.base}"
     done = kronk(*command, where, mark=asked.mark)
-    assert done.returncode == 0, done.stderr
+    # A report that found something wrong with this machine says so by its code.
+    assert done.returncode == 0 or command[0] == "diagnose", done.stderr
     assert done.stdout
     assert_clean(" ".join(command), done.stdout + done.stderr)
 
