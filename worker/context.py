@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from kronk.shared.wire.loading import RopeSpec
 
+from .engine_time import ENGINE_TIME
 from .library import LlamaLog
 from .model import Model
 
@@ -238,7 +239,9 @@ class Context:
 
     def decode(self, batch: Rows) -> DecodeResult:
         """Run the batch; logits of its output rows are valid until the next call."""
+        ENGINE_TIME.begins()
         code: int = lib.llama_decode(self.handle, batch.struct())
+        ENGINE_TIME.ends()
         if code == 0:
             return DecodeResult.OK
         if code in (1, 2):

@@ -66,6 +66,7 @@ from .prepare import prepare, read_files
 from .pulse import Pulse
 from .relocation import data_address, place, relocated
 from .sandbox.confine import Sandbox
+from .thread_times import ThreadTimes, thread_ids
 from .threads import name_thread, step_back
 
 log = structlog.get_logger()
@@ -88,7 +89,10 @@ class Worker:
     def __init__(self, birth: Birth, sandbox: Sandbox) -> None:
         self._birth = birth
         self._sandbox = sandbox
+        before = thread_ids()
         self._context: zmq.Context[Any] = sandbox.apart(_messenger)
+        # ZeroMQ's, and of those that were there the main thread.
+        self._messengers = thread_ids() - before
         self._loop = asyncio.get_running_loop()
         self._pulse = Pulse(lambda: len(self._preparing))
         self._prepare_pool = ThreadPoolExecutor(1, "prepare", lambda: name_thread("prepare"))
@@ -260,6 +264,7 @@ class Worker:
 
     def _ready(self, loaded: Loaded | PooledLoaded, took: Taken | None, data_address: str) -> None:
         self._loaded = loaded
+        self._pulse.counts(ThreadTimes(self._messengers, but="engine"))
         self._pulse.serve(loaded.engine, loaded.fitted)
         measures = tuple(self._sandbox.measures)
         name, notes = self._library

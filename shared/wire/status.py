@@ -66,7 +66,8 @@ class WorkerStats:
     slots: tuple[SlotStats, ...] = ()
     caches: tuple[CacheStats, ...] = ()
     runtime: Runtime | None = None
-    # Processor seconds of our own threads since it was loaded: inside of decodes, and for all else.
+    # Since it was loaded, seconds that its engine decoded in; and those that all else took: of the
+    # engine's thread between decodes, and processor time of all other threads of ours.
     decode_seconds: float = 0.0
     overhead_seconds: float = 0.0
 

@@ -428,7 +428,7 @@ def test_one_scrape_has_gateway_supervisor_and_workers() -> None:
         ("kronk_exits_total", ("model", MODEL), ("cause", "SIGSEGV")): 1,
         ("kronk_restarts_total", ("model", MODEL)): 1,
         ("kronk_cache_bytes", ("model", MODEL), ("kind", "ram")): 4096,
-        ("kronk_worker_processor_seconds_total", ("model", MODEL), ("part", "decode")): 9.0,
+        ("kronk_worker_seconds_total", ("model", MODEL), ("part", "decode")): 9.0,
         ("kronk_loop_lag_seconds", ("process", "worker"), ("model", MODEL)): 0.01,
         ("kronk_memory_budget_bytes", ("device", "host")): 80,
         ("kronk_model_memory_promised_bytes", ("model", MODEL), ("device", "host")): 1000,

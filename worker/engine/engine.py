@@ -15,6 +15,7 @@ from kronk.shared.wire.status import SlotStats
 from kronk.shared.wire.values import TokenLogprob
 from kronk.worker.cache.stats import Caches
 from kronk.worker.context import Batch, Context, DecodeResult
+from kronk.worker.engine_time import ENGINE_TIME
 from kronk.worker.speculation.guesser import Guesser
 
 from .choice import Choice
@@ -131,10 +132,13 @@ class Engine:
 
     def run(self) -> None:
         """For ever; blocks while there is nothing to do."""
+        ENGINE_TIME.wakes()
         while True:
             if not self.turn():
                 self.is_working = False
+                ENGINE_TIME.rests()
                 command = self._commands.get()
+                ENGINE_TIME.wakes()
                 self.is_working = True
                 self._obey(command)
 

@@ -10,6 +10,7 @@ import llama_cpp.mtmd_cpp as mtmd
 import numpy as np
 
 from kronk.shared.errors import Internal
+from kronk.worker.engine_time import ENGINE_TIME
 
 from .clip import Embeddings
 
@@ -62,7 +63,10 @@ class Encoder:
     def encode(self, chunk: Any, rows: int, go_on: Callable[[], bool]) -> Embeddings | None:
         """The embeddings of a chunk; None where `go_on`, which is asked now and then, said no."""
         self._checkpoints.begin(go_on)
-        if mtmd.mtmd_encode_chunk(self.handle, chunk) != 0:
+        ENGINE_TIME.begins()
+        code = mtmd.mtmd_encode_chunk(self.handle, chunk)
+        ENGINE_TIME.ends()
+        if code != 0:
             raise Internal("llama.cpp failed to encode an image or a recording")
         if self._checkpoints.was_stopped:
             return None

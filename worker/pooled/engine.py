@@ -21,6 +21,7 @@ from kronk.worker.cache.stats import Caches
 from kronk.worker.context import DecodeResult
 from kronk.worker.engine.commands import Cancel, CancelAll, Credit
 from kronk.worker.engine.crowding import Crowding
+from kronk.worker.engine_time import ENGINE_TIME
 
 from .context import PooledBatch, PooledContext
 from .job import Job, Work
@@ -123,6 +124,7 @@ class PooledEngine:
 
     def run(self) -> None:
         """For ever; blocks while there is nothing to do."""
+        ENGINE_TIME.wakes()
         while True:
             self._context.rearm()
             self._given_up = frozenset()
@@ -134,7 +136,9 @@ class PooledEngine:
                 self._emit(events)
             if is_idle:
                 self.is_working, self.busy_slots = False, 0
+                ENGINE_TIME.rests()
                 command = self._commands.get()
+                ENGINE_TIME.wakes()
                 self.is_working = True
                 self._obey(command)
 

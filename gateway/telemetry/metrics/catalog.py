@@ -320,9 +320,9 @@ PROCESSES = Section(
         ),
         _gauge("kronk_process_threads", "Its threads.", "process", "model"),
         _counter(
-            "kronk_worker_processor_seconds_total",
-            "Processor time of a worker's own threads: in `decode` of llama.cpp on the engine's "
-            "thread, and `overhead`, all else.",
+            "kronk_worker_seconds_total",
+            "What a worker's time went to: `decode`, its engine in llama.cpp; `overhead`, the "
+            "engine's thread between decodes and the processor time of its other threads.",
             "model",
             "part",
         ),
