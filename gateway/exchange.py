@@ -206,6 +206,7 @@ class Exchange:
         if run is not None:
             error = from_code(message.code, message.message, message.param, message.retry_after)
             told = discreet(with_cause(error, run), run.by, run.job.model)
+            run.attempt.model = message.model or None
             self._finish(run, told)
 
     def _bury(self, message: WorkerLost) -> None:

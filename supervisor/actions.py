@@ -80,6 +80,8 @@ class Refuse:
 
     lease: int
     error: KronkError
+    # For those who measure: as in `Refused`.
+    model: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,8 @@ def _told(action: Grant | Refuse | TellWorkerLost | TellManaged | TellWaiting) -
     match action:
         case Grant(lease, generation, ready_for, load_seconds, model):
             return to_gateway.Granted(lease, generation, ready_for, load_seconds, model)
-        case Refuse(lease, error):
-            return _refused(lease, error)
+        case Refuse(lease, error, model):
+            return _refused(lease, error, model)
         case TellWorkerLost(generation, model, words, how):
             return to_gateway.WorkerLost(generation, model, words, how)
         case TellManaged():
@@ -149,8 +149,10 @@ def _told(action: Grant | Refuse | TellWorkerLost | TellManaged | TellWaiting) -
             return waiting
 
 
-def _refused(lease: int, error: KronkError) -> to_gateway.Refused:
-    return to_gateway.Refused(lease, error.code, error.message, error.param, error.retry_after)
+def _refused(lease: int, error: KronkError, model: str) -> to_gateway.Refused:
+    return to_gateway.Refused(
+        lease, error.code, error.message, error.param, error.retry_after, model
+    )
 
 
 def _managed(told: TellManaged) -> to_gateway.Managed:

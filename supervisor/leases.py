@@ -112,12 +112,12 @@ class Leases:
             self._counts["returned"] += 1
             self._out.put(Grant(lease, None, model=model.id))
         elif error := refusal(claim.wants, model.spec.abilities) or model.refused(now):
-            self.refuse(lease, error)
+            self.refuse(lease, error, model)
         elif is_batch and _is_batch_full(model, claim.subject) and not claim.again:
             words = f"{MOST_BATCH} batch requests wait for {model.id}"
-            self.refuse(lease, overloaded(words, self._come_back(model, now)))
+            self.refuse(lease, overloaded(words, self._come_back(model, now)), model)
         elif not is_batch and _is_full(model, claim) and not claim.again:
-            self.refuse(lease, overloaded(_queue_full(model), self._come_back(model, now)))
+            self.refuse(lease, overloaded(_queue_full(model), self._come_back(model, now)), model)
         else:
             model.attach(
                 lease,
@@ -155,12 +155,14 @@ class Leases:
             took = worker.load_seconds
             self._out.put(Grant(lease, worker.generation, since, took, model.id))
 
-    def refuse(self, lease: int, error: KronkError) -> None:
-        self._place.pop(lease, None)
+    def refuse(self, lease: int, error: KronkError, model: Model | None = None) -> None:
+        """`model` is what it asks for, where it does not wait there yet."""
+        place = self._place.pop(lease, None)
         self._claims.pop(lease, None)
         self._counts["refused"] += 1
         self.refusals[error.code] += 1
-        self._out.put(Refuse(lease, error))
+        wanted = place if isinstance(place, Model) else model
+        self._out.put(Refuse(lease, error, "" if wanted is None else wanted.id))
 
     def refuse_waiting(self, model: Model, error: KronkError, now: float) -> None:
         for lease in list(model.waiting):

@@ -42,6 +42,8 @@ class Refused:
     message: str
     param: str | None
     retry_after: float | None
+    # The id of the model that was asked for, where it is one.
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
