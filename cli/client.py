@@ -70,6 +70,14 @@ class Admin:
         with self._client(timeout) as client, self._errors():
             return self._json(client.get(path))
 
+    def fetch(self, path: str, timeout: float) -> bytes:
+        """Like `get`, of an answer in another form."""
+        with self._client(timeout) as client, self._errors():
+            response = client.get(path)
+            if response.is_error:
+                raise self._refusal(response)
+            return response.content
+
     def post(self, path: str, body: object, timeout: float | None = None) -> Any:
         """Like `get`; without a timeout the wait is as long as the server lets it be."""
         with self._client(timeout) as client, self._errors():

@@ -46,6 +46,13 @@ def models(chosen: Settings) -> Iterator[Proposal]:
         yield entry.id, "" if entry.validated else "cannot be loaded"
 
 
+def processes(chosen: Settings) -> Iterator[Proposal]:
+    """What a process of a server may be called."""
+    for role in ("gateway", "supervisor", "spare"):
+        yield role, ""
+    yield from models(chosen)
+
+
 def catalog_ids(chosen: Settings) -> Iterator[Proposal]:
     """Ids of the catalog. Its files are not parsed: that takes longer than one waits for a key."""
     seen: set[str] = set()
@@ -185,6 +192,8 @@ OF_PARAMETERS: dict[str, Propose] = {
 }
 # Where a name means something else.
 OF_COMMANDS: dict[tuple[str, str], Propose] = {
+    ("server stacks", "process"): processes,
+    ("server profile", "process"): processes,
     ("model vram", "model"): models_or_catalog_ids,
     ("model autotune", "model"): models_or_catalog_ids,
     ("worker remove", "name"): hosts,

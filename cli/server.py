@@ -15,7 +15,7 @@ from kronk.shared.paths import BasePath
 from kronk.shared.security import auth_host
 from kronk.shared.units import parse_duration
 
-from . import first_password, halt, launch, logs, service
+from . import debugging, first_password, halt, launch, logs, service
 from .client import find_base_path, running_server, server_facts
 from .options import BasePathOption, WithSwitches, with_settings
 
@@ -176,6 +176,10 @@ def install_service(
         print(line)
     if not service.is_running():
         print("\nThis machine does not run systemd; what is above is for one that does.")
+
+
+server_app.command()(debugging.stacks)
+server_app.command()(debugging.profile)
 
 
 def reloaded(changed: list[str], later: list[str]) -> list[str]:

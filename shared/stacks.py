@@ -31,6 +31,15 @@ _READ_BYTES = 65_536
 _NAME = "stacks-"
 _PR_SET_PTRACER = 0x59616D61
 
+# By the module that a process runs.
+_ROLES = {
+    "kronk.supervisor.main": "supervisor",
+    "kronk.gateway.main": "gateway",
+    "kronk.worker.main": "worker",
+    "kronk.gateway.rego.main": "policies",
+    "kronk.shared.jobs.child": "job",
+}
+
 # "stopped": by a signal or a debugger. "asleep": in the kernel, where no signal reaches it.
 # "silent": it runs, and did not answer. "deaf": it has no such pipe or handler. "gone": no process.
 Silence = Literal["stopped", "asleep", "silent", "deaf", "gone"]
@@ -86,6 +95,15 @@ def offering(folder: Path) -> list[int]:
         else:
             forget(folder, int(number))
     return sorted(pids)
+
+
+def role_of(pid: int) -> str:
+    """What a process of ours does; "process" where that is not known."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except OSError:
+        words = []
+    return next((_ROLES[word] for word in words if word in _ROLES), "process")
 
 
 def take(folder: Path, pid: int, clock: Callable[[], float] = time.monotonic) -> Taken:

@@ -17,14 +17,6 @@ _STATES = {
     "Z": "a zombie",
     "I": "idle",
 }
-# Where a process may be made by us; the end of its command line tells which.
-_ROLES = {
-    "kronk.supervisor.main": "supervisor",
-    "kronk.gateway.main": "gateway",
-    "kronk.worker.main": "worker",
-    "kronk.gateway.rego.main": "policies",
-    "kronk.shared.jobs.child": "job",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +72,6 @@ def threads(pid: int) -> list[Thread]:
 def state(letter: str) -> str:
     """A state in words."""
     return _STATES.get(letter, letter)
-
-
-def role(pid: int) -> str:
-    """What a process of ours does, by what it runs; "process" where that is not known."""
-    words = _text(Path(f"/proc/{pid}/cmdline")).split("\0")
-    return next((_ROLES[word] for word in words if word in _ROLES), "process")
 
 
 def smaps(pid: int) -> dict[str, int]:

@@ -12,7 +12,6 @@ from kronk.shared.child import Birth
 from kronk.shared.errors import NotFound, Timeout
 from kronk.shared.wire.to_gateway import Status
 
-from . import proc
 from .link import DebugLink
 
 # A supervisor that does not say it by then hangs: what it said last has to do.
@@ -96,6 +95,6 @@ def _merged(
     seen = {one.pid for one in found if one.host is None}
     for pid in pids:
         if pid not in seen:
-            role = proc.role(pid)
+            role = stacks.role_of(pid)
             found.append(Target(role, role, pid, None))
     return found

@@ -20,6 +20,7 @@ WITHOUT_JSON = {
     "server stop",
     "server reload",
     "server install-service",
+    "server profile",
     "run",
     "model load",
     "model unload",

@@ -115,5 +115,20 @@ def test_what_lets_others_in_or_out_is_said(
     assert exposure.warnings(resolve(flags, {}), [(host, 8080)]) == said
 
 
+@pytest.mark.parametrize(
+    ("flags", "host", "said"),
+    [
+        ({}, "127.0.0.1", []),
+        ({}, "0.0.0.0", [exposure.DEBUG_OPEN]),
+        ({"auth_enabled": "true"}, "0.0.0.0", [exposure.DEBUG_PLAIN]),
+    ],
+)
+def test_a_debug_server_that_others_reach_is_said(
+    flags: dict[str, str | None], host: str, said: list[str]
+) -> None:
+    api = [("127.0.0.1", 8080)]
+    assert exposure.warnings(resolve(flags, {}), api, [(host, 8090)]) == said
+
+
 def test_a_unix_socket_is_nobody_elses() -> None:
     assert exposure.warnings(resolve({}, {}), ["/run/kronk.sock", b"\0kronk", ""]) == []
