@@ -67,6 +67,9 @@ BenchmarkId = Annotated[
 ]
 
 
+Rounds = Annotated[bool, typer.Option("--rounds", help="Show each round, and how they are spread.")]
+
+
 def _option(metavar: str, words: str) -> Any:
     return typer.Option(metavar=metavar, help=words, show_default=False)
 
@@ -110,6 +113,7 @@ def run(
     output: Annotated[
         Path | None, _option("FILE", "Write the figures there, as .json or .csv.")
     ] = None,
+    rounds: Rounds = False,
     as_json: AsJson = False,
     api_host: ApiHost = None,
     base_path: BasePathOption = None,
@@ -138,10 +142,19 @@ def run(
     )
     with Interrupts() as interrupts, showing() as show:
         report = measured(order, show, interrupts.seen)
-    before = _kept(report, base_path)
-    _print(report, before, as_json=as_json)
     if output is not None:
         bench_files.write(report, output)
+    # Shown before it is kept: a database that is broken may end us.
+    if not as_json:
+        bench_page.show(_console(), report, with_rounds=rounds)
+    before = _kept(report, base_path)
+    changed = differences(before, report) if before is not None else []
+    if as_json:
+        compared = bench_files.comparison(before, changed) if before is not None else None
+        print(json.dumps(to_record(report) | {"comparison": compared}, indent=2))
+    elif before is not None and changed:
+        print()
+        bench_page.show_changes(_console(), before, report)
     if interrupts.seen():
         raise typer.Exit(exits.INTERRUPTED)
     if report.failures or report.state == "incomplete":
@@ -170,12 +183,18 @@ def history(
 
 @bench_app.command()
 def show(
-    benchmark_id: BenchmarkId, as_json: AsJson = False, base_path: BasePathOption = None
+    benchmark_id: BenchmarkId,
+    rounds: Rounds = False,
+    as_json: AsJson = False,
+    base_path: BasePathOption = None,
 ) -> None:
     """Show an earlier run."""
     with _known(base_path) as known:
         report = _required(known).find(benchmark_id)
-    _print(report, None, as_json=as_json)
+    if as_json:
+        print(json.dumps(to_record(report), indent=2))
+    else:
+        bench_page.show(_console(), report, with_rounds=rounds)
 
 
 @bench_app.command()
@@ -238,21 +257,6 @@ def _kept(report: Report, base_path: str | None) -> Report | None:
         print(f"warning: the run is not kept: {error}", file=sys.stderr)
         return None
     return before
-
-
-def _print(report: Report, before: Report | None, *, as_json: bool) -> None:
-    changed = differences(before, report) if before is not None else []
-    if as_json:
-        found = to_record(report)
-        if before is not None:
-            found["comparison"] = bench_files.comparison(before, changed)
-        print(json.dumps(found, indent=2))
-        return
-    console = _console()
-    bench_page.show(console, report)
-    if before is not None and changed:
-        console.print()
-        bench_page.show_changes(console, before, report)
 
 
 def _console() -> Console:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kronk.shared.benchmark.compare import Difference, differences
-from kronk.shared.benchmark.figures import Result, Spread
+from kronk.shared.benchmark.figures import METRICS, Result, Spread
 from kronk.shared.benchmark.plan import Cell
 from kronk.shared.benchmark.report import Report, TargetFacts
 from kronk.shared.units import format_bytes, format_duration
@@ -24,6 +25,16 @@ _COMPARED = (
     ("ttft", "first token"),
     ("itl", "between"),
 )
+_IN_MILLISECONDS = ("ttft", "itl")
+_STATISTICS: tuple[tuple[str, Callable[[Sequence[float]], float]], ...] = (
+    ("min", min),
+    ("mean", statistics.fmean),
+    ("median", statistics.median),
+    ("max", max),
+    ("stdev", statistics.stdev),
+)
+# Of a prompt; a template begins all of them alike.
+_LEAST_CACHED = 0.05
 _COLOURS = {"better": "green", "worse": "red", "noise": "dim", "unknown": "dim"}
 _WORDS = {"better": "better", "worse": "worse", "noise": "noise", "unknown": "?"}
 _LEGEND = "noise: no more than the rounds of a run differ anyway; ?: too few rounds to tell"
@@ -31,14 +42,16 @@ _LEGEND = "noise: no more than the rounds of a run differ anyway; ?: too few rou
 _SMALL_CHANGE = 0.0995
 
 
-def show(console: Console, report: Report) -> None:
-    """The whole of a run."""
+def show(console: Console, report: Report, *, with_rounds: bool = False) -> None:
+    """The whole of a run; with its rounds one by one, too."""
     console.print(Text("\n".join(head(report))))
     for target in report.targets:
         own = [each for each in report.results if each.target == target.name]
         console.print()
         console.print(Text("\n".join(about(target)), "bold"))
         console.print(table(own) if own else Text("nothing was measured", "yellow"))
+        if with_rounds and own:
+            console.print(rounds(own))
         for line in cached(own):
             console.print(Text(line, "dim"))
         for line in failures(own):
@@ -117,6 +130,24 @@ def table(results: Sequence[Result]) -> Table:
     return made
 
 
+def rounds(results: Sequence[Result]) -> Table:
+    """Each cell's rounds, a line each, and how they are spread."""
+    made = _table("prompt\ntokens", "at\nonce", "\nround")
+    for heading in (
+        "tok/s\nall", "tok/s\neach", "prompt\ntok/s", "first\nms", "between\nms", "whole\ns",
+    ):  # fmt: skip
+        made.add_column(heading, justify="right", no_wrap=True)
+    for each in results:
+        columns = [each.rounds[metric.name] for metric in METRICS]
+        for number, values in enumerate(zip(*columns, strict=True), 1):
+            made.add_row(*_cell(each.cell), str(number), *_of_round(values))
+        for name, count in _STATISTICS:
+            known = ([value for value in column if value is not None] for column in columns)
+            shown = [count(values) if len(values) > 1 else None for values in known]
+            made.add_row("", "", name, *_of_round(shown), style="dim")
+    return made
+
+
 def failures(results: Sequence[Result]) -> Iterator[str]:
     """A line for each way to fail."""
     for each in results:
@@ -131,7 +162,8 @@ def cached(results: Sequence[Result]) -> Iterator[str]:
         answered = each.requests - sum(each.failed.values())
         if each.cached_tokens and each.prompt_tokens:
             share = each.cached_tokens / (each.prompt_tokens * answered)
-            yield f"{_where(each.cell)}: {share:.0%} of the prompts' tokens came from a cache"
+            if share >= _LEAST_CACHED:
+                yield f"{_where(each.cell)}: {share:.0%} of the prompts' tokens came from a cache"
 
 
 def ratios(report: Report) -> Table:
@@ -201,6 +233,12 @@ def figure(value: float | None) -> str:
     if value >= 99.95:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def _of_round(values: Sequence[float | None]) -> Iterator[str]:
+    for metric, value in zip(METRICS, values, strict=True):
+        scale = 1000 if metric.name in _IN_MILLISECONDS else 1
+        yield figure(None if value is None else value * scale)
 
 
 def _spread(spread: Spread | None) -> Iterator[str]:

@@ -61,6 +61,20 @@ noise: no more than the rounds of a run differ anyway; ?: too few rounds to tell
 """
 
 
+ROUNDS = """\
+prompt   at        tok/s tok/s prompt first between whole
+tokens once  round   all  each  tok/s    ms      ms     s
+   128    1      1   103   103   2063  9.69    9.69  1.26
+   128    1      2   104   104   2084  9.60    9.60  1.25
+   128    1      3   105   105   2105  9.50    9.50  1.24
+               min   103   103   2063  9.50    9.50  1.24
+              mean   104   104   2084  9.60    9.60  1.25
+            median   104   104   2084  9.60    9.60  1.25
+               max   105   105   2105  9.69    9.69  1.26
+             stdev  1.04  1.04   20.8  0.10    0.10  0.01
+"""
+
+
 def console() -> tuple[Console, io.StringIO]:
     out = io.StringIO()
     return Console(file=out, width=bench_page.WIDTH, highlight=False), out
@@ -76,6 +90,12 @@ def test_a_run_is_shown_in_80_columns() -> None:
     screen, out = console()
     bench_page.show(screen, replace(REPORT, results=replaced_cache()))
     assert shown(out) == WHOLE
+
+
+def test_rounds_are_shown_one_by_one_when_asked_for() -> None:
+    screen, out = console()
+    bench_page.show(screen, report_of(104.2), with_rounds=True)
+    assert shown(out).endswith(ROUNDS)
 
 
 def replaced_cache() -> tuple[bench_page.Result, ...]:

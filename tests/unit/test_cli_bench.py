@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from harness.benchmarks import REPORT, report_of
 from kronk.cli import main as cli
+from kronk.cli.bench_progress import Interrupts
 from kronk.shared.benchmark.history import opened
 from kronk.shared.benchmark.report import to_record
 from kronk.shared.paths import BasePath
@@ -105,3 +107,27 @@ def test_what_is_asked_for_wrongly_is_refused_before_anything_is_done(
     code, out, err = bench(*words)
     assert (code, out) == (2, "") and said in err and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_broken_is_an_error_of_one_line(bench: Call, tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "data.mdb").write_bytes(b"\xff" * 9000)
+    code, out, err = bench("history")
+    assert (code, out) == (1, "") and "cannot be opened" in err and err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("kept")
+def test_rounds_are_shown_when_asked_for(bench: Call) -> None:
+    assert "stdev" in bench("show", "aaaa", "--rounds")[1]
+    assert "stdev" not in bench("show", "aaaa")[1]
+
+
+def test_the_first_ctrl_c_is_noted_and_the_second_one_ends() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts() as interrupts:
+        assert not interrupts.seen()
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.seen()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
