@@ -44,6 +44,10 @@ class LiveStream(Response):
                 (b"x-accel-buffering", b"no"),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
+            if "kronk.head" in scope:
+                # Asked for with HEAD: nothing follows, and nobody waits for it.
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
 
             async def tell() -> None:
                 async for one in subscription.messages(self._check, self._expires, self._quiet):

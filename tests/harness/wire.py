@@ -59,6 +59,11 @@ class Pipe(asyncio.Transport):
         self.unread = 0
         self.is_paused = False
         self.end: str | None = None
+        # What it was handed over to.
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
 
     def write(self, data: Any) -> None:
         if self.end is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket as sockets
@@ -23,9 +24,11 @@ from harness import watching
 from harness.raw_http import exchange, head
 from harness.waiting import PATIENCE, wait_until
 from harness.watching import EVENTS, Watcher
+from harness.wire import Wire
 from kronk.gateway.access.same_origin import check_session_socket
+from kronk.gateway.edge.connections import Connections
 from kronk.gateway.edge.origins import is_foreign
-from kronk.gateway.websocket import is_handshake
+from kronk.gateway.websocket import WebSocketProtocol, is_handshake
 from kronk.shared.errors import PermissionDenied
 
 HANDSHAKE = (
@@ -239,6 +242,35 @@ def test_going_somewhere_is_no_reason_for_a_websocket() -> None:
     asked = ("http://evil.example", "cross-site", "navigate", "box", ())
     assert not is_foreign("GET", *asked)
     assert is_foreign("WEBSOCKET", *asked)
+
+
+def test_a_websocket_is_one_of_the_connections_there_may_be() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        await receive()
+        await receive()
+
+    async def run() -> None:
+        connections = Connections(1)
+        one = Wire(app, connections=connections)
+        assert b" 101 " in await one.send(head(b"GET", EVENTS.encode(), HANDSHAKE))
+        too_many = Wire(app, connections=connections)
+        assert b" 503 " in too_many.pipe.sent
+        too_many.lose()
+        protocol = one.pipe.protocol
+        assert isinstance(protocol, WebSocketProtocol)
+        protocol.connection_lost(None)
+        assert b" 101 " in await Wire(app, connections=connections).send(
+            head(b"GET", EVENTS.encode(), HANDSHAKE)
+        )
+
+    asyncio.run(run())
+
+
+def test_asking_for_the_head_of_it_ends_with_the_head(house: House) -> None:
+    answer = httpx.head(f"{house.url}{EVENTS}", timeout=PATIENCE)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
 
 
 # Slow ones, and the end.
