@@ -37,7 +37,8 @@ WITHOUT_JSON = {
 }
 # They work on the server alone: what they are about has no files, or starts one.
 WITHOUT_LOCAL = {
-    "server stacks", "server profile", "server start", "server stop", "server reload", "server install-service",
+    "server stacks", "server profile",
+    "server start", "server stop", "server reload", "server install-service",
     "run", "ps", "jobs", "batch", "worker", "completion", "doctor",
     "bench", "diagnose",
     "model load", "model unload", "model pin", "model reset", "config schema",
