@@ -102,7 +102,7 @@ def machine_line(state: Json) -> Text:
 
 def _gpu(gpu: Json) -> str:
     share = gpu.get("utilisation")
-    busy = "" if share is None else f" {share:.0f} %,"
+    busy = "" if share is None else f" {100 * share:.0f} %,"
     used, total = format_bytes(gpu["used_bytes"]), format_bytes(gpu["total_bytes"])
     return f"{gpu['name']}{busy} {used} of {total}"
 

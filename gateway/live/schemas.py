@@ -17,6 +17,7 @@ from kronk.gateway.dialects.schemas import (
 )
 from kronk.gateway.jobs.requests import JOB
 from kronk.gateway.routes.documents import schema_of
+from kronk.shared.gpus import GpuMemory
 from kronk.shared.wire.status import Budget, LeaseCounts, ModelStatus
 
 from .happenings import Kind, Level
@@ -62,8 +63,7 @@ _SYSTEM = closed(
         "memory": _MEMORY,
         "swap": closed({"total_bytes": COUNT, "used_bytes": COUNT}),
         "disk": nullable(closed({"total_bytes": COUNT, "free_bytes": COUNT})),
-        # One for each of NVIDIA's, as far as the driver tells.
-        "gpus": array({"type": "object"}),
+        "gpus": array(schema_of(GpuMemory)),
     }
 )
 _THROUGHPUT = closed(

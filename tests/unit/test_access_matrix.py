@@ -130,7 +130,13 @@ class Gateway:
             for method in methods_of(route):
                 yield method, route.path, gate
 
-    async def status(self, method: str, gate: Gate, kind: str) -> int:
+    async def status(
+        self,
+        method: str,
+        gate: Gate,
+        kind: str,
+        headers: list[tuple[bytes, bytes]] | None = None,
+    ) -> int:
         found: list[int] = []
 
         async def receive() -> Message:
@@ -141,7 +147,8 @@ class Gateway:
             if message["type"].endswith("http.response.start"):
                 found.append(message["status"])
 
-        headers = self.callers.headers(kind, gate.access)
+        if headers is None:
+            headers = self.callers.headers(kind, gate.access)
         await self.app(_scope(method, gate.path, headers), receive, send)
         [answer] = found
         return answer
@@ -215,3 +222,21 @@ def test_asking_for_the_head_of_an_answer_is_asking_for_it(kind: str, gateway: G
 
     head, get = asyncio.run(run())
     assert head == get
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [(ORIGIN, 299), ("http://127.0.0.1:9", 403), (None, 403)]
+)
+def test_a_login_opens_a_websocket_from_our_own_page_alone(
+    origin: str | None, status: int, gateway: Gateway
+) -> None:
+    """Whatever `--cors-allowed-origins` says: a browser puts the cookie on anybody's."""
+
+    async def run() -> int:
+        gateway.enter("protected")
+        [gate] = [gate for method, _, gate in gateway.gates() if method == WEBSOCKET]
+        cookie = f"kronk_session={gateway.callers.cookie}".encode()
+        headers = [(b"cookie", cookie), *([(b"origin", origin.encode())] if origin else [])]
+        return await gateway.status(WEBSOCKET, gate, "session", headers)
+
+    assert asyncio.run(run()) == status

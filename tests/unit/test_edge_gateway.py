@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from fakes.gateway_house import House, say
 from harness.routes import JSON_ROUTES, PLAIN_ROUTES, served
@@ -329,6 +331,21 @@ def test_https_is_spoken_and_nothing_else(proxied: House, https: httpx.Client) -
         httpx.get(f"http://127.0.0.1:{proxied.port}/v1/liveness", timeout=20)
     # It was no harm.
     assert https.get("/v1/liveness").status_code == 200
+
+
+def test_a_websocket_is_spoken_over_tls_to_the_page_that_the_proxy_serves(proxied: House) -> None:
+    trust = ssl.create_default_context(cafile=str(proxied.folder / "kronk.pem"))
+    # The page is at the proxy's address, which its browser calls the origin.
+    for origin, is_ours in ((f"https://{NAME}", True), ("https://evil.example", False)):
+        more = {"X-Forwarded-Host": NAME, "X-Forwarded-Proto": "https"}
+        url = f"wss://127.0.0.1:{proxied.port}/v1/kronk/events"
+        asked = {"origin": origin, "additional_headers": more, "ssl": trust, "open_timeout": 20}
+        if not is_ours:
+            with pytest.raises(InvalidStatus, match="403"):
+                connect(url, **asked)
+            continue
+        with connect(url, **asked) as watching:
+            assert json.loads(watching.recv(20))["type"] == "state"
 
 
 def test_https_is_insisted_on_by_name(https: httpx.Client) -> None:
