@@ -99,7 +99,7 @@ class Exchange:
         # Unique over the lives of all gateways of one supervisor.
         self._next_id = generation << 32
         self._runs: dict[int, Run] = {}
-        self._attached: set[int] = set()
+        self._attached: dict[int, Attach] = {}
         # An Attach may still be on its way from a process that is known to be dead.
         self._lost: deque[int] = deque(maxlen=256)
         self._leases = LeaseReturns(to_supervisor, call_later)
@@ -185,7 +185,7 @@ class Exchange:
                     if (run := self._runs.get(lease)) is not None:
                         run.waits(Standing(position, message))
             case WorkerLost():
-                self._attached.discard(message.worker)
+                self._attached.pop(message.worker, None)
                 self._lost.append(message.worker)
                 self._drain_data()
                 self._call_later(LAST_WORDS_SECONDS, lambda: self._bury(message))
@@ -291,7 +291,7 @@ class Exchange:
             self.stale_frames += 1
             return
         if isinstance(message, Attach):
-            self._on_attach(generation)
+            self._on_attach(generation, message)
             return
         run = self._runs.get(message.request)
         if run is None:
@@ -312,8 +312,8 @@ class Exchange:
         # Last words of the dead still count; a promise of more does not.
         return self._lost if isinstance(message, Attach) else ()
 
-    def _on_attach(self, worker: int) -> None:
-        self._attached.add(worker)
+    def _on_attach(self, worker: int, attach: Attach) -> None:
+        self._attached[worker] = attach
         runs = [run for run in self._runs.values() if run.worker == worker]
         asked = [run for run in runs if run.submitted]
         waiting = [run for run in runs if not run.submitted]
@@ -386,17 +386,19 @@ class Exchange:
 
     def _submit(self, run: Run) -> None:
         assert run.worker is not None
-        if run.worker in self._attached:
+        attach = self._attached.get(run.worker)
+        if attach is not None:
             try:
                 self._to_worker(run.worker, run.message())
             except PeerGone:
-                self._attached.discard(run.worker)
+                self._attached.pop(run.worker, None)
             except WireError:
                 self._finish(run, TooLarge("the request is too large for the model's process"))
                 return
             else:
                 run.submitted = True
                 run.attempt.submitted = time.monotonic()
+                run.attempt.process = attach
                 return
         late = Timeout(f"the model's process did not attach within {ATTACH_SECONDS:g} s")
         run.attach_timer = self._call_later(ATTACH_SECONDS, lambda: self._unattached(run, late))

@@ -295,7 +295,7 @@ class Worker:
     # Requests.
 
     def _attached(self) -> None:
-        self._tell_gateway(Attach())
+        self._tell_gateway(Attach(os.getpid(), os.uname().nodename))
 
     def _detached(self) -> None:
         """The gateway died: nobody reads any of our requests any more."""

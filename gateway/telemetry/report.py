@@ -13,6 +13,7 @@ from kronk.gateway.job import Job
 from kronk.shared.errors import KronkError
 from kronk.shared.security.identity import Identity
 from kronk.shared.telemetry.trace_context import TraceContext
+from kronk.shared.wire.to_gateway import Attach
 from kronk.shared.wire.values import Priority, Timings, Usage
 
 Kind = Literal["generate", "embed", "rank", "inspect", "load"]
@@ -35,6 +36,8 @@ class Attempt:
     # When that load was over.
     ready: float | None = None
     submitted: float | None = None
+    # Which process it was submitted to.
+    process: Attach | None = None
     # The worker has found the request good; it has a slot; there was something for the client.
     accepted: float | None = None
     started: float | None = None

@@ -30,6 +30,7 @@ from .spans import Origin, Span
 
 # For an export, with what the exporter tries again of itself.
 _EXPORT_SECONDS = 5.0
+_LONGEST_HOST = 255
 # Models come and go.
 _MOST_ORIGINS = 256
 _SCOPE = InstrumentationScope("kronk", __version__)
@@ -91,10 +92,10 @@ class Exporter:
             self._exporter.shutdown()
 
     def _resource_of(self, origin: Origin) -> Resource:
-        host, role = socket.gethostname(), origin.role
+        host, role = origin.host[:_LONGEST_HOST] or socket.gethostname(), origin.role
         generation = self._generation if role == "gateway" else origin.generation
         # The supervisor starts gateways, and nobody else does.
-        pid = {"gateway": os.getpid(), "supervisor": os.getppid()}.get(role)
+        pids = {"gateway": os.getpid(), "supervisor": os.getppid(), "worker": origin.pid or None}
         number = "" if generation is None else f"-{generation}"
         known = {
             "service.name": self._service,
@@ -102,7 +103,7 @@ class Exporter:
             "service.instance.id": f"{host}/{role}{number}",
             "host.name": host,
             "kronk.process": role,
-            "process.pid": pid,
+            "process.pid": pids[role],
             "kronk.generation": generation,
             "kronk.model": origin.model or None,
         }

@@ -4,7 +4,7 @@ supervisor and the worker did for them."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kronk.gateway.telemetry.report import Attempt, RunReport
 from kronk.shared.telemetry.trace_context import TraceContext
@@ -102,6 +102,8 @@ class _Attempt:
         if not self.is_last or report.timings is None:
             return [span]
         origin = Origin("worker", attempt.model or "", attempt.generation)
+        if attempt.process is not None:
+            origin = replace(origin, pid=attempt.process.pid, host=attempt.process.host)
         return [span, *worker_spans(report, report.timings, span, origin)]
 
     def _events(self) -> tuple[Event, ...]:

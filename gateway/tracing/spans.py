@@ -24,6 +24,9 @@ class Origin:
     # Of a worker: what it has loaded, and which of our processes it is.
     model: str = ""
     generation: int | None = None
+    # Of a worker, which may be on another host; the others are on this one.
+    pid: int = 0
+    host: str = ""
 
 
 GATEWAY = Origin("gateway")

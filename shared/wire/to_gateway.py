@@ -164,6 +164,10 @@ INQUIRIES = Family("answers to the gateway's debug server", Status, HeapTaken, S
 class Attach:
     """A worker is connected to the data plane; sent again after each reconnect."""
 
+    # Which process it is, on which host, for people. 0 and "" are not said.
+    pid: int = 0
+    host: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

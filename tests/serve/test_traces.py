@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,8 @@ def test_each_process_is_a_resource_of_its_own(traced: list[Got], server: Server
     assert row is not None
     worker = resources["worker"]
     assert (worker["kronk.model"], worker["kronk.generation"]) == ("tiny", row["generation"])
+    assert worker["process.pid"] == row["pid"]
+    assert {one["host.name"] for one in resources.values()} == {socket.gethostname()}
 
 
 def test_a_second_request_shows_what_the_cache_had(server: Server, collector: Collector) -> None:
