@@ -90,11 +90,11 @@ class Answer:
 
 
 class Engine:
-    """A thread that sends steps. Its CPU time for that is counted; waiting is not."""
+    """A thread that sends steps. What it takes to send them is counted as the worker's."""
 
     def __init__(self, context: zmq.Context[Any], address: str) -> None:
         self.rate = 0.0
-        # What its messages took, and how many deltas they had: written by its own thread.
+        # Seconds of CPU that its messages took, and how many deltas they had.
         self.spent = 0.0
         self.deltas = 0
         self._commands: deque[Callable[[], None]] = deque()
@@ -144,12 +144,10 @@ class Engine:
         ready = [one for one in self._answers.values() if one.credit and one.due <= now]
         ready.sort(key=lambda one: one.group)
         for _, slots in groupby(ready, key=lambda one: one.group):
-            began = time.thread_time()
             events: list[Any] = []
             for answer in slots:
                 self._advance(answer, events)
             self._emit(events)
-            self.spent += time.thread_time() - began
 
     def _advance(self, answer: Answer, events: list[Any]) -> None:
         now = time.monotonic()
@@ -177,7 +175,9 @@ class Engine:
         return ((now - offset) // step + 1) * step + offset
 
     def _emit(self, events: list[Any]) -> None:
+        began = time.thread_time()
         self._socket.send(encode(WORKER, events), zmq.NOBLOCK)
+        self.spent += time.thread_time() - began
 
 
 class Worker:

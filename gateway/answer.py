@@ -76,7 +76,8 @@ class _Work:
 
     def repay(self) -> None:
         for run in self.runs:
-            self.exchange.repay(run)
+            if run.is_due:
+                self.exchange.repay(run)
 
     def taken(self) -> tuple[int, int]:
         """Tokens of prompts and answers, as far as they came."""
@@ -250,7 +251,7 @@ class StreamResponse(_RunResponse):
         self._chunks = chunks
 
     async def _answer(self, record: Record, receive: Receive, send: Send, send_body: Send) -> None:
-        outlet = _Outlet(send, send_body, self._parts, self._chunks.media_type)
+        outlet = _Outlet(send, send_body, self._chunks.media_type)
         seconds = self._services.settings.stream_keepalive
         keep_alive, waiting = self._chunks.keep_alive, list[Run]()
         pacemaker = _pacemaker(
@@ -293,7 +294,7 @@ class StreamResponse(_RunResponse):
         return last
 
     async def _send_events(self, work: _Work, record: Record, outlet: _Outlet) -> None:
-        chunk, source, repay = self._chunks.event, work.source, work.repay
+        chunk, source, repay, parts = self._chunks.event, work.source, work.repay, self._parts
 
         def written(events: Sequence[Event]) -> bytes:
             if record.ttft is None:
@@ -302,9 +303,11 @@ class StreamResponse(_RunResponse):
             return b"".join([chunk(event) for event in events])
 
         def send_now() -> bool:
-            if source.has_ended or not outlet.has_room:
+            if parts is None or source.has_ended or not parts.has_room:
                 return False
-            outlet.write(written(source.take_now()))
+            if body := written(source.take_now()):
+                outlet.sends += 1
+                parts.write(body)
             repay()
             return True
 
@@ -317,15 +320,14 @@ class StreamResponse(_RunResponse):
 class _Outlet:
     """A response that starts with the first thing sent, whichever of two tasks sends it."""
 
-    def __init__(self, send: Send, send_body: Send, parts: Parts | None, media_type: str) -> None:
+    def __init__(self, send: Send, send_body: Send, media_type: str) -> None:
         # Its head is written: an error cannot become a status any more.
         self.has_started = False
-        # Grows with each send.
+        # Grows with each send, and with each part that is written past it.
         self.sends = 0
         self._starting = asyncio.Lock()
         self._send = send
         self._send_body = send_body
-        self._parts = parts
         self._headers = [
             (b"content-type", media_type.encode()),
             (b"cache-control", b"no-cache"),
@@ -339,18 +341,6 @@ class _Outlet:
         if not self.has_started:
             await self._start()
         await self._send_body({"type": "http.response.body", "body": body, "more_body": True})
-
-    @property
-    def has_room(self) -> bool:
-        """The client would get now what is written, without anybody waiting for it."""
-        return self._parts is not None and self._parts.has_room
-
-    def write(self, body: bytes) -> None:
-        """Write a part, as there is room."""
-        assert self._parts is not None
-        if body:
-            self.sends += 1
-            self._parts.write(body)
 
     async def end(self, body: bytes) -> None:
         """Send the last part of an answer that has started."""

@@ -275,7 +275,12 @@ class Exchange:
         for message in messages:
             if type(message) in tokens:
                 run = self._runs.get(message.request)
-                if run is not None and run.worker == generation and run.hears_new:
+                if (
+                    run is not None
+                    and run.worker == generation
+                    and run.submitted
+                    and run.replay is None
+                ):
                     if not run.deliver(message):
                         self._too_much(run)
                     continue

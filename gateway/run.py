@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import typing
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from random import getrandbits
@@ -38,6 +37,8 @@ Outcome = Started | Finished | Vectors | Scores | Inspected
 # What a route reads before the end.
 Event = GenerationDelta | Outcome
 
+# Deltas that were taken, before the worker is told: half a window.
+_WORTH_TELLING = WINDOW // 2
 # Of a seed.
 _DRAW_BITS = 32
 
@@ -125,18 +126,13 @@ class Run:
         self._resumed: tuple[Resumed, ...] = ()
         self._draw = getrandbits(_DRAW_BITS)
         self._bell = bell
-        self._mailbox: deque[Event] = deque()
+        self._mailbox: list[Event] = []
         # _unread + _taken <= WINDOW: the deltas that came and that we gave no credit for.
         self._unread = 0
         self._taken = 0
         self._outcomes_left = job.most_outcomes
 
     # The exchange's side.
-
-    @property
-    def hears_new(self) -> bool:
-        """What its worker tells is all for the client."""
-        return self.submitted and self.replay is None
 
     def waits(self, standing: Standing) -> None:
         """It is told how its model is doing."""
@@ -289,9 +285,14 @@ class Run:
             trace=self.trace,
         )
 
+    @property
+    def is_due(self) -> bool:
+        """Its worker is to be told how much was taken."""
+        return self._taken >= _WORTH_TELLING
+
     def credit(self) -> int:
         """How many deltas the worker may be told were taken: half a window at a time."""
-        if self._taken < WINDOW // 2:
+        if not self.is_due:
             return 0
         if self._told is not None:
             self._told.fold()
@@ -331,8 +332,7 @@ class Run:
 
     def take_now(self) -> list[Event]:
         """All events that wait, which may be none."""
-        events = list(self._mailbox)
-        self._mailbox.clear()
+        events, self._mailbox = self._mailbox, []
         self._taken += self._unread
         self._unread = 0
         return events
