@@ -108,7 +108,14 @@ def run(
         typer.Option("--model", metavar="NAME=MODEL", help="What a server calls the model."),
     ] = None,
     api_key: Annotated[
-        list[str] | None, _option("[NAME=]KEY", "For the servers of --base-url.")
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]KEY",
+            envvar="KRONK_BENCH_API_KEY",
+            show_envvar=False,
+            show_default=False,
+            help="For the servers of --base-url. (env: KRONK_BENCH_API_KEY)",
+        ),
     ] = None,
     output: Annotated[
         Path | None, _option("FILE", "Write the figures there, as .json or .csv.")

@@ -163,6 +163,7 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str | None]]:
 # Read by other commands than `server start`.
 CLIENT_VARIABLES = frozenset(
     {
+        "KRONK_BENCH_API_KEY",
         "KRONK_CA_FILE",
         "KRONK_PEER_TOKEN",
         "KRONK_TOKEN",

@@ -100,7 +100,7 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 
 def _event(entry: dict[str, Any]) -> str:
-    if said_by := entry.get("logger"):
+    if said_by := entry.get("logger") or entry.get("source"):
         return f"(a line of {said_by})"
     if entry.get("process") != "supervisor" and entry.keys() <= _OF_STDERR:
         return "(a line of its stderr)"

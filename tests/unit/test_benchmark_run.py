@@ -15,7 +15,7 @@ from kronk.shared import tls
 from kronk.shared.benchmark.plan import Cell, Plan
 from kronk.shared.benchmark.report import Report
 from kronk.shared.benchmark.run import Order, Step, measured
-from kronk.shared.benchmark.server import Target
+from kronk.shared.benchmark.server import Server, Target
 from kronk.shared.benchmark.wires import Endpoint, endpoint, exchange
 from kronk.shared.errors import NotFound, ServerError
 
@@ -191,3 +191,13 @@ def test_a_server_that_says_nothing_is_given_up_on() -> None:
         request = where.request("/v1/models")
         ((answer,), _) = exchange(where, [request], lambda: False, is_stream=False, patience=0.05)
         assert answer.failure is not None and answer.failure.code == "timeout"
+
+
+def test_a_request_that_no_buffer_takes_at_once_arrives_whole(fake: Fake) -> None:
+    fake.prompts.clear()
+    place = Target("one", "counted", endpoint(fake.url), fake.url)
+    prompts = [str(number) * 3_000_000 for number in range(2)]
+    replies, cost = Server(place, lambda: False).chats(prompts, 4)
+    assert sorted(fake.prompts) == prompts
+    assert [(each.failure, each.tokens) for each in replies] == [(None, 4), (None, 4)]
+    assert cost.cpu > 0

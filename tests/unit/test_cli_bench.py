@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.openai_server import running_fake
 from harness.benchmarks import REPORT, report_of
 from kronk.cli import main as cli
 from kronk.cli.bench_progress import Interrupts
@@ -20,6 +21,8 @@ from kronk.shared.paths import BasePath
 
 FIRST = report_of(100.0, id_="20260101-000000-aaaa")
 SECOND = report_of(150.0, id_="20260102-000000-bbbb")
+
+FAST = ("--prompt-sizes=64", "--concurrency=1", "--max-tokens=4", "--repetitions=1")
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -131,3 +134,14 @@ def test_the_first_ctrl_c_is_noted_and_the_second_one_ends() -> None:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_key_can_be_given_where_no_list_of_processes_shows_it(
+    bench: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRONK_BENCH_API_KEY", "canary-key")
+    with running_fake() as fake:
+        code, out, err = bench("counted", f"--base-url={fake.url}", *FAST)
+    assert code == 0, err
+    assert fake.keys == {"Bearer canary-key"}
+    assert "canary-key" not in out + err

@@ -134,6 +134,8 @@ LOG = [
     {"timestamp": "3", "level": "error", "event": f"error: {CANARY}", "process": "worker",
      "pid": 2, "generation": 3, "model": "m"},
     {"timestamp": "5", "level": "error", "event": CANARY, "process": "gateway", "logger": "httpx"},
+    {"timestamp": "6", "level": "warning", "event": CANARY, "process": "worker", "pid": 2,
+     "source": "llama.cpp", "model": "m"},
 ]  # fmt: skip
 
 
@@ -144,6 +146,7 @@ def test_trouble_is_counted_by_event_without_what_requests_said(tmp_path: Path) 
     rows = records.trouble(records.log_tail(tmp_path / "kronk.log"))
     keys = ("level", "event", "count", "first", "last")
     assert [tuple(row[key] for key in keys) for row in rows] == [
+        ("warning", "(a line of llama.cpp)", 1, "6", "6"),
         ("error", "(a line of httpx)", 1, "5", "5"),
         ("warning", "a frame of N bytes", 2, "2", "4"),
         ("error", "(a line of its stderr)", 1, "3", "3"),
