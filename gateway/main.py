@@ -121,7 +121,7 @@ class Process:
         database = Database(base.db)
         access = make_access(self._settings, database)
         services = self._services(link, database, access)
-        metrics = Metrics(self._telemetry, link, self._activity)
+        metrics = Metrics(self._telemetry, link, self._activity, self._meter)
         services.jobs.board.observe(metrics.jobs.note)
         certificate = self._certificate()
         server = make_server(

@@ -78,10 +78,11 @@ class Runner:
                 await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _pick_up(self) -> None:
-        """Those that were running when the last gateway ended."""
+        """What the last gateway left, some of it running when that ended."""
         unfinished = await self._jobs.unfinished()
         await asyncio.to_thread(self._jobs.secrets.forget_but, {job.id for job in unfinished})
         for job in unfinished:
+            self._jobs.board.show(job)
             if job.state is State.RUNNING:
                 fault = Fault(INTERRUPTED, "the server ended while it ran")
                 await self._failed(job, fault, got_on=False)

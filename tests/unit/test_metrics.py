@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +24,7 @@ from kronk.gateway.jobs.records import Fault, Job, State
 from kronk.gateway.link import Link
 from kronk.gateway.middleware import Activity
 from kronk.gateway.record import Record
-from kronk.gateway.telemetry.metrics import cache_reasons, of_requests
+from kronk.gateway.telemetry.metrics import cache_reasons, of_requests, reference
 from kronk.gateway.telemetry.metrics import metrics as scraping
 from kronk.gateway.telemetry.metrics.cache_reasons import Hit, Miss
 from kronk.gateway.telemetry.metrics.catalog import ALL
@@ -36,6 +37,7 @@ from kronk.gateway.telemetry.report import RunReport
 from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared.errors import NotFound, Timeout
 from kronk.shared.security.identity import Identity
+from kronk.shared.telemetry.runtime import Meter
 from kronk.shared.wire.status import (
     Budget,
     CacheStats,
@@ -394,7 +396,8 @@ class _Exchange:
 
 def made(answer: Status | Timeout) -> tuple[Metrics, Telemetry]:
     telemetry = Telemetry()
-    return Metrics(telemetry, cast(Link, Supervisor(answer)), Activity()), telemetry
+    meter = Meter()
+    return Metrics(telemetry, cast(Link, Supervisor(answer)), Activity(), meter), telemetry
 
 
 async def scraped(answer: Status | Timeout, accept: str = "") -> tuple[bytes, str]:
@@ -430,6 +433,7 @@ def test_one_scrape_has_gateway_supervisor_and_workers() -> None:
         ("kronk_cache_bytes", ("model", MODEL), ("kind", "ram")): 4096,
         ("kronk_worker_seconds_total", ("model", MODEL), ("part", "decode")): 9.0,
         ("kronk_loop_lag_seconds", ("process", "worker"), ("model", MODEL)): 0.01,
+        ("kronk_loop_lag_seconds", ("process", "gateway"), ("model", "")): 0.0,
         ("kronk_memory_budget_bytes", ("device", "host")): 80,
         ("kronk_model_memory_promised_bytes", ("model", MODEL), ("device", "host")): 1000,
         ("kronk_start_time_seconds",): 1_700_000_000.0,
@@ -495,3 +499,9 @@ def test_names_are_as_prometheus_wants_them() -> None:
 def test_a_gateway_that_nobody_scrapes_starts_without_prometheus_client() -> None:
     code = "import sys, kronk.gateway.main; sys.exit('prometheus_client' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_documents_table_is_written_from_the_catalog() -> None:
+    text = (Path(__file__).parents[2] / "docs/observability.md").read_text()
+    written = "python -m kronk.gateway.telemetry.metrics.reference writes it"
+    assert text == reference.document(text), written

@@ -20,6 +20,7 @@ from kronk.gateway.link import Link
 from kronk.gateway.middleware import Activity
 from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared.errors import KronkError
+from kronk.shared.telemetry.runtime import Meter
 from kronk.shared.wire.to_gateway import Status
 
 from .of_jobs import JobTallies
@@ -40,11 +41,12 @@ _LOOP_SECONDS = 1.0
 class Metrics:
     """One per gateway. Made on its loop, asked from any thread."""
 
-    def __init__(self, telemetry: Telemetry, link: Link, activity: Activity) -> None:
+    def __init__(self, telemetry: Telemetry, link: Link, activity: Activity, meter: Meter) -> None:
         self.tallies = Tallies()
         self.jobs = JobTallies(time.monotonic)
         self._link = link
         self._activity = activity
+        self._meter = meter
         self._loop = asyncio.get_running_loop()
         self._registry: CollectorRegistry | None = None
         self._making = threading.Lock()
@@ -80,8 +82,11 @@ class Metrics:
         yield from sheet.families()
 
     def _write_gateway(self, sheet: Sheet) -> None:
+        from . import of_machine
+
         exchange: Exchange = self._link.exchange
-        sheet.add("goroutines", len(asyncio.all_tasks(self._loop)) + threading.active_count())
+        runtime = self._meter.read()
+        sheet.add("goroutines", runtime.tasks + runtime.threads)
         python = platform.python_version()
         sheet.add("kronk_build_info", 1, version=__version__, python=python)
         sheet.add("kronk_http_requests_running", self._activity.count)
@@ -91,6 +96,7 @@ class Metrics:
         recoveries = exchange.recoveries
         for how in ("retried", "resumed", "quarantined"):
             sheet.add("kronk_recoveries_total", getattr(recoveries, how), how=how)
+        of_machine.write_runtime(sheet, "gateway", "", runtime)
 
     def _status(self) -> Status | None:
         """What the supervisor says; None where it, or our own loop, does not answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import psutil
 
 from kronk.shared.gpus import gpus
+from kronk.shared.wire.status import Runtime
 from kronk.shared.wire.to_gateway import Status
 
 from .sheet import Sheet
@@ -31,6 +32,13 @@ def _write(sheet: Sheet, role: str, model: str, pid: int, resident: int | None) 
     used = times.user + times.system
     sheet.add("kronk_process_cpu_seconds_total", used, process=role, model=model)
     sheet.add("kronk_process_threads", threads, process=role, model=model)
+
+
+def write_runtime(sheet: Sheet, role: str, model: str, runtime: Runtime) -> None:
+    """How a process is doing inside."""
+    sheet.add("kronk_loop_lag_seconds", runtime.loop_lag, process=role, model=model)
+    sheet.add("kronk_loop_tasks", runtime.tasks, process=role, model=model)
+    sheet.add("kronk_gc_seconds_total", runtime.gc_seconds, process=role, model=model)
 
 
 def write_gpus(sheet: Sheet) -> None:

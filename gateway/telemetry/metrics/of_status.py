@@ -8,6 +8,7 @@ from kronk.shared.telemetry.spread import Spread
 from kronk.shared.wire.status import ModelCounters, ModelStatus
 from kronk.shared.wire.to_gateway import Status
 
+from .of_machine import write_runtime
 from .sheet import Sheet
 
 _BECAME = ("refused", "returned", "lost")
@@ -86,8 +87,5 @@ def _write_worker(sheet: Sheet, row: ModelStatus) -> None:
         sheet.add("kronk_cache_entries", cache.entries, model=model, kind=kind)
         sheet.add("kronk_cache_bytes", cache.bytes, model=model, kind=kind)
         sheet.add("kronk_cache_cap_bytes", cache.cap_bytes, model=model, kind=kind)
-    runtime = row.runtime
-    if runtime is not None:
-        sheet.add("kronk_loop_lag_seconds", runtime.loop_lag, process="worker", model=model)
-        sheet.add("kronk_loop_tasks", runtime.tasks, process="worker", model=model)
-        sheet.add("kronk_gc_seconds_total", runtime.gc_seconds, process="worker", model=model)
+    if row.runtime is not None:
+        write_runtime(sheet, "worker", model, row.runtime)
