@@ -6,7 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -97,7 +97,9 @@ def sse(url: str, headers: dict[str, str] | None = None) -> Iterator[Watcher]:
         thread = threading.Thread(target=read, name="sse", daemon=True)
         thread.start()
         yield watcher
-        answer.extensions["network_stream"].get_extra_info("socket").shutdown(2)
+        # It may have ended by itself.
+        with suppress(OSError):
+            answer.extensions["network_stream"].get_extra_info("socket").shutdown(2)
         thread.join(PATIENCE)
 
 
