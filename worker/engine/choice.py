@@ -53,6 +53,11 @@ class Choice:
             if job.grammar is not None or thinker is not None
             else None
         )
+        # Something else than the model may end it: a stop string, a grammar.
+        self._may_stop = bool(job.stop) or self._steering is not None
+        self._most = job.max_tokens
+        self._shown = job.shown or None
+        self._piece = vocabulary.piece
         # Its next token is the largest logit, and `choose` has nothing to do but to find that.
         self.is_bare = sampler.is_plain and self._scorer is None and self._steering is None
 
@@ -108,10 +113,9 @@ class Choice:
         """Append a chosen token that does not end the answer; what may be sent because of it."""
         self.generated += 1
         self.pending = token
-        job = self.request.job
-        piece = job.shown.get(token) if job.shown else None
+        piece = self._shown.get(token) if self._shown is not None else None
         if piece is None:
-            piece = self._vocabulary.piece(token)
+            piece = self._piece(token)
         deltas = self._output.feed(token, piece, score)
         if self._steering is not None:
             self._steering.took(token)
@@ -119,11 +123,12 @@ class Choice:
 
     def verdict(self) -> Reason | None:
         """Why the answer is complete after a token, or None when it goes on."""
-        if self._output.stopped is not None:
-            return "stop"
-        if self._steering is not None and self._steering.is_complete:
-            return "stop"
-        return "length" if self.generated >= self.request.job.max_tokens else None
+        if self._may_stop:
+            if self._output.stopped is not None:
+                return "stop"
+            if self._steering is not None and self._steering.is_complete:
+                return "stop"
+        return "length" if self.generated >= self._most else None
 
     def finish(self, reason: Reason, now: float) -> None:
         """Send what was held back, and the end."""

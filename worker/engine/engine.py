@@ -306,6 +306,7 @@ class Engine:
             self._watch(time.thread_time() - computed, now - started, now)
         self._pace.decoded(now - started)
         self.progress += len(slots)
+        before = self.tokens
         rows = self._context.outputs(len(slots))
         # All in one go, where it seems of use: mostly all of them are, or none.
         best = rows.argmax(1).tolist() if slots[0].running.is_bare else None
@@ -318,6 +319,9 @@ class Engine:
                 self._sample(slot, rows[at], now)
         if self._broken:
             self._fail_broken()
+        if self._guesser is not None:
+            # It is off, and compares.
+            self._guesser.observe(now - started, 0.0, len(slots), self.tokens - before, 0)
 
     def _watch(self, computed: float, seconds: float, now: float) -> None:
         """Learn from a decode whether others want the cores."""
