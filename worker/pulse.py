@@ -13,8 +13,7 @@ from kronk.shared.wire.status import SlotStats, WorkerStats
 from kronk.shared.wire.to_supervisor import Heartbeat
 
 from .cache.stats import Caches, cache_stats
-from .engine_time import ENGINE_TIME
-from .thread_times import ThreadTimes
+from .processor_time import ProcessorTime
 
 # Beats that the token rate is averaged over.
 _RATE_BEATS = 4
@@ -78,17 +77,17 @@ class Pulse:
         self._fitted: Fitted | None = None
         self._seen: deque[tuple[float, int]] = deque(maxlen=_RATE_BEATS + 1)
         self._disk = disk or pages_read
-        self._threads: ThreadTimes | None = None
-        self._taken_before = 0.0
+        self._times: ProcessorTime | None = None
 
-    def counts(self, threads: ThreadTimes) -> None:
-        """Whose processor time is told; from now on."""
-        self._threads, self._taken_before = threads, threads.total()
-
-    def serve(self, engine: Counters, fitted: Fitted | None = None) -> None:
+    def serve(
+        self,
+        engine: Counters,
+        fitted: Fitted | None = None,
+        times: ProcessorTime | None = None,
+    ) -> None:
         """From now on report what this engine does; what it keeps where it is known what was
-        fitted."""
-        self._engine, self._fitted = engine, fitted
+        fitted, and what it costs where that is measured."""
+        self._engine, self._fitted, self._times = engine, fitted, times
         self.loading = False
 
     def turned(self) -> None:
@@ -116,6 +115,8 @@ class Pulse:
 
     def _stats(self, engine: Counters, now: float) -> WorkerStats:
         self._seen.append((now, engine.tokens))
+        if self._times is not None:
+            self._times.look()
         return WorkerStats(
             slots_busy=engine.busy_slots,
             queued=engine.queued,
@@ -125,14 +126,9 @@ class Pulse:
             slots=engine.slots,
             caches=() if self._fitted is None else cache_stats(engine.caches, self._fitted, now),
             runtime=self.meter.read(),
-            decode_seconds=ENGINE_TIME.computing,
-            overhead_seconds=self._overhead(),
+            decode_seconds=0.0 if self._times is None else self._times.decode,
+            overhead_seconds=0.0 if self._times is None else self._times.overhead,
         )
-
-    def _overhead(self) -> float:
-        if self._threads is None:
-            return 0.0
-        return ENGINE_TIME.between + self._threads.total() - self._taken_before
 
     def _rate(self) -> float:
         (then, before), (now, after) = self._seen[0], self._seen[-1]

@@ -63,10 +63,11 @@ from .pooled.engine import Begin as PooledBegin
 from .pooled.loader import PooledLoaded
 from .pooled.prepare import prepare as prepare_pooled
 from .prepare import prepare, read_files
+from .processor_time import of_this_process
 from .pulse import Pulse
 from .relocation import data_address, place, relocated
 from .sandbox.confine import Sandbox
-from .thread_times import ThreadTimes, thread_ids
+from .thread_times import thread_ids
 from .threads import name_thread, step_back
 
 log = structlog.get_logger()
@@ -264,8 +265,8 @@ class Worker:
 
     def _ready(self, loaded: Loaded | PooledLoaded, took: Taken | None, data_address: str) -> None:
         self._loaded = loaded
-        self._pulse.counts(ThreadTimes(self._messengers, but="engine"))
-        self._pulse.serve(loaded.engine, loaded.fitted)
+        times = of_this_process(self._messengers)
+        self._pulse.serve(loaded.engine, loaded.fitted, times)
         measures = tuple(self._sandbox.measures)
         name, notes = self._library
         fitted = dataclasses.replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 _TASKS = Path("/proc/self/task")
@@ -14,11 +14,12 @@ _PER_THREAD = 0b110
 
 
 class ThreadTimes:
-    """Of Python's threads but those named in `but`, and of `others`, which are not Python's."""
+    """Of those of Python's threads whose names are `wanted`, and of `others`, which are not
+    Python's."""
 
-    def __init__(self, others: Iterable[int] = (), but: str = "") -> None:
+    def __init__(self, wanted: Callable[[str], bool], others: Iterable[int] = ()) -> None:
         self._others = frozenset(others)
-        self._but = but
+        self._wanted = wanted
         # The latest of each, so that what a thread took is not forgotten with it.
         self._seconds: dict[int, float] = {}
         self._gone = 0.0
@@ -37,7 +38,7 @@ class ThreadTimes:
     def _living(self) -> Iterable[int]:
         yield from self._others
         for thread in threading.enumerate():
-            if thread.native_id is not None and thread.name != self._but:
+            if thread.native_id is not None and self._wanted(thread.name):
                 yield thread.native_id
 
 

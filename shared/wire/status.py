@@ -66,8 +66,8 @@ class WorkerStats:
     slots: tuple[SlotStats, ...] = ()
     caches: tuple[CacheStats, ...] = ()
     runtime: Runtime | None = None
-    # Since it was loaded, seconds that its engine decoded in; and those that all else took: of the
-    # engine's thread between decodes, and processor time of all other threads of ours.
+    # Processor seconds of our own threads since it was loaded: the engine's in decodes, and those
+    # of all else. The threads that llama.cpp computes in are not ours.
     decode_seconds: float = 0.0
     overhead_seconds: float = 0.0
 

@@ -431,7 +431,7 @@ def test_one_scrape_has_gateway_supervisor_and_workers() -> None:
         ("kronk_exits_total", ("model", MODEL), ("cause", "SIGSEGV")): 1,
         ("kronk_restarts_total", ("model", MODEL)): 1,
         ("kronk_cache_bytes", ("model", MODEL), ("kind", "ram")): 4096,
-        ("kronk_worker_seconds_total", ("model", MODEL), ("part", "decode")): 9.0,
+        ("kronk_worker_cpu_seconds_total", ("model", MODEL), ("part", "decode")): 9.0,
         ("kronk_loop_lag_seconds", ("process", "worker"), ("model", MODEL)): 0.01,
         ("kronk_loop_lag_seconds", ("process", "gateway"), ("model", "")): 0.0,
         ("kronk_memory_budget_bytes", ("device", "host")): 80,

@@ -320,9 +320,10 @@ PROCESSES = Section(
         ),
         _gauge("kronk_process_threads", "Its threads.", "process", "model"),
         _counter(
-            "kronk_worker_seconds_total",
-            "What a worker's time went to: `decode`, its engine in llama.cpp; `overhead`, the "
-            "engine's thread between decodes and the processor time of its other threads.",
+            "kronk_worker_cpu_seconds_total",
+            "Processor time of a worker's own threads, without those that llama.cpp computes in: "
+            "`decode`, the engine's in llama.cpp; `overhead`, all else, such as choosing tokens, "
+            "templates and messages.",
             "model",
             "part",
         ),

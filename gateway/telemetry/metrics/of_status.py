@@ -81,7 +81,7 @@ def _write_worker(sheet: Sheet, row: ModelStatus) -> None:
     model = row.model
     parts = {"decode": row.decode_seconds, "overhead": row.overhead_seconds}
     for part, seconds in parts.items():
-        sheet.add("kronk_worker_seconds_total", seconds, model=model, part=part)
+        sheet.add("kronk_worker_cpu_seconds_total", seconds, model=model, part=part)
     for cache in row.caches:
         kind = cache.kind
         sheet.add("kronk_cache_entries", cache.entries, model=model, kind=kind)
