@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from ssl import SSLContext
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from kronk.shared.benchmark.wires import endpoint
 from kronk.shared.errors import InvalidArgument
 
 from .client import Admin, find_server
+from .remedies import remedy
 
 # What stands for the Kronk that other commands talk to.
 LOCAL = "kronk"
@@ -79,12 +81,14 @@ def local(name: str, model: str, admin: Admin) -> Target:
     where = endpoint(admin.url, admin.token, trust if isinstance(trust, SSLContext) else None)
     if admin.socket is not None:
         where = type(where)(where.host, where.port, unix=admin.socket, token=admin.token)
-    return Target(name, model, where)
+    words = remedy(HTTPStatus.UNAUTHORIZED, "", "POST", "", admin.operators)
+    return Target(name, model, where, remedy=words)
 
 
-def _remote(name: str, model: str, url: str, key: str | None) -> Target:
+def _remote(name: str, model: str, place: str, key: str | None) -> Target:
     # For its certificates, as every other command trusts them.
-    trust = Admin(url).trust()
-    where = endpoint(url, key, trust if isinstance(trust, SSLContext) else None)
+    trust = Admin(place).trust()
+    where = endpoint(place, key, trust if isinstance(trust, SSLContext) else None)
     scheme = "https" if where.tls is not None else "http"
-    return Target(name, model, where, f"{scheme}://{where.host}:{where.port}{where.root}")
+    url = f"{scheme}://{where.host}:{where.port}{where.root}"
+    return Target(name, model, where, url, f"; give its key with --api-key {name}=KEY")

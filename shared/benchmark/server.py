@@ -50,6 +50,8 @@ class Target:
     model: str
     where: Endpoint
     url: str | None = None
+    # What is added when it wants to know who asks.
+    remedy: str = ""
 
 
 class Server:
@@ -178,6 +180,8 @@ class Server:
             hint = "start one with `kronk server start`" if self.target.url is None else ""
             hint = hint or "is the server running, and the URL right?"
             return ServerError(f"no server answers at {failure.message}; {hint}")
+        if failure.status == 401:
+            said += self.target.remedy
         if failure.status != 404:
             return ServerError(said if failure.message else f"{self.target.name}: {failure.code}")
         answer = self._ask("/v1/models")

@@ -17,7 +17,8 @@ _MOST_PIECES = 200_000
 class Fake(ThreadingHTTPServer):
     """Models: `plain` sends neither usage nor a name, `counted` sends both, `strict` refuses fields
     that not every server knows, `endless` answers until it is hung up on, `short` stops after two
-    pieces, `broken` breaks off, `full` refuses for now, `late` refuses prompts of many words."""
+    pieces, `broken` breaks off, `full` refuses for now, `late` refuses prompts of many words,
+    `closed` wants the key."""
 
     daemon_threads = True
 
@@ -65,6 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         model = body["model"]
         if model == "strict" and ({"ignore_eos", "stream_options"} & body.keys()):
             self._answer(400, {"error": {"message": "unknown field", "code": "bad"}})
+        elif model == "closed" and self.headers["Authorization"] != "Bearer key":
+            self._answer(401, {"error": {"message": "who are you", "code": "unauthenticated"}})
         elif model == "full" or (model == "late" and len(prompt.split()) > 200):
             code, words = (503, "busy") if model == "full" else (400, "too long")
             self._answer(code, {"error": {"message": words, "code": words.replace(" ", "_")}})

@@ -145,3 +145,12 @@ def test_a_key_can_be_given_where_no_list_of_processes_shows_it(
     assert code == 0, err
     assert fake.keys == {"Bearer canary-key"}
     assert "canary-key" not in out + err
+
+
+def test_a_server_that_wants_a_key_is_told_apart(bench: Call) -> None:
+    with running_fake() as fake:
+        code, out, err = bench("closed", f"--base-url=there={fake.url}")
+        assert (code, out) == (1, "")
+        assert err.endswith("error: there: who are you; give its key with --api-key there=KEY\n")
+        code, out, err = bench("closed", f"--api-host=127.0.0.1:{fake.port}")
+        assert code == 1 and "the server wants a good token in KRONK_TOKEN" in err
