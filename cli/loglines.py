@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from kronk.shared.log import harmless
 from kronk.shared.logbook.query import record
 
 _FIRST = ("timestamp", "level", "process", "model", "event", "exception")
@@ -15,19 +16,19 @@ def readable(line: str) -> Text:
     line as it is."""
     entry = record(line)
     if entry is None:
-        return Text(line)
+        return Text(harmless(line))
     level = str(entry.get("level", "info"))
     text = Text()
     text.append(_clock(str(entry.get("timestamp", ""))), "dim")
     text.append(f"{level:<8}", _COLOURS.get(level, "red"))
     text.append(f"{entry.get('process', ''):<11}", "cyan")
-    text.append(str(entry.get("event", "")))
+    text.append(harmless(str(entry.get("event", ""))))
     for key in ("model", *(key for key in entry if key not in _FIRST)):
         if key in entry:
             text.append(f" {key}=", "dim")
-            text.append(str(entry[key]))
+            text.append(harmless(str(entry[key])))
     if "exception" in entry:
-        text.append(f"\n{entry['exception']}", "dim")
+        text.append(harmless(f"\n{entry['exception']}"), "dim")
     return text
 
 

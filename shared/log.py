@@ -22,6 +22,10 @@ QUIET = "quiet"
 # The logger that Python's warnings go to.
 _WARNINGS = "py.warnings"
 
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
+}
+
 LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -73,6 +77,12 @@ def ids(name: str, trace: str = "") -> dict[str, str]:
     `traceparent` where it has one."""
     found = {"request_id": name} if name else {}
     return found | {"trace_id": trace.split("-")[1]} if trace.count("-") >= 3 else found
+
+
+def harmless(text: str) -> str:
+    """The text as a terminal may have it: clients choose paths and names, and must not move the
+    cursor of whoever reads them. Line breaks and tabulators stay."""
+    return text.translate(_CONTROLS)
 
 
 def timestamp() -> str:

@@ -7,6 +7,7 @@ others. What does not fit is dropped, counted, and said once there is room again
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import queue
@@ -19,7 +20,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from kronk.shared.log import timestamp
+from kronk.shared.log import harmless, timestamp
 
 # Lines; at 200 bytes each, 2 MB.
 BUFFERED_LINES = 10_000
@@ -118,8 +119,17 @@ class RotatedFile:
         data = line.encode(errors="replace") + b"\n"
         if self._size and self._size + len(data) > self._most_bytes:
             self._rotate()
-        self._file.write(data)
-        self._size += len(data)
+        written = self._file.write(data)
+        if written != len(data):
+            self._take_back(written or 0)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += written
+
+    def _take_back(self, count: int) -> None:
+        """Half a line, the last that the disk had room for, would spoil the next one too."""
+        handle = self._file.fileno()
+        with contextlib.suppress(OSError):
+            os.ftruncate(handle, os.fstat(handle).st_size - count)
 
     def _rotate(self) -> None:
         names = [self._path, *(Path(f"{self._path}.{n}") for n in range(1, self._kept))]
@@ -162,11 +172,16 @@ class Stdout:
 
 def _for_people() -> Callable[[str], str]:
     console = structlog.dev.ConsoleRenderer(
-        colors=True, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        colors="NO_COLOR" not in os.environ,
+        exception_formatter=structlog.dev.plain_traceback,
+        pad_event_to=0,
+        # Who says it first, and what it is about.
+        sort_keys=False,
     )
 
     def render(line: str) -> str:
-        record: dict[str, Any] = json.loads(line)
+        said: dict[str, Any] = json.loads(line)
+        record = {key: harmless(one) if isinstance(one, str) else one for key, one in said.items()}
         record["timestamp"] = _local_time(str(record.get("timestamp", "")))
         record.pop("pid", None)
         return str(console(None, "", record))

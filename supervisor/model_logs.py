@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kronk.shared.log import harmless
 from kronk.shared.paths import BasePath
 
 from .log_sink import Output, RotatedFile
@@ -77,12 +78,12 @@ def as_text(generation: int, at: str, record: Mapping[str, Any]) -> str:
     words = [f"{at} {generation} {level:<7} {record['event']}"]
     words += [f"{key}={value}" for key, value in record.items() if key not in _LEFT_OUT]
     text = " ".join(words)
-    return text if exception is None else f"{text}\n{exception}"
+    return harmless(text if exception is None else f"{text}\n{exception}")
 
 
 def as_written(generation: int, at: str, text: str) -> str:
     """The same for what is no record."""
-    return f"{at} {generation} -       {text}"
+    return harmless(f"{at} {generation} -       {text}")
 
 
 def _last_change(path: Path) -> int:

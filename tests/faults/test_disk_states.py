@@ -31,6 +31,7 @@ GARBAGE = (
     "logs/audit.jsonl",
     "logs/history.jsonl",
     "logs/kronk.log",
+    "logs/models/Good.log",
     "models/.downloads/part.gguf-0123456789ab.part",
     "models/.downloads/part.gguf-0123456789ab.import",
     "models/.index.lock",

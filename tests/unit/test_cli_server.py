@@ -204,6 +204,8 @@ def test_an_interrupted_start_leaves_no_process(
             "12:30:01.123 info    worker     ready model=tiny ms=7",
         ),
         ('{"event": "bare"}', "info               bare"),
+        ('{"event": "e", "path": "/\\u001b[2J"}', "info               e path=/\\x1b[2J"),
+        ('{"event": "e", "exception": "A\\nB"}', "info               e\nA\nB"),
     ],
 )
 def test_a_json_line_is_made_readable(line: str, text: str) -> None:

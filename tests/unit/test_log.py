@@ -305,6 +305,32 @@ def test_a_full_file_moves_aside_and_the_oldest_goes(tmp_path: Path) -> None:
     }
 
 
+def test_a_line_that_the_disk_has_no_room_for_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kronk.log"
+    file = RotatedFile(path)
+    file.write("whole")
+
+    class Full:
+        """A disk that has four bytes left."""
+
+        def write(self, data: bytes) -> int:
+            return real.write(data[:4])
+
+        def fileno(self) -> int:
+            return real.fileno()
+
+    real = file._file
+    monkeypatch.setattr(file, "_file", Full())
+    with pytest.raises(OSError, match="No space"):
+        file.write("cut off")
+    monkeypatch.setattr(file, "_file", real)
+    file.write("whole again")
+    file.close()
+    assert path.read_text() == "whole\nwhole again\n"
+
+
 def test_a_restart_appends_to_the_file(tmp_path: Path) -> None:
     for text in ("one", "two"):
         file = RotatedFile(tmp_path / "kronk.log")
@@ -338,6 +364,18 @@ def test_stdout_is_text_for_a_terminal(line: str) -> None:
     os.close(theirs)
     assert json.loads(line)["event"] in text
     assert "{" not in text
+
+
+def test_a_terminal_is_not_led_by_what_clients_write_and_shows_who_says_it_first() -> None:
+    ours, theirs = os.openpty()
+    record = {"event": "request", "process": "gateway", "model": "m", "path": "/\x1b[2J\x9b1m"}
+    Stdout(theirs).write(json.dumps(record))
+    text = read_all(ours)
+    os.close(theirs)
+    assert "[2J" in text
+    assert "\x1b[2J" not in text
+    assert "\x9b" not in text
+    assert text.index("gateway") < text.index("model") < text.index("path")
 
 
 def test_the_log_file_is_for_its_owner_alone(tmp_path: Path) -> None:
