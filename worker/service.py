@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from logging import DEBUG
+from threading import get_ident
 from typing import Any
 
 import structlog
@@ -103,6 +104,7 @@ class Worker:
         self._data: Channel | None = None
         self._reported = 0.0
         self._exit_code = exits.OK
+        self._engine_ident: int | None = None
         self._token = parse_token(birth.token) if birth.token is not None else None
         # The name of the llama.cpp in use, and what is to be said of it.
         self._library: tuple[str, tuple[str, ...]] = ("bundled", ())
@@ -176,6 +178,7 @@ class Worker:
 
     def _engine_thread(self, order: Load) -> None:
         name_thread("engine")
+        self._engine_ident = get_ident()
         try:
             self._load_and_run(order)
         except MemoryError:
@@ -235,10 +238,11 @@ class Worker:
         loaded.engine.run()
 
     def _log_llama(self, marks: Mapping[str, bool], level: Level, line: str) -> None:
-        """A line of llama.cpp's, on whichever thread wrote it."""
-        loaded = self._loaded
-        request = loaded.engine.only_request if loaded is not None else None
-        facts = {} if request is None else {"request_id": request}
+        """A line of llama.cpp's, on whichever thread wrote it: those that prepare a request know
+        which it is, and the engine's where it has only one."""
+        loaded, facts = self._loaded, dict[str, str]()
+        if loaded is not None and get_ident() == self._engine_ident:
+            facts = ids(loaded.engine.only_request or "")
         log.log(LEVELS[level], line, source="llama.cpp", **facts, **marks)
 
     def _report_load(self, progress: LoadProgress) -> None:
@@ -357,7 +361,7 @@ class Worker:
             return []
         if not asked.prompt.media:
             return []
-        return await self._loop.run_in_executor(self._media_pool, read_files, asked.prompt, loaded)
+        return await self._loop.run_in_executor(self._media_pool, _read, asked, loaded)
 
     def _emit(self, socket: zmq.Socket[bytes], events: list[Any]) -> None:
         """One step's events, on the engine's thread."""
@@ -387,6 +391,11 @@ def _begin_media_thread() -> None:
     name_thread("media")
     # What mtmd computes here, in threads of its own, is nobody's next token.
     step_back(_MEDIA_NICE)
+
+
+def _read(asked: Submit | Inspect, loaded: Loaded) -> list[MediaFile]:
+    with structlog.contextvars.bound_contextvars(**ids(asked.name, asked.trace)):
+        return read_files(asked.prompt, loaded)
 
 
 def _prepare(asked: Asked, loaded: Loaded | PooledLoaded) -> Any:

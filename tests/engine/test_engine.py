@@ -71,6 +71,19 @@ def test_an_answer_ends_once_with_its_reason_and_counts(engine: EngineRun) -> No
     assert (cut.reason, cut.usage.completion_tokens) == ("length", 5)
 
 
+def test_what_happens_is_said_to_be_about_a_request_where_only_one_has_slots(
+    engine: EngineRun,
+) -> None:
+    # They run until they are given up: nobody reads, and there is no more credit.
+    first, second = (engine.begin("Count from 1 to 50", window=2) for _ in range(2))
+    wait_until(lambda: engine.engine.busy_slots == 2, "both in their slots")
+    assert engine.engine.only_request is None
+    engine.engine.tell(Cancel(first))
+    wait_until(lambda: engine.engine.only_request == f"test-{second}", "the second alone")
+    engine.engine.tell(Cancel(second))
+    wait_until(lambda: engine.engine.only_request is None, "nobody")
+
+
 def test_deltas_carry_every_token_once_and_in_order(engine: EngineRun) -> None:
     question = ({"role": "user", "content": "What is the capital of France?"},)
     answered = engine.ask(Prompt(question, enable_thinking=False))

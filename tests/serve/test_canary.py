@@ -19,6 +19,7 @@ import pytest
 
 from fakes.collector import Collector
 from harness import random_pooled
+from harness.media_files import data_url, png
 from harness.random_pooled import MEAN, RERANKER
 from harness.server import Server, free_port, kronk, running_server
 from harness.waiting import wait_until
@@ -26,12 +27,14 @@ from harness.waiting import wait_until
 CANARY = "quailfeather"
 # Some of it in a token of its own, and as a client may spell it in JSON.
 SPELLINGS = (CANARY, CANARY.upper(), CANARY.encode().hex())
-PICTURE = "data:image/png;base64,AAAA" + CANARY
+BROKEN = "data:image/png;base64,AAAA" + CANARY
+PICTURE = data_url(png(255, 0, 0))
 
 SMALL = {"context_window": 1024, "n_seq_max": 2, "n_threads": 1}
 CONFIG: dict[str, Any] = {
     "Tiny": SMALL,
     "Slow": SMALL,
+    "Eyes": SMALL,
     "Mean": {"n_threads": 1},
     "tiny-rerank-q8_0": {"n_threads": 1},
 }
@@ -39,6 +42,11 @@ CONFIG: dict[str, Any] = {
 
 def said(text: str = f"What is {CANARY}?", role: str = "user") -> list[dict[str, Any]]:
     return [{"role": role, "content": text}]
+
+
+def seen(url: str) -> list[dict[str, Any]]:
+    content = [{"type": "text", "text": CANARY}, {"type": "image_url", "image_url": {"url": url}}]
+    return [{"role": "user", "content": content}]
 
 
 def tool(**more: Any) -> dict[str, Any]:
@@ -71,7 +79,9 @@ ASKED: list[tuple[str, dict[str, Any], int]] = [
     ("/v1/rerank", {"model": "tiny-rerank-q8_0", "query": CANARY, "documents": [CANARY]}, 200),
     ("/v1/tokenize", {"model": "Tiny", "prompt": CANARY}, 200),
     ("/v1/apply-template", {"model": "Tiny", "messages": said()}, 200),
+    (CHAT_PATH, CHAT | {"model": "Eyes", "messages": seen(PICTURE)}, 200),
     # Wrong in ways that an error may quote.
+    (CHAT_PATH, CHAT | {"model": "Eyes", "messages": seen(BROKEN)}, 400),
     (CHAT_PATH, CHAT | {"messages": said(role=CANARY)}, 400),
     (CHAT_PATH, CHAT | {"messages": CANARY}, 400),
     (CHAT_PATH, CHAT | {"temperature": CANARY}, 400),
@@ -87,14 +97,6 @@ ASKED: list[tuple[str, dict[str, Any], int]] = [
                 "type": "json_schema",
                 "json_schema": {"name": CANARY, "schema": BAD_PATTERN, "strict": True},
             }
-        },
-        400,
-    ),
-    (
-        CHAT_PATH,
-        CHAT
-        | {
-            "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": PICTURE}]}]
         },
         400,
     ),
@@ -121,6 +123,8 @@ def asked(
     files = {
         "o/f/Tiny.gguf": tiny,
         "o/f/Slow.gguf": slow,
+        "o/eyes/Eyes.gguf": tiny,
+        "o/eyes/mmproj-Eyes-F16.gguf": tiny.with_name("tiny-mmproj-f16.gguf"),
         "o/f/Mean.gguf": random_pooled.encoder(folder / "mean.gguf", MEAN),
         "o/f/tiny-rerank-q8_0.gguf": RERANKER,
     }

@@ -115,6 +115,7 @@ class Engine:
         """What is kept of prompts, as another thread sees it."""
         return Caches(tuple([slot.position for slot in self._slots]), *self._prefixes.stores)
 
+    @property
     def only_request(self) -> str | None:
         """The name of the request that whatever happens now is about: of the one that has slots."""
         choices = [slot.choice for slot in list(self._running.values())]

@@ -106,6 +106,7 @@ class PooledEngine:
         """Nothing is kept."""
         return Caches()
 
+    @property
     def only_request(self) -> str | None:
         """The name of the request that whatever happens now is about, where there is just one."""
         names = {work.job.name for work in self._work.copy()}
