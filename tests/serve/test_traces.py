@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -312,6 +311,13 @@ def test_a_client_that_leaves_is_no_error(house: House, collector: Collector) ->
     assert not collector.request("left").is_error
 
 
+def test_lines_of_the_log_say_the_trace(house: House, collector: Collector) -> None:
+    _, name = post(house.url, CHAT, chat(), **_parent())
+    collector.request(name)
+    lines = [line for line in house.logged(name) if line["event"] == "request"]
+    assert [line["trace_id"] for line in lines] == [TRACE]
+
+
 def test_a_collector_that_dies_is_said_once_and_found_again(
     house: House, collector: Collector
 ) -> None:
@@ -341,14 +347,3 @@ def test_a_collector_that_refuses_is_an_outage(house: House, collector: Collecto
     finally:
         collector.refuses = None
     assert post(house.url, CHAT, chat(), **_parent())[0].status_code == 200
-
-
-def test_without_a_probability_nobody_is_looked_for(tmp_path: Path, collector: Collector) -> None:
-    flags = {"tempo_host": collector.address, "tempo_probability": "0"}
-    with House(tmp_path, **flags) as house:
-        post(house.url, CHAT, chat(), **_parent())
-        (submit,) = house.all(Submit)
-        threads = Path(f"/proc/{house.process.pid}/task").iterdir()
-        assert submit.trace == ""
-        assert "traces" not in {(task / "comm").read_text().strip() for task in threads}
-        assert json.loads(house.log_file.read_text().splitlines()[0])

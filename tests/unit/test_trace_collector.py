@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.gateway.tracing import collector as module
 from kronk.gateway.tracing.collector import Collector
 from kronk.gateway.tracing.spans import Span
+from kronk.gateway.tracing.tracing import Tracing
+from kronk.shared.settings import resolve
 
 PATIENCE = 20.0
 
@@ -183,6 +186,17 @@ def test_an_exporter_that_cannot_be_made_ends_tracing_and_nothing_else(town: Tow
         assert not town.next_wanted()
         collector.close()
     assert [line["event"] for line in lines] == ["no traces are sent any more"]
+
+
+@pytest.mark.parametrize("flags", [{"tempo_host": "off"}, {"tempo_probability": "0"}])
+def test_who_wants_no_traces_has_nobody_looked_for(flags: dict[str, str]) -> None:
+    telemetry = Telemetry()
+    tracing = Tracing(telemetry, resolve(flags, {}), generation=1)
+    threads = threading.active_count()
+    tracing.start()
+    assert threading.active_count() == threads
+    assert (tracing.collector, telemetry.on_begin) == (None, None)
+    tracing.close()
 
 
 def test_a_gateway_without_a_collector_imports_nothing_of_opentelemetry() -> None:
