@@ -270,9 +270,8 @@ def test_every_series_is_of_the_table_and_no_prompt_is_in_it(traffic: Traffic) -
     assert "made-up" not in traffic.text
 
 
-def test_statistics_agree_with_the_scrape_and_outlive_the_gateway(traffic: Traffic) -> None:
-    server, count = traffic.server, id_of(traffic, COUNT)
-    told = traffic.statistics[count]
+def test_statistics_agree_with_the_scrape(traffic: Traffic) -> None:
+    told = traffic.statistics[id_of(traffic, COUNT)]
     done = traffic.done[COUNT, "chat-completions"]
     assert (told["done"], told["cancelled"], told["requests"]) == (done, 1, done + 1)
     assert told["load_seconds"]["count"] == 3
@@ -280,13 +279,17 @@ def test_statistics_agree_with_the_scrape_and_outlive_the_gateway(traffic: Traff
     assert told["evictions"] == {"models_in_cache": 1}
     assert told["ttft_seconds"]["count"] == done + 1
     assert told["peak_rss_bytes"] > 0
-    gateway = server.role_pid("gateway")
-    assert gateway is not None
-    server.kill(gateway)
-    wait_until(lambda: server.role_pid("gateway") not in (None, gateway), "the next gateway")
-    ran = kronk("model", "stats", COUNT, "--json", f"--api-host={server.url}")
+
+
+def test_statistics_are_written_when_the_server_stops_and_read_without_it(traffic: Traffic) -> None:
+    """The last one: it ends the server."""
+    server = traffic.server
+    before = server.get(f"/v1/kronk/statistics/{COUNT}")
+    server.text(COUNT, "from 7", max_tokens=1)
+    assert server.stop() == 0
+    ran = kronk("model", "stats", COUNT, "--json", "--local", f"--base-path={server.base}")
     assert ran.returncode == 0, ran.stderr
-    later = json.loads(ran.stdout)
-    # Its process may have grown.
-    assert later.pop("peak_rss_bytes") >= told.pop("peak_rss_bytes")
-    assert later == told
+    after = json.loads(ran.stdout)
+    assert after["requests"] == before["requests"] + 1
+    assert after["crashes"] == before["crashes"] == {signal.SIGKILL.name: 1}
+    server.prove_gone()
