@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from harness import proc
 from harness.counting_model import counted
 from harness.far import FarHost, Wire, make_known, wires
-from harness.server import SMALL, Server, install, kronk, running_server
+from harness.server import SMALL, Server, free_port, install, kronk, running_server
 from harness.waiting import wait_until
 
 # The name of the host in the fixtures, and of the models by where they may run.
@@ -32,6 +33,8 @@ class Land:
     control: Wire
     data: Wire
     token: str
+    # The debug server's address.
+    debug: str
 
     def cut(self) -> None:
         self.control.cut()
@@ -57,14 +60,15 @@ def land(folder: Path, model: Path, lost_after: str) -> Iterator[Land]:
         FAR: SMALL | {"context_window": 4096, "worker": HOST},
         EITHER: SMALL | {"context_window": 4096, "worker": [HOST, "local"]},
     }
+    debug = f"127.0.0.1:{free_port()}"
     with (
         wires(head) as (control, data),
-        running_server(head, files, config, "--cache-ttl=0") as server,
+        running_server(head, files, config, "--cache-ttl=0", f"--debug-host={debug}") as server,
     ):
         install(far, files)
         host = FarHost(far, control.port, token, server.mark)
         try:
-            made = Land(server, host, control, data, token)
+            made = Land(server, host, control, data, token, f"http://{debug}")
             made.wait_for_host()
             yield made
         finally:
@@ -96,6 +100,19 @@ def test_a_model_runs_on_the_host_that_its_configuration_names(
     worker = proc.find(row["pid"])
     assert worker is not None
     assert worker.parent == patient.host.process.pid
+
+
+def test_a_far_worker_is_looked_into_through_its_host(patient: Land) -> None:
+    assert patient.server.text(FAR, "from 7", max_tokens=1) == counted(7, 1)
+    stacks = httpx.get(f"{patient.debug}/debug/stacks?process={FAR}", timeout=60)
+    assert stacks.status_code == 200, stacks.text
+    assert "worker/engine/engine.py" in stacks.text and f"on {HOST}" in stacks.text
+    heap = httpx.get(f"{patient.debug}/debug/pprof/heap?process={FAR}&seconds=0.1", timeout=60)
+    assert heap.status_code == 200 and "builtins.dict" in heap.text
+    # Its memory is read there.
+    profile = httpx.get(f"{patient.debug}/debug/pprof/profile?process={FAR}", timeout=60)
+    assert profile.status_code == 501
+    assert HOST in profile.json()["error"]["message"]
 
 
 def test_a_far_worker_that_dies_is_named_with_its_cause_and_replaced(
