@@ -165,6 +165,6 @@ def _remedy() -> str:
             "`sysctl kernel.yama.ptrace_scope=1` is enough"
         )
     return (
-        "a container needs `--cap-add=SYS_PTRACE`, a unit of systemd must not filter "
-        "process_vm_readv (SystemCallFilter=@debug allows it); /debug/stacks works without"
+        "a container may need `--cap-add=SYS_PTRACE`, a unit of systemd has to allow "
+        "process_vm_readv, and @debug for native=1; /debug/stacks works without"
     )
