@@ -35,15 +35,21 @@ Item = TypeVar("Item")
 
 class Output(Generic[Item]):
     """One destination. `write` is called on a thread of its own and may block or raise OSError;
-    `confess` there too, with a line that says how many were lost so far."""
+    `confess` there too, with a line that says how many were lost so far, and `rest` whenever all
+    is written for now."""
 
     def __init__(
-        self, name: str, write: Callable[[Item], None], confess: Callable[[str], None]
+        self,
+        name: str,
+        write: Callable[[Item], None],
+        confess: Callable[[str], None],
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         self.dropped = 0
         self._name = name
         self._write = write
         self._say = confess
+        self._rest = rest
         self._lines: queue.Queue[Item | None] = queue.Queue(BUFFERED_LINES)
         # Lines taken from the buffer that could not be written, and how many lost lines of either
         # kind were said; the thread's own.
@@ -58,14 +64,13 @@ class Output(Generic[Item]):
         except queue.Full:
             self.dropped += 1
 
-    def close(self) -> bool:
-        """Write what is buffered, for a bounded time; whether all of it was."""
+    def close(self) -> None:
+        """Write what is buffered, for a bounded time."""
         try:
             self._lines.put(None, timeout=CLOSE_SECONDS)
         except queue.Full:
-            return False
+            return
         self._thread.join(CLOSE_SECONDS)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
@@ -73,7 +78,9 @@ class Output(Generic[Item]):
                 self._lost += 1
             if self._lines.empty():
                 self._confess()
+                self._rest()
         self._confess()
+        self._rest()
 
     def _confess(self) -> None:
         missing = self.dropped + self._lost

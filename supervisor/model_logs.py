@@ -31,9 +31,12 @@ class ModelLogs:
 
     def __init__(self, base: BasePath, confess: Callable[[str], None]) -> None:
         self._base = base
-        # The thread's own: the one written last stands last.
+        # The thread's own, open while there is something to write: the one written last stands
+        # last.
         self._files: OrderedDict[str, RotatedFile] = OrderedDict()
-        self._output: Output[tuple[str, str]] = Output("models", self._write, confess)
+        self._output: Output[tuple[str, str]] = Output(
+            "models", self._write, confess, self._close_all
+        )
 
     def put(self, model: str, text: str) -> None:
         """One or several lines that a process of that model said. Never blocks."""
@@ -41,9 +44,7 @@ class ModelLogs:
 
     def close(self) -> None:
         """Write what is buffered, for a bounded time."""
-        if self._output.close():
-            while self._files:
-                self._files.popitem()[1].close()
+        self._output.close()
 
     # On the thread.
 
@@ -52,6 +53,10 @@ class ModelLogs:
         file = self._files.pop(model, None) or self._open(model)
         self._files[model] = file
         file.write(text)
+
+    def _close_all(self) -> None:
+        while self._files:
+            self._files.popitem()[1].close()
 
     def _open(self, model: str) -> RotatedFile:
         while len(self._files) >= _MOST_OPEN:
