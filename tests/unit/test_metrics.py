@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from harness import reports
 from harness.reports import MODEL
+from kronk.gateway import job
 from kronk.gateway.access.rules import Gate, inference
 from kronk.gateway.jobs.records import Fault, Job, State
 from kronk.gateway.link import Link
@@ -47,6 +48,8 @@ from kronk.shared.wire.status import (
     Runtime,
 )
 from kronk.shared.wire.to_gateway import Status
+from kronk.shared.wire.to_worker import Submit
+from kronk.shared.wire.values import Media, Timings, Usage
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 CHAT = Gate(inference("chat-completions"), "POST", "/v1/chat/completions")
@@ -159,6 +162,37 @@ def test_an_answer_that_was_cut_off_counts_as_far_as_it_came() -> None:
     assert of(found, "kronk_requests_total", **labels) == 1
     assert of(found, "kronk_tokens_total", model=MODEL, kind="completion") == 11
     assert of(found, "usage_prompt_tokens_avg", model=MODEL) is None
+
+
+def test_an_order_to_load_counts_and_is_in_no_histogram() -> None:
+    order = reports.done(job=job.load("tiny"), usage=Usage(0, 0), timings=Timings(0.0, 0.0, 0.0))
+    found = told(order)
+    labels = {"model": MODEL, "endpoint": "chat-completions", "outcome": "done"}
+    assert of(found, "kronk_requests_total", **labels) == 1
+    assert of(found, "kronk_request_seconds_count", model=MODEL) == 0
+
+
+def test_texts_that_are_embedded_have_no_first_token() -> None:
+    embedded = reports.done(
+        job=job.embed("tiny", ("a",), None, truncate=False),
+        usage=Usage(100, 0),
+        timings=Timings(0.25, 0.5, 0.0),
+    )
+    found = told(embedded)
+    assert of(found, "kronk_tokens_total", model=MODEL, kind="prompt") == 100
+    assert of(found, "kronk_prefill_tokens_per_second_sum", model=MODEL) == 200.0
+    for name in ("ttft_seconds", "decode_tokens_per_second", "inter_token_seconds"):
+        assert of(found, f"kronk_{name}_count", model=MODEL) == 0
+    assert of(found, "usage_tokens_per_second_avg", model=MODEL) is None
+
+
+def test_a_prompt_with_images_is_read_under_a_name_of_its_own() -> None:
+    seen = reports.chat()
+    assert isinstance(seen.ask, Submit)
+    picture = replace(seen.ask.prompt, media=(Media("image", b"", "messages"),))
+    found = told(reports.done(job=replace(seen, ask=replace(seen.ask, prompt=picture))))
+    assert of(found, "model_prefill_media_avg", model=MODEL) == 0.5
+    assert of(found, "model_prefill_nonmedia_avg", model=MODEL) is None
 
 
 def refused(name: str) -> RunReport:

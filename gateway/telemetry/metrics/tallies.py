@@ -164,6 +164,9 @@ def decode_rate(usage: Usage, timings: Timings, choices: int) -> float | None:
 
 def _count(tally: ModelTally, report: RunReport) -> None:
     tally.requests[report.endpoint or "internal", outcome(report)] += 1
+    if report.kind == "load":
+        # What it takes is in the load's own histogram.
+        return
     tally.load_wait += report.loading
     tally.finishes.update(report.finish_reasons)
     prompt, completion = taken(report)
@@ -176,7 +179,7 @@ def _count(tally: ModelTally, report: RunReport) -> None:
     if report.ttft is not None and report.kind == "generate":
         histograms["kronk_ttft_seconds"].observe(report.ttft)
         tally.spreads["model_ttft"].observe(report.ttft)
-    if report.usage is not None and report.timings is not None and report.kind != "load":
+    if report.usage is not None and report.timings is not None:
         _count_done(tally, report, report.usage, report.timings)
 
 
