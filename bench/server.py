@@ -108,6 +108,8 @@ def running_server(
 ) -> Iterator[Server]:
     """Start, wait until it answers, stop, and clean up; `more` is keys of the model's own, `also`
     names under which the same file is a model of its own, `settings` flags of the server."""
+    # Whoever ends a benchmark early shall not leave a server behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     base = Path(tempfile.mkdtemp(prefix="kronk-bench-"))
     folder = base / "models" / "bench" / "model"
     folder.mkdir(parents=True)

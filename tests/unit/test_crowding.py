@@ -76,3 +76,32 @@ def test_a_new_crowd_after_a_quiet_time_is_met_with_fresh_patience() -> None:
     story.changes.clear()
     story.go(FIRST_PATIENCE + 1, CROWDED)
     assert [threads for _, threads in story.changes][:2] == [1, 2]
+
+
+def looked_at(crowding: Crowding, share: float, decodes: int) -> int:
+    """How many of so many decodes it wanted to see."""
+    seen = 0
+    for step in range(decodes):
+        if crowding.is_due():
+            seen += 1
+            crowding.observe(share, step * STEP)
+    return seen
+
+
+def test_few_decodes_are_looked_at_while_nothing_is_the_matter() -> None:
+    crowding = Crowding(2)
+    looked_at(crowding, QUIET, 100)
+    assert looked_at(crowding, QUIET, 800) == 100
+
+
+def test_a_crowd_is_looked_at_closely_from_the_first_sign_of_it() -> None:
+    crowding = Crowding(2)
+    looked_at(crowding, QUIET, 100)
+    looked_at(crowding, CROWDED, 16)
+    assert crowding.threads == 1
+    # Until all threads are back, each decode counts.
+    assert looked_at(crowding, QUIET, 10) == 10
+
+
+def test_a_single_thread_is_never_looked_at() -> None:
+    assert looked_at(Crowding(1), CROWDED, 50) == 0
