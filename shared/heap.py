@@ -50,6 +50,7 @@ def measure(seconds: float, sleep: Callable[[float], None] = time.sleep) -> Heap
         lines=_by_size(end.statistics("lineno")),
         grown=_by_growth(end.compare_to(half, "lineno")),
         types=_types(),
+        frozen=gc.get_freeze_count(),
         blocks=sys.getallocatedblocks(),
         collections=tuple(row["collections"] for row in gc.get_stats()),
     )

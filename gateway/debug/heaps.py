@@ -32,6 +32,7 @@ def document(target: Target, heap: Heap, kernel: Mapping[str, int]) -> dict[str,
         "python": {
             "objects_bytes": objects_bytes(heap),
             "blocks": heap.blocks,
+            "frozen_objects": heap.frozen,
             "traced_bytes": heap.traced,
             "traced_peak_bytes": heap.peak,
             "tracing_bytes": heap.tracing,
@@ -51,8 +52,8 @@ def objects_bytes(heap: Heap) -> int:
 
 
 def other_bytes(heap: Heap, kernel: Mapping[str, int]) -> int | None:
-    """What of its own memory is no container of Python's: llama.cpp, numpy, stacks, and Python's
-    strings and code."""
+    """What of its own memory is no container of Python's: llama.cpp, numpy, stacks, Python's strings
+    and code, and what the collector has put aside."""
     own = kernel.get("Anonymous", kernel.get("Pss_Anon"))
     return None if own is None else max(own - objects_bytes(heap) - heap.tracing, 0)
 
@@ -67,9 +68,12 @@ def text(target: Target, heap: Heap, kernel: Mapping[str, int]) -> str:
         *(
             []
             if other is None
-            else [f"{_size(other)}  the rest of its own memory: native code, and Python's strings"]
+            else [
+                f"{_size(other)}  the rest of its own memory: native code, Python's strings, what was put aside"
+            ]
         ),
         f"{heap.blocks:>12}  blocks of Python's allocator",
+        f"{heap.frozen:>12}  objects put aside at the start, which are in no list below",
         "",
         f"Taken by Python within {heap.seconds:g} s and still in use: {_size(heap.traced).strip()} "
         f"(at most {_size(heap.peak).strip()})",

@@ -49,8 +49,10 @@ class Heap:
     tracing: int
     lines: tuple[HeapLine, ...]
     grown: tuple[HeapLine, ...]
-    # Everything that the garbage collector knows, whenever it was made.
+    # Everything that the garbage collector looks at, whenever it was made.
     types: tuple[HeapType, ...]
+    # Objects that it has put aside for good, of which it keeps no list.
+    frozen: int
     # All blocks of Python's allocator, and its collections by generation.
     blocks: int
     collections: tuple[int, ...]

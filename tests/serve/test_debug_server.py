@@ -164,7 +164,7 @@ def _while_one_is_recorded(debugged: Debugged) -> httpx.Response | None:
 def test_a_heap_tells_what_is_pythons(debugged: Debugged, process: str) -> None:
     found = debugged.good(f"/debug/pprof/heap?process={process}&seconds=0.2&format=json").json()
     assert found["python"]["blocks"] > 10_000
-    assert found["python"]["objects_bytes"] > 2**20
+    assert found["python"]["objects_bytes"] > 100_000
     assert found["kernel_bytes"]["Rss"] > found["python"]["objects_bytes"]
     assert any(row["type"] == "builtins.dict" for row in found["types"])
 
