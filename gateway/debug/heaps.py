@@ -20,6 +20,8 @@ _KINDS = (
     ("Swap", "swapped out"),
 )
 
+_REST = "native code, Python's strings, what was put aside"
+
 
 def document(target: Target, heap: Heap, kernel: Mapping[str, int]) -> dict[str, Any]:
     """Everything, for programs."""
@@ -52,8 +54,8 @@ def objects_bytes(heap: Heap) -> int:
 
 
 def other_bytes(heap: Heap, kernel: Mapping[str, int]) -> int | None:
-    """What of its own memory is no container of Python's: llama.cpp, numpy, stacks, Python's strings
-    and code, and what the collector has put aside."""
+    """What of its own memory is no container of Python's: llama.cpp, numpy, stacks, Python's
+    strings and code, and what the collector has put aside."""
     own = kernel.get("Anonymous", kernel.get("Pss_Anon"))
     return None if own is None else max(own - objects_bytes(heap) - heap.tracing, 0)
 
@@ -65,13 +67,7 @@ def text(target: Target, heap: Heap, kernel: Mapping[str, int]) -> str:
     lines += [f"{_size(kernel[name])}  {words}" for name, words in _KINDS if name in kernel]
     lines += [
         f"{_size(objects_bytes(heap))}  Python's containers (without the strings in them)",
-        *(
-            []
-            if other is None
-            else [
-                f"{_size(other)}  the rest of its own memory: native code, Python's strings, what was put aside"
-            ]
-        ),
+        *([] if other is None else [f"{_size(other)}  the rest of its own memory: {_REST}"]),
         f"{heap.blocks:>12}  blocks of Python's allocator",
         f"{heap.frozen:>12}  objects put aside at the start, which are in no list below",
         "",
