@@ -11,120 +11,36 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import resource
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from canned_world import Cost, World, worlds
 from client import chat
 from open_loop import Crowd, Visits
-from proc import cpu_by_thread, memory
+from proc import memory
 from report import Ratio, keep, table
 from rounds import in_turns, percentile, quotients
 
-# The targets: microseconds a token, milliseconds a request, bytes of all.
+# The targets: microseconds a token, milliseconds a request, memory of all.
 TOKEN_MICROSECONDS = 40.0
 P50_MS, P99_MS = 1.0, 5.0
-GIGABYTE = 1e9
+GIGABYTE, MOST_GIGABYTES = 1e9, 1.0
 # Of which no answer sees the end.
 _LONG = 1_000_000
 _MODEL = "canned"
 # Of the load that latency is measured at: requests of so many tokens, at so many a second.
 _VISIT_TOKENS, _VISIT_RATE = 32, 40
 _HALF = 0.5
-
-
-class World:
-    """A gateway and its canned workers, run by one interpreter."""
-
-    def __init__(self, python: str, folder: Path) -> None:
-        script = Path(__file__).with_name("canned.py")
-        self._process = subprocess.Popen(
-            [python, "-P", str(script), str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        facts = self._read()
-        self.port: int = facts["port"]
-        self.gateway: int = facts["gateway"]
-        self._worker: int = facts["worker"]
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        facts: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return facts
-
-    def order(self, **what: float) -> dict[str, Any]:
-        """Tell the workers; returns what they have done so far."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(what) + "\n")
-        self._process.stdin.flush()
-        return self._read()
-
-    def spent(self) -> Spent:
-        """So far."""
-        done = self.order()
-        ours, theirs = cpu_by_thread(self.gateway), cpu_by_thread(self._worker)
-        wire = [seconds for side in (ours, theirs) for name, seconds in side.items() if is_io(name)]
-        gateway = sum(seconds for name, seconds in ours.items() if not is_io(name))
-        # The thread that hears credit, and what the other took to send.
-        worker = done["spent"] + theirs.get(Path(sys.executable).name, 0.0)
-        return Spent(gateway, sum(wire), worker, done["deltas"], time.monotonic())
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
-
-
-def is_io(thread: str) -> bool:
-    """Whether it is one of ZeroMQ's."""
-    return thread.startswith("ZMQbg")
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Seconds of CPU, and tokens, up to a moment."""
-
-    gateway: float
-    wire: float
-    worker: float
-    tokens: int
-    at: float
-
-    def since(self, before: Spent) -> Cost:
-        tokens = self.tokens - before.tokens
-        parts = (
-            1e6 * (getattr(self, part) - getattr(before, part)) / tokens
-            for part in ("gateway", "wire", "worker")
-        )
-        seconds = self.at - before.at
-        return Cost(*parts, tokens / seconds, (self.gateway - before.gateway) / seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Microseconds of CPU a token, and what it was at; `busy` is the gateway's share of a core."""
-
-    gateway: float
-    wire: float
-    worker: float
-    tokens_per_second: float
-    busy: float
-
-    @property
-    def whole(self) -> float:
-        return self.gateway + self.wire + self.worker
+# Requests a second that hardly meet.
+_ALONE = 25.0
+_SETTLE_SECONDS = 0.5
 
 
 def body(tokens: int, content: str = "Tell me a story.") -> dict[str, Any]:
@@ -146,32 +62,39 @@ def streaming(world: World, streams: int, rate: float, seconds: float) -> Cost:
 @dataclass(frozen=True, slots=True)
 class Added:
     """Milliseconds that requests took beside what the worker took: to the first token, and to
-    the end; and how busy the gateway was with it, as a share of a core."""
+    the end; and what they cost."""
 
     ttft: list[float]
     whole: list[float]
-    busy: float
+    cost: Cost
 
 
-def visited(world: World, per_second: float, seconds: float) -> Added:
+def visited(world: World, tokens: int, per_second: float, seconds: float) -> Added:
     """Short requests that come at their times, however slow others are."""
-    visits = Visits(world.port, body(_VISIT_TOKENS, f"{_VISIT_RATE} words"), per_second)
+    visits = Visits(world.port, body(tokens, f"{_VISIT_RATE} words"), per_second)
+    # Whoever was hung up on has been forgotten by then.
+    time.sleep(_SETTLE_SECONDS)
     before = world.spent()
     streams = visits.run(seconds)
-    busy = world.spent().since(before).busy
+    cost = world.spent().since(before)
     ttft = [1e3 * one.ttft - one.timings["prefill_ms"] for one in streams]
     whole = [
         1e3 * (one.ended - one.started) - one.timings["prefill_ms"] - one.timings["decode_ms"]
         for one in streams
     ]
-    return Added(ttft, whole, busy)
+    return Added(ttft, whole, cost)
 
 
 def half_load(world: World, seconds: float) -> Added:
     """At the rate of requests that keeps the gateway half busy."""
     per_second = 20.0
-    trial = visited(world, per_second, 2.0)
-    return visited(world, per_second * _HALF / trial.busy, seconds)
+    trial = visited(world, _VISIT_TOKENS, per_second, 2.0)
+    return visited(world, _VISIT_TOKENS, per_second * _HALF / trial.cost.busy, seconds)
+
+
+def one_by_one(world: World, seconds: float) -> Added:
+    """Of one token, and hardly ever two at once: what a token costs here is what a request does."""
+    return visited(world, 1, _ALONE, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,16 +119,6 @@ def held(world: World, streams: int, rate: float, seconds: float) -> Held:
         during, _ = memory(world.gateway)
         assert crowd.open == streams, f"{streams - crowd.open} streams were lost"
     return Held(streams, before, during, cost)
-
-
-@contextlib.contextmanager
-def worlds(pythons: dict[str, str]) -> Iterator[dict[str, World]]:
-    with contextlib.ExitStack() as stack:
-        found = {}
-        for name, python in pythons.items():
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kronk-")))
-            found[name] = stack.enter_context(contextlib.closing(World(python, folder)))
-        yield found
 
 
 def taken(
@@ -235,8 +148,8 @@ def costs(sides: dict[str, World], options: argparse.Namespace) -> dict[str, Any
             parts = "".join(
                 f"{middle(some, part):>9.1f}" for part in ("gateway", "wire", "worker", "whole")
             )
-            speed = middle(some, "tokens_per_second")
-            print(f"{streams:>3} streams, {pace:<12}{side:<8}{parts}   {speed:7.0f} tokens/s")
+            core = 1e6 / middle(some, "gateway")
+            print(f"{streams:>3} streams, {pace:<12}{side:<8}{parts}   {core:7.0f} a core's second")
     return found
 
 
@@ -244,17 +157,26 @@ def _streaming(world: World, streams: int, rate: float, options: argparse.Namesp
     return streaming(world, streams, rate, options.seconds)
 
 
-def latencies(sides: dict[str, World], options: argparse.Namespace) -> dict[str, list[Added]]:
-    """What the gateway adds to a request while it is half busy."""
-    runs = taken(sides, options.rounds, lambda world: half_load(world, 2 * options.seconds))
+def latencies(sides: dict[str, World], options: argparse.Namespace) -> dict[str, Any]:
+    """What the gateway adds to a request: to one that comes alone, and while it is half busy."""
     print("\nadded to a request, ms     first token p50      p99   whole p50      p99   busy")
-    for side, some in runs.items():
-        ttft, whole = ([x for one in some for x in getattr(one, of)] for of in ("ttft", "whole"))
-        figures = [percentile(of, share) for of in (ttft, whole) for share in (0.5, 0.99)]
-        busy = statistics.median(one.busy for one in some)
-        row = "{:>20.2f}{:>9.2f}{:>12.2f}{:>9.2f}".format(*figures)
-        print(f"{len(ttft):>6} requests    {side:<8}{row}   {busy:4.0%}")
-    return runs
+    loads = {"alone": one_by_one, "at half load": half_load}
+    found = {}
+    for load, measure in loads.items():
+        runs = taken(sides, options.rounds, partial(measure, seconds=2 * options.seconds))
+        found[load] = runs
+        for side, some in runs.items():
+            ttft, whole = (
+                [x for one in some for x in getattr(one, of)] for of in ("ttft", "whole")
+            )
+            figures = [percentile(of, share) for of in (ttft, whole) for share in (0.5, 0.99)]
+            row = "{:>16.2f}{:>9.2f}{:>12.2f}{:>9.2f}".format(*figures)
+            spent = [one.cost for one in some]
+            print(f"{len(ttft):>5} {load:<14}{side:<8}{row}   {middle(spent, 'busy'):4.0%}")
+    for side, some in found["alone"].items():
+        spent = [one.cost for one in some]
+        print(f"CPU of a request, gateway {side:<8}{middle(spent, 'gateway'):>8.0f} us")
+    return found
 
 
 def crowds(sides: dict[str, World], options: argparse.Namespace) -> dict[str, list[Held]]:
@@ -274,9 +196,7 @@ def ratios(options: argparse.Namespace) -> list[Ratio]:
     """Our figures next to their targets, and next to the other side's where there is one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    pythons = {"ours": sys.executable}
-    if options.beside:
-        pythons["beside"] = options.beside
+    pythons = {"ours": sys.executable} | ({"beside": options.beside} if options.beside else {})
     print(f"\nThe gateway and the wire, load average {os.getloadavg()[0]:.2f}\n")
     with worlds(pythons) as sides:
         for world in sides.values():
@@ -284,37 +204,46 @@ def ratios(options: argparse.Namespace) -> list[Ratio]:
         spent = costs(sides, options)
         added = latencies(sides, options)
         crowd = crowds(sides, options)
-    rows = [
-        Ratio(f"CPU us a token, {name}", [cost.whole for cost in runs["ours"]], at_most=target)
-        for name, runs in spent.items()
-        for target in (TOKEN_MICROSECONDS,)
-    ]
-    ours = added["ours"]
-    rows += [
-        Ratio(
-            f"ms added to the first token, p{share * 100:g}",
-            [percentile(one.ttft, share) for one in ours],
-            at_most=most_ms,
-        )
-        for share, most_ms in ((0.5, P50_MS), (0.99, P99_MS))
-    ]
-    rows.append(
-        Ratio(
-            f"GB of a gateway with {options.held} streams",
-            [one.during / GIGABYTE for one in crowd["ours"]],
-            at_most=1.0,
-        )
-    )
+    rows = targets(spent, added, crowd)
     if options.beside:
-        rows += [
-            Ratio(
-                f"CPU a token, ours / beside, {name}",
-                quotients(*([cost.whole for cost in runs[side]] for side in ("ours", "beside"))),
-            )
-            for name, runs in spent.items()
-        ]
+        rows += comparisons(spent, added)
     keep("gateway", rows, {"costs": _plain(spent), "added": _plain(added), "held": _plain(crowd)})
     return rows
+
+
+def targets(spent: dict[str, Any], added: dict[str, Any], crowd: dict[str, Any]) -> list[Ratio]:
+    """Ours, next to what they should be."""
+    rows = [
+        Ratio(
+            f"CPU us a token, {name}",
+            [cost.whole for cost in runs["ours"]],
+            at_most=TOKEN_MICROSECONDS,
+        )
+        for name, runs in spent.items()
+    ]
+    for load, runs in added.items():
+        for share, most in ((0.5, P50_MS), (0.99, P99_MS)):
+            rounds = [percentile(one.ttft, share) for one in runs["ours"]]
+            what = f"ms to the first token {load}, p{share * 100:g}"
+            rows.append(Ratio(what, rounds, at_most=most))
+    (one,) = crowd["ours"]
+    rows.append(
+        Ratio(f"GB with {one.streams} streams", [one.during / GIGABYTE], at_most=MOST_GIGABYTES)
+    )
+    return rows
+
+
+def comparisons(spent: dict[str, Any], added: dict[str, Any]) -> list[Ratio]:
+    """Ours / the other side's."""
+    rows = [
+        Ratio(
+            f"CPU a token, ours / beside, {name}",
+            quotients(*([cost.whole for cost in runs[side]] for side in ("ours", "beside"))),
+        )
+        for name, runs in spent.items()
+    ]
+    alone = [[one.cost.gateway for one in added["alone"][side]] for side in ("ours", "beside")]
+    return [*rows, Ratio("CPU a request, ours / beside, gateway", quotients(*alone))]
 
 
 def _plain(runs: Any) -> Any:

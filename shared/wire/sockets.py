@@ -26,6 +26,7 @@ FRAMES_PER_TURN = 64
 # Plain numbers: zmq's enumerations cost as much as what is done with them.
 _READABLE = int(zmq.POLLIN)
 _NOBLOCK = int(zmq.NOBLOCK)
+_MORE = int(zmq.SNDMORE)
 # A connection over ipc stands within a millisecond.
 _CONNECT_POLL = 0.002
 
@@ -183,10 +184,11 @@ class Channel:
     def send(self, *messages: Message, to: bytes = b"") -> None:
         """Queue one frame; `PeerGone` when the peer is absent or its queue is full."""
         frame = encode(self._generation, messages)
-        parts = [to, frame] if self._is_router else [frame]
         try:
+            if self._is_router:
+                self._socket.send(to, _NOBLOCK | _MORE)
             # A view is of a large frame, and sent from where it is.
-            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=isinstance(frame, bytes))
+            self._socket.send(frame, _NOBLOCK, copy=isinstance(frame, bytes))
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EAGAIN, zmq.EHOSTUNREACH):
                 raise
