@@ -91,8 +91,15 @@ def _prefill(report: RunReport) -> float | None:
 def _speed(reports: Sequence[RunReport]) -> float | None:
     """Tokens per second from the first token on, which took no time of its own."""
     seconds = _longest(map(_decode, reports))
-    tokens = sum(report.completion_tokens - 1 for report in reports if report.completion_tokens)
+    tokens = sum(map(_decoded, reports))
     return round(tokens / seconds, 2) if seconds and tokens else None
+
+
+def _decoded(report: RunReport) -> int:
+    if report.timings is not None:
+        return report.timings.decoded(report.completion_tokens, 1)
+    # How much of it each process wrote is not known.
+    return 0 if report.is_resumed else max(report.completion_tokens - 1, 0)
 
 
 def _decode(report: RunReport) -> float | None:

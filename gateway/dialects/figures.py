@@ -40,8 +40,7 @@ def usage(done: Done) -> dict[str, Any]:
 def timings(done: Done, choices: int) -> dict[str, Any]:
     """An extension of ours: where the time went in the worker, and what its caches saved."""
     decode = done.timings.decode
-    # The first token of each choice comes out of prefill.
-    decoded = max(done.usage.completion_tokens - choices, 0)
+    decoded = done.timings.decoded(done.usage.completion_tokens, choices)
     return {
         "queued_ms": round(done.timings.queued * 1000, 3),
         "prefill_ms": round(done.timings.prefill * 1000, 3),

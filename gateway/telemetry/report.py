@@ -123,6 +123,11 @@ class RunReport:
         return None if first is None else first - self.asked
 
     @property
+    def is_resumed(self) -> bool:
+        """Its last worker went on with what another had begun."""
+        return any(one.first is not None for one in self.attempts[:-1])
+
+    @property
     def cause(self) -> str | None:
         """Why its last worker was lost, where one was."""
         return next((one.cause for one in reversed(self.attempts) if one.cause), None)

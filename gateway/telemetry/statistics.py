@@ -158,7 +158,7 @@ def _count(new: Statistics, report: RunReport, now: float) -> None:
     if usage is None or timings is None or report.kind == "inspect":
         return
     new.tokens.update(cached=usage.cached_tokens, reasoning=usage.reasoning_tokens)
-    _observe(new.prefill, prefill_rate(usage, timings))
+    _observe(new.prefill, prefill_rate(report, usage, timings))
     if report.kind == "generate":
         _observe(new.decode, decode_rate(usage, timings, report.job.choices))
     for speed in timings.speeds:

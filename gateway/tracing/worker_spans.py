@@ -75,7 +75,7 @@ def _decode(timings: Timings, usage: Usage) -> dict[str, Value]:
     said: dict[str, Value] = {
         "kronk.tokens": tokens,
         # The first one is the prefill's.
-        "kronk.tokens_per_second": _rate(max(0, tokens - 1), timings.decode),
+        "kronk.tokens_per_second": _rate(timings.decoded(tokens, 1), timings.decode),
     }
     if timings.drafted:
         said |= {"kronk.drafted": timings.drafted, "kronk.draft_accepted": timings.accepted}

@@ -216,3 +216,10 @@ class Timings:
     itl: tuple[int, ...] = ()
     itl_sum: float = 0.0
     speeds: tuple[Speed, ...] = ()
+
+    def decoded(self, completion_tokens: int, choices: int) -> int:
+        """Tokens that `decode` was spent on: the first of each choice comes out of the prefill, and
+        those that another process had written before it was lost took nothing of this one."""
+        if self.speeds:
+            return sum(speed.tokens for speed in self.speeds)
+        return max(completion_tokens - choices, 0)

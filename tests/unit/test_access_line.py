@@ -20,7 +20,7 @@ from kronk.shared.errors import (
 )
 from kronk.shared.security.identity import OPEN
 from kronk.shared.telemetry.trace_context import TraceContext
-from kronk.shared.wire.values import Timings, Usage
+from kronk.shared.wire.values import Speed, Timings, Usage
 
 
 def report(**facts: Any) -> RunReport:
@@ -100,6 +100,16 @@ def test_a_request_that_went_on_in_another_process_says_what_became_of_the_first
     assert (facts["generation"], facts["queue"], facts["load"]) == (8, 3.5, 2.5)
     assert (facts["resumed"], facts["cause"]) == (1, "SIGKILL")
     assert "error" not in facts
+
+
+def test_how_fast_it_went_on_is_told_of_what_the_last_process_wrote() -> None:
+    first = Attempt(100.0, granted=100.5, generation=7, model="m", first=100.7, lost=101.0)
+    second = Attempt(101.0, granted=104.0, generation=8, model="m", first=104.5)
+    later = Timings(0.1, 0.4, 10.0, speeds=(Speed(0, 30, 6.0), Speed(1, 10, 4.0)))
+    facts = facts_of(record(report(attempts=(first, second), timings=later), resumed=1))
+    assert facts["tokens_per_second"] == 4.0
+    cut = report(attempts=(first, second), timings=None, usage=None, outcome="cancelled")
+    assert "tokens_per_second" not in facts_of(record(cut, resumed=1))
 
 
 def test_runs_beside_one_another_add_up_their_tokens_and_not_their_time() -> None:

@@ -49,7 +49,7 @@ from kronk.shared.wire.status import (
 )
 from kronk.shared.wire.to_gateway import Status
 from kronk.shared.wire.to_worker import Submit
-from kronk.shared.wire.values import Media, Timings, Usage
+from kronk.shared.wire.values import Media, Speed, Timings, Usage
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 CHAT = Gate(inference("chat-completions"), "POST", "/v1/chat/completions")
@@ -184,6 +184,17 @@ def test_texts_that_are_embedded_have_no_first_token() -> None:
     for name in ("ttft_seconds", "decode_tokens_per_second", "inter_token_seconds"):
         assert of(found, f"kronk_{name}_count", model=MODEL) == 0
     assert of(found, "usage_tokens_per_second_avg", model=MODEL) is None
+
+
+def test_how_fast_an_answer_was_is_counted_of_what_its_last_process_wrote() -> None:
+    lost = reports.attempt(lost=101.7, cause="SIGKILL")
+    # Eleven tokens, of which six are the first process's; the seventh came out of a prefill.
+    timings = Timings(0.25, 0.5, 2.0, speeds=(Speed(0, 4, 2.0),))
+    found = told(reports.done(attempts=(lost, reports.attempt(generation=8)), timings=timings))
+    assert of(found, "usage_tokens_per_second_max", model=MODEL) == 2.0
+    assert of(found, "kronk_decode_tokens_per_second_sum", model=MODEL) == 2.0
+    # Its second prefill read what had been written, too.
+    assert of(found, "kronk_prefill_tokens_per_second_count", model=MODEL) == 0
 
 
 def test_a_prompt_with_images_is_read_under_a_name_of_its_own() -> None:

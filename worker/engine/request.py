@@ -176,7 +176,7 @@ class Request:
         # The gateway's line says the same, and more, at a level that is usually written.
         if not log.is_enabled_for(DEBUG):
             return
-        later = usage.completion_tokens - 1
+        later = timings.decoded(usage.completion_tokens, 1)
         speed = later / timings.decode if later > 0 and timings.decode else None
         log.debug(
             "answered",

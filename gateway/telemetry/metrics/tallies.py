@@ -149,8 +149,11 @@ def waited(report: RunReport) -> float:
     return max(report.queued - report.loading, 0.0) + inside
 
 
-def prefill_rate(usage: Usage, timings: Timings) -> float | None:
-    """Tokens of the prompt that were read in a second; None where none had to be."""
+def prefill_rate(report: RunReport, usage: Usage, timings: Timings) -> float | None:
+    """Tokens of the prompt that were read in a second; None where none had to be, or where what
+    another process had written was read along with it."""
+    if report.is_resumed:
+        return None
     read = usage.prompt_tokens - usage.cached_tokens
     return read / timings.prefill if read > 0 and timings.prefill > 0 else None
 
@@ -158,7 +161,7 @@ def prefill_rate(usage: Usage, timings: Timings) -> float | None:
 def decode_rate(usage: Usage, timings: Timings, choices: int) -> float | None:
     """Tokens written in a second, as answers say it: the first of each choice comes out of the
     prefill."""
-    decoded = usage.completion_tokens - choices
+    decoded = timings.decoded(usage.completion_tokens, choices)
     return decoded / timings.decode if decoded > 0 and timings.decode > 0 else None
 
 
@@ -190,7 +193,7 @@ def _count_done(tally: ModelTally, report: RunReport, usage: Usage, timings: Tim
     tally.tokens["draft_accepted"] += timings.accepted
     if report.kind == "inspect":
         return
-    rate = prefill_rate(usage, timings)
+    rate = prefill_rate(report, usage, timings)
     if rate is not None:
         tally.histograms["kronk_prefill_tokens_per_second"].observe(rate)
     _count_spreads(tally, report, usage, timings)
