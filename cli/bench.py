@@ -20,7 +20,7 @@ from kronk.shared.benchmark.history import History, opened
 from kronk.shared.benchmark.plan import PRESETS, Plan, numbers, preset
 from kronk.shared.benchmark.report import Report, to_record
 from kronk.shared.benchmark.run import Order, measured
-from kronk.shared.errors import KronkError, NotFound
+from kronk.shared.errors import InvalidArgument, KronkError, NotFound
 
 from . import bench_files, bench_page
 from .bench_progress import Interrupts, showing
@@ -247,9 +247,16 @@ def delete(
 
 
 def _plan(name: str, **given: Any) -> Plan:
-    return replace(
-        preset(name), **{key: value for key, value in given.items() if value is not None}
-    )
+    try:
+        return replace(
+            preset(name), **{key: value for key, value in given.items() if value is not None}
+        )
+    except InvalidArgument as error:
+        # A plan names its fields; whoever typed it knows options.
+        field = str(error.param)
+        option = f"--{field.replace('_', '-')}"
+        said = error.message.removeprefix(field)
+        raise InvalidArgument(f"{option}{said}", param=error.param) from error
 
 
 def _kept(report: Report, base_path: str | None) -> Report | None:

@@ -98,6 +98,10 @@ def profile(
         raise InvalidArgument(
             f"--format: expected one of {', '.join(_SUFFIXES)}, got {form!r}", param="format"
         )
+    path = output or Path(f"kronk-{process.replace('/', '-')}{_SUFFIXES[form]}")
+    # Nobody waits half a minute for what cannot be written then.
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InvalidArgument(f"--output: {path} is no file in a folder there is", param="output")
     found = _debug_server(debug_host, find_base_path(base_path))
     query = {"process": process, "seconds": seconds, "format": form}
     query |= {"idle": int(idle), "native": int(native)}
@@ -105,7 +109,6 @@ def profile(
     if output == Path("-"):
         sys.stdout.buffer.write(data)
         return
-    path = output or Path(f"kronk-{process.replace('/', '-')}{_SUFFIXES[form]}")
     path.write_bytes(data)
     print(f"Wrote {path}, {seconds} s of {process}")
 

@@ -145,7 +145,8 @@ def refusal(words: str) -> KronkError:
     said = " ".join(words.partition("Stack backtrace")[0].split())[-300:]
     if _NOTHING in said.lower():
         return NotFound(
-            "there are no samples: no thread had work in that time; idle=1 shows those that wait"
+            "there are no samples: no thread had work in that time; idle=1, or --idle, shows those "
+            "that wait"
         )
     if not any(sign in said.lower() for sign in _REFUSED):
         return Internal(f"py-spy failed: {said}")

@@ -97,9 +97,11 @@ def test_looking_for_runs_creates_nothing(bench: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("m", "--preset=fast"), "expected one of quick, standard"),
+        (("m", "--preset=fast"), "error: --preset: expected one of quick, standard"),
         (("m", "--concurrency=many"), "--concurrency: expected numbers"),
-        (("m", "--prompt-sizes=4"), "prompt_sizes: expected 32 to"),
+        (("m", "--prompt-sizes=4"), "error: --prompt-sizes: expected 32 to"),
+        (("m", "--concurrency=0"), "error: --concurrency: expected 1 to 1024, got 0"),
+        (("m", "--shared-prefix=9999"), "error: --shared-prefix: expected at most "),
         (("m", "--output=x.txt"), "--output: expected a name that ends in .json or .csv"),
         (("m", "--base-url=a=http://x", "--model=b=c"), "--model: expected NAME=MODEL"),
     ],
