@@ -103,6 +103,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._peer = ""
         # The request becomes a WebSocket.
         self._becomes_socket = False
+        # The request that is being answered; uvicorn's `cycle` is the last that has come.
+        self._at_work: RequestResponseCycle | None = None
         # For the head to arrive, and for what was written to be taken.
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -130,7 +132,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._forget_head()
         self._forget_write()
         self._all.left(self)
+        at_work = self._at_work
         super().connection_lost(exc)
+        if at_work is not None and not at_work.response_complete:
+            # uvicorn tells the last request only, and the one before it would write on.
+            at_work.disconnected = True
+            at_work.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -176,6 +183,10 @@ class HttpProtocol(HttpToolsProtocol):
             # Its task has not begun yet.
             scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]  # Ours is in it.
             scope[DIRECT_PART] = PartWriter(self.cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._at_work = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """The answer is written, as far as it fits."""

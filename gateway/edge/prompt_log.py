@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kronk.gateway.middleware import direct_send
+from kronk.gateway.middleware import DIRECT_PART, direct_send
 from kronk.gateway.record import record_of
 
 # Of a request and of an answer; what is longer is cut.
@@ -42,6 +42,8 @@ class PromptLog:
             await past_layers(message)
 
         scope["kronk.send"] = saying_directly
+        # What is written past `send` would be missing in the log.
+        scope.pop(DIRECT_PART, None)
         try:
             await self.app(scope, hearing, saying)
         finally:

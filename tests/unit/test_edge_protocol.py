@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.wire import Wire
 from kronk.gateway.edge.connections import Connections
+from kronk.gateway.middleware import direct_parts
 from kronk.gateway.protocol import MAX_HEAD_BYTES, Patience
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
@@ -200,6 +201,30 @@ def test_requests_in_a_row_are_answered_in_their_order() -> None:
 
     bodies = [part.partition(b"\r\n\r\n")[2] for part in asyncio.run(run()).split(b"HTTP/1.1 ")[1:]]
     assert bodies == paths
+
+
+@pytest.mark.parametrize("behind", [0, 1, 2])
+def test_a_stream_ends_with_its_connection_whatever_was_sent_behind_it(behind: int) -> None:
+    heard: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        heard.append(await receive())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        parts = direct_parts(scope)
+        assert parts is not None
+        heard.append(parts.has_room)
+        heard.append((await receive())["type"])
+        heard.append(parts.has_room)
+
+    async def run() -> None:
+        wire = Wire(app)
+        await wire.send((GET + b"\r\n") * (1 + behind))
+        assert heard[1:] == [True]
+        wire.lose()
+        await wire.send(b"")
+
+    asyncio.run(run())
+    assert heard[1:] == [True, "http.disconnect", False]
 
 
 def test_a_bad_request_behind_one_that_is_being_answered_says_nothing_into_its_answer() -> None:

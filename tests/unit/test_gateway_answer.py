@@ -9,12 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 
 from kronk.gateway.access.admission import Admission
-from kronk.gateway.access.rules import inference
+from kronk.gateway.access.rules import Gate, inference
 from kronk.gateway.answer import respond
 from kronk.gateway.dialects.openai.chat_answer import ChatChunks
 from kronk.gateway.dialects.openai.chat_whole import ChatWhole
+from kronk.gateway.edge.prompt_log import PromptLog
 from kronk.gateway.exchange import Exchange
 from kronk.gateway.job import WINDOW, generate
 from kronk.gateway.middleware import DIRECT_PART
@@ -119,7 +122,11 @@ class World:
         return sum(isinstance(one, LeaseReturn) for one in self.said)
 
     def answering(
-        self, *, streamed: bool = True, settle: Settle | None = None
+        self,
+        *,
+        streamed: bool = True,
+        settle: Settle | None = None,
+        layer: Callable[[ASGIApp], ASGIApp] | None = None,
     ) -> asyncio.Task[Any]:
         """The task that answers a chat."""
         prompt = Prompt(messages=({"role": "user", "content": "hi"},))
@@ -134,10 +141,11 @@ class World:
             ),
         )
         response = respond(services, Operation("c", [job], chunks if streamed else whole, settle))
+        app = response if layer is None else layer(response)
         scope: Any = {"type": "http", "path": "/", "kronk.record": self.record}
         if self.parts is not None:
             scope[DIRECT_PART] = self.parts
-        return asyncio.create_task(response(scope, self.receive, self.send))
+        return asyncio.ensure_future(app(scope, self.receive, self.send))
 
     async def until(self, true: Callable[[], object]) -> None:
         """Let everything run until that is so."""
@@ -328,6 +336,28 @@ def test_tokens_are_written_where_they_arrive_and_wait_while_there_is_no_room() 
     words = [b"one", b"two", b"three", b"four", b"five", b"[DONE]"]
     assert sorted(words, key=world.body.index) == words
     assert all(world.body.count(word) == 1 for word in words)
+
+
+def test_with_prompts_in_the_log_no_token_passes_it_by() -> None:
+    async def test(world: World) -> None:
+        world.parts = Parts(world.sent)
+        world.record.gate = Gate(inference("chat-completions"), "POST", "/")
+        task = world.answering(layer=PromptLog)
+        await world.until(world.said.__len__)
+        lease = world.lease()
+        world.exchange.on_control(Granted(lease, W))
+        world.say(Accepted(lease, 5))
+        await world.until(lambda: len(world.sent) == 2)
+        for word in ("one ", "two ", "three"):
+            world.say(Delta(lease, 0, word, (1,)))
+            await world.until(lambda word=word: word.encode() in world.body)
+        world.say(Finished(lease, 0, "stop"), Done(lease, Usage(5, 3), Timings(0.0, 0.0, 0.0)))
+        with capture_logs() as lines:
+            await task
+        (line,) = [one for one in lines if one["event"] == "prompt and answer"]
+        assert line["answer"] == world.body.decode()
+
+    run(test)
 
 
 def test_a_client_whose_tokens_are_written_at_once_pays_for_more() -> None:
