@@ -68,7 +68,7 @@ def facts_of_runs(reports: Sequence[RunReport]) -> dict[str, Any]:
     loading = max(report.loading for report in reports)
     return {
         "generation": last.generation,
-        "queue": _rounded(max(report.queued for report in reports)),
+        "queue": _rounded(max(report.waited for report in reports)),
         "load": _rounded(loading) if loading else None,
         "prefill": _rounded(_longest(map(_prefill, reports))),
         "tokens_per_second": _speed(reports),

@@ -112,6 +112,21 @@ class RunReport:
         return sum((one.granted or self.ended) - one.asked for one in self.attempts)
 
     @property
+    def waited(self) -> float:
+        """Seconds before it had its slot: for leases, and then in the worker."""
+        return self.queued + self._waited_inside
+
+    @property
+    def _waited_inside(self) -> float:
+        if self.timings is not None:
+            return self.timings.queued
+        last = self.attempts[-1]
+        # Only of what generates is the start told.
+        if self.kind != "generate" or last.submitted is None:
+            return 0.0
+        return (last.started or self.ended) - last.submitted
+
+    @property
     def loading(self) -> float:
         """Of these, while its model was loaded."""
         return sum(one.loading for one in self.attempts)

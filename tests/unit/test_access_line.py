@@ -66,7 +66,8 @@ def test_a_request_says_where_its_time_went_and_what_it_took() -> None:
         "tokens": 101,
         "prompt_tokens": 20,
         "generation": 7,
-        "queue": 2.0,
+        # Two seconds for the lease, and the rest in the worker.
+        "queue": 2.1,
         "load": 1.0,
         "prefill": 0.4,
         "tokens_per_second": 10.0,
@@ -97,7 +98,7 @@ def test_a_request_that_went_on_in_another_process_says_what_became_of_the_first
     first = Attempt(100.0, granted=100.5, generation=7, model="m", cause="SIGKILL", lost=101.0)
     second = Attempt(101.0, granted=104.0, generation=8, model="m", loading=2.5)
     facts = facts_of(record(report(attempts=(first, second)), resumed=1))
-    assert (facts["generation"], facts["queue"], facts["load"]) == (8, 3.5, 2.5)
+    assert (facts["generation"], facts["queue"], facts["load"]) == (8, 3.6, 2.5)
     assert (facts["resumed"], facts["cause"]) == (1, "SIGKILL")
     assert "error" not in facts
 
@@ -115,7 +116,7 @@ def test_how_fast_it_went_on_is_told_of_what_the_last_process_wrote() -> None:
 def test_runs_beside_one_another_add_up_their_tokens_and_not_their_time() -> None:
     other = report(finish_reasons=("length",), timings=Timings(0.1, 0.9, 5.0, cache="miss"))
     facts = facts_of(record(report(), other))
-    assert (facts["queue"], facts["prefill"], facts["cached"]) == (2.0, 0.9, 30)
+    assert (facts["queue"], facts["prefill"], facts["cached"]) == (2.1, 0.9, 30)
     assert (facts["finish_reason"], facts["cache"]) == ("stop,length", "ram, miss")
     assert facts["tokens_per_second"] == 20.0
 

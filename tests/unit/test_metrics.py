@@ -186,6 +186,14 @@ def test_texts_that_are_embedded_have_no_first_token() -> None:
     assert of(found, "usage_tokens_per_second_avg", model=MODEL) is None
 
 
+@pytest.mark.parametrize(("started", "waited"), [(None, 4.0), (102.0, 2.0)])
+def test_who_gave_up_has_waited_in_the_worker_too(started: float | None, waited: float) -> None:
+    # It had its lease after half a second, and was left at 104.
+    gone = reports.attempt(submitted=100.5, started=started, first=None)
+    left = reports.done(attempts=(gone,), outcome="cancelled", usage=None, timings=None)
+    assert of(told(left), "kronk_queue_wait_seconds_sum", model=MODEL) == waited
+
+
 def test_how_fast_an_answer_was_is_counted_of_what_its_last_process_wrote() -> None:
     lost = reports.attempt(lost=101.7, cause="SIGKILL")
     # Eleven tokens, of which six are the first process's; the seventh came out of a prefill.

@@ -145,8 +145,7 @@ def taken(report: RunReport) -> tuple[int, int]:
 
 def waited(report: RunReport) -> float:
     """Seconds before it had its slot, without those of a load."""
-    inside = 0.0 if report.timings is None else report.timings.queued
-    return max(report.queued - report.loading, 0.0) + inside
+    return max(report.waited - report.loading, 0.0)
 
 
 def prefill_rate(report: RunReport, usage: Usage, timings: Timings) -> float | None:
