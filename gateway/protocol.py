@@ -47,6 +47,41 @@ SOCKET_PATHS = frozenset({b"/v1/kronk/events"})
 _TOO_SOON = "A WebSocket cannot be asked for before the answers to earlier requests are complete."
 
 
+class HeadFirst:
+    """A transport for one answer, whose head waits for what follows it: one packet, and one wake-up
+    of the client, instead of two. It waits for the next turn of the loop at the longest."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+        self._is_fresh = True
+
+    def write(self, data: bytes) -> None:
+        """Write it behind all that was written before."""
+        if self._is_fresh:
+            self._is_fresh = False
+            self._head = data
+            self._loop.call_soon(self._flush)
+            return
+        if self._head is not None:
+            data, self._head = self._head + data, None
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close it once all is written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._head is not None:
+            head, self._head = self._head, None
+            self._transport.write(head)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class PartWriter:
     """Parts of one answer, written where they are made: no message, and nothing to wait for."""
 
@@ -181,6 +216,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle is not before:
             # Its task has not begun yet.
+            self.cycle.transport = HeadFirst(self.transport, self.loop)  # type: ignore[assignment]
             scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]  # Ours is in it.
             scope[DIRECT_PART] = PartWriter(self.cycle)
 
