@@ -21,7 +21,7 @@ from kronk.shared.errors import KronkError
 
 from . import errors
 
-Run = Callable[..., Awaitable[Response]]
+Run = Callable[[Request], Awaitable[Response]]
 
 
 class Shortcut:
@@ -47,7 +47,7 @@ class Shortcut:
 
         request = Request(scope, receive, watched)
         try:
-            response = await run(request=request)
+            response = await run(request)
             await response(scope, receive, watched)
         except (KronkError, HTTPException) as error:
             # Once started, no other answer can follow.
@@ -66,12 +66,19 @@ def by_path(routes: Sequence[BaseRoute]) -> dict[tuple[str, str], Run]:
     for route in routes:
         if not isinstance(route, APIRoute) or route.param_convertors:
             continue
-        if list(inspect.signature(route.endpoint).parameters) != ["request"]:
+        parameters = inspect.signature(route.endpoint).parameters
+        if len(parameters) != 1:
             continue
-        for method in sorted(route.methods):
+        run = _calling(route.endpoint, next(iter(parameters)))
+        for method in sorted(route.methods or ()):
             if _first(routes, method, route.path) is route:
-                found[method, route.path] = route.endpoint
+                found[method, route.path] = run
     return found
+
+
+def _calling(endpoint: Callable[..., Awaitable[Response]], name: str) -> Run:
+    # A gate takes its arguments by name, as FastAPI gives them.
+    return lambda request: endpoint(**{name: request})
 
 
 def _first(routes: Sequence[BaseRoute], method: str, path: str) -> BaseRoute | None:
