@@ -76,7 +76,9 @@ class HeadFirst:
     def _flush(self) -> None:
         if self._head is not None:
             head, self._head = self._head, None
-            self._transport.write(head)
+            # The client may have gone meanwhile.
+            if not self._transport.is_closing():
+                self._transport.write(head)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -16,7 +16,7 @@ App = Callable[..., Any]
 
 
 class Clock:
-    """Calls nothing later by itself; tasks are the running loop's."""
+    """Calls nothing later by itself; tasks, and what is soon, are the running loop's."""
 
     def __init__(self) -> None:
         self.pending: list[_Later] = []
@@ -25,6 +25,9 @@ class Clock:
         later = _Later(self, seconds, act)
         self.pending.append(later)
         return later
+
+    def call_soon(self, act: Callable[[], None]) -> asyncio.Handle:
+        return asyncio.get_running_loop().call_soon(act)
 
     def create_task(self, work: Any) -> asyncio.Task[Any]:
         return asyncio.get_running_loop().create_task(work)

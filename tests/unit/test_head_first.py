@@ -52,5 +52,18 @@ def test_a_head_that_nothing_follows_leaves_by_itself() -> None:
     assert play(b"head", None, b"late") == [b"head", b"late"]
 
 
+def test_a_head_whose_client_has_gone_is_not_written() -> None:
+    wire: Any = Wire()
+
+    async def scene() -> None:
+        head = HeadFirst(wire, asyncio.get_running_loop())
+        head.write(b"head")
+        wire.close()
+        await asyncio.sleep(0)
+
+    asyncio.run(scene())
+    assert wire.said == ["closed"]
+
+
 def test_a_head_leaves_before_its_connection_is_closed() -> None:
     assert play(b"head", "close", None) == [b"head", "closed"]
