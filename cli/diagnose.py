@@ -50,10 +50,14 @@ def diagnose(
     settings, wrong = settings_or_nearest(flags, os.environ)
     without_secrets = redactor(settings)
     sections: list[Section] = []
+    before = _children()
     for look in looks(settings, wrong, flags, with_bench=not no_bench):
         print(f"looking at: {look.title}", file=sys.stderr)
         sections.append(looked(look, without_secrets))
-    _end_children()
+    for child in _children() - before:
+        # What a look had started when its time was over.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
     when = time.strftime("%Y-%m-%d %H:%M:%S %z")
     text = _json(sections, when) if as_json else page.markdown(sections, when)
     if output is None:
@@ -74,8 +78,5 @@ def _json(sections: list[Section], when: str) -> str:
     return json.dumps(document, indent=2, default=str) + "\n"
 
 
-def _end_children() -> None:
-    """What a look had started when its time was over."""
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
+def _children() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
