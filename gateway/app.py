@@ -36,7 +36,6 @@ from .routes import (
     health,
     jobs,
     kronk,
-    landing,
     libs,
     lifecycle,
     live,
@@ -56,6 +55,7 @@ from .routes import (
     statistics,
     templates,
     tokens,
+    ui,
     usage,
 )
 from .routes.documents import make_schemas
@@ -99,7 +99,7 @@ ROUTES = (
     usage,
     audit,
     logs,
-    landing,
+    ui,
 )
 
 
@@ -137,7 +137,7 @@ def make_app(services: Services) -> FastAPI:
         version=__version__,
         description=openapi.DESCRIPTION,
         # Theirs is made on the loop, and their pages load scripts from a CDN; ours are in
-        # `routes.landing`.
+        # `routes.ui`.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.routing import WebSocketRoute
 
+from kronk.gateway import site
 from kronk.gateway.app import make_app
 from kronk.shared.settings import resolve
 
@@ -258,7 +259,10 @@ class PlainRoute:
 PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/"),
     PlainRoute("GET", "/openapi.json"),
-    PlainRoute("GET", "/docs"),
+    *(PlainRoute("GET", path) for path in site.PAGES),
+    *(PlainRoute("GET", f"{path}/{{rest:path}}") for path in site.PAGES),
+    PlainRoute("GET", "/assets/{name}", "/assets/nope", "name"),
+    PlainRoute("GET", "/favicon.svg"),
     PlainRoute("GET", "/v1/models"),
     PlainRoute("GET", "/v1/models/{model:path}", "/v1/models/nope", "model"),
     PlainRoute("GET", "/v1/responses/{response_id}", "/v1/responses/nope", "response_id"),

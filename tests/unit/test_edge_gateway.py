@@ -22,6 +22,7 @@ from fakes.gateway_house import House, say
 from harness.routes import JSON_ROUTES, PLAIN_ROUTES, served
 from harness.tls_pairs import NAME, make_pair
 from harness.waiting import wait_until
+from kronk.gateway import site
 from kronk.gateway.dialects.depth import MAX_DEPTH
 from kronk.shared.wire.to_supervisor import LeaseReturn
 from kronk.shared.wire.to_worker import Cancel, Submit
@@ -293,7 +294,23 @@ STRANGE = [
 
 
 def _with_parameter() -> list[tuple[str, str]]:
-    return sorted((method, path) for method, path in served() if "{" in path)
+    pages = {f"{path}/{{rest:path}}" for path in site.PAGES}
+    return sorted((method, path) for method, path in served() if "{" in path and path not in pages)
+
+
+@pytest.mark.parametrize("strange", [raw for raw in STRANGE if "%0d" not in raw])
+def test_whatever_follows_the_path_of_a_page_the_answer_is_the_page(
+    house: House, strange: str
+) -> None:
+    client = HTTPConnection("127.0.0.1", house.port, timeout=20)
+    said = []
+    for raw in ("/", f"/chat/{strange}"):
+        client.request("GET", raw)
+        answer = client.getresponse()
+        said.append((answer.status, answer.getheader("set-cookie"), answer.read()))
+    client.close()
+    assert said[0] == said[1]
+    assert said[0][0] == 200
 
 
 @pytest.mark.parametrize(("method", "path"), _with_parameter())
@@ -316,7 +333,8 @@ def test_no_parameter_of_a_path_leads_anywhere(house: House, method: str, path: 
 
 
 def test_every_route_with_a_parameter_is_known_to_the_tests() -> None:
-    assert {route.path for route in PLAIN_ROUTES if "{" in route.path} <= {
+    pages = {f"{path}/{{rest:path}}" for path in site.PAGES}
+    assert {route.path for route in PLAIN_ROUTES if "{" in route.path} - pages <= {
         path for _, path in _with_parameter()
     }
 

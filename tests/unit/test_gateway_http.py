@@ -323,7 +323,7 @@ BAD: list[tuple[str, str, dict[str, Any], int, str, str | None]] = [
     ("GET", "/nowhere", {}, 404, "not_found", None),
     ("POST", "/v1/moderations", {"json": {}}, 404, "not_found", None),
     ("GET", "/v1/models/a/b/c", {}, 404, "not_found", "model"),
-    ("GET", "/docs/x", {}, 404, "not_found", None),
+    ("GET", "/nowhere/x", {}, 404, "not_found", None),
     ("GET", "/v1/models/", {}, 404, "not_found", "model"),
 ]
 

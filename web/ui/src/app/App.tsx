@@ -1,0 +1,43 @@
+import { MantineProvider } from '@mantine/core';
+import { ModalsProvider } from '@mantine/modals';
+import { Notifications } from '@mantine/notifications';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import { RouterProvider } from 'react-router';
+import { ApiError } from '@/api/errors';
+import { usePreferences } from '@/preferences/preferences';
+import { LanguageContext, preferredLanguage } from '@/text/language';
+import { router } from './router';
+import { theme } from './theme';
+
+const LEAST_TRIES = 2;
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 5000,
+      // What the server refuses it refuses again; a server that restarts comes back.
+      retry: (failures, error) => error instanceof ApiError && (error.status === 0 || error.status >= 502) && failures < LEAST_TRIES,
+    },
+  },
+});
+
+export function App() {
+  const { language } = usePreferences();
+  const spoken = language === 'auto' ? preferredLanguage(navigator.languages) : language;
+  useEffect(() => {
+    document.documentElement.lang = spoken;
+  }, [spoken]);
+  return (
+    <MantineProvider theme={theme} defaultColorScheme="auto">
+      <QueryClientProvider client={queries}>
+        <LanguageContext value={spoken}>
+          <ModalsProvider>
+            <Notifications position="bottom-right" />
+            <RouterProvider router={router} />
+          </ModalsProvider>
+        </LanguageContext>
+      </QueryClientProvider>
+    </MantineProvider>
+  );
+}

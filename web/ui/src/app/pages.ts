@@ -1,0 +1,25 @@
+import {
+  IconGauge,
+  type Icon,
+} from '@tabler/icons-react';
+import type { ComponentType } from 'react';
+import type { Need } from '@/session/session';
+
+export type Group = 'use' | 'models' | 'work' | 'operate';
+export type PageName = 'dashboard';
+
+export interface PageRow {
+  name: PageName;
+  /** Where it is; what follows it belongs to the page, too. */
+  path: string;
+  group: Group;
+  icon: Icon;
+  need: Need;
+  load: () => Promise<{ default: ComponentType }>;
+}
+
+/** All pages, in the order of the navigation. The server answers for the same paths
+ * (`gateway/routes/ui.py`), and `tests/browser` opens each. */
+export const PAGES: readonly PageRow[] = [
+  { name: 'dashboard', path: '/', group: 'use', icon: IconGauge, need: 'user', load: () => import('@/pages/dashboard/DashboardPage') },
+];

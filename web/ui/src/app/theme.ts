@@ -1,0 +1,24 @@
+import { createTheme, type MantineColorsTuple } from '@mantine/core';
+
+const kronk: MantineColorsTuple = [
+  '#e8f7f4', '#d3ece7', '#a6d9cf', '#75c5b5', '#4db4a0', '#34a992', '#23a38b', '#178c76', '#0b7364', '#005f51',
+];
+
+export const theme = createTheme({
+  primaryColor: 'kronk',
+  // White on the shade for light, and dark text on the one for dark, are both readable (4.5:1).
+  primaryShade: { light: 8, dark: 5 },
+  autoContrast: true,
+  luminanceThreshold: 0.35,
+  colors: { kronk },
+  defaultRadius: 'md',
+  fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif',
+  fontFamilyMonospace: 'ui-monospace, SFMono-Regular, Menlo, Consolas, monospace',
+  headings: { fontWeight: '650' },
+  cursorType: 'pointer',
+  components: {
+    Tooltip: { defaultProps: { withArrow: true, openDelay: 250, multiline: true, maw: 320, events: { hover: true, focus: true, touch: true } } },
+    Paper: { defaultProps: { withBorder: true } },
+    Table: { defaultProps: { verticalSpacing: 'xs', highlightOnHover: true } },
+  },
+});

@@ -1,0 +1,59 @@
+import type { LiveEvent, LiveMessage, LiveState } from './state';
+
+/** What charts need of one second. */
+export interface Sample {
+  time: number;
+  tokensPerSecond: number;
+  models: Record<string, number>;
+  cpu: number | null;
+  memoryUsed: number;
+  queued: number;
+  slotsBusy: number;
+}
+
+export interface Live {
+  /** 'live', or why the newest state may be old. */
+  connection: 'connecting' | 'live' | 'lost' | 'denied';
+  /** What the server or the network said when it was lost. */
+  problem: string | null;
+  state: LiveState | null;
+  /** The newest last. */
+  samples: readonly Sample[];
+  /** The newest first. */
+  happenings: readonly LiveEvent[];
+}
+
+export const MOST_SAMPLES = 900;
+const MOST_HAPPENINGS = 200;
+
+export const NOTHING: Live = { connection: 'connecting', problem: null, state: null, samples: [], happenings: [] };
+
+/** What is known after `message`. */
+export function after(live: Live, message: LiveMessage): Live {
+  switch (message.type) {
+    case 'state':
+      return {
+        ...live,
+        connection: 'live',
+        problem: null,
+        state: message,
+        samples: [...live.samples.slice(1 - MOST_SAMPLES), sampleOf(message)],
+      };
+    case 'event':
+      return { ...live, happenings: [message, ...live.happenings].slice(0, MOST_HAPPENINGS) };
+    case 'end':
+      return { ...live, connection: message.reason === 'draining' ? 'lost' : 'denied', problem: message.message };
+  }
+}
+
+function sampleOf(state: LiveState): Sample {
+  return {
+    time: state.time,
+    tokensPerSecond: state.throughput.tokens_per_second,
+    models: state.throughput.models,
+    cpu: state.system.cpu_percent,
+    memoryUsed: state.system.memory.used_bytes,
+    queued: state.queue.reduce((sum, queue) => sum + queue.waiting, 0),
+    slotsBusy: state.models.reduce((sum, model) => sum + model.slots_busy, 0),
+  };
+}
