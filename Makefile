@@ -5,7 +5,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run stop test check bench doctor reinstall-llama clean install install-check install-test
+.PHONY: help run stop test check bench doctor ui screens reinstall-llama clean install install-check install-test
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | awk -F '\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -20,10 +20,15 @@ test: install-test ## Run every check and test; ARGS goes to pytest
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest $(ARGS)
 
-check: install-check ## Lint, formatting, types
+check: install-check ## Lint, formatting, types, the browser UI's own checks
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@PYTHON=$(CURDIR)/$(PY) deploy/types.sh
+	@$(PY) deploy/ui_check.py
+
+ui: ## Build the browser UI now
+	@deploy/venv.sh
+	@$(PY) deploy/install.py --ui
 
 bench: install ## Measure what is promised, as ratios; ARGS is a model, --rounds, --only
 	@$(PY) bench/everything.py $(ARGS)
@@ -36,6 +41,7 @@ reinstall-llama: ## Compile llama.cpp anew, with flags chosen for this machine
 	@$(PY) deploy/install.py --rebuild-llama
 
 clean: ## Remove .venv and everything built; models stay
+	rm -rf web/static web/static.* web/ui/node_modules
 	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 install:

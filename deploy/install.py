@@ -1,7 +1,8 @@
 """Install Kronk into the virtual environment whose Python runs this; only the standard library.
 
-`python deploy/install.py [GROUP ...]` installs the tree editable with the dependency groups named;
-`--rebuild-llama` compiles llama.cpp anew. Done already, it ends at once.
+`python deploy/install.py [GROUP ...]` installs the tree editable with the dependency groups named,
+and builds the browser UI; `--rebuild-llama` compiles llama.cpp anew, `--ui` builds the UI anew and
+fails where it cannot. Done already, it ends at once.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 import llama_flags
+import ui_install
 from pip_watch import LOG, ROOT, Failed, run
 
 SCRATCH = ROOT / "build" / "pip"
@@ -92,6 +94,8 @@ def install(groups: set[str], rebuild: bool) -> None:
         **os.environ,
         **flags.variables,
         "PYTHONUNBUFFERED": "1",
+        # It is built afterwards, where its progress is seen, and without a Node.js of pip's own.
+        "KRONK_SKIP_UI": "1",
         "TMPDIR": str(SCRATCH),
     }
     print(f"Installing Kronk into {sys.prefix}; llama.cpp is built {flags.reason}", flush=True)
@@ -135,13 +139,14 @@ def main() -> int:
     groups = {argument for argument in arguments if not argument.startswith("-")}
     try:
         install(groups, "--rebuild-llama" in arguments)
+        built = ui_install.install(check="check" in groups, anew="--ui" in arguments)
     except Failed as failure:
         print(failure, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; the next run goes on from here.", file=sys.stderr)
         return 130
-    return 0
+    return 0 if built or "--ui" not in arguments else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Runs pip to its end and shows what it is doing; only the standard library."""
+"""Runs pip, or npm, to its end and shows what it is doing; only the standard library."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import selectors
@@ -30,13 +31,13 @@ class Progress:
     EVERY = 10.0
     REDRAW = 0.2
 
-    def __init__(self, out: IO[str], started: float) -> None:
+    def __init__(self, out: IO[str], started: float, doing: str) -> None:
+        self.doing = doing
         self._out = out
         self._terminal = out.isatty()
         self._started = started
         self._next = started + (0.0 if self._terminal else self.EVERY)
         self._shown = ""
-        self.doing = "asking the package index"
 
     def read(self, line: str) -> None:
         """Learn from one line that pip printed what it is doing."""
@@ -78,13 +79,28 @@ def doing(line: str) -> str | None:
 
 def run(command: list[str], environment: dict[str, str]) -> None:
     """Run pip to its end with its progress shown; `Failed` with its last lines."""
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOG.open("ab") as log:
+    code, last = follow(command, ROOT, environment, LOG, "asking the package index")
+    if code != 0:
+        raise Failed("\n".join([*last, "", explanation(last)]))
+
+
+def follow(
+    command: list[str],
+    folder: Path,
+    environment: dict[str, str],
+    log_file: Path,
+    doing: str,
+    limit: float = math.inf,
+) -> tuple[int | None, list[str]]:
+    """Run a command to its end, its progress shown and its output in a log. Its exit code, None
+    when it was ended because it took more than `limit` seconds; and its last lines."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as log:
         log.write(f"\n$ {shlex.join(command)}\n".encode())
         # A group of its own, so that pip, cmake and every compiler can be ended together.
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -92,19 +108,24 @@ def run(command: list[str], environment: dict[str, str]) -> None:
             process_group=0,
         )
         try:
-            last = _watch(process, log)
-            code = process.wait()
+            last = _watch(process, log, doing, limit)
+            return process.wait(), last
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return None, []
         except BaseException:
             _end(process)
             raise
-    if code != 0:
-        raise Failed("\n".join([*last, "", explanation(last)]))
+        finally:
+            assert process.stdout is not None
+            process.stdout.close()
 
 
-def _watch(process: subprocess.Popen[bytes], log: IO[bytes]) -> list[str]:
-    """Read all output; returns its last lines."""
+def _watch(process: subprocess.Popen[bytes], log: IO[bytes], doing: str, limit: float) -> list[str]:
+    """Read all output; returns its last lines, or raises `TimeoutExpired`."""
     assert process.stdout is not None
-    progress = Progress(sys.stdout, time.monotonic())
+    started = time.monotonic()
+    progress = Progress(sys.stdout, started, doing)
     last: deque[str] = deque(maxlen=LINES_SHOWN)
     rest = b""
     with selectors.DefaultSelector() as ready:
@@ -120,7 +141,11 @@ def _watch(process: subprocess.Popen[bytes], log: IO[bytes]) -> list[str]:
                     text = line.decode(errors="replace").rstrip()
                     last.append(text)
                     progress.read(text)
-            progress.show(time.monotonic())
+            now = time.monotonic()
+            progress.show(now)
+            if now - started > limit:
+                progress.clear()
+                raise subprocess.TimeoutExpired(process.args, limit)
     progress.clear()
     return list(last)
 

@@ -160,12 +160,13 @@ def unknown_variables(env: Mapping[str, str]) -> list[tuple[str, str | None]]:
     return [(name, next(iter(difflib.get_close_matches(name, known, 1)), None)) for name in unknown]
 
 
-# Read by other commands than `server start`.
+# Read by other commands than `server start`, and by the installation.
 CLIENT_VARIABLES = frozenset(
     {
         "KRONK_BENCH_API_KEY",
         "KRONK_CA_FILE",
         "KRONK_PEER_TOKEN",
+        "KRONK_SKIP_UI",
         "KRONK_TOKEN",
         "KRONK_WORKER_CONNECT",
         "KRONK_WORKER_TOKEN",

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-
-
-def load(name: str) -> ModuleType:
-    """A script of deploy/, which is no package: it runs before anything is installed."""
-    spec = importlib.util.spec_from_file_location(name, DEPLOY / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
+from harness.deploy import load
 
 flags = load("llama_flags")
 pip_watch = load("pip_watch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -68,3 +69,24 @@ def test_every_setting_is_in_the_help_of_server_start() -> None:
     for setting in SETTINGS:
         for word in (setting.flag, setting.env, *setting.also):
             assert re.search(rf"(?<![\w-]){word}(?![\w-])", done.stdout), f"{word} is not there"
+
+
+def test_the_build_backend_is_there_and_has_every_hook() -> None:
+    system = PROJECT["build-system"]
+    (folder,) = system["backend-path"]
+    text = (ROOT / folder / f"{system['build-backend']}.py").read_text()
+    kinds = ("wheel", "editable", "sdist")
+    names = [name for kind in kinds for name in (f"build_{kind}", f"get_requires_for_build_{kind}")]
+    names += ["prepare_metadata_for_build_wheel", "prepare_metadata_for_build_editable"]
+    assert [name for name in names if not re.search(rf"^(def )?{name}\b", text, re.MULTILINE)] == []
+
+
+LOCK = ROOT / "web" / "ui" / "package-lock.json"
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    """npm takes each package from the registry it is configured for, by the hash that is locked."""
+    packages = json.loads(LOCK.read_text())["packages"]
+    assert [name for name, fields in packages.items() if "resolved" in fields] == []
+    assert [name for name, fields in packages.items() if name and "integrity" not in fields] == []
+    assert "omit-lockfile-registry-resolved=true" in (LOCK.parent / ".npmrc").read_text().split()
