@@ -8,7 +8,7 @@ import { ApiError } from '@/api/errors';
 import { usePreferences } from '@/preferences/preferences';
 import { LanguageContext, preferredLanguage } from '@/text/language';
 import { router } from './router';
-import { theme } from './theme';
+import { cssVariables, theme } from './theme';
 
 const LEAST_TRIES = 2;
 
@@ -29,7 +29,7 @@ export function App() {
     document.documentElement.lang = spoken;
   }, [spoken]);
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <LanguageContext value={spoken}>
           <ModalsProvider>

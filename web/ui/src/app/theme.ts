@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
 
 const kronk: MantineColorsTuple = [
   '#e8f7f4', '#d3ece7', '#a6d9cf', '#75c5b5', '#4db4a0', '#34a992', '#23a38b', '#178c76', '#0b7364', '#005f51',
@@ -21,4 +21,12 @@ export const theme = createTheme({
     Paper: { defaultProps: { withBorder: true } },
     Table: { defaultProps: { verticalSpacing: 'xs', highlightOnHover: true } },
   },
+});
+
+/** The library's grey for lesser words is too pale to read (3.3:1); these have 4.5:1 and more, on tinted
+ * backgrounds too. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: { '--mantine-color-dimmed': '#5a6169', '--mantine-color-placeholder': '#6b7279', '--mantine-color-error': '#c22525' },
+  dark: { '--mantine-color-dimmed': '#a9afb7', '--mantine-color-placeholder': '#9aa1a9', '--mantine-color-error': '#ff8f8f' },
 });
