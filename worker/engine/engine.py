@@ -241,7 +241,7 @@ class Engine:
         self._desk.forget_if_over(request)
 
     def _occupy(self, slot: Slot, choice: Choice) -> None:
-        slot.begin(choice, time.monotonic())
+        slot.begin(choice)
         if self._guesser is not None:
             self._guesser.begin(slot.index)
         del self._free[slot.index]

@@ -3,8 +3,9 @@
 Generation rows come first, so that a long prompt never stalls a running stream; prefill takes what
 room is left, in order of arrival. While streams are running, prefill is also capped in time: the
 step it shares with them may take only a few times as long as it would without. Not so a prompt
-that had its slot before any of them had begun: of prompts that come together, those that happen to
-be first would otherwise keep the last ones waiting for longer than all the reading takes.
+that was there, and a slot for it, before any of them had begun: of prompts that come together,
+those that happen to be first would otherwise keep the last ones waiting for longer than all the
+reading takes. The first to come is mostly read alone, and the others are there when it is done.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class SlotView:
     may_generate: bool
     # Rows of a generating slot: the pending token and what is proposed to follow it.
     rows: int = 1
-    # Monotonic seconds at which it got its prompt, and of a generating slot, its first token.
+    # Monotonic seconds at which both its prompt and the slot were there, and of a generating slot,
+    # those of its first token.
     since: float = 0.0
 
 
@@ -75,8 +77,8 @@ class Plan:
 def make_plan(slots: Sequence[SlotView], capacity: int, prefill_cap: int) -> Plan:
     """The next decode for `slots`, given in order of arrival.
 
-    `capacity` bounds all rows; `prefill_cap` bounds the prefill rows of prompts that came when some
-    slot was generating, or that are too long for a single decode.
+    `capacity` bounds all rows; `prefill_cap` bounds the prefill rows of prompts that came, or got
+    their slot, when some slot was generating, or that are too long for a single decode.
     """
     generate, room = [], capacity
     first = math.inf

@@ -29,7 +29,8 @@ class Slot:
         self.choice: Choice | None = None
         # Monotonic seconds at which it was last left.
         self.left = 0.0
-        # Monotonic seconds at which its choice got it, and from then on its first token.
+        # Monotonic seconds from which on its choice could have had it, for it had come and the slot
+        # was free; slots are given only between decodes. From its first token on, when that was.
         self.since = 0.0
         # Tokens proposed for the next decode, after the pending one.
         self.draft: Sequence[int] = ()
@@ -78,10 +79,10 @@ class Slot:
 
     # Who is using it.
 
-    def begin(self, choice: Choice, now: float) -> None:
+    def begin(self, choice: Choice) -> None:
         """From now on it works for that choice."""
         self.choice = choice
-        self.since = now
+        self.since = max(choice.request.job.submitted, self.left)
         self._prompt = choice.rows
         self._marks = choice.request.job.marks
         self._spans = {span.start: span for span in choice.request.job.spans}
