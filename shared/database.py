@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lmdb
 import pydantic_core
@@ -20,9 +20,11 @@ from .write_turn import WriteTurn
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 # Of the address space, not of the disk; the file grows as it fills.
 _MAP_BYTES = 64 * 1024**3
-_MOST_TABLES = 16
+_MOST_TABLES = 32
 _FILES = ("data.mdb", "lock.mdb")
 # LMDB's own limit.
 LONGEST_KEY = 511
@@ -37,6 +39,11 @@ class Table:
         self._turn = turn
         with turn:
             self._db = environment.open_db(name.encode())
+
+    @property
+    def handle(self) -> Any:
+        """What LMDB knows it by."""
+        return self._db
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The record, or None."""
@@ -101,19 +108,36 @@ class Table:
 
     def items(self, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         """All records as they are when it begins, or those whose keys begin so."""
-        raw = prefix.encode()
         with self._environment.begin(self._db) as transaction:
-            cursor = transaction.cursor()
-            # An empty key is none that could be looked for.
-            if raw and not cursor.set_range(raw):
-                return
-            for key, value in cursor:
-                if not bytes(key).startswith(raw):
-                    return
-                name = bytes(key).decode(errors="replace")
-                record = _read(name, value)
-                if record is not None:
-                    yield name, record
+            yield from _walk(transaction.cursor(), prefix)
+
+
+class Writer:
+    """One transaction over several tables of a database: all of it is written, or nothing."""
+
+    def __init__(self, transaction: lmdb.Transaction) -> None:
+        self._transaction = transaction
+
+    def get(self, table: Table, key: str) -> dict[str, Any] | None:
+        """The record as this transaction sees it, or None."""
+        raw = _raw(key)
+        value = None if raw is None else self._transaction.get(raw, db=table.handle)
+        return None if value is None else _read(key, bytes(value))
+
+    def items(self, table: Table, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The records whose keys begin so."""
+        return _walk(self._transaction.cursor(table.handle), prefix)
+
+    def put(self, table: Table, key: str, record: dict[str, Any]) -> None:
+        """Write a record over what was there."""
+        raw = _raw(key)
+        assert raw is not None, "keys are names of our own making"
+        self._transaction.put(raw, _dumps(record), db=table.handle)
+
+    def delete(self, table: Table, key: str) -> bool:
+        """Whether there was one."""
+        raw = _raw(key)
+        return raw is not None and bool(self._transaction.delete(raw, db=table.handle))
 
 
 class Database:
@@ -138,9 +162,29 @@ class Database:
         """The records of that kind."""
         return Table(self._environment, self._turn, name)
 
+    def together(self, work: Callable[[Writer], T]) -> T:
+        """What `work` returns, once all it has written is on disk; nothing of it is where it
+        raises. Nobody writes in between, whatever process, so `work` is short."""
+        with self._turn, self._environment.begin(write=True) as transaction:
+            return work(Writer(transaction))
+
     def close(self) -> None:
         self._environment.close()
         self._turn.close()
+
+
+def _walk(cursor: lmdb.Cursor, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    raw = prefix.encode()
+    # An empty key is none that could be looked for.
+    if raw and not cursor.set_range(raw):
+        return
+    for key, value in cursor:
+        if not bytes(key).startswith(raw):
+            return
+        name = bytes(key).decode(errors="replace")
+        record = _read(name, bytes(value))
+        if record is not None:
+            yield name, record
 
 
 def _raw(key: str) -> bytes | None:

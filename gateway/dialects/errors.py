@@ -48,4 +48,5 @@ def dialect_of(path: str) -> Literal["openai", "anthropic", "ollama"]:
     """Whose words errors are in on that route; where no vendor's, OpenAI's."""
     if path == "/v1/messages" or path.startswith("/v1/messages/"):
         return "anthropic"
-    return "ollama" if path.startswith("/api/") else "openai"
+    is_ollamas = path.startswith("/api/") and not path.startswith("/api/v1/")
+    return "ollama" if is_ollamas else "openai"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kronk.shared.database import LONGEST_KEY, Database, Table
+from kronk.shared.database import LONGEST_KEY, Database, Table, Writer
 
 
 @pytest.fixture
@@ -64,3 +64,27 @@ def test_records_outlive_the_process(tmp_path: Path) -> None:
         assert database.table("things").get("a") == expected
         database.table("things").put("a", {"count": 1})
         database.close()
+
+
+def test_several_tables_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    database = Database(tmp_path / "db")
+    one, two = database.table("one"), database.table("two")
+
+    def write(writer: Writer) -> int:
+        writer.put(one, "a", {"count": 1})
+        writer.put(two, "a/1", {"count": 2})
+        writer.put(two, "b", {"count": 3})
+        assert writer.get(one, "a") == {"count": 1}
+        return sum(record["count"] for _, record in writer.items(two, "a/"))
+
+    def fail(writer: Writer) -> None:
+        writer.put(one, "a", {"count": 9})
+        assert writer.delete(two, "b")
+        assert not writer.delete(two, "c")
+        raise ValueError("no")
+
+    assert database.together(write) == 2
+    with pytest.raises(ValueError, match="no"):
+        database.together(fail)
+    assert (one.get("a"), two.get("b")) == ({"count": 1}, {"count": 3})
+    database.close()
