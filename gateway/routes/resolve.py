@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import ADMINISTRATION
-from kronk.gateway.dialects.schemas import COUNT, TEXT, array, closed, nullable
+from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed, nullable
 from kronk.gateway.services import services_of
 from kronk.shared.errors import InvalidArgument
 from kronk.shared.models.preview import preview
@@ -38,6 +38,18 @@ PLAN = closed(
                     "sha256": nullable(TEXT),
                     "source": TEXT,
                     "here": {"enum": ["same", "unverified", "different", "absent"]},
+                }
+            )
+        ),
+        # What else its repository has.
+        "choices": array(
+            closed(
+                {
+                    "quant": TEXT,
+                    "source": TEXT,
+                    "size_bytes": nullable(COUNT),
+                    "projector": TRUTH,
+                    "chosen": TRUTH,
                 }
             )
         ),

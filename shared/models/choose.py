@@ -13,6 +13,7 @@ The rule is that of llama.cpp's `-hf`, made more exact where that takes the firs
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,20 @@ class Chosen:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One of the models of a repository, by the quant that asks for it."""
+
+    quant: str
+    chosen: tuple[Chosen, ...]
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of all its files; None where the hub does not say one's."""
+        sizes = [one.file.size_bytes for one in self.chosen]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
 def by_quant(files: Iterable[RemoteFile], quant: str | None, repo: str) -> list[Chosen]:
     """The model of a repository; `NotFound` lists the quants there are."""
     ggufs = _ggufs(files)
@@ -114,6 +129,19 @@ def file_at(files: Iterable[RemoteFile], path: str, repo: str) -> RemoteFile:
 def quants(files: Iterable[RemoteFile]) -> list[str]:
     """What can be asked for, sorted."""
     return sorted({quant_of(file) or file.stem for file in _models(_ggufs(files))})
+
+
+def offers(files: Iterable[RemoteFile], repo: str) -> list[Offer]:
+    """What can be asked for with its files, the smallest first; a split model that lacks parts is
+    no offer."""
+    ggufs = _ggufs(files)
+    models = _models(ggufs)
+    found = []
+    for quant in quants(ggufs):
+        with contextlib.suppress(NotFound):
+            chosen = _with_companions(ggufs, _pick(models, quant, repo))
+            found.append(Offer(quant, tuple(chosen)))
+    return sorted(found, key=lambda offer: (offer.size_bytes or 0, offer.quant))
 
 
 def quant_of(file: RemoteFile) -> str | None:

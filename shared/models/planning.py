@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from kronk.shared.settings import Settings
 
 from . import catalog, choose, hub, sources, spelling
 from .catalog import CatalogEntry
-from .choose import Chosen
+from .choose import Chosen, Offer
 from .hub import Repository
 from .plan import Item, Plan, Role
 from .sources import HfRepo, HfSource, Source
@@ -21,7 +21,20 @@ from .walk import PROJECTOR
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A plan, and what else its repository has to offer; nothing where it is of none."""
+
+    plan: Plan
+    offers: tuple[Offer, ...] = ()
+
+
 def plan(settings: Settings, wanted: str) -> Plan:
+    """What `survey` plans."""
+    return survey(settings, wanted).plan
+
+
+def survey(settings: Settings, wanted: str) -> Survey:
     """The plan for an id of the catalog or for what `spelling.py` reads. Asks the hub what a
     repository has; an entry of the catalog that says all of its files needs no network.
 
@@ -29,21 +42,24 @@ def plan(settings: Settings, wanted: str) -> Plan:
     way. All files are of one commit, and are fetched as they were when this was made."""
     meant = check(settings, wanted)
     if isinstance(meant, CatalogEntry):
-        return _of_entry(settings, wanted, meant)
-    if isinstance(meant, HfRepo):
+        return Survey(_of_entry(settings, wanted, meant))
+    if isinstance(meant, HfRepo | HfSource):
         repository = hub.look(meant.owner, meant.repo, meant.revision, settings.hf_token)
-        chosen = choose.by_quant(repository.files, meant.quant, repository.name)
-        return _of_repository(wanted, repository, chosen)
-    if isinstance(meant, HfSource):
-        repository = hub.look(meant.owner, meant.repo, meant.revision, settings.hf_token)
-        chosen = choose.by_path(repository.files, meant.path, repository.name)
-        return _of_repository(wanted, repository, chosen)
+        chosen = _chosen(meant, repository)
+        offers = choose.offers(repository.files, repository.name)
+        return Survey(_of_repository(wanted, repository, chosen), tuple(offers))
     files = sources.shards(meant)
     folder = files[0].folder
     items = tuple(
         Item(one, f"{folder}/{one.file_name}", role=_role(at, one)) for at, one in enumerate(files)
     )
-    return Plan(wanted, _stem(files[0].file_name), items)
+    return Survey(Plan(wanted, _stem(files[0].file_name), items))
+
+
+def _chosen(meant: HfRepo | HfSource, repository: Repository) -> list[Chosen]:
+    if isinstance(meant, HfRepo):
+        return choose.by_quant(repository.files, meant.quant, repository.name)
+    return choose.by_path(repository.files, meant.path, repository.name)
 
 
 def check(settings: Settings, wanted: str) -> CatalogEntry | Wanted:

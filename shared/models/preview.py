@@ -8,8 +8,10 @@ from typing import Any, Literal
 from kronk.shared.settings import Settings
 
 from . import facts, planning
+from .choose import Offer
 from .facts import Facts
 from .plan import Item, Plan
+from .sources import HfSource
 
 # `same`: there and verified. `unverified`: there, of the right size, and nobody has compared its
 # digest. `different`: another file has its name, and would be in the way.
@@ -17,8 +19,11 @@ Here = Literal["same", "unverified", "different", "absent"]
 
 
 def preview(settings: Settings, wanted: str) -> dict[str, Any]:
-    """The plan for `wanted`, and which of its files are there; errors as `planning.plan`."""
-    return told(planning.plan(settings, wanted), settings.base.models)
+    """The plan for `wanted`, which of its files are there, and what else could be had of the same
+    repository; errors as `planning.survey`."""
+    found = planning.survey(settings, wanted)
+    choices = [_choice(found.plan, offer) for offer in found.offers]
+    return told(found.plan, settings.base.models) | {"choices": choices}
 
 
 def told(plan: Plan, models: Path) -> dict[str, Any]:
@@ -35,6 +40,23 @@ def told(plan: Plan, models: Path) -> dict[str, Any]:
         "gated": plan.gated,
         "size_bytes": plan.size_bytes,
         "files": files,
+    }
+
+
+def _choice(plan: Plan, offer: Offer) -> dict[str, Any]:
+    """One model of the plan's repository; `source` asks for it, at a commit where one was asked
+    for."""
+    first = plan.items[0].source
+    assert isinstance(first, HfSource)
+    path = offer.chosen[0].file.path
+    source = HfSource(first.owner, first.repo, path, first.revision if "@" in plan.wanted else None)
+    roles = {one.role for one in offer.chosen}
+    return {
+        "quant": offer.quant,
+        "source": str(source),
+        "size_bytes": offer.size_bytes,
+        "projector": "projector" in roles,
+        "chosen": path == first.path,
     }
 
 

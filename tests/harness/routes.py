@@ -264,6 +264,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/assets/{name}", "/assets/nope", "name"),
     PlainRoute("GET", "/favicon.svg"),
     PlainRoute("GET", "/v1/models"),
+    PlainRoute("GET", "/v1/kronk/capabilities"),
     PlainRoute("GET", "/v1/models/{model:path}", "/v1/models/nope", "model"),
     PlainRoute("GET", "/v1/responses/{response_id}", "/v1/responses/nope", "response_id"),
     PlainRoute("DELETE", "/v1/responses/{response_id}", "/v1/responses/nope", "response_id"),

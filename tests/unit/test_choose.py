@@ -180,3 +180,27 @@ def test_a_file_that_is_none_is_said(path: str, complaint: str) -> None:
     with pytest.raises(NotFound) as caught:
         choose.by_path(files(*FOLDERS), path, REPO)
     assert complaint in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (PLAIN, ["F16", "Q2_K", "Q4_K_M", "Q8_0"]),
+        (FOLDERS, ["Q8_0", "BF16", "Q4_K_M"]),
+        (("model.gguf",), ["model"]),
+        # Its second part is missing.
+        (("m-Q8_0-00001-of-00002.gguf", "m-Q4_0.gguf"), ["Q4_0"]),
+        (("README.md",), []),
+    ],
+)
+def test_a_repository_offers_each_whole_model_the_smallest_first(
+    paths: tuple[str, ...], expected: list[str]
+) -> None:
+    offers = choose.offers(files(*paths), REPO)
+    assert [offer.quant for offer in offers] == expected
+    assert all(offer.size_bytes == 7 * len(offer.chosen) for offer in offers)
+
+
+def test_the_size_of_an_offer_is_unknown_where_one_of_its_files_is() -> None:
+    (offer,) = choose.offers([RemoteFile("m-Q8_0.gguf"), RemoteFile("mmproj-F16.gguf", 7)], REPO)
+    assert offer.size_bytes is None

@@ -257,6 +257,24 @@ def test_a_preview_says_what_is_here(server: FileServer, settings: Settings) -> 
         assert preview.preview(settings, "o/r")["files"][0]["here"] == here
 
 
+def test_a_preview_lists_what_else_the_repository_has(
+    server: FileServer, settings: Settings
+) -> None:
+    publish(server, "o/m-GGUF", FILES)
+    choices = preview.preview(settings, "o/m-GGUF:q8_0")["choices"]
+    assert [(one["quant"], one["chosen"], one["projector"]) for one in choices] == [
+        ("Q4_K_M", False, True),
+        ("Q8_0", True, True),
+        ("BF16", False, True),
+    ]
+    assert choices[0]["source"] == "hf:o/m-GGUF/m-Q4_K_M.gguf"
+    for choice in choices:
+        plan = planning.plan(settings, choice["source"])
+        assert plan.size_bytes == choice["size_bytes"]
+    pinned = preview.preview(settings, "o/m-GGUF:q8_0@main")["choices"]
+    assert pinned[0]["source"] == f"hf:o/m-GGUF/m-Q4_K_M.gguf@{COMMIT}"
+
+
 def test_the_command_resolves_and_says_why_it_cannot(
     server: FileServer, settings: Settings
 ) -> None:
