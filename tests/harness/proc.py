@@ -46,6 +46,20 @@ def children(pid: int) -> list[Process]:
     return [process for process in every() if process.parent == pid]
 
 
+def descendants(pid: int) -> list[Process]:
+    """Its children, theirs, and so on."""
+    of: dict[int, list[Process]] = {}
+    for process in every():
+        of.setdefault(process.parent, []).append(process)
+    found: list[Process] = []
+    parents = [pid]
+    while parents:
+        next_ones = of.get(parents.pop(), [])
+        found += next_ones
+        parents += [process.pid for process in next_ones]
+    return found
+
+
 def zombies(pid: int) -> list[Process]:
     """Children it has not reaped."""
     return [process for process in children(pid) if process.state == "Z"]

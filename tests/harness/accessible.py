@@ -1,0 +1,35 @@
+"""Is a page accessible? What axe-core finds on it, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page
+
+from .browser import AXE
+
+# What keeps somebody from using the page; the lesser ones are advice.
+_GRAVE = ("serious", "critical")
+_RUN = """async () => {
+  const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+  return violations.map(({ id, impact, help, nodes }) => (
+    { id, impact, help, elements: nodes.map(({ html, any, all }) => (
+      { html, why: [...any, ...all].map(({ message }) => message).join('; ') })) }));
+}"""
+
+
+def assert_accessible(page: Page) -> None:
+    """Fail when axe-core finds a serious or critical violation on the page as it is now; says which
+    rule, where, and what it wants."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text("utf-8"))
+    found: list[dict[str, Any]] = page.evaluate(_RUN)
+    grave = [line for one in found if one["impact"] in _GRAVE for line in _told(one)]
+    assert not grave, "\n".join([f"not accessible: {page.url}", *grave])
+
+
+def _told(violation: dict[str, Any]) -> list[str]:
+    elements = violation["elements"]
+    shown = [f"    {one['html'][:300]}\n      {one['why'][:300]}" for one in elements[:5]]
+    more = [f"    and {len(elements) - 5} more"] if len(elements) > 5 else []
+    return [f"{violation['id']} ({violation['impact']}): {violation['help']}", *shown, *more]
