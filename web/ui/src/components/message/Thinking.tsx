@@ -1,0 +1,55 @@
+import { Collapse, Text, UnstyledButton } from '@mantine/core';
+import { IconBrain, IconChevronRight } from '@tabler/icons-react';
+import { useEffect, useId, useState } from 'react';
+import { seconds as said } from '@/text/format';
+import { texts } from '@/text/texts';
+import { MarkdownText } from './MarkdownText';
+import classes from './Message.module.css';
+
+const useWords = texts({
+  en: { running: (time: string) => `Thinking… ${time}`, done: (time: string) => `Thought for ${time}`, trace: 'Thoughts' },
+  de: { running: (time: string) => `Denkt nach… ${time}`, done: (time: string) => `${time} nachgedacht`, trace: 'Gedanken' },
+});
+
+interface Props {
+  text: string;
+  /** How long it took; null where that is not known, or it still runs. */
+  seconds: number | null;
+  /** Milliseconds since 1970 at which it began, while it runs; null when it has ended. */
+  since?: number | null;
+}
+
+/** What the model thought before its answer, folded away until somebody wants it. */
+export function Thinking({ text, seconds, since = null }: Props) {
+  const say = useWords();
+  const [isOpen, setOpen] = useState(false);
+  const id = useId();
+  return (
+    <div className={classes.thinking}>
+      <UnstyledButton className={classes.fold} aria-expanded={isOpen} aria-controls={id} onClick={() => setOpen(!isOpen)}>
+        <IconChevronRight size={16} aria-hidden className={isOpen ? classes.turned : classes.straight} />
+        <IconBrain size={16} aria-hidden />
+        <Text size="sm" className="numbers">
+          {since !== null ? <Running since={since} say={say.running} /> : seconds === null ? say.trace : say.done(said(seconds))}
+        </Text>
+      </UnstyledButton>
+      <Collapse expanded={isOpen} id={id}>
+        <div className={classes.trace}>
+          <MarkdownText text={text} isGrowing={since !== null} heading={3} />
+        </div>
+      </Collapse>
+    </div>
+  );
+}
+
+const TICK_MS = 100;
+
+/** How long something runs by now. */
+function Running({ since, say }: { since: number; say: (time: string) => string }) {
+  const [now, setNow] = useState(since);
+  useEffect(() => {
+    const clock = setInterval(() => setNow(Date.now()), TICK_MS);
+    return () => clearInterval(clock);
+  }, []);
+  return say(`${Math.max(0, (now - since) / 1000).toFixed(1)} s`);
+}
