@@ -40,6 +40,7 @@ from .jobs.store import Jobs
 from .link import Link, NoSupervisor
 from .live.collector import Collector
 from .live.hub import Hub
+from .live.latency import RecentLatency
 from .mending import mend_all
 from .middleware import Activity
 from .recovery import Policy
@@ -205,7 +206,9 @@ class Process:
         files = Files(base.files, database.table("files"))
         batches = Batches(database.table("batches"), files)
         jobs = Jobs(database.table("jobs"), JobSecrets(base.keys / "jobs"))
-        collector = Collector(self._settings, link, jobs, batches)
+        latency = RecentLatency()
+        self._telemetry.observe(runs=latency.observe)
+        collector = Collector(self._settings, link, jobs, batches, latency)
         return Services(
             settings=self._settings,
             base=base,

@@ -17,6 +17,7 @@ from kronk.shared.wire.status import Departure
 from kronk.shared.wire.to_gateway import Status
 
 from .facts import Facts, Waiter
+from .latency import RecentLatency
 from .machine import Machine
 
 STATUS_SECONDS = 2.0
@@ -33,6 +34,7 @@ class Collector:
         link: Link,
         jobs: Jobs,
         batches: Batches,
+        latency: RecentLatency,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -40,6 +42,7 @@ class Collector:
         self._link = link
         self._jobs = jobs
         self._batches = batches
+        self._latency = latency
         self._machine = Machine(settings.base.root)
         self._clock = clock
         self._wall = wall
@@ -66,6 +69,7 @@ class Collector:
             jobs=await self._live_jobs(),
             ended_jobs=self._new_ends(),
             batches=self._stored[1],
+            latency=self._latency.figures(),
         )
 
     def forget(self) -> None:

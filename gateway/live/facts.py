@@ -7,7 +7,7 @@ little.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from kronk.gateway.jobs.records import Job, job_object
 from kronk.shared.wire.status import Departure, ModelStatus
 from kronk.shared.wire.to_gateway import Status
 
+from .latency import Latency
 from .machine import ProcessReading, Reading
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Facts:
     waiters: tuple[Waiter, ...]
     jobs: tuple[Job, ...]
     batches: int
+    latency: Latency = field(default_factory=Latency)
     # Since the facts before; the oldest first.
     departures: tuple[Departure, ...] = ()
     ended_jobs: tuple[Job, ...] = ()
@@ -80,6 +82,7 @@ def state_of(facts: Facts, sequence: int) -> dict[str, Any]:
         "leases": plain(status.leases),
         "system": facts.reading.system,
         "throughput": _throughput(models),
+        "latency": plain(facts.latency),
     }
 
 

@@ -21,6 +21,7 @@ from kronk.shared.gpus import GpuMemory
 from kronk.shared.wire.status import Budget, LeaseCounts, ModelStatus
 
 from .happenings import Kind, Level
+from .latency import Latency
 
 _SERVER = closed(
     {
@@ -102,6 +103,8 @@ STATE = closed(
         "leases": schema_of(LeaseCounts),
         "system": _SYSTEM,
         "throughput": _THROUGHPUT,
+        # Of the answers that ended within the last minute.
+        "latency": schema_of(Latency),
     }
 )
 EVENT = closed(

@@ -3,6 +3,7 @@ import { useElementSize } from '@mantine/hooks';
 import { useEffect, useId, useRef } from 'react';
 import uPlot, { type AlignedData } from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { moment } from '@/text/format';
 
 export interface Series {
   name: string;
@@ -23,15 +24,20 @@ interface Props {
   height?: number;
   /** The upper end of the axis is at least this. */
   least?: number;
+  /** The axis counts by powers of two. */
+  inBytes?: boolean;
 }
 
 const COLORS = ['#12876f', '#4263eb', '#d9480f', '#9c36b5', '#1098ad', '#e67700', '#c2255c', '#5c940d'];
 const GRID = { light: '#e9ecef', dark: '#2f3338' };
 const INK = { light: '#5a6169', dark: '#a9afb7' };
 const AXIS_WIDTH = 68;
+/** A new page's few samples are drawn where they are in this time, in seconds. */
+const LEAST_SPAN = 120;
+const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** Lines over time. The newest values stand in words above it. */
-export function TimeChart({ title, times, series, format, height = 160, least = 0 }: Props) {
+export function TimeChart({ title, times, series, format, height = 160, least = 0, inBytes = false }: Props) {
   const { ref, width } = useElementSize();
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -54,10 +60,13 @@ export function TimeChart({ title, times, series, format, height = 160, least = 
         height,
         legend: { show: false },
         cursor: { y: false },
-        scales: { y: { range: (_, __, most) => [0, Math.max(newest.current.least, most * 1.1, 0.001)] } },
+        scales: {
+          x: { range: (_, first, last) => [Math.min(first, last - LEAST_SPAN), last] },
+          y: { range: (_, __, most) => [0, Math.max(newest.current.least, most * 1.1, 0.001)] },
+        },
         axes: [
-          { ...axis, space: 70 },
-          { ...axis, size: AXIS_WIDTH, space: 36, values: (_, splits) => splits.map((value) => newest.current.format(value)) },
+          { ...axis, size: 30, space: 80, values: (_, splits) => splits.map(clock) },
+          { ...axis, ...(inBytes ? { incrs: POWERS } : {}), size: AXIS_WIDTH, space: 36, values: (_, splits) => splits.map((value) => newest.current.format(value)) },
         ],
         series: [
           {},
@@ -76,7 +85,7 @@ export function TimeChart({ title, times, series, format, height = 160, least = 
       made.destroy();
     };
     // eslint-disable-next-line react-hooks/exhaustive-deps -- the data are set by the next effect
-  }, [names, scheme, height]);
+  }, [names, scheme, height, inBytes]);
 
   useEffect(() => {
     plot.current?.setData(dataOf(times, series));
@@ -108,6 +117,11 @@ export function TimeChart({ title, times, series, format, height = 160, least = 
       </Box>
     </Box>
   );
+}
+
+/** 12:04:05 of a Unix time, where the reader is. */
+function clock(time: number): string {
+  return moment(time).slice(-8);
 }
 
 function colorAt(place: number): string {

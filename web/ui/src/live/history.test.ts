@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { after, MOST_SAMPLES, NOTHING } from './history';
+import { after, MOST_SAMPLES, NOTHING, parseSamples } from './history';
 import type { LiveState } from './state';
 
 function state(sequence: number): LiveState {
@@ -25,6 +25,7 @@ function state(sequence: number): LiveState {
       disk: null,
       gpus: [],
     },
+    latency: { ended: 0, failed: 0, ttft_p50: 0.2, ttft_p95: null },
     throughput: { tokens_per_second: sequence, models: {} },
   };
 }
@@ -36,6 +37,14 @@ describe('the live state', () => {
     expect(live.state?.sequence).toBe(MOST_SAMPLES + 5);
     expect(live.samples).toHaveLength(MOST_SAMPLES);
     expect(live.samples.at(-1)).toMatchObject({ tokensPerSecond: MOST_SAMPLES + 5, queued: 2, memoryUsed: 4 });
+  });
+
+  it('goes on with the samples of the page before, but for old ones', () => {
+    const kept = after(after(NOTHING, state(100)), state(1000)).samples;
+    const restored = { ...NOTHING, samples: parseSamples(JSON.stringify(kept)) };
+    expect(after(restored, state(1001)).samples.map(({ time }) => time)).toEqual([1000, 1001]);
+    expect(parseSamples('[{"time": "1"}, null]')).toEqual([]);
+    expect(parseSamples('{')).toEqual([]);
   });
 
   it('says why it ended, and keeps what it knew', () => {

@@ -135,6 +135,8 @@ export interface LiveState {
   budgets: LiveBudget[];
   leases: Record<string, number>;
   system: LiveSystem;
+  /** Of the answers that ended within the last minute; seconds. */
+  latency: { ended: number; failed: number; ttft_p50: number | null; ttft_p95: number | null };
   throughput: { tokens_per_second: number; models: Record<string, number> };
 }
 

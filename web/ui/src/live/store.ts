@@ -1,14 +1,16 @@
 import { useSyncExternalStore } from 'react';
 import { ApiError, isAbort } from '@/api/errors';
 import { events } from '@/api/events';
-import { after, type Live, NOTHING } from './history';
+import { after, type Live, NOTHING, parseSamples } from './history';
 import type { LiveMessage } from './state';
 
 const PATH = '/v1/kronk/events';
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 8000;
 
-let live: Live = NOTHING;
+const KEPT = 'kronk.samples';
+
+let live: Live = { ...NOTHING, samples: parseSamples(sessionStorage.getItem(KEPT)) };
 let stop: AbortController | null = null;
 const listeners = new Set<() => void>();
 
@@ -48,6 +50,11 @@ function passed(milliseconds: number, signal: AbortSignal): Promise<void> {
     });
   });
 }
+
+// A reload does not empty the charts.
+addEventListener('pagehide', () => {
+  sessionStorage.setItem(KEPT, JSON.stringify(live.samples));
+});
 
 /** Begins anew, after a login or with another token. */
 export function restartLive(): void {

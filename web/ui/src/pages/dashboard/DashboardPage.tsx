@@ -1,19 +1,56 @@
-import { Stack } from '@mantine/core';
+import { Alert, SimpleGrid, Stack } from '@mantine/core';
+import { lazy, Suspense } from 'react';
 import { Loading } from '@/components/Loading';
 import { PageHeader } from '@/components/PageHeader';
-import { Section } from '@/components/Section';
 import { useLive } from '@/live/store';
+import { seconds } from '@/text/format';
+import { Budgets } from './Budgets';
+import { Failures } from './Failures';
+import { Happenings } from './Happenings';
 import { LoadedModels } from './LoadedModels';
+import { RunningJobs } from './RunningJobs';
+import { Machine } from './Machine';
 import { useDashboardTexts } from './texts';
+import { Tiles } from './Tiles';
+
+const Charts = lazy(() => import('./Charts'));
+const CHARTS_HEIGHT = 440;
 
 export default function DashboardPage() {
   const say = useDashboardTexts();
-  const { state } = useLive();
+  const { state, samples, happenings } = useLive();
+  if (state === null) {
+    return (
+      <>
+        <PageHeader title={say.title} />
+        <Loading rows={8} />
+      </>
+    );
+  }
+  const { server } = state;
   return (
     <>
-      <PageHeader title={say.title} />
+      <PageHeader title={say.title} description={say.about(server.version, seconds(server.uptime))} />
       <Stack>
-        <Section title={say.models}>{state === null ? <Loading /> : <LoadedModels models={state.models} />}</Section>
+        {server.warnings.length > 0 && (
+          <Alert color="yellow" title={say.warnings}>
+            {server.warnings.map((warning) => (
+              <div key={warning}>{warning}</div>
+            ))}
+          </Alert>
+        )}
+        <Tiles state={state} />
+        <Suspense fallback={<div style={{ height: CHARTS_HEIGHT }} />}>
+          <Charts samples={samples} total={state.system.memory.total_bytes} />
+        </Suspense>
+        <LoadedModels models={state.models} />
+        <SimpleGrid cols={{ base: 1, lg: 2 }}>
+          <Budgets state={state} />
+          <Machine system={state.system} processes={state.processes} />
+          <RunningJobs jobs={state.jobs} />
+          <Failures now={state.time} />
+        </SimpleGrid>
+        <Happenings happenings={happenings} now={state.time} />
       </Stack>
     </>
   );

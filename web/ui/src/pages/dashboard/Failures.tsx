@@ -1,0 +1,60 @@
+import { Group, Stack, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { call } from '@/api/http';
+import { ErrorNotice } from '@/components/ErrorNotice';
+import { Loading } from '@/components/Loading';
+import { Section } from '@/components/Section';
+import { StateBadge } from '@/components/StateBadge';
+import { ago } from '@/text/format';
+import { useDashboardTexts } from './texts';
+
+const SHOWN = 6;
+const EVERY = 10_000;
+
+interface Departure {
+  model: string;
+  generation: number;
+  ended: number;
+  outcome: string;
+  cause: string;
+  requests: number;
+}
+
+/** How processes of models ended, and why. */
+export function Failures({ now }: { now: number }) {
+  const say = useDashboardTexts();
+  const { data, error, refetch } = useQuery({
+    queryKey: ['history', SHOWN],
+    queryFn: ({ signal }) => call<{ data: Departure[] }>('/v1/kronk/history', { query: { limit: SHOWN }, signal }),
+    refetchInterval: EVERY,
+  });
+  return (
+    <Section title={say.failures}>
+      {error !== null && <ErrorNotice error={error} onRetry={() => void refetch()} />}
+      {data === undefined && error === null && <Loading rows={3} />}
+      {data?.data.length === 0 && (
+        <Text c="dimmed" size="sm">
+          {say.noFailures}
+        </Text>
+      )}
+      <Stack gap="sm">
+        {data?.data.map((one) => (
+          <div key={`${one.model} ${one.generation} ${one.ended}`}>
+            <Group gap="xs" wrap="nowrap">
+              <StateBadge state={one.outcome} />
+              <Text size="sm" fw={600} truncate>
+                {one.model}
+              </Text>
+              <Text size="xs" c="dimmed" ml="auto" style={{ whiteSpace: 'nowrap' }}>
+                {say.before(ago(one.ended, now))}
+              </Text>
+            </Group>
+            <Text size="sm" c="dimmed" className="breakable">
+              {one.cause} · {say.requests(one.requests)}
+            </Text>
+          </div>
+        ))}
+      </Stack>
+    </Section>
+  );
+}
