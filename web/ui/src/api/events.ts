@@ -13,12 +13,13 @@ export async function* events(path: string, options: Call = {}): AsyncGenerator<
   yield* eventsOf(answer);
 }
 
-/** The server-sent events in the body of `answer`. */
-export async function* eventsOf(answer: Response): AsyncGenerator<ServerEvent> {
+/** The server-sent events in the body of `answer`; comments, which are signs of life, go to `onComment`. */
+export async function* eventsOf(answer: Response, onComment?: (text: string) => void): AsyncGenerator<ServerEvent> {
   if (answer.body === null) return;
   const waiting: ServerEvent[] = [];
   const parser = createParser({
     onEvent: ({ event, data }) => waiting.push({ event: event ?? 'message', data }),
+    ...(onComment && { onComment }),
   });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   try {
