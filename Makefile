@@ -30,6 +30,9 @@ ui: ## Build the browser UI now
 	@deploy/venv.sh
 	@$(PY) deploy/install.py --ui
 
+screens: install-test ## Take pictures of the browser UI's pages into build/screens; ARGS are paths
+	@cd tests && $(CURDIR)/$(PY) -m browser.screens $(ARGS)
+
 bench: install ## Measure what is promised, as ratios; ARGS is a model, --rounds, --only
 	@$(PY) bench/everything.py $(ARGS)
 

@@ -41,7 +41,7 @@ from typing import Any, Literal, Protocol
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from harness.browser import DESKTOP, ROOT, STEP, BrowserHouse, Troubles, missing
+from harness.browser import DESKTOP, ROOT, BrowserHouse, Troubles, missing
 from harness.server import SMALL, Server, running_server
 
 HOUSE = BrowserHouse()
@@ -136,13 +136,7 @@ def chromium() -> Browser:
 @pytest.fixture
 def context(chromium: Browser, server: Server) -> Iterator[BrowserContext]:
     """The test's own: no cookies and no storage of others."""
-    context = chromium.new_context(
-        base_url=server.url,
-        locale="en-US",
-        reduced_motion="reduce",
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    context.set_default_timeout(STEP)
+    context = HOUSE.context(server.url)
     yield context
     context.close()
 

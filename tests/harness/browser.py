@@ -90,6 +90,17 @@ class BrowserHouse:
             expect.set_options(timeout=STEP)
         return self._browser
 
+    def context(self, url: str) -> BrowserContext:
+        """One with no cookies and no storage of others, whose addresses begin with `url`."""
+        context = self.browser().new_context(
+            base_url=url,
+            locale="en-US",
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        context.set_default_timeout(STEP)
+        return context
+
     def processes(self) -> list[proc.Process]:
         """The driver, Chromium and what they started, by their environments; and by their
         parents, as Chromium writes over the environments of some."""
