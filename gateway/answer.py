@@ -49,15 +49,21 @@ def respond(services: Services, operation: Operation) -> Response:
     return WholeResponse(services, operation, sink)
 
 
-async def perform(services: Services, operation: Operation, by: Identity, name: str) -> bytes:
+async def perform(
+    services: Services,
+    operation: Operation,
+    by: Identity,
+    name: str,
+    endpoint: str = "batches",
+) -> bytes:
     """The JSON of an answer that nobody waits for, however long it has to queue; raises what it
     failed with. Its caller may end it by leaving. `by` is who asked for it, `name` what the log
-    knows it by."""
+    knows it by, `endpoint` what it counts as."""
     sink = operation.sink
     assert isinstance(sink, Whole), "only whole answers have an object"
     if _is_unfinished(operation):
         operation = await _finished(services, operation, 0.0, by, name)
-    with _started(services, operation, 0.0, by, name, None) as work:
+    with _started(services, operation, 0.0, by, name, None, endpoint) as work:
         await work.source.until_accepted()
         return await _collect(work, operation, sink, None)
 
@@ -95,10 +101,12 @@ def _started(
     by: Identity,
     name: str,
     record: Record | None,
+    endpoint: str = "",
 ) -> Iterator[_Work]:
-    """The operation's runs while the block runs. Without a record they are lines of a batch."""
+    """The operation's runs while the block runs. Without a record, which knows its endpoint, nobody
+    waits for them."""
     exchange, runs = services.link.exchange, list[Run]()
-    endpoint = "batches" if record is None else record.endpoint
+    endpoint = endpoint if record is None else record.endpoint
     trace = None if record is None else record.trace
     try:
         with ExitStack() as stack:

@@ -32,6 +32,7 @@ from .routes import (
     chat,
     completions,
     config,
+    conversations,
     embeddings,
     files,
     health,
@@ -101,6 +102,7 @@ ROUTES = (
     usage,
     audit,
     logs,
+    conversations,
     ui,
 )
 

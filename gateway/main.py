@@ -37,6 +37,7 @@ from .edge.certificate import Certificate
 from .jobs.runner import Runner as JobRunner
 from .jobs.secrets import JobSecrets
 from .jobs.store import Jobs
+from .library.library import make_library
 from .link import Link, NoSupervisor
 from .live.collector import Collector
 from .live.hub import Hub
@@ -231,6 +232,7 @@ class Process:
             counters=access.limits.counters,
             jobs=jobs,
             live=Hub(collector, lambda: self._configuration.models),
+            library=make_library(database),
         )
 
     def _statistics(self, database: Database, link: Link) -> StatisticsKeeper:

@@ -23,6 +23,7 @@ from .batches.store import Batches
 from .configuration import Configuration
 from .disk import Disk
 from .jobs.store import Jobs
+from .library.library import Library
 from .link import Link
 from .live.hub import Hub
 from .middleware import Activity
@@ -56,6 +57,7 @@ class Services:
     remote_calls: RemoteCalls
     counters: Counters
     live: Hub
+    library: Library
 
     @property
     def configs(self) -> Configs:

@@ -1,4 +1,4 @@
-"""Names of files, batches and jobs, which sort by the time they were made at."""
+"""Names of files, batches, jobs and what people keep, which sort by the time they were made at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ _TIME_DIGITS = 13
 FILE = "file-"
 BATCH = "batch_"
 JOB = "job-"
-_DIGITS = {FILE: 24, BATCH: 32, JOB: 20}
+CONVERSATION = "conv-"
+PROMPT = "prompt-"
+_DIGITS = {FILE: 24, BATCH: 32, JOB: 20, CONVERSATION: 24, PROMPT: 24}
 
 
 def new_name(prefix: str) -> str:

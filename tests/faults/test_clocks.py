@@ -60,6 +60,8 @@ ALLOWED: dict[str, str] = {
     "gateway/debug/board.py": "shown to people",
     "gateway/edge/certificate.py": "whether a certificate is valid",
     "gateway/jobs/runner.py": "when a failed job is tried again, over restarts",
+    "gateway/library/conversation_store.py": "shown to people: when a conversation was changed",
+    "gateway/library/exporting.py": "is given the moment",
     "gateway/live/collector.py": "shown to people",
     "gateway/live/hub.py": "the end of a token, which is a time of day",
     "gateway/jobs/store.py": "records that expire after days, over restarts",

@@ -61,7 +61,7 @@ def assert_refused(answer: httpx.Response, expected: Refusal) -> str:
     path = answer.request.url.path
     if path == "/v1/messages" or path.startswith("/v1/messages/"):
         error = _anthropic(body, expected.status, answer.headers["request-id"])
-    elif path.startswith("/api/"):
+    elif path.startswith("/api/") and not path.startswith("/api/v1/"):
         assert isinstance(body["error"], str)
         error = {"message": body.pop("error"), **body}
     else:

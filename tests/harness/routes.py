@@ -56,6 +56,9 @@ def said(text: str = "Hello!") -> list[dict[str, Any]]:
 # Somebody with a token, as another Kronk names him.
 WHOSE = {"subject": "5f0c7e0a-3a52-4c1e-9f0e-0d3d0a9f3b11", "key": None}
 
+# Of a conversation in which nothing was said yet.
+DOCUMENT: dict[str, Any] = {"version": 1, "head": None, "nodes": {}}
+
 JSON_ROUTES: tuple[JsonRoute, ...] = (
     JsonRoute(
         "/v1/chat/completions",
@@ -199,6 +202,24 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
         status=409,
     ),
     JsonRoute("/v1/kronk/autotune", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
+    JsonRoute(
+        "/api/v1/conversations",
+        {"document": DOCUMENT, "title": "A dog"},
+        ("title",),
+        is_text=False,
+        has_model=False,
+        needs=("document",),
+        status=201,
+    ),
+    JsonRoute(
+        "/api/v1/conversations/import",
+        {"object": "kronk.conversations", "conversations": [{"document": DOCUMENT}]},
+        # What is wrong inside a conversation is told beside those that are kept.
+        ("object",),
+        is_text=False,
+        has_model=False,
+        needs=("conversations",),
+    ),
     # A server that checks no tokens says so to all that is asked well.
     *(
         JsonRoute(
@@ -287,6 +308,23 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/batches"),
     PlainRoute("GET", "/v1/batches/{batch_id}", "/v1/batches/nope", "batch_id"),
     PlainRoute("POST", "/v1/batches/{batch_id}/cancel", "/v1/batches/nope/cancel", "batch_id"),
+    PlainRoute("GET", "/api/v1/conversations"),
+    PlainRoute("GET", "/api/v1/conversations/stats"),
+    *(
+        PlainRoute(
+            method,
+            f"/api/v1/conversations/{{conversation_id}}{tail}",
+            f"/api/v1/conversations/nope{tail}",
+            "conversation_id",
+        )
+        for method, tail in (
+            ("GET", ""),
+            ("PUT", ""),
+            ("DELETE", ""),
+            ("POST", "/title"),
+            ("GET", "/export"),
+        )
+    ),
     PlainRoute("GET", "/v1/kronk/libs"),
     PlainRoute(
         "DELETE", "/v1/kronk/libs/{processor}/{version}", "/v1/kronk/libs/cpu/nope", "lib_version"

@@ -28,6 +28,7 @@ from harness.bad_fields_auth import (
     SETTLE_FIELDS,
 )
 from harness.bad_fields_jobs import JOB_FIELDS
+from harness.bad_fields_library import CONVERSATION_FIELDS, IMPORT_FIELDS
 from harness.bad_fields_login import LOGIN_FIELDS, PASSWORD_FIELDS
 from harness.bad_fields_openai import (
     BATCH_FIELDS,
@@ -283,6 +284,8 @@ FIELDS: dict[str, list[Cases]] = {
     "/api/show": [OLLAMA_NAME],
     "/api/pull": [OLLAMA_NAME],
     "/v1/kronk/jobs": [JOB_FIELDS],
+    "/api/v1/conversations": [CONVERSATION_FIELDS],
+    "/api/v1/conversations/import": [IMPORT_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
     "/v1/kronk/login": [LOGIN_FIELDS],

@@ -25,11 +25,13 @@ from kronk.gateway.access.rules import Gate
 from kronk.gateway.app import ROUTES, make_app
 from kronk.gateway.batches.files import Files, StoredFile
 from kronk.gateway.batches.makers import maker_of
-from kronk.gateway.batches.names import BATCH, FILE, new_name
+from kronk.gateway.batches.names import BATCH, CONVERSATION, FILE, new_name
 from kronk.gateway.batches.records import Batch, to_json
 from kronk.gateway.batches.store import Batches
 from kronk.gateway.dialects.responses.ids import RANDOM_BYTES, response_name
 from kronk.gateway.dialects.responses.stored import Stored
+from kronk.gateway.library.library import make_library
+from kronk.gateway.library.requests import New
 from kronk.gateway.middleware import Activity
 from kronk.gateway.operations import input_tokens_operation, responses_operation
 from kronk.gateway.responses.store import ResponseStore
@@ -77,6 +79,7 @@ class Street:
         self.files = Files(base.files, self.database.table("files"))
         self.responses = ResponseStore(self.database, 0)
         self.batches = Batches(self.database.table("batches"), self.files)
+        self.library = make_library(self.database)
         known = Known()
         nothing: dict[str, Any] = {field.name: None for field in fields(Services)}
         services = Services(
@@ -91,6 +94,7 @@ class Street:
                 "responses": self.responses,
                 "files": self.files,
                 "batches": self.batches,
+                "library": self.library,
                 "access": AccessControl("management", known, known, Unlimited()),
             }
         )
@@ -118,6 +122,10 @@ class Street:
         answer = {"id": name, "output": [], "object": "response"}
         asyncio.run(self.responses.of(owner).put(Stored(answer, [item], 10)))
         return name
+
+    def conversation(self, owner: Identity) -> str:
+        document = {"version": 1, "head": None, "nodes": {}, "settings": {"x": "a secret"}}
+        return self.library.conversations.of(owner).create(New(document)).id
 
     def no_response(self) -> str:
         self._count += 1
@@ -152,6 +160,7 @@ OWNED: dict[str, tuple[Callable[[Street, Identity], str], Callable[[Street], str
     "response_id": (Street.response, Street.no_response),
     "file_id": (Street.file, lambda street: new_name(FILE)),
     "batch_id": (Street.batch, lambda street: new_name(BATCH)),
+    "conversation_id": (Street.conversation, lambda street: new_name(CONVERSATION)),
 }
 
 

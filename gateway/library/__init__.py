@@ -1,0 +1,1 @@
+"""What people keep here for themselves: conversations, prompts, notes about models."""

@@ -1,0 +1,21 @@
+"""All that is kept for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kronk.shared.database import Database
+
+from .conversation_store import Conversations
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """One per gateway."""
+
+    conversations: Conversations
+
+
+def make_library(database: Database) -> Library:
+    """With its tables in the database."""
+    return Library(Conversations(database))
