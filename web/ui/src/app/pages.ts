@@ -1,12 +1,14 @@
 import {
+  IconFileText,
   IconGauge,
+  IconSettings,
   type Icon,
 } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
 import type { Need } from '@/session/session';
 
 export type Group = 'use' | 'models' | 'work' | 'operate';
-export type PageName = 'dashboard';
+export type PageName = 'dashboard' | 'logs' | 'settings';
 
 export interface PageRow {
   name: PageName;
@@ -22,4 +24,6 @@ export interface PageRow {
  * (`gateway/routes/ui.py`), and `tests/browser` opens each. */
 export const PAGES: readonly PageRow[] = [
   { name: 'dashboard', path: '/', group: 'use', icon: IconGauge, need: 'user', load: () => import('@/pages/dashboard/DashboardPage') },
+  { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },
+  { name: 'settings', path: '/settings', group: 'operate', icon: IconSettings, need: 'nobody', load: () => import('@/pages/settings/SettingsPage') },
 ];
