@@ -39,7 +39,7 @@ _CATEGORIES = (
 def models(chosen: Settings) -> Iterator[Proposal]:
     """Ids of models on disk, of variants, and aliases."""
     try:
-        configs = load_file(chosen.model_config_file)
+        configs = load_file(chosen.config_file)
     except KronkError:
         configs = Configs({}, {})
     for entry in index.listed(index.scan(chosen.base.models, configs)):

@@ -104,7 +104,7 @@ def _configured_file(local: bool, api_host: str | None, base_path: str | None) -
             found = _ask(find_server(api_host, base_path), None)["file"]
         except NoServer:
             found = None
-    if found is None and (own := local_settings(base_path).model_config_file) is not None:
+    if found is None and (own := local_settings(base_path).config_file) is not None:
         found = str(own)
     if found is None:
         raise NotFound("no model-config file is set; --model-config-file is the server's flag")
@@ -113,7 +113,7 @@ def _configured_file(local: bool, api_host: str | None, base_path: str | None) -
 
 def _local(base_path: str | None, model: str | None) -> dict[str, Any]:
     chosen = local_settings(base_path)
-    file = chosen.model_config_file
+    file = chosen.config_file
     return {
         "object": "configuration",
         "file": str(file) if file is not None else None,

@@ -43,7 +43,7 @@ def start(
 ) -> None:
     """Start the server in this terminal, or with -d in the background."""
     resolved = settings.resolve(flags, os.environ)
-    model_config.load_file(resolved.model_config_file)
+    model_config.load_file(resolved.config_file)
     _warn_of_unknown_variables()
     _check_certificate(resolved)
     auth_host.check(resolved)

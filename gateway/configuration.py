@@ -39,7 +39,8 @@ class Configuration:
 
     def _read(self) -> Configs:
         # What the supervisor took, not what the operator's file and the catalogs say by now.
-        file = self._settings.model_config_file
+        named = self._settings.model_config_file
+        file = named if named is not None else self._base.model_config
         try:
             if not self._base.configuration.exists():
                 return configured(self._settings)

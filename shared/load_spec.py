@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -171,3 +171,15 @@ def _speculation(config: ModelConfig, draft: Path | None) -> SpeculationSpec:
         draft_p_min=config.draft_p_min,
         ngram_size=config.spec_ngram_size,
     )
+
+
+def is_same_load(old: LoadSpec, new: LoadSpec) -> bool:
+    """Whether a process that loaded the one has what the other asks for."""
+    return _as_loaded(old) == _as_loaded(new)
+
+
+def _as_loaded(spec: LoadSpec) -> LoadSpec:
+    # A build whose special kernels crash does without them, whatever the configuration says. How
+    # long a model stays is nothing to its process.
+    library = replace(spec.library, reason=None)
+    return replace(spec, extra_buffers=True, residency=ResidencySpec(), library=library)

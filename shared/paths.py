@@ -33,6 +33,11 @@ class BasePath:
         return self.models_at if self.models_at is not None else self.root / "models"
 
     @property
+    def model_config(self) -> Path:
+        """Settings per model, where no other file is named; it need not be there."""
+        return self.root / "model_config.yaml"
+
+    @property
     def catalog(self) -> Path:
         """Catalogs of the user's, and those fetched from a repository: `*.yaml`."""
         return self.root / "catalog"

@@ -83,6 +83,15 @@ class Settings:
         return BasePath(self.base_path, self.models_path)
 
     @property
+    def config_file(self) -> Path | None:
+        """The file with settings per model: the named one, else the one in the base path, where
+        there is one now."""
+        if self.model_config_file is not None:
+            return self.model_config_file
+        own = self.base.model_config
+        return own if own.is_file() else None
+
+    @property
     def mode(self) -> Mode:
         """Who may do what, by the rules of `kronk.gateway.access`."""
         if self.auth_mode is not None:

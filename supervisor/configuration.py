@@ -46,10 +46,12 @@ class Configuration:
         check: Callable[[Models], None] = lambda models: None,
         unused: Callable[[Models], Sequence[str]] = lambda models: (),
         recommended: Callable[[], Recommended] = dict,
+        own: Path | None = None,
     ) -> None:
-        """`check` raises what is wrong with a configuration beside the models there are, and
-        `unused` has its names that none of them has. `recommended` asks the catalogs."""
-        self._file = file
+        """Without a `file` that is named there may be one at `own`, now or later. `check` raises
+        what is wrong with a configuration beside the models there are, and `unused` has its names
+        that none of them has. `recommended` asks the catalogs."""
+        self._named, self._own = file, own
         self._in_force = in_force
         self._look_up = look_up
         self._check = check
@@ -70,7 +72,7 @@ class Configuration:
 
     def take(self) -> None:
         """Read the file for the first time; `InvalidArgument` says what is wrong with it."""
-        models, kept = self._read(read_file(self._file))
+        models, kept = self._read(read_file(self._file()))
         self._keep(kept)
         self._models = models
 
@@ -84,7 +86,7 @@ class Configuration:
         A model of `loaded` that only the new configuration cannot load is a reason too; one that it
         does not have is not. What is wrong with a model's own file is left for its next load.
         """
-        models, kept = self._read(read_file_again(self._file))
+        models, kept = self._read(read_file_again(self._file()))
         found = {name: self._spec(models, name, is_loaded=name in loaded) for name in known}
         specs = {name: spec for name, spec in found.items() if spec is not None}
         self._keep(kept)
@@ -93,8 +95,13 @@ class Configuration:
         changed = (name for name in names if before.get(name) != models.get(name))
         return Found(frozenset(changed), specs, frozenset(self.preload))
 
+    def _file(self) -> Path | None:
+        if self._named is not None or self._own is None or not self._own.is_file():
+            return self._named
+        return self._own
+
     def _read(self, text: str) -> tuple[Configs, bytes]:
-        models = parse_file(text, self._file)
+        models = parse_file(text, self._named if self._named is not None else self._own)
         self._check(models)
         recommended = self._recommended()
         return models.over(recommended), in_force.encode(text, recommended)

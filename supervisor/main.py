@@ -63,7 +63,7 @@ def serve(config: Settings, commands: Commands) -> None:
         stacks.offer(base.run, os.getpid())
         memory = Memory(config, base)
         look_up = partial(resolve_model, base, config, memory.sizes)
-        check = partial(check_names, base)
+        check = partial(index.check_names, base.models)
         unused = partial(unused_names, base)
         configuration = Configuration(
             config.model_config_file,
@@ -72,6 +72,7 @@ def serve(config: Settings, commands: Commands) -> None:
             check,
             unused,
             partial(recommended, base),
+            own=base.model_config,
         )
         configuration.take()
         with ExitStack() as listening:
@@ -137,13 +138,6 @@ def resolve_model(
     )
     sizes.look(spec)
     return spec
-
-
-def check_names(base: BasePath, models: Mapping[str, ModelConfig]) -> None:
-    """`InvalidArgument` where a name of a model could be another's."""
-    # Without aliases there is nothing to look for, and the disk need not be asked.
-    if any(model.aliases for model in models.values()):
-        index.check_aliases(index.scan(base.models, models))
 
 
 def unused_names(base: BasePath, models: Mapping[str, ModelConfig]) -> list[str]:

@@ -9,11 +9,11 @@ new requests wait for the next process, which takes no longer than the running o
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from kronk.shared.errors import KronkError, NotFound
-from kronk.shared.wire.loading import LoadSpec, ResidencySpec
+from kronk.shared.wire.loading import LoadSpec
 
 from .lifecycle import RESIDENT, State
 
@@ -55,18 +55,6 @@ class Change:
     before: frozenset[int] = frozenset()
     # Grants nothing any more.
     is_closed: bool = False
-
-
-def is_same_load(old: LoadSpec, new: LoadSpec) -> bool:
-    """Whether a process that loaded the one has what the other asks for."""
-    return _as_loaded(old) == _as_loaded(new)
-
-
-def _as_loaded(spec: LoadSpec) -> LoadSpec:
-    # A build whose special kernels crash does without them, whatever the configuration says. How
-    # long a model stays is nothing to its process.
-    library = replace(spec.library, reason=None)
-    return replace(spec, extra_buffers=True, residency=ResidencySpec(), library=library)
 
 
 def next_step(state: State, leases: Set[int], before: Set[int]) -> Step:

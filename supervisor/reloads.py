@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kronk.shared.errors import KronkError
+from kronk.shared.load_spec import is_same_load
 from kronk.shared.wire.loading import LoadSpec
 
 from .leases import Leases
 from .lifecycle import State
 from .model import Model
-from .reload import Change, Step, is_same_load, next_step
+from .reload import Change, Step, next_step
 from .verdict import Ending
 
 _CHANGED = Ending("its configuration has changed", "reload", expected=True)

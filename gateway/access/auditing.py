@@ -20,6 +20,8 @@ from kronk.shared.log import timestamp
 from kronk.shared.paths import BasePath
 from kronk.shared.security.audit import DONE, FAILED, REFUSED, Entry, note
 
+from .rules import Gate
+
 log = structlog.get_logger()
 
 # Public routes that are actions of an administrator all the same.
@@ -36,7 +38,7 @@ def entry_of(scope: Scope, record: Record) -> Entry | None:
     if gate is None:
         return None
     result = _result(record)
-    is_change = gate.access.kind == "administration" and gate.method != "GET"
+    is_change = gate.access.kind == "administration" and _changes(gate)
     is_refused = gate.access.kind == "administration" and result == REFUSED
     if not (is_change or is_refused or gate.path in (LOGIN, LOGOUT)):
         return None
@@ -54,6 +56,10 @@ def entry_of(scope: Scope, record: Record) -> Entry | None:
         code=record.error,
         request_id=record.request_id,
     )
+
+
+def _changes(gate: Gate) -> bool:
+    return gate.method != "GET" and gate.access.changes
 
 
 def _result(record: Record) -> str:

@@ -25,6 +25,8 @@ class Access:
     charged: bool = False
     # Whether a model works for it: then it is one of the requests at once.
     works: bool = False
+    # Whether it changes anything: what only asks is no business of the audit log, unless refused.
+    changes: bool = True
 
     def __post_init__(self) -> None:
         assert (self.endpoint is not None) == (self.kind == "inference")
@@ -35,6 +37,8 @@ PUBLIC = Access("public")
 DISCOVERY = Access("discovery")
 READING = Access("reading")
 ADMINISTRATION = Access("administration")
+# What only an administrator may ask, in a body.
+ASKING = Access("administration", changes=False)
 DELEGATION = Access("delegation")
 
 

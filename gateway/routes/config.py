@@ -44,7 +44,7 @@ async def config(request: Request) -> Response:
     services = services_of(request)
     model = request.query_params.get("model") or None
     rows = await asyncio.to_thread(shown, services.base, services.configs, model)
-    file = services.settings.model_config_file
+    file = services.settings.config_file
     return JSONResponse(
         {"object": "configuration", "file": str(file) if file is not None else None, "models": rows}
     )

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kronk.gateway.access.router import Router
-from kronk.gateway.access.rules import ADMINISTRATION
+from kronk.gateway.access.rules import ASKING
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.fields import load_object
 from kronk.gateway.dialects.schemas import COUNT, TEXT, TRUTH, array, closed, nullable
@@ -112,7 +112,7 @@ TUNING = closed(
 
 @router.post(
     "/v1/kronk/vram",
-    access=ADMINISTRATION,
+    access=ASKING,
     openapi_extra=request_document(_BODY),
     responses=answer_documents(ESTIMATE),
     summary="How much memory a model takes",
@@ -129,7 +129,7 @@ async def vram(request: Request) -> Response:
 
 @router.post(
     "/v1/kronk/autotune",
-    access=ADMINISTRATION,
+    access=ASKING,
     openapi_extra=request_document(_TUNING_BODY),
     responses=answer_documents(TUNING),
     summary="Settings that suit a model and a machine",

@@ -3,7 +3,7 @@ comments, order, other models. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from kronk.shared.model_keys import ALIASES, KEYS
 from .document import examine
 
 _MODELS = "models"
-_INDENT = 2
+INDENT = 2
 
 
 class CannotEdit(Exception):
@@ -56,23 +56,23 @@ def _edited(text: str, model: str, values: Mapping[str, Any]) -> str:
     ended = text if not text or text.endswith("\n") else text + "\n"
     if root is None:
         return ended + snippet(model, values)
-    _, models = _entry(_block(root, "the file"), _MODELS)
+    _, models = entry_of(lines_of(root, "the file"), _MODELS)
     if models is None:
         return ended + snippet(model, values)
-    if _is_nothing(models):
+    if is_nothing(models):
         raise CannotEdit("`models` is there and empty")
-    block = _block(models, "`models`")
-    key, own = _entry(block, model)
+    block = lines_of(models, "`models`")
+    key, own = entry_of(block, model)
     column = block.value[0][0].start_mark.column
     if own is None or key is None:
         new = _indented({model: dict(values)}, column)
-        return _inserted(ended, _last_line(block) + 1, new)
-    if _is_nothing(own):
-        new = _indented(values, column + _INDENT)
-        return _inserted(ended, key.start_mark.line + 1, new)
+        return inserted(ended, last_line(block) + 1, new)
+    if is_nothing(own):
+        new = _indented(values, column + INDENT)
+        return inserted(ended, key.start_mark.line + 1, new)
     if own.start_mark.index < key.end_mark.index:
         raise CannotEdit(f"{model} is an alias of something else")
-    return _replaced(ended, key, _block(own, model), values)
+    return _replaced(ended, key, lines_of(own, model), values)
 
 
 def _replaced(text: str, key: Any, block: Any, values: Mapping[str, Any]) -> str:
@@ -94,28 +94,33 @@ def _replaced(text: str, key: Any, block: Any, values: Mapping[str, Any]) -> str
     if not left:
         return text
     column = block.value[0][0].start_mark.column
-    return _inserted(text, key.start_mark.line + 1, _indented(left, column))
+    return inserted(text, key.start_mark.line + 1, _indented(left, column))
 
 
-def _entry(block: Any, name: str) -> tuple[Any, Any]:
+def entry_of(block: Any, name: str, spelled: Collection[str] = ()) -> tuple[Any, Any]:
+    """The nodes of a key and its value, by its name or other spellings of that; None for both where
+    the map does not say it itself."""
     for key, value in block.value:
-        if str(key.value) == name:
+        if str(key.value) == name or str(key.value) in spelled:
             return key, value
     return None, None
 
 
-def _block(node: Any, what: str) -> Any:
+def lines_of(node: Any, what: str) -> Any:
     """A map that is written line by line."""
     if not isinstance(node, yaml.MappingNode) or node.flow_style or not node.value:
         raise CannotEdit(f"{what} is not written as a map of lines")
     return node
 
 
-def _is_nothing(node: Any) -> bool:
+def is_nothing(node: Any) -> bool:
+    """Whether it stands for no settings at all."""
+    if isinstance(node, yaml.MappingNode):
+        return not node.value
     return isinstance(node, yaml.ScalarNode) and node.value in ("", "~", "null")
 
 
-def _last_line(node: Any) -> int:
+def last_line(node: Any) -> int:
     """Of what is really said: comments and blank lines behind it are not part of it."""
     while isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
         last = node.value[-1]
@@ -127,7 +132,8 @@ def _last_line(node: Any) -> int:
     return int(mark.line if mark.column else mark.line - 1)
 
 
-def _inserted(text: str, line: int, new: str) -> str:
+def inserted(text: str, line: int, new: str) -> str:
+    """The text with `new` before that line, counted from 0."""
     lines = text.splitlines(keepends=True)
     return "".join([*lines[:line], new, *lines[line:]])
 

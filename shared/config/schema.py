@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kronk.shared.key_values import Schema
-from kronk.shared.model_keys import ALIASES, KEYS, Key
+from kronk.shared.model_keys import ALIASES, GROUPS, KEYS, Key
 from kronk.shared.sampling_params import ALIASES as PARAMETER_ALIASES
 from kronk.shared.sampling_params import PARAMETERS
 from kronk.shared.wire.values import Sampling
@@ -23,6 +23,8 @@ from .model import ModelConfig
 # What yaml-language-server and with it most editors read.
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _NULL: Schema = {"type": "null"}
+# The chapter of a key, for forms; editors leave it alone.
+GROUP = "x-group"
 
 
 def document() -> Schema:
@@ -47,7 +49,7 @@ def document() -> Schema:
 
 
 def _model() -> Schema:
-    keys = {name: _key(key) for name, key in KEYS.items()}
+    keys = {key.name: {GROUP: group.title} | _key(key) for group in GROUPS for key in group.keys}
     return _spelled("model", keys, ALIASES) | {
         "description": "Settings of one model. What is left out, or null, is the catalog's or the"
         " built-in default.",

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 def configured(settings: Settings) -> Configs:
     """As they are on disk now, which a running server may not have taken yet."""
-    return load_file(settings.model_config_file).over(recommended(settings.base))
+    return load_file(settings.config_file).over(recommended(settings.base))
 
 
 def configured_if_valid(settings: Settings) -> Configs:

@@ -97,6 +97,13 @@ def check_aliases(known: Iterable[ModelEntry]) -> None:
                 )
 
 
+def check_names(models: Path, configs: Mapping[str, ModelConfig]) -> None:
+    """`check_aliases` of the models in that folder, with another configuration."""
+    # Without aliases there is nothing to look for, and the disk need not be asked.
+    if any(config.aliases for config in configs.values()):
+        check_aliases(scan(models, configs))
+
+
 def listed(known: Iterable[ModelEntry]) -> list[ModelEntry]:
     """An entry for each name that a list should have: ids and aliases."""
     return sorted(

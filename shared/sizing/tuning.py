@@ -43,7 +43,7 @@ def tune(
     proposal = autotune(found.spec, Trial(found.files, ground, expect), wanted)
     values = values_of(proposal)
     key = ask.configured_as(settings, configs, found.id)
-    file = settings.model_config_file
+    file = settings.config_file
     return {
         "object": "autotune",
         "model": found.id,

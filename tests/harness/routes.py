@@ -201,6 +201,22 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
         needs=(),
         status=409,
     ),
+    JsonRoute(
+        "/v1/kronk/config/check",
+        {"text": "models:\n"},
+        ("text",),
+        is_text=False,
+        has_model=False,
+        needs=("text",),
+    ),
+    JsonRoute(
+        "/v1/kronk/config/edit",
+        {"text": "models:\n", "model": CHAT, "key": "pin", "value": True},
+        ("key",),
+        is_text=False,
+        has_model=False,
+        needs=("text", "model", "key", "value"),
+    ),
     JsonRoute("/v1/kronk/autotune", {"model": CHAT}, ("model",), is_text=False, needs=("model",)),
     JsonRoute(
         "/api/v1/conversations",
@@ -363,6 +379,9 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("GET", "/v1/kronk/models"),
     PlainRoute("GET", "/v1/kronk/config"),
     PlainRoute("GET", "/v1/kronk/config/schema"),
+    PlainRoute("GET", "/v1/kronk/config/file"),
+    # What it refuses is in tests of the model-config file.
+    PlainRoute("PUT", "/v1/kronk/config/file"),
     PlainRoute("GET", "/v1/kronk/presets"),
     PlainRoute(
         "GET", "/v1/kronk/models/{model:path}/history", "/v1/kronk/models/nope/history", "model"

@@ -27,6 +27,7 @@ from harness.bad_fields_auth import (
     RECHECK_FIELDS,
     SETTLE_FIELDS,
 )
+from harness.bad_fields_config import CONFIG_CHECK_FIELDS, CONFIG_EDIT_FIELDS
 from harness.bad_fields_jobs import JOB_FIELDS
 from harness.bad_fields_library import CONVERSATION_FIELDS, IMPORT_FIELDS
 from harness.bad_fields_login import LOGIN_FIELDS, PASSWORD_FIELDS
@@ -286,6 +287,8 @@ FIELDS: dict[str, list[Cases]] = {
     "/v1/kronk/jobs": [JOB_FIELDS],
     "/api/v1/conversations": [CONVERSATION_FIELDS],
     "/api/v1/conversations/import": [IMPORT_FIELDS],
+    "/v1/kronk/config/check": [CONFIG_CHECK_FIELDS],
+    "/v1/kronk/config/edit": [CONFIG_EDIT_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
     "/v1/kronk/login": [LOGIN_FIELDS],

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from kronk.shared.config import in_force
 from kronk.shared.errors import KronkError, ModelFailed, NotFound, ServerError
-from kronk.shared.load_spec import load_spec
+from kronk.shared.load_spec import is_same_load, load_spec
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.loading import Fitted, LoadSpec, ResidencySpec
 from kronk.supervisor.actions import Action, Grant, Refuse, Resolve, SendLoad, StopWorker
@@ -21,7 +21,7 @@ from kronk.supervisor.configuration import Configuration, Models
 from kronk.supervisor.fleet import Fleet, Policy
 from kronk.supervisor.leases import Claim
 from kronk.supervisor.lifecycle import State
-from kronk.supervisor.reload import Found, Step, is_same_load, next_step
+from kronk.supervisor.reload import Found, Step, next_step
 
 T = TypeVar("T")
 
