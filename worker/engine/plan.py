@@ -5,7 +5,8 @@ room is left, in order of arrival. While streams are running, prefill is also ca
 step it shares with them may take only a few times as long as it would without. Not so a prompt
 that was there, and a slot for it, before any of them had begun: of prompts that come together,
 those that happen to be first would otherwise keep the last ones waiting for longer than all the
-reading takes. The first to come is mostly read alone, and the others are there when it is done.
+reading takes. The first to come is mostly read alone: the others are there when it is done, and
+find in its slot what they have in common with it.
 """
 
 from __future__ import annotations
