@@ -40,7 +40,7 @@ def take(page: Page, path: str) -> None:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             page.goto(path)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
-            expect(page.locator(".mantine-Loader-root")).to_have_count(0)
+            expect(page.locator(".mantine-Loader-root, .mantine-Skeleton-root")).to_have_count(0)
             page.screenshot(path=picture(path, width, scheme), full_page=True)
 
 
