@@ -144,9 +144,12 @@ def stops(page: Page, key: str, *, until: str, count: int = STOPS) -> list[dict[
     found: list[dict[str, Any]] = []
     for _ in range(count):
         stop = page.evaluate(
-            f"""() => {{
+            f"""async () => {{
               const element = document.activeElement;
               const plain = window.looks.get(element);
+              // A change of colour is on its way for some frames.
+              for (let frame = 0; frame < 4 && plain === ({_LOOK})(element); frame++)
+                await new Promise(requestAnimationFrame);
               return {{
                 html: element.outerHTML.slice(0, 200),
                 classes: element.className,
