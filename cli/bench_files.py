@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kronk.shared.benchmark.compare import Difference
+from kronk.shared.benchmark.compare import Difference, as_row
 from kronk.shared.benchmark.figures import METRICS
 from kronk.shared.benchmark.report import Report, to_record
 from kronk.shared.errors import InvalidArgument
@@ -51,18 +51,7 @@ def as_csv(report: Report) -> str:
 
 def comparison(before: Report, found: list[Difference]) -> dict[str, Any]:
     """As JSON."""
-    rows = [
-        {
-            "target": each.target,
-            **dataclasses.asdict(each.cell),
-            "metric": each.metric.name,
-            "before": each.before,
-            "after": each.after,
-            "change": each.change,
-            "verdict": each.verdict,
-        }
-        for each in found
-    ]
+    rows = [as_row(each) for each in found]
     return {"with": before.id, "differences": rows}
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kronk.shared.benchmark.compare import Difference, differences
+from kronk.shared.benchmark.compare import Difference, differences, other
 from kronk.shared.benchmark.figures import METRICS, Result, Spread
 from kronk.shared.benchmark.plan import Cell
 from kronk.shared.benchmark.report import Report, TargetFacts
@@ -197,31 +197,6 @@ def changes(found: Sequence[Difference]) -> Table:
         name = (Text(target, overflow="ellipsis"),) if several else ()
         made.add_row(*_cell(cell), *name, *shown)
     return made
-
-
-def other(before: Report, after: Report) -> Iterator[str]:
-    """What is no more as it was, beside the figures."""
-    if before.kronk != after.kronk:
-        yield f"Kronk {before.kronk}, now {after.kronk}"
-    if (before.host.name, before.host.cpu) != (after.host.name, after.host.cpu):
-        yield f"the machine ({before.host.name}, {before.host.cpu})"
-    was = {target.identity: target for target in before.targets}
-    for target in after.targets:
-        known = was.get(target.identity)
-        if known is None:
-            continue
-        for label, old, new in (
-            ("the model's file", known.digest, target.digest),
-            ("the model's size", _bytes(known), _bytes(target)),
-            ("llama.cpp", known.llama, target.llama),
-            ("server", known.server, target.server),
-        ):
-            if old and new and old != new:
-                yield f"{label} of {target.name} ({old[:24]}, now {new[:24]})"
-
-
-def _bytes(target: TargetFacts) -> str:
-    return format_bytes(target.size_bytes) if target.size_bytes is not None else ""
 
 
 def figure(value: float | None) -> str:

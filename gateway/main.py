@@ -30,6 +30,7 @@ from .app import make_app
 from .batches.files import Files
 from .batches.runner import Runner
 from .batches.store import Batches
+from .benchmarks.runs import Benchmarks
 from .configuration import Configuration
 from .debug.server import DebugServer, House
 from .disk import Disk
@@ -144,6 +145,7 @@ class Process:
         def stop_jobs() -> None:
             services.live.drain()
             services.jobs.board.close()
+            services.benchmarks.drain()
             chores["jobs"].cancel()
 
         stopper = asyncio.create_task(
@@ -155,6 +157,7 @@ class Process:
             stopper.cancel()
             for chore in chores.values():
                 await _end(chore)
+            await services.benchmarks.close()
             await services.live.close()
             await services.statistics.write()
             if debug is not None:
@@ -177,6 +180,7 @@ class Process:
             "statistics": services.statistics.keep_written(),
             "batches": Runner(services).run(),
             "jobs": JobRunner(services.jobs, self._settings).run(),
+            "benchmarks": services.benchmarks.pick_up(),
         }
         if self._settings.mode != "open":
             # Where nobody is asked, nobody's right is ever taken back.
@@ -223,6 +227,7 @@ class Process:
             responses=ResponseStore(database, self._settings.responses_ttl),
             files=files,
             batches=batches,
+            benchmarks=Benchmarks(database, self._settings),
             access=access.control,
             sessions=access.sessions,
             logins=Logins(database.table("logins"), access.sessions),

@@ -20,6 +20,7 @@ from .access.logins import Logins
 from .access.sessions import Sessions
 from .batches.files import Files
 from .batches.store import Batches
+from .benchmarks.runs import Benchmarks
 from .configuration import Configuration
 from .disk import Disk
 from .jobs.store import Jobs
@@ -49,6 +50,7 @@ class Services:
     files: Files
     batches: Batches
     jobs: Jobs
+    benchmarks: Benchmarks
     access: AccessControl
     sessions: Sessions
     logins: Logins

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from kronk.shared.units import format_bytes
 
 from .figures import METRICS, Metric, Result
 from .plan import Cell
-from .report import Report
+from .report import Report, TargetFacts
 
 Verdict = Literal["better", "worse", "noise", "unknown"]
 
@@ -50,6 +52,40 @@ def differences(before: Report, after: Report) -> list[Difference]:
     return found
 
 
+def other(before: Report, after: Report) -> Iterator[str]:
+    """What is no more as it was, beside the figures."""
+    if before.kronk != after.kronk:
+        yield f"Kronk {before.kronk}, now {after.kronk}"
+    if (before.host.name, before.host.cpu) != (after.host.name, after.host.cpu):
+        yield f"the machine ({before.host.name}, {before.host.cpu})"
+    was = {target.identity: target for target in before.targets}
+    for target in after.targets:
+        known = was.get(target.identity)
+        if known is None:
+            continue
+        for label, old, new in (
+            ("the model's file", known.digest, target.digest),
+            ("the model's size", _bytes(known), _bytes(target)),
+            ("llama.cpp", known.llama, target.llama),
+            ("server", known.server, target.server),
+        ):
+            if old and new and old != new:
+                yield f"{label} of {target.name} ({old[:24]}, now {new[:24]})"
+
+
+def as_row(difference: Difference) -> dict[str, Any]:
+    """As JSON."""
+    return {
+        "target": difference.target,
+        **asdict(difference.cell),
+        "metric": difference.metric.name,
+        "before": difference.before,
+        "after": difference.after,
+        "change": difference.change,
+        "verdict": difference.verdict,
+    }
+
+
 def verdict(metric: Metric, before: Sequence[float], after: Sequence[float]) -> Verdict:
     """Whether the rounds of two runs differ by more than rounds of one run do: Welch's test, at
     95 %. Unknown where a run has one round, which says nothing about its noise."""
@@ -86,3 +122,7 @@ def _of_cell(before: Result, after: Result) -> list[Difference]:
 
 def _known(result: Result, metric: Metric) -> list[float]:
     return [value for value in result.rounds.get(metric.name, ()) if value is not None]
+
+
+def _bytes(target: TargetFacts) -> str:
+    return format_bytes(target.size_bytes) if target.size_bytes is not None else ""

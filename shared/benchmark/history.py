@@ -30,6 +30,10 @@ class History:
         if extra := ids[:-KEPT]:
             self._table.delete(*extra)
 
+    def __contains__(self, run_id: object) -> bool:
+        """Whether there is a run of just that id."""
+        return isinstance(run_id, str) and self._table.get(run_id) is not None
+
     def runs(self, model: str | None = None) -> list[Report]:
         """All runs, or those of a model, the latest first. What cannot be read is left out."""
         found = [from_record(record) for _, record in self._table.items()]

@@ -51,6 +51,8 @@ class Order:
     leave_out_too_long: bool = False
     # Unload the model first, and measure how long the first token takes then.
     cold: bool = False
+    # What the run is called; None: by the time when it begins.
+    id: str | None = None
 
 
 class Benchmark:
@@ -85,6 +87,18 @@ class Benchmark:
         if self._skipped & {target.name for target in self._order.targets}:
             state = "incomplete"
         return self._report(started, time.perf_counter() - began, state)
+
+    def result(self, target: str, cell: Cell) -> Result | None:
+        """What a cell has come to so far; None before its first round has."""
+        rounds = self._rounds.get((target, cell))
+        if not rounds:
+            return None
+        found, first = result(target, cell, rounds), self._order.targets[0].name
+        if target == first:
+            return found
+        of_first = self._rounds.get((first, cell))
+        base = result(first, cell, of_first).rounds if of_first else {}
+        return replace(found, ratios=ratios(found.rounds, base))
 
     def _prepare(self) -> None:
         for server in self._servers:
@@ -168,7 +182,7 @@ class Benchmark:
             for server, counter in zip(self._servers, self._counters, strict=True)
         )
         return Report(
-            new_id(started),
+            self._order.id or new_id(started),
             started,
             took,
             kronk.__version__,
@@ -183,20 +197,9 @@ class Benchmark:
         )
 
     def _results(self) -> list[Result]:
-        first = self._order.targets[0].name
-        found = []
-        for cell in self._plan.cells():
-            of_first = self._rounds.get((first, cell))
-            base = result(first, cell, of_first).rounds if of_first else {}
-            for target in self._order.targets:
-                rounds = self._rounds.get((target.name, cell))
-                if not rounds:
-                    continue
-                one = result(target.name, cell, rounds)
-                if target.name != first:
-                    one = replace(one, ratios=ratios(one.rounds, base))
-                found.append(one)
-        return found
+        pairs = ((target, cell) for cell in self._plan.cells() for target in self._order.targets)
+        found = (self.result(target.name, cell) for target, cell in pairs)
+        return [each for each in found if each is not None]
 
 
 def new_id(started: float) -> str:

@@ -39,6 +39,8 @@ class Endpoint:
     # Its Unix socket, where it has no other address.
     unix: str | None = None
     token: str | None = field(default=None, repr=False)
+    # Further ones of every request, such as a session's cookie.
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def request(self, path: str, body: object = None) -> bytes:
         """A whole request: a GET without a body, else a POST of it as JSON."""
@@ -53,6 +55,7 @@ class Endpoint:
             "Accept-Encoding: identity",
             "User-Agent: kronk-bench",
             *([f"Authorization: Bearer {self.token}"] if self.token else []),
+            *(f"{name}: {value}" for name, value in self.headers),
             *(["Content-Type: application/json", f"Content-Length: {len(data)}"] if data else []),
         ]
         return "\r\n".join([*lines, "", ""]).encode() + data

@@ -57,6 +57,7 @@ ALLOWED: dict[str, str] = {
     "gateway/batches/store.py": "records that expire after days, over restarts",
     "gateway/batches/upload.py": "the same",
     "gateway/batches/work.py": "a batch's window of 24 hours, over restarts",
+    "gateway/benchmarks/runs.py": "when a benchmark was begun and ended, for people",
     "gateway/debug/board.py": "shown to people",
     "gateway/edge/certificate.py": "whether a certificate is valid",
     "gateway/jobs/runner.py": "when a failed job is tried again, over restarts",

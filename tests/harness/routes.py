@@ -129,6 +129,15 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
         has_model=False,
         status=404,
     ),
+    # One that is begun would measure while others are tested.
+    JsonRoute(
+        "/api/v1/benchmark/runs",
+        {"model": "nope"},
+        ("model",),
+        needs=("model",),
+        has_model=False,
+        status=404,
+    ),
     JsonRoute(
         "/api/chat",
         {"model": CHAT, "messages": said(), "stream": False, "options": {"num_predict": 1}},
@@ -405,6 +414,22 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("DELETE", "/v1/kronk/jobs/{job_id}", "/v1/kronk/jobs/nope", "job_id"),
     PlainRoute("GET", "/v1/kronk/jobs/{job_id}/events", "/v1/kronk/jobs/nope/events", "job_id"),
     PlainRoute("POST", "/v1/kronk/jobs/{job_id}/cancel", "/v1/kronk/jobs/nope/cancel", "job_id"),
+    PlainRoute("GET", "/api/v1/benchmark/presets"),
+    PlainRoute("GET", "/api/v1/benchmark/runs"),
+    PlainRoute(
+        "GET", "/api/v1/benchmark/runs/{run_id}", "/api/v1/benchmark/runs/nope", "run_id"
+    ),
+    PlainRoute(
+        "DELETE", "/api/v1/benchmark/runs/{run_id}", "/api/v1/benchmark/runs/nope", "run_id"
+    ),
+    PlainRoute(
+        "POST",
+        "/api/v1/benchmark/runs/{run_id}/cancel",
+        "/api/v1/benchmark/runs/nope/cancel",
+        "run_id",
+    ),
+    PlainRoute("GET", "/api/v1/benchmark/compare"),
+    PlainRoute("GET", "/api/v1/benchmark/stats"),
     PlainRoute("GET", "/v1/kronk/resolve"),
     PlainRoute(
         "GET", "/v1/kronk/models/{model:path}/files", "/v1/kronk/models/nope/files", "model"

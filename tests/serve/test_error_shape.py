@@ -28,6 +28,7 @@ from harness.bad_fields_auth import (
     SETTLE_FIELDS,
 )
 from harness.bad_fields_config import CONFIG_CHECK_FIELDS, CONFIG_EDIT_FIELDS
+from harness.bad_fields_benchmark import BENCHMARK_FIELDS
 from harness.bad_fields_jobs import JOB_FIELDS
 from harness.bad_fields_library import CONVERSATION_FIELDS, IMPORT_FIELDS
 from harness.bad_fields_login import LOGIN_FIELDS, PASSWORD_FIELDS
@@ -289,6 +290,7 @@ FIELDS: dict[str, list[Cases]] = {
     "/api/v1/conversations/import": [IMPORT_FIELDS],
     "/v1/kronk/config/check": [CONFIG_CHECK_FIELDS],
     "/v1/kronk/config/edit": [CONFIG_EDIT_FIELDS],
+    "/api/v1/benchmark/runs": [BENCHMARK_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
     "/v1/kronk/login": [LOGIN_FIELDS],

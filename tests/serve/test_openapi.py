@@ -128,6 +128,11 @@ def tame(body: dict[str, Any], path: str) -> None:
     """What is good stays good, and what is bad stays bad."""
     if isinstance(body.get("model"), str) and 1 <= len(body["model"]) <= 1024:
         body["model"] = next((model for part, model in MODELS.items() if part in path), "Tiny")
+    if path == "/api/v1/benchmark/runs":
+        # One that is begun would measure while others are tested.
+        body["model"] = "nope" if isinstance(body.get("model"), str) else body.get("model")
+        if isinstance(body.get("base_url"), str):
+            body["base_url"] = "ftp://nope"
     parts = [body]
     if path in BOUNDED_BY:
         body.setdefault(BOUNDED_BY[path], 4)
