@@ -162,7 +162,7 @@ def requests_of(plan: Plan) -> int:
 
 def _plan(name: str, fields: RunBody) -> Plan:
     given = {where: getattr(fields, where) for where in _PLANNED}
-    changed = {
+    changed: dict[str, Any] = {
         where: tuple(dict.fromkeys(value)) if isinstance(value, list) else value
         for where, value in given.items()
         if value is not None

@@ -134,6 +134,7 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
         "/api/v1/benchmark/runs",
         {"model": "nope"},
         ("model",),
+        is_text=False,
         needs=("model",),
         has_model=False,
         status=404,
@@ -416,9 +417,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     PlainRoute("POST", "/v1/kronk/jobs/{job_id}/cancel", "/v1/kronk/jobs/nope/cancel", "job_id"),
     PlainRoute("GET", "/api/v1/benchmark/presets"),
     PlainRoute("GET", "/api/v1/benchmark/runs"),
-    PlainRoute(
-        "GET", "/api/v1/benchmark/runs/{run_id}", "/api/v1/benchmark/runs/nope", "run_id"
-    ),
+    PlainRoute("GET", "/api/v1/benchmark/runs/{run_id}", "/api/v1/benchmark/runs/nope", "run_id"),
     PlainRoute(
         "DELETE", "/api/v1/benchmark/runs/{run_id}", "/api/v1/benchmark/runs/nope", "run_id"
     ),
