@@ -3,12 +3,13 @@ import {
   IconGauge,
   IconSettings,
   type Icon,
+  IconStopwatch,
 } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
 import type { Need } from '@/session/session';
 
 export type Group = 'use' | 'models' | 'work' | 'operate';
-export type PageName = 'dashboard' | 'logs' | 'settings';
+export type PageName = 'dashboard' | 'logs' | 'settings' | 'benchmark';
 
 export interface PageRow {
   name: PageName;
@@ -26,4 +27,5 @@ export const PAGES: readonly PageRow[] = [
   { name: 'dashboard', path: '/', group: 'use', icon: IconGauge, need: 'user', load: () => import('@/pages/dashboard/DashboardPage') },
   { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },
   { name: 'settings', path: '/settings', group: 'operate', icon: IconSettings, need: 'nobody', load: () => import('@/pages/settings/SettingsPage') },
+  { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
 ];

@@ -1,5 +1,6 @@
 import { Group, Progress as Bar, Text } from '@mantine/core';
 import { Section } from '@/components/Section';
+import { useLive } from '@/live/store';
 import { figure, seconds } from '@/text/format';
 import type { Run } from './api';
 import { useBenchmarkTexts } from './texts';
@@ -11,8 +12,10 @@ const LEAST_DONE = 2;
 export function Progress({ run }: { run: Run }) {
   const say = useBenchmarkTexts();
   const step = run.progress;
+  // The server's clock: it is its time at which the run began.
+  const now = useLive().state?.time;
   const share = step === null || step.total === 0 ? 0 : step.done / step.total;
-  const left = step === null || step.done < LEAST_DONE ? null : ((Date.now() / 1000 - run.created) * (1 - share)) / share;
+  const left = step === null || now === undefined || step.done < LEAST_DONE ? null : ((now - run.created) * (1 - share)) / share;
   const what = step === null ? say.starting : `${say.phases[step.phase]}${step.cell === null ? '' : `: ${say.cell(figure(step.cell.prompt_tokens), step.cell.concurrency)}`}`;
   return (
     <Section title={say.progress}>

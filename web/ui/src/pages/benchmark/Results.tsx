@@ -15,8 +15,8 @@ export function Results({ run }: { run: Run }) {
   const isSeveral = new Set(results.map(({ target }) => target)).size > 1;
   return (
     <Stack gap="sm">
-      <Table.ScrollContainer minWidth={980}>
-        <Table className="numbers" aria-label={say.results}>
+      <Table.ScrollContainer minWidth={940}>
+        <Table className="numbers" aria-label={say.results} horizontalSpacing={6}>
           <Head isSeveral={isSeveral} />
           <Table.Tbody>
             {results.map((result) => (

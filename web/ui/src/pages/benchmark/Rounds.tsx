@@ -48,7 +48,7 @@ export function Rounds({ results }: { results: readonly Result[] }) {
               <Line key={round} name={String(round + 1)} values={METRICS.map((metric) => shown(metric, result.rounds[metric][round]))} />
             ))}
           </Table.Tbody>
-          <Table.Tfoot>
+          <Table.Tfoot style={{ borderTop: '2px solid var(--table-border-color)' }}>
             {STATISTICS.map((name) => (
               <Line key={name} name={say.statistics[name]} values={METRICS.map((metric) => shown(metric, statistics(result.rounds[metric])[name]))} />
             ))}
