@@ -27,8 +27,8 @@ from harness.bad_fields_auth import (
     RECHECK_FIELDS,
     SETTLE_FIELDS,
 )
-from harness.bad_fields_config import CONFIG_CHECK_FIELDS, CONFIG_EDIT_FIELDS
 from harness.bad_fields_benchmark import BENCHMARK_FIELDS
+from harness.bad_fields_config import CONFIG_CHECK_FIELDS, CONFIG_EDIT_FIELDS
 from harness.bad_fields_jobs import JOB_FIELDS
 from harness.bad_fields_library import CONVERSATION_FIELDS, IMPORT_FIELDS
 from harness.bad_fields_login import LOGIN_FIELDS, PASSWORD_FIELDS
