@@ -85,7 +85,10 @@ class Tree:
         shutil.rmtree(old, ignore_errors=True)
 
     def has_modules(self) -> bool:
-        """Whether what the lock file names was installed, to the end."""
+        """Whether what the lock file names was installed, to the end; a link is a developer's own
+        affair, and not ours to fill."""
+        if self._modules_mark.parent.is_symlink():
+            return True
         return _read(self._modules_mark, "lock") == self._lock_hash()
 
     def note_modules(self) -> None:

@@ -121,3 +121,9 @@ def test_packages_are_installed_until_the_lock_file_changes(tree: Any) -> None:
     assert tree.has_modules()
     write(tree.lock, "newer")
     assert not tree.has_modules()
+
+
+def test_a_link_to_packages_elsewhere_is_left_alone(tree: Any, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tree.ui / "node_modules").symlink_to(tmp_path / "elsewhere")
+    assert tree.has_modules()
