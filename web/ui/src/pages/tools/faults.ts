@@ -1,3 +1,4 @@
+import { looksLikeJson, PLACE } from './mock';
 import { hasChoices, type Parameter, type ToolDraft } from './schema';
 
 export type Fault = 'missing' | 'badName' | 'twice' | 'badChoice' | 'noMembers' | 'badJson';
@@ -49,10 +50,10 @@ function isNumber(text: string, isWhole: boolean): boolean {
 
 /** A mock answers with any text; what begins like JSON should be some. */
 function isAnswer(text: string): boolean {
-  if (!/^\s*[[{]/.test(text)) return true;
+  if (!looksLikeJson(text)) return true;
   try {
-    // A placeholder may stand for a value of any kind.
-    JSON.parse(text.replace(/"[^"]*\{\{\s*[\w-]+\s*\}\}[^"]*"/g, '""').replace(/\{\{\s*[\w-]+\s*\}\}/g, '0'));
+    // A placeholder stands for a value, or for letters of a string: a digit may be both.
+    JSON.parse(text.replace(PLACE, '0'));
     return true;
   } catch {
     return false;

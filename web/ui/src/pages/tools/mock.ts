@@ -1,6 +1,7 @@
 import type { Mock } from './schema';
 
-const PLACE = /\{\{\s*([\w-]+)\s*\}\}/g;
+/** Where an argument goes. */
+export const PLACE = /\{\{\s*([\w-]+)\s*\}\}/g;
 
 /** The arguments of a call; null where the model wrote no JSON object. */
 export function argumentsOf(text: string): Record<string, unknown> | null {
@@ -27,9 +28,14 @@ function worded(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
+/** Whether an answer is meant to be JSON; it may also be words, which may begin with a placeholder. */
+export function looksLikeJson(text: string): boolean {
+  return /^\s*(?:\[|\{(?!\{))/.test(text);
+}
+
 /** `text` with the arguments in their places: within a string of JSON as its letters, elsewhere as JSON, or as they are in plain text. */
 function filled(text: string, given: Readonly<Record<string, unknown>>): string {
-  const isJson = /^\s*[[{]/.test(text);
+  const isJson = looksLikeJson(text);
   return text.replace(PLACE, (place, name: string, at: number) => {
     if (!(name in given)) return place;
     const value = given[name];
