@@ -1,4 +1,5 @@
 import {
+  IconColumns,
   IconFileText,
   IconGauge,
   IconSettings,
@@ -9,7 +10,7 @@ import type { ComponentType } from 'react';
 import type { Need } from '@/session/session';
 
 export type Group = 'use' | 'models' | 'work' | 'operate';
-export type PageName = 'dashboard' | 'logs' | 'settings' | 'benchmark';
+export type PageName = 'dashboard' | 'compare' | 'benchmark' | 'logs' | 'settings';
 
 export interface PageRow {
   name: PageName;
@@ -25,7 +26,8 @@ export interface PageRow {
  * (`gateway/routes/ui.py`), and `tests/browser` opens each. */
 export const PAGES: readonly PageRow[] = [
   { name: 'dashboard', path: '/', group: 'use', icon: IconGauge, need: 'user', load: () => import('@/pages/dashboard/DashboardPage') },
+  { name: 'compare', path: '/compare', group: 'use', icon: IconColumns, need: 'user', load: () => import('@/pages/compare/ComparePage') },
+  { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
   { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },
   { name: 'settings', path: '/settings', group: 'operate', icon: IconSettings, need: 'nobody', load: () => import('@/pages/settings/SettingsPage') },
-  { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
 ];

@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, type CSSVariablesResolver, defaultVariantColorsResolver, type MantineColorsTuple } from '@mantine/core';
 
 const kronk: MantineColorsTuple = [
   '#e8f7f4', '#d3ece7', '#a6d9cf', '#75c5b5', '#4db4a0', '#34a992', '#23a38b', '#178c76', '#0b7364', '#005f51',
@@ -9,7 +9,13 @@ export const theme = createTheme({
   // White on the shade for light, and dark text on the one for dark, are both readable (4.5:1).
   primaryShade: { light: 8, dark: 5 },
   autoContrast: true,
-  luminanceThreshold: 0.35,
+  luminanceThreshold: 0.3,
+  // The library takes the text's colour on the primary one from the shade for light in both schemes.
+  variantColorResolver: (input) => {
+    const usual = defaultVariantColorsResolver(input);
+    const isPrimary = input.variant === 'filled' && (input.color === undefined || input.color === 'kronk');
+    return isPrimary ? { ...usual, color: 'var(--mantine-primary-color-contrast)' } : usual;
+  },
   colors: { kronk },
   defaultRadius: 'md',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif',
@@ -19,6 +25,8 @@ export const theme = createTheme({
   components: {
     Tooltip: { defaultProps: { withArrow: true, openDelay: 250, multiline: true, maw: 320, events: { hover: true, focus: true, touch: true } } },
     Paper: { defaultProps: { withBorder: true } },
+    // Who has no mouse scrolls by the arrow keys.
+    TableScrollContainer: { defaultProps: { scrollAreaProps: { viewportProps: { tabIndex: 0 } } } },
     Table: { defaultProps: { verticalSpacing: 'xs', highlightOnHover: true } },
   },
 });

@@ -14,6 +14,8 @@ interface Props {
   code: string;
   /** As it was written behind the fence; '' where nothing was. */
   language: string;
+  /** Said in place of the language. */
+  label?: string;
 }
 
 const Coloured = lazy(async () => {
@@ -27,19 +29,20 @@ const Coloured = lazy(async () => {
 });
 
 /** A block of code, coloured where its language is known, which scrolls in itself. */
-export function CodeBlock({ code, language }: Props) {
+export function CodeBlock({ code, language, label }: Props) {
   const say = useWords();
   // Colours may come a moment after the letters.
   const shown = useDeferredValue(code);
+  const name = label ?? (language === '' ? say.code : `${say.code}: ${language}`);
   return (
     <div className={classes.code}>
       <Group className={classes.codeHead} justify="space-between" wrap="nowrap">
-        <Text size="xs" ff="monospace" truncate>
-          {language === '' ? say.code.toLowerCase() : language}
+        <Text size="xs" ff={label === undefined ? 'monospace' : undefined} truncate>
+          {label ?? (language === '' ? say.code.toLowerCase() : language)}
         </Text>
-        <CopyButton value={code} name={say.copy} />
+        <CopyButton value={code} name={label === undefined ? say.copy : `${say.copy}: ${label}`} />
       </Group>
-      <pre tabIndex={0} role="region" aria-label={language === '' ? say.code : `${say.code}: ${language}`}>
+      <pre tabIndex={0} role="region" aria-label={name}>
         <Suspense fallback={<code>{shown}</code>}>{language === '' ? <code>{shown}</code> : <Coloured code={shown} language={language} />}</Suspense>
       </pre>
     </div>

@@ -27,7 +27,8 @@ export function Formula(props: Props) {
 
 function Frame({ isBlock, html }: { isBlock: boolean; html: string }) {
   return isBlock ? (
-    <div className={classes.formula} dangerouslySetInnerHTML={{ __html: html }} />
+    // It scrolls where it is wider than the page.
+    <div className={classes.formula} tabIndex={0} dangerouslySetInnerHTML={{ __html: html }} />
   ) : (
     <span className={classes.inlineFormula} dangerouslySetInnerHTML={{ __html: html }} />
   );

@@ -11,8 +11,8 @@ import { withFormulas } from './math';
 import classes from './Markdown.module.css';
 
 const useWords = texts({
-  en: { table: 'Table', picture: 'Picture', elsewhere: (name: string) => `Picture: ${name}` },
-  de: { table: 'Tabelle', picture: 'Bild', elsewhere: (name: string) => `Bild: ${name}` },
+  en: { table: 'Table', picture: 'Picture', elsewhere: (name: string) => `Picture: ${name}`, done: 'Done', open: 'To do' },
+  de: { table: 'Tabelle', picture: 'Bild', elsewhere: (name: string) => `Bild: ${name}`, done: 'Erledigt', open: 'Offen' },
 });
 
 interface Props {
@@ -107,6 +107,12 @@ function Table({ children }: { children?: ReactNode }) {
   );
 }
 
+/** The box of a task; there are no other inputs in Markdown. */
+function Box({ checked }: { checked?: boolean | undefined }) {
+  const say = useWords();
+  return <input type="checkbox" checked={checked === true} disabled aria-label={checked === true ? say.done : say.open} />;
+}
+
 function heading(level: number) {
   return function Heading({ children }: { children?: ReactNode }) {
     const { levels, first } = useContext(Headings);
@@ -122,6 +128,7 @@ const COMPONENTS: Components = {
   a: ({ href, children }) => <Anchor href={href}>{children}</Anchor>,
   img: ({ src, alt }) => <Picture src={src} alt={alt} />,
   table: ({ children }) => <Table>{children}</Table>,
+  input: ({ checked }) => <Box checked={checked} />,
   h1: heading(1),
   h2: heading(2),
   h3: heading(3),

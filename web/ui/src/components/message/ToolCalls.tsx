@@ -54,16 +54,14 @@ function Call({ call, result, isGrowing }: { call: ToolCallShown; result: string
           </Badge>
         )}
       </Group>
-      <Text size="xs" mt={6}>
-        {given === '' || given === '{}' ? say.none : say.arguments}
-      </Text>
-      {given !== '' && given !== '{}' && <CodeBlock code={prettyJson(given)} language="json" />}
-      {result !== undefined && (
-        <>
-          <Text size="xs">{say.result}</Text>
-          <CodeBlock code={prettyResult(result)} language={isJson(result) ? 'json' : ''} />
-        </>
+      {given === '' || given === '{}' ? (
+        <Text size="xs" mt={6}>
+          {say.none}
+        </Text>
+      ) : (
+        <CodeBlock code={prettyJson(given)} language="json" label={say.arguments} />
       )}
+      {result !== undefined && <CodeBlock code={prettyResult(result)} language={isJson(result) ? 'json' : ''} label={say.result} />}
     </>
   );
 }
