@@ -16,7 +16,7 @@ TABLE = ROOT / "web" / "ui" / "src" / "app" / "pages.ts"
 READY: dict[str, str | None] = {
     "/": "Loaded models",
     "/chat": None,
-    "/compare": None,
+    "/compare": "What is asked",
     "/conversations": None,
     "/prompts": None,
     "/tools": None,
