@@ -46,8 +46,10 @@ from .routes import (
     logs,
     messages,
     models,
+    notes,
     ollama,
     ollama_models,
+    prompts,
     reload,
     removing,
     rerank,
@@ -107,6 +109,8 @@ ROUTES = (
     audit,
     logs,
     conversations,
+    prompts,
+    notes,
     ui,
 )
 

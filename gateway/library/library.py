@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from kronk.shared.database import Database
 
 from .conversation_store import Conversations
+from .notes import Notes
+from .prompt_store import Prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +16,10 @@ class Library:
     """One per gateway."""
 
     conversations: Conversations
+    prompts: Prompts
+    notes: Notes
 
 
 def make_library(database: Database) -> Library:
     """With its tables in the database."""
-    return Library(Conversations(database))
+    return Library(Conversations(database), Prompts(database), Notes(database))

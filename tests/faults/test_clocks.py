@@ -63,6 +63,8 @@ ALLOWED: dict[str, str] = {
     "gateway/jobs/runner.py": "when a failed job is tried again, over restarts",
     "gateway/library/conversation_store.py": "shown to people: when a conversation was changed",
     "gateway/library/exporting.py": "is given the moment",
+    "gateway/library/notes.py": "shown to people: when a note was changed",
+    "gateway/library/prompt_store.py": "shown to people: when a prompt was changed",
     "gateway/live/collector.py": "shown to people",
     "gateway/live/hub.py": "the end of a token, which is a time of day",
     "gateway/jobs/store.py": "records that expire after days, over restarts",

@@ -246,6 +246,23 @@ JSON_ROUTES: tuple[JsonRoute, ...] = (
         has_model=False,
         needs=("conversations",),
     ),
+    JsonRoute(
+        "/api/v1/prompts",
+        {"name": "Greet", "text": "Hello, {{name}}!"},
+        ("text",),
+        is_text=False,
+        has_model=False,
+        needs=("name", "text"),
+        status=201,
+    ),
+    JsonRoute(
+        "/api/v1/prompts/import",
+        {"object": "kronk.prompts", "prompts": [{"name": "Greet", "text": "Hello, {{name}}!"}]},
+        ("object",),
+        is_text=False,
+        has_model=False,
+        needs=("prompts",),
+    ),
     # A server that checks no tokens says so to all that is asked well.
     *(
         JsonRoute(
@@ -351,6 +368,30 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
             ("GET", "/export"),
         )
     ),
+    PlainRoute("GET", "/api/v1/prompts"),
+    PlainRoute("GET", "/api/v1/prompts/export"),
+    PlainRoute("GET", "/api/v1/prompts/categories"),
+    PlainRoute("PUT", "/api/v1/prompts/categories"),
+    *(
+        PlainRoute(
+            method,
+            f"/api/v1/prompts/{{prompt_id}}{tail}",
+            f"/api/v1/prompts/nope{tail}",
+            "prompt_id",
+        )
+        for method, tail in (
+            ("GET", ""),
+            ("PUT", ""),
+            ("DELETE", ""),
+            ("GET", "/versions"),
+            ("POST", "/restore"),
+            ("POST", "/use"),
+        )
+    ),
+    # There is an empty note on every model.
+    PlainRoute("GET", "/api/v1/notes"),
+    PlainRoute("GET", "/api/v1/notes/{model:path}"),
+    PlainRoute("PUT", "/api/v1/notes/{model:path}"),
     PlainRoute("GET", "/v1/kronk/libs"),
     PlainRoute(
         "DELETE", "/v1/kronk/libs/{processor}/{version}", "/v1/kronk/libs/cpu/nope", "lib_version"

@@ -30,7 +30,12 @@ from harness.bad_fields_auth import (
 from harness.bad_fields_benchmark import BENCHMARK_FIELDS
 from harness.bad_fields_config import CONFIG_CHECK_FIELDS, CONFIG_EDIT_FIELDS
 from harness.bad_fields_jobs import JOB_FIELDS
-from harness.bad_fields_library import CONVERSATION_FIELDS, IMPORT_FIELDS
+from harness.bad_fields_library import (
+    CONVERSATION_FIELDS,
+    IMPORT_FIELDS,
+    PROMPT_FIELDS,
+    PROMPT_IMPORT_FIELDS,
+)
 from harness.bad_fields_login import LOGIN_FIELDS, PASSWORD_FIELDS
 from harness.bad_fields_openai import (
     BATCH_FIELDS,
@@ -291,6 +296,8 @@ FIELDS: dict[str, list[Cases]] = {
     "/v1/kronk/config/check": [CONFIG_CHECK_FIELDS],
     "/v1/kronk/config/edit": [CONFIG_EDIT_FIELDS],
     "/api/v1/benchmark/runs": [BENCHMARK_FIELDS],
+    "/api/v1/prompts": [PROMPT_FIELDS],
+    "/api/v1/prompts/import": [PROMPT_IMPORT_FIELDS],
     "/v1/kronk/vram": [SIZING_FIELDS],
     "/v1/kronk/autotune": [SIZING_FIELDS, TUNING_FIELDS],
     "/v1/kronk/login": [LOGIN_FIELDS],

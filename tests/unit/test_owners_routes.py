@@ -25,12 +25,13 @@ from kronk.gateway.access.rules import Gate
 from kronk.gateway.app import ROUTES, make_app
 from kronk.gateway.batches.files import Files, StoredFile
 from kronk.gateway.batches.makers import maker_of
-from kronk.gateway.batches.names import BATCH, CONVERSATION, FILE, new_name
+from kronk.gateway.batches.names import BATCH, CONVERSATION, FILE, PROMPT, new_name
 from kronk.gateway.batches.records import Batch, to_json
 from kronk.gateway.batches.store import Batches
 from kronk.gateway.dialects.responses.ids import RANDOM_BYTES, response_name
 from kronk.gateway.dialects.responses.stored import Stored
 from kronk.gateway.library.library import make_library
+from kronk.gateway.library.prompt_requests import New as NewPrompt
 from kronk.gateway.library.requests import New
 from kronk.gateway.middleware import Activity
 from kronk.gateway.operations import input_tokens_operation, responses_operation
@@ -127,6 +128,9 @@ class Street:
         document = {"version": 1, "head": None, "nodes": {}, "settings": {"x": "a secret"}}
         return self.library.conversations.of(owner).create(New(document)).id
 
+    def prompt(self, owner: Identity) -> str:
+        return self.library.prompts.of(owner).create(NewPrompt("a secret", "a secret")).id
+
     def no_response(self) -> str:
         self._count += 1
         return response_name(1_700_000_000, self._count.to_bytes(RANDOM_BYTES))
@@ -160,6 +164,7 @@ OWNED: dict[str, tuple[Callable[[Street, Identity], str], Callable[[Street], str
     "response_id": (Street.response, Street.no_response),
     "file_id": (Street.file, lambda street: new_name(FILE)),
     "batch_id": (Street.batch, lambda street: new_name(BATCH)),
+    "prompt_id": (Street.prompt, lambda street: new_name(PROMPT)),
     "conversation_id": (Street.conversation, lambda street: new_name(CONVERSATION)),
 }
 
