@@ -4,13 +4,14 @@ import {
   IconGauge,
   IconSettings,
   type Icon,
+  IconAdjustments,
   IconStopwatch,
 } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
 import type { Need } from '@/session/session';
 
 export type Group = 'use' | 'models' | 'work' | 'operate';
-export type PageName = 'dashboard' | 'compare' | 'benchmark' | 'logs' | 'settings';
+export type PageName = 'dashboard' | 'compare' | 'benchmark' | 'logs' | 'settings' | 'configuration';
 
 export interface PageRow {
   name: PageName;
@@ -30,4 +31,5 @@ export const PAGES: readonly PageRow[] = [
   { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
   { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },
   { name: 'settings', path: '/settings', group: 'operate', icon: IconSettings, need: 'nobody', load: () => import('@/pages/settings/SettingsPage') },
+  { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },
 ];

@@ -2,7 +2,7 @@ import { texts } from '@/text/texts';
 
 export const useAppTexts = texts({
   en: {
-    pages: { dashboard: 'Dashboard', logs: 'Logs', settings: 'Settings', benchmark: 'Benchmark', compare: 'Compare' },
+    pages: { dashboard: 'Dashboard', logs: 'Logs', settings: 'Settings', benchmark: 'Benchmark', compare: 'Compare', configuration: 'Configuration' },
     groups: { use: 'Use', models: 'Models', work: 'Measure and batch', operate: 'Operate' },
     skip: 'Skip to the content',
     navigation: 'Pages',
@@ -25,7 +25,7 @@ export const useAppTexts = texts({
     retry: 'Try again',
   },
   de: {
-    pages: { dashboard: 'Übersicht', logs: 'Logs', settings: 'Einstellungen', benchmark: 'Benchmark', compare: 'Vergleichen' },
+    pages: { dashboard: 'Übersicht', logs: 'Logs', settings: 'Einstellungen', benchmark: 'Benchmark', compare: 'Vergleichen', configuration: 'Konfiguration' },
     groups: { use: 'Benutzen', models: 'Modelle', work: 'Messen und Stapel', operate: 'Betreiben' },
     skip: 'Zum Inhalt springen',
     navigation: 'Seiten',

@@ -38,17 +38,21 @@ const SAMPLING = 'sampling_parameters';
 
 export function controlOf(schema: KeySchema): Control {
   const ways = (schema.anyOf ?? []).filter((way) => way.type !== 'null');
-  const of = (type: string) => ways.find((way) => way.type === type);
-  const list = of('array');
-  if (of('object') || (list !== undefined && list.items?.type === undefined)) return { kind: 'other' };
+  const list = ways.find((way) => way.type === 'array');
+  const isDeep = ways.some((way) => way.type === 'object') || (list !== undefined && list.items?.type === undefined);
+  if (isDeep) return { kind: 'other' };
   if (list !== undefined) return { kind: 'list', ofNumbers: list.items?.type === 'number' };
-  if (of('boolean') && ways.length === 1) return { kind: 'choice', options: ['true', 'false'] };
-  if (ways.length === 1 && ways[0]?.enum !== undefined) return { kind: 'choice', options: wordsOf(ways[0].enum) };
-  const number = of('integer') ?? of('number');
-  if (number !== undefined && ways.length === 1) {
-    return { kind: 'number', isWhole: number.type === 'integer', min: number.minimum ?? null, max: number.maximum ?? null };
-  }
-  return { kind: 'text', takesNumbers: number !== undefined };
+  const only = ways.length === 1 ? ways[0] : undefined;
+  return (only === undefined ? null : simple(only)) ?? { kind: 'text', takesNumbers: ways.some(isNumber) };
+}
+
+const isNumber = (way: Alternative) => way.type === 'integer' || way.type === 'number';
+
+/** Of a key that takes one kind of value; null for texts. */
+function simple(way: Alternative): Control | null {
+  if (way.type === 'boolean') return { kind: 'choice', options: ['true', 'false'] };
+  if (way.enum !== undefined) return { kind: 'choice', options: wordsOf(way.enum) };
+  return isNumber(way) ? { kind: 'number', isWhole: way.type === 'integer', min: way.minimum ?? null, max: way.maximum ?? null } : null;
 }
 
 /** The usual spellings: YAML's own for off and none are left out, as they mean the same. */
