@@ -11,6 +11,10 @@ from .browser import AXE
 # What keeps somebody from using the page; the lesser ones are advice.
 _GRAVE = ("serious", "critical")
 _RUN = """async () => {
+  // A colour on its way from light to dark is neither.
+  for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+  const ways = document.getAnimations().filter((one) => one instanceof CSSTransition);
+  await Promise.allSettled(ways.map((one) => one.finished));
   const { violations } = await axe.run(document, { resultTypes: ['violations'] });
   return violations.map(({ id, impact, help, nodes }) => (
     { id, impact, help, elements: nodes.map(({ html, any, all }) => (
