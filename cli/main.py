@@ -21,7 +21,7 @@ _COMPLETE = "_KRONK_COMPLETE"
 _SHOW_WHERE = "KRONK_LOG_LEVEL=debug shows where"
 
 # Name: module, its Typer app, help. Imported when used, so that `kronk --help` is quick.
-_COMMANDS = {
+COMMANDS = {
     "server": ("server", "server_app", "Start and stop the server, read its log."),
     "run": ("run", "run_app", "Chat with a model of the running server."),
     "ps": ("ps", "ps_app", "Show the loaded models and their processes."),
@@ -45,16 +45,16 @@ class _Commands(TyperGroup):
     """Loads a sub-command's module when it is called; help texts come from the table."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        if args[0] in _COMMANDS:
-            return args[0], _load(args[0]), args[1:]
+        if args[0] in COMMANDS:
+            return args[0], load(args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
 
-def _load(name: str) -> Any:
-    module, attribute, _ = _COMMANDS[name]
+def load(name: str) -> Any:
+    module, attribute, _ = COMMANDS[name]
     loaded = importlib.import_module(f"kronk.cli.{module}")
     command = typer.main.get_command(getattr(loaded, attribute))
     return _completing().attach(command, name) if _COMPLETE in os.environ else command
@@ -83,7 +83,7 @@ def _announce(name: str, summary: str) -> None:
         raise AssertionError("resolve_command loads the real one")
 
 
-for _name, (_, _, _summary) in _COMMANDS.items():
+for _name, (_, _, _summary) in COMMANDS.items():
     _announce(_name, _summary)
 
 

@@ -58,10 +58,11 @@ class Tree:
         return State.CURRENT if self.built() == self.sources() else State.STALE
 
     def sources(self) -> str:
-        """A hash that changes when a source does, by name or content."""
+        """A hash that changes when a source does, by name or content. The manual is one: the UI
+        shows it."""
         digest = hashlib.sha256()
-        for path in sorted(_files(self.ui)):
-            name = path.relative_to(self.ui).as_posix().encode()
+        for path in sorted([*_files(self.ui), *(self.root / "docs").glob("*.md")]):
+            name = path.relative_to(self.root).as_posix().encode()
             text = path.read_bytes()
             digest.update(b"%d %s %d " % (len(name), name, len(text)))
             digest.update(text)

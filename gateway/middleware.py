@@ -30,6 +30,8 @@ _LONGEST_PATH = 500
 # Asked every few seconds by probes, `kronk ps --watch` and pages.
 _PROBED = frozenset({"/v1/liveness", "/v1/readiness", "/v1/kronk/ps"})
 _POLLED = frozenset({"/v1/kronk/logs", "/v1/kronk/jobs", "/v1/kronk/loads"})
+# A page of the browser UI asks for dozens of them.
+_ASSETS = "/assets/"
 # Asked by other Kronks for each of their requests, which are in their logs.
 _ASKED = "/v1/kronk/auth/"
 
@@ -130,7 +132,7 @@ class AccessLog:
 
     def _write(self, scope: Scope, record: Record) -> None:
         path = scope["path"]
-        is_asked_often = path in _POLLED or path.startswith(_ASKED)
+        is_asked_often = path in _POLLED or path.startswith((_ASKED, _ASSETS))
         is_usual = path in _PROBED or (is_asked_often and record.status == 200)
         write = log.debug if is_usual else log.info
         client = scope.get("client")

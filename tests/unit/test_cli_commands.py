@@ -61,7 +61,7 @@ def leaves(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield from leaves(each, f"{path} {name}")
 
 
-ALL = dict(leaf for name in cli._COMMANDS for leaf in leaves(cli._load(name), name))
+ALL = dict(leaf for name in cli.COMMANDS for leaf in leaves(cli.load(name), name))
 OPTIONS = {
     path: {name for each in command.params for name in each.opts} for path, command in ALL.items()
 }

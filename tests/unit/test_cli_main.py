@@ -93,7 +93,7 @@ def test_help_and_version_load_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     assert done.stdout.endswith("heavy: []\n"), done.stdout + done.stderr
-    for name in cli._COMMANDS:
+    for name in cli.COMMANDS:
         assert name in done.stdout
 
 
