@@ -15,8 +15,9 @@ from . import main
 
 _INTRO = """# The command line
 
-`kronk --help` and `kronk COMMAND --help` say the same. Most commands ask the running server; with `--local` they work on this machine's files.
-Exit codes are 0, 1 for what failed, 2 for a wrong command line, and others that the help of a command names.
+`kronk --help` and `kronk COMMAND --help` say the same. Most commands ask the running server; with
+`--local` they work on this machine's files. Exit codes are 0, 1 for what failed, 2 for a wrong
+command line, and others that the help of a command names.
 """
 # Every command has it.
 _HELP = "help"
@@ -46,7 +47,9 @@ def _sections(command: Any, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _section(command: Any, path: tuple[str, ...], context: Any) -> str:
-    shown = [one for one in command.params if one.name != _HELP and not getattr(one, "hidden", False)]
+    shown = [
+        one for one in command.params if one.name != _HELP and not getattr(one, "hidden", False)
+    ]
     usage = " ".join((*path, *command.collect_usage_pieces(context)))
     heading = f"### {' '.join(path)}\n\n" if len(path) > 2 else ""
     rows = "\n".join(_row(one) for one in shown)

@@ -1,17 +1,37 @@
 import {
+  IconAdjustments,
+  IconBook,
   IconColumns,
   IconFileText,
   IconGauge,
   IconSettings,
-  type Icon,
-  IconAdjustments,
   IconStopwatch,
+  type Icon,
 } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
 import type { Need } from '@/session/session';
 
 export type Group = 'use' | 'models' | 'work' | 'operate';
-export type PageName = 'dashboard' | 'compare' | 'benchmark' | 'logs' | 'settings' | 'configuration';
+export type PageName =
+  | 'dashboard'
+  | 'chat'
+  | 'compare'
+  | 'conversations'
+  | 'prompts'
+  | 'tools'
+  | 'models'
+  | 'running'
+  | 'catalog'
+  | 'downloads'
+  | 'configuration'
+  | 'estimator'
+  | 'libraries'
+  | 'benchmark'
+  | 'batches'
+  | 'security'
+  | 'logs'
+  | 'settings'
+  | 'docs';
 
 export interface PageRow {
   name: PageName;
@@ -24,12 +44,13 @@ export interface PageRow {
 }
 
 /** All pages, in the order of the navigation. The server answers for the same paths
- * (`gateway/routes/ui.py`), and `tests/browser` opens each. */
+ * (`gateway/site.py`), and `tests/browser` opens each. */
 export const PAGES: readonly PageRow[] = [
   { name: 'dashboard', path: '/', group: 'use', icon: IconGauge, need: 'user', load: () => import('@/pages/dashboard/DashboardPage') },
   { name: 'compare', path: '/compare', group: 'use', icon: IconColumns, need: 'user', load: () => import('@/pages/compare/ComparePage') },
+  { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },
   { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
   { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },
   { name: 'settings', path: '/settings', group: 'operate', icon: IconSettings, need: 'nobody', load: () => import('@/pages/settings/SettingsPage') },
-  { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },
+  { name: 'docs', path: '/docs', group: 'operate', icon: IconBook, need: 'nobody', load: () => import('@/pages/docs/DocsPage') },
 ];

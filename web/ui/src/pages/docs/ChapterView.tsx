@@ -102,7 +102,7 @@ const COMPONENTS: Components = {
     return <CodeBlock code={textOf(props.children).replace(/\n$/, '')} language={props.className?.replace('language-', '') ?? ''} />;
   },
   table: ({ children }) => (
-    <div className={markdown.table} tabIndex={0} role="region" aria-label="">
+    <div className={markdown.table} tabIndex={0} role="region" aria-label="Table">
       <table>{children}</table>
     </div>
   ),
