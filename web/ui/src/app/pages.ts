@@ -4,6 +4,7 @@ import {
   IconColumns,
   IconFileText,
   IconGauge,
+  IconMessages,
   IconSettings,
   IconStopwatch,
   type Icon,
@@ -48,6 +49,7 @@ export interface PageRow {
 export const PAGES: readonly PageRow[] = [
   { name: 'dashboard', path: '/', group: 'use', icon: IconGauge, need: 'user', load: () => import('@/pages/dashboard/DashboardPage') },
   { name: 'compare', path: '/compare', group: 'use', icon: IconColumns, need: 'user', load: () => import('@/pages/compare/ComparePage') },
+  { name: 'conversations', path: '/conversations', group: 'use', icon: IconMessages, need: 'user', load: () => import('@/pages/conversations/ConversationsPage') },
   { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },
   { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
   { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },
