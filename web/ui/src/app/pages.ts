@@ -4,6 +4,7 @@ import {
   IconColumns,
   IconFileText,
   IconGauge,
+  IconMessage2,
   IconMessages,
   IconSettings,
   IconStopwatch,
@@ -48,6 +49,7 @@ export interface PageRow {
  * (`gateway/site.py`), and `tests/browser` opens each. */
 export const PAGES: readonly PageRow[] = [
   { name: 'dashboard', path: '/', group: 'use', icon: IconGauge, need: 'user', load: () => import('@/pages/dashboard/DashboardPage') },
+  { name: 'chat', path: '/chat', group: 'use', icon: IconMessage2, need: 'user', load: () => import('@/pages/chat/ChatPage') },
   { name: 'compare', path: '/compare', group: 'use', icon: IconColumns, need: 'user', load: () => import('@/pages/compare/ComparePage') },
   { name: 'conversations', path: '/conversations', group: 'use', icon: IconMessages, need: 'user', load: () => import('@/pages/conversations/ConversationsPage') },
   { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },

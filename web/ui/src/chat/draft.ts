@@ -14,6 +14,13 @@ export function keepDraft(conversation: string | null, text: string): void {
   else sessionStorage.setItem(key, text);
 }
 
+/** The new conversation is kept now, as `id`: what is being written goes with it. */
+export function moveDraft(id: string): void {
+  const text = draftOf(null);
+  keepDraft(null, '');
+  if (text !== '' && draftOf(id) === '') keepDraft(id, text);
+}
+
 /** Puts what a new conversation on `/chat` begins with: a text to send, a system prompt, or both. */
 export function prepareChat({ text = '', system = '' }: { text?: string; system?: string }): void {
   keepDraft(null, text);
