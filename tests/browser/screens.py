@@ -41,6 +41,8 @@ def take(page: Page, path: str) -> None:
             page.goto(path)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             expect(page.locator(".mantine-Loader-root, .mantine-Skeleton-root")).to_have_count(0)
+            # For charts that draw what comes by the second, and parts that are loaded late.
+            page.wait_for_timeout(1500)
             page.screenshot(path=picture(path, width, scheme), full_page=True)
 
 
