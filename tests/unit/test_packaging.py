@@ -90,3 +90,11 @@ def test_the_lock_file_names_no_registry() -> None:
     assert [name for name, fields in packages.items() if "resolved" in fields] == []
     assert [name for name, fields in packages.items() if name and "integrity" not in fields] == []
     assert "omit-lockfile-registry-resolved=true" in (LOCK.parent / ".npmrc").read_text().split()
+
+
+@pytest.mark.parametrize("folder", ["deploy", "docs", "web/ui", "web/static"])
+def test_what_the_ui_is_built_of_is_in_sdists_and_images(folder: str) -> None:
+    """A source that is missing there makes built files that came along look like old ones."""
+    assert f"graft {folder}" in (ROOT / "MANIFEST.in").read_text().splitlines()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert not {folder, folder.split("/")[0]} & set(ignored)

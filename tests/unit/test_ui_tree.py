@@ -45,10 +45,11 @@ def rename(tree: Any) -> None:
         lambda tree: write(tree.ui / "src/main.tsx", "other"),
         lambda tree: write(tree.ui / "src/new/page.tsx", "new"),
         lambda tree: write(tree.ui / "package-lock.json", "newer"),
+        lambda tree: write(tree.root / "docs/api.md", "a chapter of the manual"),
         lambda tree: (tree.ui / "index.html").unlink(),
         rename,
     ],
-    ids=["changed", "added", "lock", "removed", "renamed"],
+    ids=["changed", "added", "lock", "manual", "removed", "renamed"],
 )
 def test_a_changed_source_is_built_anew(tree: Any, change: Callable[[Any], None]) -> None:
     assert tree.state({}) is State.CURRENT
