@@ -19,7 +19,7 @@ READY: dict[str, str | None] = {
     "/compare": "What is asked",
     "/conversations": None,
     "/prompts": None,
-    "/tools": None,
+    "/tools": "Functions",
     "/models": None,
     "/running": None,
     "/catalog": None,

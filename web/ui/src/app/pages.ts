@@ -1,4 +1,5 @@
 import {
+  IconTool,
   IconAdjustments,
   IconBook,
   IconColumns,
@@ -14,26 +15,7 @@ import type { ComponentType } from 'react';
 import type { Need } from '@/session/session';
 
 export type Group = 'use' | 'models' | 'work' | 'operate';
-export type PageName =
-  | 'dashboard'
-  | 'chat'
-  | 'compare'
-  | 'conversations'
-  | 'prompts'
-  | 'tools'
-  | 'models'
-  | 'running'
-  | 'catalog'
-  | 'downloads'
-  | 'configuration'
-  | 'estimator'
-  | 'libraries'
-  | 'benchmark'
-  | 'batches'
-  | 'security'
-  | 'logs'
-  | 'settings'
-  | 'docs';
+export type PageName = 'dashboard' | 'chat' | 'compare' | 'conversations' | 'prompts' | 'tools' | 'models' | 'running' | 'catalog' | 'downloads' | 'configuration' | 'estimator' | 'libraries' | 'benchmark' | 'batches' | 'security' | 'logs' | 'settings' | 'docs';
 
 export interface PageRow {
   name: PageName;
@@ -52,6 +34,7 @@ export const PAGES: readonly PageRow[] = [
   { name: 'chat', path: '/chat', group: 'use', icon: IconMessage2, need: 'user', load: () => import('@/pages/chat/ChatPage') },
   { name: 'compare', path: '/compare', group: 'use', icon: IconColumns, need: 'user', load: () => import('@/pages/compare/ComparePage') },
   { name: 'conversations', path: '/conversations', group: 'use', icon: IconMessages, need: 'user', load: () => import('@/pages/conversations/ConversationsPage') },
+  { name: 'tools', path: '/tools', group: 'use', icon: IconTool, need: 'user', load: () => import('@/pages/tools/ToolsPage') },
   { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },
   { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
   { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },

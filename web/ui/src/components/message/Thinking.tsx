@@ -1,8 +1,8 @@
-import { Collapse, Text, UnstyledButton } from '@mantine/core';
-import { IconBrain, IconChevronRight } from '@tabler/icons-react';
-import { useEffect, useId, useState } from 'react';
+import { IconBrain } from '@tabler/icons-react';
+import { useEffect, useState } from 'react';
 import { seconds as said } from '@/text/format';
 import { texts } from '@/text/texts';
+import { Fold } from './Fold';
 import { MarkdownText } from './MarkdownText';
 import classes from './Message.module.css';
 
@@ -22,23 +22,13 @@ interface Props {
 /** What the model thought before its answer, folded away until somebody wants it. */
 export function Thinking({ text, seconds, since = null }: Props) {
   const say = useWords();
-  const [isOpen, setOpen] = useState(false);
-  const id = useId();
+  const label = since !== null ? <Running since={since} say={say.running} /> : seconds === null ? say.trace : say.done(said(seconds));
   return (
-    <div className={classes.thinking}>
-      <UnstyledButton className={classes.fold} aria-expanded={isOpen} aria-controls={id} onClick={() => setOpen(!isOpen)}>
-        <IconChevronRight size={16} aria-hidden className={isOpen ? classes.turned : classes.straight} />
-        <IconBrain size={16} aria-hidden />
-        <Text size="sm" className="numbers">
-          {since !== null ? <Running since={since} say={say.running} /> : seconds === null ? say.trace : say.done(said(seconds))}
-        </Text>
-      </UnstyledButton>
-      <Collapse expanded={isOpen} id={id}>
-        <div className={classes.trace}>
-          <MarkdownText text={text} isGrowing={since !== null} heading={3} />
-        </div>
-      </Collapse>
-    </div>
+    <Fold icon={<IconBrain size={16} aria-hidden />} label={label}>
+      <div className={classes.trace}>
+        <MarkdownText text={text} isGrowing={since !== null} heading={3} />
+      </div>
+    </Fold>
   );
 }
 

@@ -77,6 +77,13 @@ export function isWaiting({ state }: Loop): boolean {
   return state === 'calling' || state === 'limit';
 }
 
+/** A loop as it was stored. */
+export function loopOf(found: unknown): Loop {
+  const stored = (typeof found === 'object' && found !== null ? found : {}) as Partial<Loop>;
+  if (!Array.isArray(stored.steps) || !Array.isArray(stored.messages) || stored.state === undefined) return IDLE;
+  return { state: stored.state === 'asking' ? 'stopped' : stored.state, messages: stored.messages, steps: stored.steps };
+}
+
 function answered(loop: Loop, answer: Answer, tools: readonly ToolDraft[], limit: number): Loop {
   const calls = answer.state === 'done' ? answer.tool_calls.map((call) => callOf(call, tools)) : [];
   const steps = changedLast(loop.steps, { answer, calls });
