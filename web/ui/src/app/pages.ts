@@ -8,6 +8,7 @@ import {
   IconMessage2,
   IconMessages,
   IconSettings,
+  IconStack2,
   IconStopwatch,
   type Icon,
 } from '@tabler/icons-react';
@@ -37,6 +38,7 @@ export const PAGES: readonly PageRow[] = [
   { name: 'tools', path: '/tools', group: 'use', icon: IconTool, need: 'user', load: () => import('@/pages/tools/ToolsPage') },
   { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },
   { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
+  { name: 'batches', path: '/batches', group: 'work', icon: IconStack2, need: 'user', load: () => import('@/pages/batches/BatchesPage') },
   { name: 'logs', path: '/logs', group: 'operate', icon: IconFileText, need: 'admin', load: () => import('@/pages/logs/LogsPage') },
   { name: 'settings', path: '/settings', group: 'operate', icon: IconSettings, need: 'nobody', load: () => import('@/pages/settings/SettingsPage') },
   { name: 'docs', path: '/docs', group: 'operate', icon: IconBook, need: 'nobody', load: () => import('@/pages/docs/DocsPage') },
