@@ -44,10 +44,9 @@ describe('jobs', () => {
     expect(subjectOf(job({ params: {} }))).toBeNull();
   });
 
-  it('find the unfinished pull of a word', () => {
-    const jobs = [job({ id: 'over', state: 'failed' }), job({ id: 'now' })];
-    expect(pullOf(jobs, 'm')?.id).toBe('now');
+  it('find the last pull of a word', () => {
+    const jobs = [job({ id: 'newest', state: 'failed' }), job({ id: 'before' }), job({ id: 'check', kind: 'verify', params: { model: 'n' } })];
+    expect(pullOf(jobs, 'm')?.id).toBe('newest');
     expect(pullOf(jobs, 'n')).toBeUndefined();
-    expect(pullOf([job({ state: 'done' })], 'm')).toBeUndefined();
   });
 });

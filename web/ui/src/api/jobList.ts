@@ -37,8 +37,8 @@ export function subjectOf(job: Job): string | null {
   return null;
 }
 
-/** The unfinished pull of that word, where there is one. */
+/** The pull of that word, of several the first in the list, which is the newest. */
 export function pullOf(jobs: readonly Job[], wanted: string): Job | undefined {
   const word = wanted.toLowerCase();
-  return jobs.find((job) => job.kind === 'pull' && !isOver(job) && subjectOf(job)?.toLowerCase() === word);
+  return jobs.find((job) => job.kind === 'pull' && subjectOf(job)?.toLowerCase() === word);
 }

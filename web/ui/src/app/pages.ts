@@ -1,8 +1,12 @@
 import {
-  IconTool,
+  type Icon,
   IconAdjustments,
   IconBook,
+  IconBooks,
+  IconCloudDownload,
   IconColumns,
+  IconCpu,
+  IconDownload,
   IconFileText,
   IconGauge,
   IconMessage2,
@@ -10,7 +14,7 @@ import {
   IconSettings,
   IconStack2,
   IconStopwatch,
-  type Icon,
+  IconTool,
 } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
 import type { Need } from '@/session/session';
@@ -36,6 +40,10 @@ export const PAGES: readonly PageRow[] = [
   { name: 'compare', path: '/compare', group: 'use', icon: IconColumns, need: 'user', load: () => import('@/pages/compare/ComparePage') },
   { name: 'conversations', path: '/conversations', group: 'use', icon: IconMessages, need: 'user', load: () => import('@/pages/conversations/ConversationsPage') },
   { name: 'tools', path: '/tools', group: 'use', icon: IconTool, need: 'user', load: () => import('@/pages/tools/ToolsPage') },
+  { name: 'models', path: '/models', group: 'models', icon: IconBooks, need: 'user', load: () => import('@/pages/models/ModelsPage') },
+  { name: 'running', path: '/running', group: 'models', icon: IconCpu, need: 'admin', load: () => import('@/pages/running/RunningPage') },
+  { name: 'catalog', path: '/catalog', group: 'models', icon: IconCloudDownload, need: 'admin', load: () => import('@/pages/catalog/CatalogPage') },
+  { name: 'downloads', path: '/downloads', group: 'models', icon: IconDownload, need: 'admin', load: () => import('@/pages/downloads/DownloadsPage') },
   { name: 'configuration', path: '/configuration', group: 'models', icon: IconAdjustments, need: 'admin', load: () => import('@/pages/configuration/ConfigurationPage') },
   { name: 'benchmark', path: '/benchmark', group: 'work', icon: IconStopwatch, need: 'admin', load: () => import('@/pages/benchmark/BenchmarkPage') },
   { name: 'batches', path: '/batches', group: 'work', icon: IconStack2, need: 'user', load: () => import('@/pages/batches/BatchesPage') },

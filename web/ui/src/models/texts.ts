@@ -39,6 +39,13 @@ export const useModelTexts = texts({
       neverReady: 'never became ready',
     },
     verdicts: { fits: 'Fits', fits_without_idle: 'Fits when idle ones have gone', has_to_wait: 'Has to wait for models in use', does_not_fit: 'Does not fit' },
+    fit: {
+      asking: 'Working out whether it fits…',
+      unknown: 'Whether it fits cannot be told',
+      takes: (size: string, context: string, slots: string) => `It takes about ${size} with a context of ${context} tokens and ${slots} slots.`,
+      largest: (context: string) => `The largest context that fits is ${context} tokens.`,
+      more: 'Try other settings',
+    },
   },
   de: {
     actions: {
@@ -77,5 +84,12 @@ export const useModelTexts = texts({
       neverReady: 'war nie bereit',
     },
     verdicts: { fits: 'Passt', fits_without_idle: 'Passt, wenn unbenutzte gehen', has_to_wait: 'Muss auf benutzte Modelle warten', does_not_fit: 'Passt nicht' },
+    fit: {
+      asking: 'Es wird ausgerechnet, ob es passt…',
+      unknown: 'Ob es passt, lässt sich nicht sagen',
+      takes: (size, context, slots) => `Es braucht etwa ${size} bei einem Kontext von ${context} Token und ${slots} Slots.`,
+      largest: (context) => `Der größte Kontext, der passt, sind ${context} Token.`,
+      more: 'Andere Einstellungen probieren',
+    },
   },
 });

@@ -3,7 +3,7 @@ import { IconCheck, IconDownload, IconShieldCheck } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { beginJob, isOver, type Job, type JobKinds, useJobs } from '@/api/jobs';
-import { filesQuery, type Integrity, type IntegrityFacts, type ModelDetails } from '@/api/modelFiles';
+import { filesQuery, type Integrity, type IntegrityFacts, type ModelDetails, type ModelFile } from '@/api/modelFiles';
 import { MODELS_KEY } from '@/api/models';
 import { confirmFirst } from '@/components/confirm';
 import { CopyButton } from '@/components/CopyButton';
@@ -26,8 +26,7 @@ export function IntegrityTab({ details }: { details: ModelDetails }) {
   const file = useQuery(filesQuery()).data?.find((one) => one.id === details.id);
   const [isBusy, setBusy] = useState(false);
   const known = details.integrity;
-  const state = file?.integrity ?? known?.state ?? 'unknown';
-  const source = known?.source ?? null;
+  const { state, note, reason, source, isWhole } = standing(known, file);
   const job = useLastJob(details.id, source);
   const isRunning = job !== undefined && !isOver(job);
 
@@ -44,14 +43,13 @@ export function IntegrityTab({ details }: { details: ModelDetails }) {
   };
   const accept = () =>
     confirmFirst({ title: say.acceptTitle, text: say.acceptText, confirm: say.accept, cancel: say.cancel, onConfirm: () => begin('verify', { model: details.id, accept: true }) });
-  const isWhole = file?.validated !== false;
   return (
     <Stack>
       <Section title={say.title} actions={<StateBadge state={COLORED[state]} label={shared.integrity[state]} />}>
         <Stack gap="sm">
           <Text size="sm">{say.states[state]}</Text>
-          <Warning color="orange" text={known?.note ?? file?.note} />
-          <Warning color="red" text={file?.reason} />
+          <Warning color="orange" text={note} />
+          <Warning color="red" text={reason} />
           {known !== null && <Known known={known} />}
           <Deeds state={state} canFetch={source !== null && (state === 'damaged' || !isWhole)} isBusy={isBusy || isRunning} onVerify={() => void begin('verify', { model: details.id })} onFetch={() => void begin('pull', { wanted: source ?? '' })} onAccept={accept} />
           {source === null && !isWhole && <Text size="sm">{say.noSource}</Text>}
@@ -96,8 +94,8 @@ function Deeds({ state, canFetch, isBusy, onVerify, onFetch, onAccept }: Deed) {
   );
 }
 
-function Warning({ color, text }: { color: string; text: string | null | undefined }) {
-  if (text == null) return null;
+function Warning({ color, text }: { color: string; text: string | null }) {
+  if (text === null) return null;
   return (
     <Alert color={color} p="xs">
       <Text size="sm" className="breakable">
@@ -131,6 +129,17 @@ function Known({ known }: { known: IntegrityFacts }) {
       )}
     </>
   );
+}
+
+/** The list knows the newest; of a model that is not in it, what is noted. */
+function standing(known: IntegrityFacts | null, file: ModelFile | undefined) {
+  return {
+    state: file?.integrity ?? known?.state ?? 'unknown',
+    note: known?.note ?? file?.note ?? null,
+    reason: file?.reason ?? null,
+    source: known?.source ?? null,
+    isWhole: file?.validated !== false,
+  };
 }
 
 /** The last job about the model's files; when one ends, what it has found out is asked for. */
