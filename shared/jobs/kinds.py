@@ -234,11 +234,13 @@ KINDS: dict[str, Kind] = {
         Kind(
             "libs",
             "kronk.shared.libraries.install:run",
-            ("processor", "version"),
+            ("processor", "version", "arch", "os"),
             "install llama.cpp {version} {processor}",
             params=(
                 Param("processor"),
                 Param("version"),
+                Param("arch"),
+                Param("os"),
                 Param("replace", bool),
                 Param("allow_upgrade", bool),
             ),

@@ -23,6 +23,7 @@ from kronk.shared.models.partial import Partial
 from kronk.shared.models.patience import Patience
 from kronk.shared.models.sources import HttpSource, allowed
 from kronk.shared.settings import Settings
+from kronk.shared.settings_table import SETTINGS
 
 from . import builds, proof, releases, selection, unpack
 from .builds import Build
@@ -90,13 +91,28 @@ def _version_in(source: str) -> str:
 
 def check(settings: Settings, params: Mapping[str, Any]) -> None:
     """What can be told without the network."""
+    settings = elsewhere(settings, params)
     order = order_of(settings, params)
     _refuse_upgrade(settings, order)
 
 
 def run(settings: Settings, params: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """The job: install what `params` ask for, and tell where it is and what it can."""
+    settings = elsewhere(settings, params)
     return _described(*install(settings, order_of(settings, params), progress))
+
+
+def elsewhere(settings: Settings, params: Mapping[str, Any]) -> Settings:
+    """The settings for the machine that `arch` and `os` name, where they do; `InvalidArgument`
+    names the one that is wrong."""
+    given = {name: params[name] for name in ("arch", "os") if params.get(name)}
+    known = {setting.name: setting for setting in SETTINGS}
+    for name, value in given.items():
+        try:
+            known[name].parse(value)
+        except ValueError as error:
+            raise InvalidArgument(f"{name}: {error}, got {value!r}", param=name) from error
+    return replace(settings, **given)
 
 
 def install(

@@ -260,6 +260,16 @@ def test_for_another_machine_it_is_installed_and_never_executed(
     assert untried == []
 
 
+@pytest.mark.parametrize(("name", "value"), [("arch", "arm64"), ("os", "darwin")])
+def test_a_job_names_another_machine_for_itself(settings: Settings, name: str, value: str) -> None:
+    there = install.elsewhere(settings, {name: value, "processor": "cpu"})
+    assert getattr(there, name) == value and getattr(settings, name) is None
+    assert install.elsewhere(settings, {}) == settings
+    with pytest.raises(InvalidArgument) as caught:
+        install.check(settings, {name: "vax"})
+    assert caught.value.param == name
+
+
 def test_what_a_killed_installation_has_left_is_swept(
     settings: Settings, server: FileServer, archive: bytes, untried: list[Path]
 ) -> None:

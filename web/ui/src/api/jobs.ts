@@ -17,7 +17,7 @@ export interface JobKinds {
   import: { file: string; as?: string; how?: string };
   index: { verify?: boolean };
   verify: { model?: string; accept?: boolean };
-  libs: { processor?: string; version?: string; replace?: boolean; allow_upgrade?: boolean };
+  libs: { processor?: string; version?: string; arch?: string; os?: string; replace?: boolean; allow_upgrade?: boolean };
   'catalog-update': Record<string, never>;
   'templates-update': Record<string, never>;
 }
