@@ -91,7 +91,8 @@ export const getConversation = (id: string, signal?: AbortSignal) => call<Conver
 export const createConversation = (body: { title?: string | null; model?: string | null; document: Document<unknown> }) =>
   call<ConversationSummary>(PATH, { method: 'POST', body });
 
-export const changeConversation = (id: string, body: ConversationChange) => call<ConversationSummary>(one(id), { method: 'PUT', body });
+export const changeConversation = (id: string, body: ConversationChange, keepalive = false) =>
+  call<ConversationSummary>(one(id), { method: 'PUT', body, keepalive });
 
 export const deleteConversation = (id: string) => call<unknown>(one(id), { method: 'DELETE' });
 

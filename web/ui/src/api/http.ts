@@ -10,6 +10,8 @@ export interface Call {
   query?: Query;
   signal?: AbortSignal;
   headers?: Record<string, string>;
+  /** Goes on when the page is closed; browsers take 64 KiB of it. */
+  keepalive?: boolean;
 }
 
 /** The path with its query; what is null, undefined or '' is left out. */
@@ -48,6 +50,7 @@ export async function send(path: string, call: Call = {}): Promise<Response> {
       credentials: 'same-origin',
       body: body === undefined ? null : isRaw ? body : JSON.stringify(body),
       signal: signal ?? null,
+      keepalive: call.keepalive === true,
     });
   } catch (error) {
     if (isAbort(error)) throw error;

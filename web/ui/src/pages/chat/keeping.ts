@@ -84,6 +84,15 @@ export class Keeper {
     }
   }
 
+  /** Sends it at once and waits for nothing: the page is about to be gone. */
+  saveLast(): void {
+    const { summary } = this.kept;
+    if (summary === null || this.isGone) return;
+    this.clear();
+    // Nobody is left to be told.
+    changeConversation(summary.id, { document: this.read(), revision: summary.revision }, true).catch(() => undefined);
+  }
+
   private async sendOnce(): Promise<void> {
     const document = this.read();
     const model = document.settings.model === '' ? null : document.settings.model;

@@ -5,6 +5,7 @@ import type { ChatSettings } from '@/chat/settings';
 import { type Answer, messageOf, readAnswer } from '@/chat/stream';
 import { append, beside, branchAt, type Content, type Document, mediaOf, newId, nodeOf, patch, pathOf, select, without, withNode } from '@/chat/thread';
 import { Keeper, type Kept } from './keeping';
+import { unlessLeaving } from './leaving';
 
 export interface Shown extends Kept {
   document: Document<ChatSettings>;
@@ -138,6 +139,11 @@ export class OpenConversation {
     void this.keeper.save();
   }
 
+  /** The page is about to be gone. */
+  saveLast(): void {
+    this.keeper.saveLast();
+  }
+
   stop(): void {
     this.stopper?.abort();
   }
@@ -168,6 +174,8 @@ export class OpenConversation {
         if (came.content !== '' || came.reasoning !== '') this.keeper.touch(pause);
       },
     });
+    // A page that is left breaks its connections; what it leaves behind is no failure.
+    if (answer.error?.code === 'connection_lost') await unlessLeaving();
     this.show({ document: patch(this.shown.document, node, messageOf(answer, document.settings.model)), running: null });
     this.goOn(null);
     await this.keeper.save();

@@ -60,18 +60,21 @@ export function openedConversation(id: string): OpenConversation | undefined {
 }
 
 const LEFT = 'kronk.unsaved:';
+// Characters of what browsers still send for a page that is gone.
+const MOST_AT_THE_END = 40_000;
 
 /** Leaves behind what the server may not have yet, for the page that is loaded next in this tab. */
 function leave(): void {
   for (const [id, conversation] of opened) {
     const { saving, running } = conversation.snapshot();
     if (saving === 'saved' && running === null) continue;
+    const text = JSON.stringify(conversation.complete());
     try {
-      sessionStorage.setItem(LEFT + id, JSON.stringify(conversation.complete()));
+      sessionStorage.setItem(LEFT + id, text);
     } catch {
       // Too large for the browser: what the server has by now will have to do.
     }
-    conversation.save();
+    if (text.length < MOST_AT_THE_END) conversation.saveLast();
   }
 }
 
