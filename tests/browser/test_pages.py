@@ -119,9 +119,11 @@ def too_wide(page: Page) -> list[str]:
     return found
 
 
-# How an element that can have the focus looks, with what is around it: some draw it on a label.
-_LOOK = """(element) => [element, element.parentElement, element.nextElementSibling,
-  element.parentElement?.nextElementSibling].filter(Boolean).map((one) => {
+# How an element that can have the focus looks, with what is around it: some draw it on a label, or
+# on the box they are in.
+_LOOK = """(element) => [element, element.nextElementSibling, element.parentElement,
+  element.parentElement?.nextElementSibling, element.parentElement?.parentElement,
+  element.parentElement?.parentElement?.parentElement].filter(Boolean).map((one) => {
     const style = getComputedStyle(one);
     return [style.outline, style.boxShadow, style.borderColor, style.backgroundColor, style.top];
   }).join('|')"""
