@@ -35,7 +35,7 @@ def opened(open_ui: OpenUi, path: str, **how: Any) -> Page:
     """The page, ready."""
     page = open_ui(path, **how)
     if (word := READY[path]) is not None:
-        expect(page.get_by_text(word).first).to_be_visible()
+        expect(page.get_by_role("main").get_by_text(word).first).to_be_visible()
     # What is asked for at its beginning has come: an axe that runs earlier sees half of it.
     expect(page.locator(".mantine-Loader-root, .mantine-Skeleton-root")).to_have_count(0)
     return page
