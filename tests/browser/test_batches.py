@@ -25,7 +25,7 @@ def fill(page: Page, form: str, text: str) -> None:
 
 def choose_model(page: Page) -> None:
     page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name=re.compile("^Tiny")).click()
+    page.get_by_role("option", name=re.compile(r"\bTiny\b")).click()
     page.get_by_role("textbox", name="Tokens of an answer").fill("3")
 
 
@@ -101,7 +101,7 @@ def test_a_batch_is_cancelled_when_one_says_so(open_ui: OpenUi) -> None:
     page = open_ui("/batches/new", size=PHONE, scheme="dark")
     fill(page, "Text", "\n".join(f"Count to {number}" for number in range(40)))
     page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name=re.compile("^Slow")).click()
+    page.get_by_role("option", name=re.compile(r"\bSlow\b")).click()
     page.get_by_role("textbox", name="Tokens of an answer").fill("2000")
     page.get_by_role("button", name="Send").click()
     expect(page).to_have_url(re.compile("/batches/batch_"))

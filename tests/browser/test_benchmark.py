@@ -48,7 +48,7 @@ def measured(server: Server) -> list[str]:
 
 def choose_model(page: Page, name: str) -> None:
     page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name=re.compile(f"^{name}")).click()
+    page.get_by_role("option", name=re.compile(rf"\b{name}\b")).click()
 
 
 def test_a_run_of_ones_own_is_begun_left_and_found_again(open_ui: OpenUi, server: Server) -> None:

@@ -1,7 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { confirmFirst } from '@/components/confirm';
 import { tellDone, tellError } from '@/components/notices';
-import { askAgain, forget, stop } from './api';
+import { askAgain, askForLists, forget, stop } from './api';
 import type { useBenchmarkTexts } from './texts';
 
 type Words = ReturnType<typeof useBenchmarkTexts>;
@@ -13,10 +13,17 @@ export function deleteFirst(say: Words, queries: QueryClient, id: string, onDone
     text: say.removeAsk.text,
     confirm: say.remove,
     cancel: say.removeAsk.cancel,
-    onConfirm: () => done(say.removed, queries, async () => {
-      await forget(id);
-      onDone();
-    }),
+    onConfirm: async () => {
+      try {
+        await forget(id);
+        tellDone(say.removed);
+        onDone();
+      } catch (error) {
+        tellError(error);
+      }
+      // Not the run itself: it is gone.
+      await askForLists(queries);
+    },
   });
 }
 
@@ -27,16 +34,14 @@ export function stopFirst(say: Words, queries: QueryClient, id: string): void {
     text: say.stopAsk.text,
     confirm: say.stop,
     cancel: say.stopAsk.cancel,
-    onConfirm: () => done(say.stopped, queries, () => stop(id)),
+    onConfirm: async () => {
+      try {
+        await stop(id);
+        tellDone(say.stopped);
+      } catch (error) {
+        tellError(error);
+      }
+      await askAgain(queries);
+    },
   });
-}
-
-async function done(words: string, queries: QueryClient, act: () => Promise<unknown>): Promise<void> {
-  try {
-    await act();
-    tellDone(words);
-  } catch (error) {
-    tellError(error);
-  }
-  await askAgain(queries);
 }

@@ -188,5 +188,8 @@ export function useComparison(ids: readonly string[]) {
   });
 }
 
-/** After something was begun, stopped or deleted. */
+/** After a run was deleted. */
+export const askForLists = (queries: QueryClient) => queries.invalidateQueries({ queryKey: [KEY, 'runs'] });
+
+/** After something was begun or stopped. */
 export const askAgain = (queries: QueryClient) => queries.invalidateQueries({ queryKey: [KEY] });
