@@ -50,7 +50,7 @@ export function QuestionForm({ setup, onChange, isRunning, onRun, onStop }: Prop
             if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) run(event);
           }}
         />
-        <NumberInput label={say.most} description={say.most0} min={1} allowDecimal={false} value={settings.max_tokens ?? ''} onChange={(value) => set({ max_tokens: typeof value === 'number' && value >= 1 ? value : null })} />
+        <NumberInput label={say.most} min={1} allowDecimal={false} value={settings.max_tokens ?? ''} onChange={(value) => set({ max_tokens: typeof value === 'number' && value >= 1 ? value : null })} />
         <Switch label={say.thinking} checked={settings.thinking !== 'off'} onChange={(event) => set({ thinking: event.currentTarget.checked ? 'model' : 'off' })} />
         {isTried && fault !== null && (
           <Alert role="alert" color="orange" p="xs">
