@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -52,7 +52,9 @@ async def title_of(
     if row.model is None or exchange is None:
         return None
     status = await services.link.status(_STATUS_SECONDS)
-    if not is_idle(row.model, status.models, status.leases.waiting):
+    # What a worker last said of its slots is older than what runs there by our own doing.
+    busy = {run.worker for run in services.link.exchange.runs}
+    if not is_idle(row.model, status.models, status.leases.waiting, busy):
         return None
     name = f"{row.id}/title/{row.revision}"
     admission = await services.access.admit_again(identity, _GATE, name)
@@ -96,10 +98,13 @@ async def _asked(
 # Pure.
 
 
-def is_idle(model: str, models: Iterable[ModelStatus], waiting: int) -> bool:
-    """Whether the model is loaded and has nothing to do, and nobody waits for any."""
+def is_idle(
+    model: str, models: Iterable[ModelStatus], waiting: int, busy: Container[int | None]
+) -> bool:
+    """Whether the model is loaded and has nothing to do, and nobody waits for any; `busy` are the
+    generations of workers that have something to do."""
     rows = [row for row in models if row.model == model and row.state == _READY]
-    return waiting == 0 and any(row.slots_busy == 0 and row.queued == 0 for row in rows)
+    return waiting == 0 and any(row.queued == 0 and row.generation not in busy for row in rows)
 
 
 def first_exchange(messages: Iterable[Node]) -> tuple[str, str] | None:

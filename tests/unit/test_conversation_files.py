@@ -163,7 +163,14 @@ def status(**fields: Any) -> ModelStatus:
     values: dict[str, Any] = dict.fromkeys(
         ("pid", "generation", "rss_bytes", "n_ctx", "idle_seconds", "expires_in", "last_exit")
     )
-    values |= {"model": "Tiny", "state": "ready", "slots_busy": 0, "slots_total": 1, "queued": 0}
+    values |= {
+        "generation": 3,
+        "model": "Tiny",
+        "state": "ready",
+        "slots_busy": 0,
+        "slots_total": 1,
+        "queued": 0,
+    }
     values |= {"active_streams": 0, "tokens_per_second": 0.0, "restarts": 0}
     return ModelStatus(**values | fields)
 
@@ -175,16 +182,18 @@ def status(**fields: Any) -> ModelStatus:
         ([], 0, False),
         ([status(model="Other")], 0, False),
         ([status(state="loading")], 0, False),
-        ([status(slots_busy=1)], 0, False),
+        ([status(generation=7)], 0, False),
         ([status(queued=1)], 0, False),
         ([status()], 1, False),
-        ([status(model="Other", slots_busy=1), status()], 0, True),
+        ([status(model="Other", generation=7), status()], 0, True),
+        # What a worker last said of its slots is old by now.
+        ([status(slots_busy=1)], 0, True),
     ],
 )
 def test_a_model_is_idle_when_it_is_loaded_and_nobody_waits(
     rows: list[ModelStatus], waiting: int, idle: bool
 ) -> None:
-    assert is_idle("Tiny", rows, waiting) is idle
+    assert is_idle("Tiny", rows, waiting, {7}) is idle
 
 
 def test_a_title_is_asked_for_the_first_exchange() -> None:
