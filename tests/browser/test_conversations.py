@@ -65,7 +65,7 @@ def test_words_are_found_in_messages_and_the_search_survives_a_reload(open_ui: O
 def test_one_is_renamed_archived_and_opened(open_ui: OpenUi, three: list[str]) -> None:
     page = open_ui("/conversations")
     act(page, "A dog", "Rename")
-    page.get_by_label("Title").fill("A cat")
+    page.get_by_role("dialog").get_by_label("Title").fill("A cat")
     page.get_by_role("button", name="Save").click()
     expect(titles(page).last).to_have_text("A cat")
     act(page, "A cat", "Archive")

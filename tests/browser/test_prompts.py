@@ -64,7 +64,7 @@ def test_a_prompt_is_written_and_its_variables_are_seen_at_once(open_ui: OpenUi)
 
 def test_a_use_asks_for_the_variables_and_fills_a_new_chat(open_ui: OpenUi) -> None:
     page = open_ui("/prompts")
-    page.get_by_role("button", name="Use Translate in chat").click()
+    page.get_by_role("button", name="Use in chat: Translate").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Use in chat").click()
     expect(dialog.get_by_text("Fill this in")).to_have_count(2)

@@ -1,16 +1,18 @@
-import { MantineProvider } from '@mantine/core';
+import { MantineProvider, mergeThemeOverrides } from '@mantine/core';
 import { ModalsProvider } from '@mantine/modals';
 import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { useEffect, useMemo } from 'react';
 import { RouterProvider } from 'react-router';
 import { ApiError } from '@/api/errors';
 import { usePreferences } from '@/preferences/preferences';
-import { LanguageContext, preferredLanguage } from '@/text/language';
+import { type Language, LanguageContext, preferredLanguage } from '@/text/language';
 import { router } from './router';
 import { cssVariables, theme } from './theme';
 
 const LEAST_TRIES = 2;
+// The crosses of dialogs and notices have no name of their own.
+const CLOSE: Record<Language, string> = { en: 'Close', de: 'Schließen' };
 
 const queries = new QueryClient({
   defaultOptions: {
@@ -28,8 +30,9 @@ export function App() {
   useEffect(() => {
     document.documentElement.lang = spoken;
   }, [spoken]);
+  const named = useMemo(() => mergeThemeOverrides(theme, { components: { CloseButton: { defaultProps: { 'aria-label': CLOSE[spoken] } } } }), [spoken]);
   return (
-    <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
+    <MantineProvider theme={named} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <LanguageContext value={spoken}>
           <ModalsProvider>
