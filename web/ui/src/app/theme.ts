@@ -23,6 +23,8 @@ export const theme = createTheme({
   headings: { fontWeight: '650' },
   cursorType: 'pointer',
   components: {
+    // Words in the colour of a light background are not dark enough to read (4.5:1).
+    Alert: { styles: { title: { color: 'var(--mantine-color-text)' } } },
     Tooltip: { defaultProps: { withArrow: true, openDelay: 250, multiline: true, maw: 320, events: { hover: true, focus: true, touch: true } } },
     Paper: { defaultProps: { withBorder: true } },
     // Who has no mouse scrolls by the arrow keys.

@@ -31,7 +31,7 @@ export function Groups({ model, fields, wanted, isOnlySet, problems, onChange, o
       multiple
       variant="separated"
       order={2}
-      {...(isNarrow ? { value: groups, onChange: () => undefined } : { defaultValue: groups.slice(0, 1) })}
+      {...(isNarrow ? { value: groups.map(slug), onChange: () => undefined } : { defaultValue: groups.slice(0, 1).map(slug) })}
       key={String(isNarrow)}
     >
       {groups.map((group) => {
@@ -39,7 +39,7 @@ export function Groups({ model, fields, wanted, isOnlySet, problems, onChange, o
         const set = own.filter((field) => field.key in model.written).length;
         const wrong = own.filter((field) => faults.get(field.key)?.severity === 'error').length;
         return (
-          <Accordion.Item key={group} value={group}>
+          <Accordion.Item key={group} value={slug(group)}>
             <Accordion.Control>
               <Group gap="xs">
                 <Text fw={600} size="sm">
@@ -67,6 +67,11 @@ export function Groups({ model, fields, wanted, isOnlySet, problems, onChange, o
       })}
     </Accordion>
   );
+}
+
+/** Ids of HTML are made of it, which have no spaces. */
+function slug(group: string): string {
+  return group.replaceAll(/\W+/g, '-');
 }
 
 function matches(field: Field, wanted: string): boolean {

@@ -36,7 +36,7 @@ export function Grid({ estimate, onTry }: { estimate: Estimate; onTry: (part: Pa
                     <Table.Td key={type}>
                       {cell !== undefined && (
                         <UnstyledButton
-                          aria-label={say.tryIt(figure(window), type)}
+                          aria-label={`${bytes(cell.total_bytes)}: ${say.tryIt(figure(window), type)}`}
                           onClick={() => onTry({ context: String(window), cacheK: type, cacheV: type })}
                           style={{ fontSize: 'var(--mantine-font-size-sm)', textDecoration: 'underline', textDecorationStyle: 'dotted', textUnderlineOffset: 3 }}
                         >
