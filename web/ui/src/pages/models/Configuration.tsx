@@ -49,7 +49,7 @@ export function Configuration({ details }: { details: ModelDetails }) {
         <Table layout="fixed" aria-label={say.title}>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>{say.key}</Table.Th>
+              <Table.Th w="40%">{say.key}</Table.Th>
               <Table.Th>{say.value}</Table.Th>
               <Table.Th>{say.origin}</Table.Th>
             </Table.Tr>
@@ -62,7 +62,7 @@ export function Configuration({ details }: { details: ModelDetails }) {
                 </Table.Td>
                 <Table.Td className="breakable numbers">{value === null ? <Text size="sm" c="dimmed">{say.automatic}</Text> : written(value)}</Table.Td>
                 <Table.Td>
-                  <Badge variant="light" color={COLORS[originKind(origin)]} tt="none" autoContrast h="auto" py={2} styles={{ label: { whiteSpace: 'normal', overflowWrap: 'anywhere' } }}>
+                  <Badge variant="light" radius="sm" color={COLORS[originKind(origin)]} tt="none" autoContrast h="auto" py={2} styles={{ label: { whiteSpace: 'normal', overflowWrap: 'anywhere' } }}>
                     {originKind(origin) === 'default' ? say.default : origin}
                   </Badge>
                 </Table.Td>
