@@ -27,6 +27,7 @@ export const theme = createTheme({
     Alert: { styles: { title: { color: 'var(--mantine-color-text)' } } },
     Tooltip: { defaultProps: { withArrow: true, openDelay: 250, multiline: true, maw: 320, events: { hover: true, focus: true, touch: true } } },
     Paper: { defaultProps: { withBorder: true } },
+    Notification: { defaultProps: { closeButtonProps: { 'aria-label': 'Close' } } },
     // Who has no mouse scrolls by the arrow keys.
     TableScrollContainer: { defaultProps: { scrollAreaProps: { viewportProps: { tabIndex: 0 } } } },
     Table: { defaultProps: { verticalSpacing: 'xs', highlightOnHover: true } },
@@ -37,6 +38,16 @@ export const theme = createTheme({
  * backgrounds too. */
 export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
-  light: { '--mantine-color-dimmed': '#5a6169', '--mantine-color-placeholder': '#6b7279', '--mantine-color-error': '#c22525' },
+  light: {
+    '--mantine-color-dimmed': '#5a6169',
+    '--mantine-color-placeholder': '#6b7279',
+    '--mantine-color-error': '#c22525',
+    // Words on the tint of their own colour: badges, notices.
+    '--mantine-color-teal-light-color': '#065f46',
+    '--mantine-color-green-light-color': '#1d6330',
+    '--mantine-color-lime-light-color': '#3d6407',
+    '--mantine-color-orange-light-color': '#93370d',
+    '--mantine-color-yellow-light-color': '#7a4a00',
+  },
   dark: { '--mantine-color-dimmed': '#a9afb7', '--mantine-color-placeholder': '#9aa1a9', '--mantine-color-error': '#ff8f8f' },
 });

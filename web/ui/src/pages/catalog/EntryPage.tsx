@@ -52,7 +52,8 @@ function Entry({ entry }: { entry: CatalogEntry }) {
               {say.gated}
             </Alert>
           )}
-          <Fit asked={{ model: entry.id }} />
+          {/* Of what is inside a package no part can be read. */}
+          {(entry.pulled || !entry.files.some((file) => file.source.startsWith('pypi:'))) && <Fit asked={{ model: entry.id }} />}
           <div>
             <PullPanel wanted={entry.id} model={entry.id} pulled={entry.pulled} size={size} />
           </div>
