@@ -6,6 +6,7 @@ import { Link, useNavigate } from 'react-router';
 import { changeConversation, CONVERSATIONS_KEY, deleteConversation, exportConversation, type FoundConversation } from '@/api/conversations';
 import { confirmFirst } from '@/components/confirm';
 import { tellDone, tellError } from '@/components/notices';
+import { saveFile } from '@/components/saveFile';
 import classes from './ChatPage.module.css';
 import { forgetConversation, openedConversation } from './opened';
 import { askTitle } from './askTitle';
@@ -98,10 +99,5 @@ export function ConversationRow({ row, isCurrent, onGo }: Props) {
 
 async function download(id: string, format: 'json' | 'markdown'): Promise<void> {
   const { blob, name } = await exportConversation(id, format);
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
+  saveFile(name, blob);
 }

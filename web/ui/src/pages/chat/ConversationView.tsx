@@ -10,7 +10,7 @@ import { connectionOf, isThisKronk, useConnections } from '@/chat/connection';
 import { moveDraft } from '@/chat/draft';
 import { usePresets, valuesOf } from '@/chat/presets';
 import type { ChatSettings } from '@/chat/settings';
-import { contentOf } from '@/chat/thread';
+import { contentOf, mediaOf, pathOf } from '@/chat/thread';
 import { EmptyState } from '@/components/EmptyState';
 import { ErrorNotice } from '@/components/ErrorNotice';
 import classes from './ChatPage.module.css';
@@ -40,7 +40,8 @@ export function ConversationView({ conversation, onList }: { conversation: OpenC
   const use = useContextUse(document, drafting.text, { isAsked: isThisKronk(connection), isRunning: running !== null });
   const isDropping = useDrop(drafting.attach);
   const { settings } = document;
-  const warning = useBlindness(settings.model, drafting.attachments.map(({ part }) => part.type), isThisKronk(connection));
+  const media = [...drafting.attachments.map(({ part }) => part), ...pathOf(document).flatMap(({ content }) => mediaOf(content))];
+  const warning = useBlindness(settings.model, media.map(({ type }) => type), isThisKronk(connection));
   const title = summary === null || summary.title === '' ? say.title : summary.title;
   useKept(conversation);
   useFirstModel(conversation, isThisKronk(connection));

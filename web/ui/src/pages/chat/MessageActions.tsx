@@ -68,7 +68,7 @@ function Versions({ conversation, place, count, before, after, isBusy }: Message
   const say = useChatTexts().message;
   if (count < 2) return null;
   const step = (name: string, id: string | undefined, Picture: typeof IconDots) => (
-    <ActionIcon size="sm" variant="subtle" color="gray" aria-label={name} disabled={isBusy || id === undefined} onClick={() => id !== undefined && conversation.choose(id)}>
+    <ActionIcon size="sm" variant="transparent" color="gray" bg="transparent" aria-label={name} disabled={isBusy || id === undefined} onClick={() => id !== undefined && conversation.choose(id)}>
       <Picture size={16} aria-hidden />
     </ActionIcon>
   );

@@ -65,7 +65,7 @@ export const MessageView = memo(function MessageView(props: MessageProps) {
         </Suspense>
       )}
       <div className={classes.tools}>
-        {node.role === 'assistant' && <MessageFooter model={node.model} stats={node.stats} finish={node.finish_reason} />}
+        {node.role === 'assistant' && <MessageFooter model={node.model} stats={node.stats?.completion_tokens == null ? undefined : node.stats} finish={node.finish_reason} />}
         <MessageActions {...props} hasProbabilities={hasProbabilities} onProbabilities={() => setProbabilities(!hasProbabilities)} onEdit={() => setEdited(true)} />
       </div>
     </article>

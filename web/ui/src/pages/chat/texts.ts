@@ -30,7 +30,7 @@ export const useChatTexts = texts({
     composer: {
       label: 'Message', placeholder: 'Write a message…', send: 'Send', stop: 'Stop', attach: 'Attach images or recordings', remove: (name: string) => `Remove ${name}`,
       hint: 'Enter sends, Shift+Enter begins a new line', drop: 'Drop images and recordings here', noModel: 'Choose a model first.',
-      noVision: 'This model does not see images.', noAudio: 'This model does not hear recordings.',
+      noVision: 'This model does not see images: choose one that does, or go on without them.', noAudio: 'This model does not hear recordings: choose one that does, or go on without them.',
       refused: {
         kind: (file: string) => `${file} is neither an image nor a recording.`,
         unreadable: (file: string) => `${file} cannot be read by this browser. JPEG, PNG, GIF, WAV, MP3 and FLAC can.`,
@@ -96,7 +96,7 @@ export const useChatTexts = texts({
     composer: {
       label: 'Nachricht', placeholder: 'Nachricht schreiben…', send: 'Senden', stop: 'Anhalten', attach: 'Bilder oder Aufnahmen anhängen', remove: (name: string) => `${name} entfernen`,
       hint: 'Enter sendet, Umschalt+Enter beginnt eine neue Zeile', drop: 'Bilder und Aufnahmen hier ablegen', noModel: 'Wähle zuerst ein Modell.',
-      noVision: 'Dieses Modell sieht keine Bilder.', noAudio: 'Dieses Modell hört keine Aufnahmen.',
+      noVision: 'Dieses Modell sieht keine Bilder: Wähle eines, das es kann, oder mach ohne sie weiter.', noAudio: 'Dieses Modell hört keine Aufnahmen: Wähle eines, das es kann, oder mach ohne sie weiter.',
       refused: {
         kind: (file: string) => `${file} ist weder ein Bild noch eine Aufnahme.`,
         unreadable: (file: string) => `${file} kann dieser Browser nicht lesen. JPEG, PNG, GIF, WAV, MP3 und FLAC gehen.`,
