@@ -15,7 +15,14 @@ from kronk.shared.benchmark.history import LAST, TABLE, History
 from kronk.shared.benchmark.report import Report, from_record
 from kronk.shared.benchmark.run import new_id
 from kronk.shared.database import Database
-from kronk.shared.errors import Conflict, KronkError, NotFound, Overloaded, ServerError
+from kronk.shared.errors import (
+    Conflict,
+    InvalidArgument,
+    KronkError,
+    NotFound,
+    Overloaded,
+    ServerError,
+)
 from kronk.shared.settings import Settings
 
 from .process import RunProcess
@@ -109,7 +116,9 @@ class Benchmarks:
         if asked.after is not None:
             ids = [each.id for each in ordered]
             if asked.after not in ids:
-                raise NotFound(f"after: there is no benchmark {asked.after[:100]!r}", param="after")
+                raise InvalidArgument(
+                    f"after: there is no benchmark {asked.after[:100]!r}", param="after"
+                )
             ordered = ordered[ids.index(asked.after) + 1 :]
         return ordered[: asked.limit], len(ordered) > asked.limit
 

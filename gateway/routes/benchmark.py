@@ -133,7 +133,7 @@ async def delete(request: Request, run_id: str) -> Response:
     "/api/v1/benchmark/compare",
     access=READING,
     openapi_extra={"parameters": [RUNS_QUERY]},
-    responses=answer_documents(objects.COMPARISON, errors=(409,)),
+    responses=answer_documents(objects.COMPARISON, errors=(404, 409)),
     summary="Compare benchmarks",
 )
 async def compare(request: Request) -> Response:
