@@ -66,7 +66,11 @@ function Judged({ asked: { kind, forms, answer } }: { asked: Asked }) {
   const { color, icon: Picture } = LOOKS[verdict.state];
   return (
     <>
-      <Alert role="status" color={color} icon={<Picture aria-hidden />} title={say.verdicts[verdict.state]}>
+      <Alert role="status" color={color} icon={<Picture aria-hidden />}>
+        {/* A title would be in the alert's own colour, which is too pale on its ground. */}
+        <Text size="sm" fw={600}>
+          {say.verdicts[verdict.state]}
+        </Text>
         <Faults verdict={verdict} />
         {answer.finish_reason === 'length' && <Text size="sm">{say.cut}</Text>}
       </Alert>
