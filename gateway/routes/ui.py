@@ -65,7 +65,7 @@ async def _file(request: Request, folder: str, name: str, caching: str) -> Respo
     takes_gzip = "gzip" in request.headers.get("accept-encoding", "")
     found = await asyncio.to_thread(site.find, folder, name, takes_gzip=takes_gzip)
     if found is None:
-        raise NotFound(f"there is no file {name!r}", param="name")
+        raise NotFound("name: there is no such file", param="name")
     headers = {"Cache-Control": caching, "Vary": "Accept-Encoding"}
     if found.encoding is not None:
         headers["Content-Encoding"] = found.encoding

@@ -13,7 +13,7 @@ export function Navigation() {
   const { pathname } = useLocation();
   const seen = PAGES.filter((page) => mayUse(session, page.need));
   return (
-    <Stack gap="sm" component="nav" aria-label={say.navigation}>
+    <Stack gap="sm">
       {GROUPS.map((group) => ({ group, pages: seen.filter((page) => page.group === group) }))
         .filter(({ pages }) => pages.length > 0)
         .map(({ group, pages }) => (
