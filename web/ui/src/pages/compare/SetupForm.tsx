@@ -50,11 +50,12 @@ export function SetupForm({ setup, onChange, isRunning, onRun, onStop }: Props) 
         )}
         <Group>
           {isRunning ? (
-            <Button type="button" variant="default" leftSection={<IconPlayerStop size={16} aria-hidden />} onClick={onStop}>
+            // Another element than the one that submits: a click on this must not become one on that.
+            <Button key="stop" type="button" variant="default" leftSection={<IconPlayerStop size={16} aria-hidden />} onClick={onStop}>
               {say.stop}
             </Button>
           ) : (
-            <Button type="submit" leftSection={<IconPlayerPlay size={16} aria-hidden />}>
+            <Button key="run" type="submit" leftSection={<IconPlayerPlay size={16} aria-hidden />}>
               {say.run}
             </Button>
           )}
