@@ -127,10 +127,14 @@ export const detailsQuery = (model: string) =>
 export const templateQuery = (model: string) =>
   queryOptions({ queryKey: [...MODELS_KEY, 'template', model], queryFn: ({ signal }) => call<ShownTemplate>(`${base(model)}/template`, { signal }) });
 
+/** Null for one that nobody has asked anything yet. */
 export const statisticsQuery = (model: string) =>
   queryOptions({
     queryKey: ['statistics', model],
-    queryFn: ({ signal }) => call<ModelStatistics>(`/v1/kronk/statistics/${modelPath(model)}`, { signal }),
+    queryFn: async ({ signal }) => {
+      const { data } = await call<{ data: ModelStatistics[] }>('/v1/kronk/statistics', { signal });
+      return data.find((one) => one.model === model) ?? null;
+    },
     refetchInterval: 10_000,
   });
 

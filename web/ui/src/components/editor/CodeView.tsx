@@ -38,6 +38,8 @@ export default function CodeView({ value, onChange, language, marks, goTo, minHe
         'aria-describedby': describedBy,
         'aria-readonly': String(isReadOnly),
         spellcheck: 'false',
+        // It can be reached without; this says so to those who look for what scrolls and cannot.
+        tabindex: '0',
       }),
     ],
     [language, isDark, isReadOnly, label, describedBy],

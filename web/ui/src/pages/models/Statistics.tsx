@@ -2,7 +2,6 @@ import { Button, SimpleGrid, Stack, Table, Text } from '@mantine/core';
 import { IconChartBar } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from 'react-router';
-import { ApiError } from '@/api/errors';
 import { call, modelPath } from '@/api/http';
 import { type ModelStatistics, type Spread, statisticsQuery } from '@/api/modelFiles';
 import { confirmFirst } from '@/components/confirm';
@@ -20,7 +19,7 @@ export function Statistics({ model }: { model: string }) {
   const say = useModelsTexts().statistics;
   const queries = useQueryClient();
   const { data, error, refetch } = useQuery(statisticsQuery(model));
-  if (error instanceof ApiError && error.status === 404) {
+  if (data === null) {
     return (
       <EmptyState
         icon={IconChartBar}
