@@ -12,8 +12,7 @@ from harness.browser import ROOT
 TABLE = ROOT / "web" / "ui" / "src" / "app" / "pages.ts"
 
 # Path, and a word that is to be seen when the page is ready: of its content rather than its frame.
-# None: its heading is enough.
-READY: dict[str, str | None] = {
+READY = {
     "/": "Loaded models",
     "/chat": "What is on your mind?",
     "/compare": "Nothing compared yet",
@@ -25,11 +24,11 @@ READY: dict[str, str | None] = {
     "/catalog": "SmolLM2-135M-Instruct",
     "/downloads": "Nothing has been fetched yet",
     "/configuration": "No mistakes",
-    "/estimator": None,
-    "/libraries": None,
+    "/estimator": "Choose a model",
+    "/libraries": "No other build is installed",
     "/benchmark": "What to measure",
     "/batches": "There is no batch yet",
-    "/security": None,
+    "/security": "Authentication is off",
     "/logs": "server started",
     "/settings": "Who you are",
     "/docs": "All routes of the API",
