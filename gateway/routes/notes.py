@@ -11,9 +11,12 @@ from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import DISCOVERY
 from kronk.gateway.body import parse_body
 from kronk.gateway.dialects.schemas import listed
-from kronk.gateway.library.notes import CHANGE_BODY, NOTE, note_object, parse_note
+from kronk.gateway.library.notes import CHANGE_BODY, NOTE, Note, note_object, parse_note
 from kronk.gateway.record import identity_of
-from kronk.gateway.services import services_of
+from kronk.gateway.services import Services, services_of
+from kronk.shared.models import index
+from kronk.shared.models.listing import listing
+from kronk.shared.security.identity import Identity
 
 from .documents import answer_documents, request_document
 
@@ -40,8 +43,8 @@ async def notes(request: Request) -> Response:
 )
 async def note(request: Request, model: str) -> Response:
     """One's own rating of a model and note on it; null and "" where one has said nothing."""
-    own, identity = services_of(request).library.notes, identity_of(request)
-    return JSONResponse(note_object(await asyncio.to_thread(own.get, identity, model)))
+    services, identity = services_of(request), identity_of(request)
+    return JSONResponse(note_object(await asyncio.to_thread(_known, services, identity, model)))
 
 
 @router.put(
@@ -53,6 +56,19 @@ async def note(request: Request, model: str) -> Response:
 )
 async def change(request: Request, model: str) -> Response:
     """Say what one thinks of a model: what is left out stays as it was. Nobody else sees it."""
-    own, identity = services_of(request).library.notes, identity_of(request)
+    services, identity = services_of(request), identity_of(request)
     fields = await parse_body(request, parse_note)
-    return JSONResponse(note_object(await asyncio.to_thread(own.change, identity, model, fields)))
+    known = await asyncio.to_thread(_known, services, identity, model)
+    own = services.library.notes
+    done = await asyncio.to_thread(own.change, identity, known.model, fields)
+    return JSONResponse(note_object(done))
+
+
+def _known(services: Services, identity: Identity, name: str) -> Note:
+    """What was said of the model of that name. Of one that was removed, what was said by its id."""
+    own = services.library.notes
+    said = own.get(identity, name)
+    if said.updated is not None:
+        return said
+    entry = index.locate(listing(services.base, services.configs), name)
+    return own.get(identity, entry.id)

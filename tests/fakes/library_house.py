@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -60,6 +61,7 @@ class LibraryHouse:
             "telemetry": Telemetry(),
             "audit": AuditLog(base),
             "database": self.database,
+            "configuration": SimpleNamespace(models={}),
             "library": make_library(self.database),
             "access": AccessControl(mode, known, known, Unlimited()),
         }

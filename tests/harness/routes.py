@@ -390,7 +390,7 @@ PLAIN_ROUTES: tuple[PlainRoute, ...] = (
     ),
     # There is an empty note on every model.
     PlainRoute("GET", "/api/v1/notes"),
-    PlainRoute("GET", "/api/v1/notes/{model:path}"),
+    PlainRoute("GET", "/api/v1/notes/{model:path}", "/api/v1/notes/nope", "model"),
     PlainRoute("PUT", "/api/v1/notes/{model:path}"),
     PlainRoute("GET", "/v1/kronk/libs"),
     PlainRoute(

@@ -264,30 +264,40 @@ def test_damaged_records_break_no_list_and_what_is_kept_outlives_the_process(
 # Notes.
 
 
+@pytest.fixture
+def rated(house: LibraryHouse, tiny: Path) -> LibraryHouse:
+    """With the models that notes are on."""
+    folder = house.settings.base.models / "org" / "repo"
+    folder.mkdir(parents=True)
+    for name in ("Tiny", "Other", "One", "Two", "Three"):
+        (folder / f"{name}.gguf").symlink_to(tiny)
+    return house
+
+
 def noted(house: LibraryHouse, model: str, who: str = "ann", **fields: Any) -> Any:
     told = house.good("PUT", f"/notes/{model}", who, json=fields)
     jsonschema.validate(told, NOTE)
     return told
 
 
-def test_a_note_is_ones_own_and_of_one_model(house: LibraryHouse) -> None:
-    assert house.good("GET", "/notes/org/Tiny")["rating"] is None
-    told = noted(house, "org/Tiny", rating=4, note="Quick.")
-    assert (told["model"], told["rating"], told["note"]) == ("org/Tiny", 4, "Quick.")
-    assert noted(house, "org/Tiny", rating=None)["note"] == "Quick."
-    noted(house, "Other", rating=1)
-    noted(house, "Other", "bob", rating=5)
-    mine = house.good("GET", "/notes")["data"]
-    assert [(one["model"], one["rating"]) for one in mine] == [("Other", 1), ("org/Tiny", None)]
-    assert house.good("GET", "/notes/Other", "bob")["rating"] == 5
-    assert house.good("GET", "/notes", None)["data"] == []
+def test_a_note_is_ones_own_and_of_one_model(rated: LibraryHouse) -> None:
+    assert rated.good("GET", "/notes/Tiny")["rating"] is None
+    told = noted(rated, "Tiny", rating=4, note="Quick.")
+    assert (told["model"], told["rating"], told["note"]) == ("Tiny", 4, "Quick.")
+    assert noted(rated, "Tiny", rating=None)["note"] == "Quick."
+    noted(rated, "Other", rating=1)
+    noted(rated, "Other", "bob", rating=5)
+    mine = rated.good("GET", "/notes")["data"]
+    assert [(one["model"], one["rating"]) for one in mine] == [("Other", 1), ("Tiny", None)]
+    assert rated.good("GET", "/notes/Other", "bob")["rating"] == 5
+    assert rated.good("GET", "/notes", None)["data"] == []
 
 
-def test_a_note_that_says_nothing_is_forgotten(house: LibraryHouse) -> None:
-    noted(house, "Tiny", rating=4)
-    told = noted(house, "Tiny", rating=None, note=" ")
+def test_a_note_that_says_nothing_is_forgotten(rated: LibraryHouse) -> None:
+    noted(rated, "Tiny", rating=4)
+    told = noted(rated, "Tiny", rating=None, note=" ")
     assert (told["rating"], told["note"], told["updated"]) == (None, "", None)
-    assert house.good("GET", "/notes")["data"] == []
+    assert rated.good("GET", "/notes")["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -303,21 +313,21 @@ def test_a_note_that_says_nothing_is_forgotten(house: LibraryHouse) -> None:
     ],
 )
 def test_a_note_that_is_none_is_refused(
-    house: LibraryHouse, body: dict[str, Any], param: str
+    rated: LibraryHouse, body: dict[str, Any], param: str
 ) -> None:
-    assert_refused(house.ask("PUT", "/notes/Tiny", json=body), bad(param))
+    assert_refused(rated.ask("PUT", "/notes/Tiny", json=body), bad(param))
 
 
 def test_notes_have_bounds_and_damage_breaks_none(
-    house: LibraryHouse, monkeypatch: pytest.MonkeyPatch
+    rated: LibraryHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notes, "MOST_NOTES", 2)
-    noted(house, "One", rating=1)
-    noted(house, "Two", rating=2)
-    full = house.ask("PUT", "/notes/Three", json={"rating": 3})
+    noted(rated, "One", rating=1)
+    noted(rated, "Two", rating=2)
+    full = rated.ask("PUT", "/notes/Three", json={"rating": 3})
     assert_refused(full, Refusal(413, "too_large", None))
-    assert noted(house, "Two", rating=5)["rating"] == 5
-    assert_refused(house.ask("PUT", f"/notes/{'x' * 600}", json={"rating": 3}), bad("model"))
-    table = house.database.table("notes")
+    assert noted(rated, "Two", rating=5)["rating"] == 5
+    assert_refused(rated.ask("PUT", f"/notes/{'x' * 600}", json={"rating": 3}), missing("model"))
+    table = rated.database.table("notes")
     table.put(next(iter(table.names())), {"rating": "x"})
-    assert len(house.good("GET", "/notes")["data"]) == 1
+    assert len(rated.good("GET", "/notes")["data"]) == 1
