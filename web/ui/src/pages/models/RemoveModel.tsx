@@ -30,7 +30,8 @@ export function RemoveModel({ model, isLoaded, onClose, onGone }: Props) {
       const gone = await removeModel(model, isLoaded);
       tellDone(say.gone(model, bytes(gone.size_bytes)));
       onGone();
-      await queries.invalidateQueries({ queryKey: MODELS_KEY });
+      // The lists alone: of the model itself nothing more can be asked.
+      await Promise.all(['files', 'uses'].map((list) => queries.invalidateQueries({ queryKey: [...MODELS_KEY, list] })));
     } catch (problem) {
       setFailure(problem);
       setBusy(false);
