@@ -3,6 +3,7 @@ import { IconCircleCheck, IconCircleX, IconClock, IconHelpCircle } from '@tabler
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
 import { estimateQuery, type Verdict } from '@/api/catalog';
+import { address } from '@/api/http';
 import { bytes, figure } from '@/text/format';
 import { useModelTexts } from './texts';
 
@@ -40,7 +41,7 @@ export function Fit({ asked }: { asked: { model: string } | { source: string } }
     <Alert color={color} p="xs" icon={<Picture size={18} aria-hidden />} title={say.verdicts[data.verdict]}>
       <Text size="sm" className="numbers">
         {say.fit.takes(bytes(data.predicted.bytes), figure(context), figure(slots))} {data.largest_context > 0 && say.fit.largest(figure(data.largest_context))}{' '}
-        <Anchor component={Link} to={`/estimator?model=${encodeURIComponent('model' in asked ? asked.model : asked.source)}`} size="sm" c="inherit" td="underline">
+        <Anchor component={Link} to={address('/estimator', 'model' in asked ? asked : { from: 'hub', model: asked.source })} size="sm" c="inherit" td="underline">
           {say.fit.more}
         </Anchor>
       </Text>
