@@ -29,26 +29,30 @@ export function AnswerView({ growing, isRunning, asked }: Props) {
   const answer = growing ?? asked?.answer ?? null;
   return (
     <Section title={say.answer} actions={answer !== null && answer.content !== '' && <CopyButton value={answer.content} />}>
-      {answer === null ? (
-        isRunning ? (
-          <Loader size="sm" />
-        ) : (
-          <EmptyState as="h3" icon={IconBraces} title={say.none.title} text={say.none.text} />
-        )
-      ) : (
-        <Stack gap="sm">
-          {answer.standing !== null && (
-            <Text size="sm" c="dimmed">
-              {answer.standing}
-            </Text>
-          )}
-          {answer.reasoning !== '' && <Thinking text={answer.reasoning} seconds={answer.stats.thinking_seconds} />}
-          {isRunning || asked === null ? <CodeBlock code={prettyJson(answer.content)} language="json" label={say.answer} /> : asked.answer.content !== '' && <Judged asked={asked} />}
-          {answer.error !== null && <ErrorNotice error={new ApiError(answer.error.message, 0, answer.error.code)} />}
-          {!isRunning && <MessageFooter stats={answer.stats} finish={answer.finish_reason ?? undefined} />}
-        </Stack>
-      )}
+      {answer === null ? <NoAnswer isRunning={isRunning} /> : <Answered answer={answer} isRunning={isRunning} asked={asked} />}
     </Section>
+  );
+}
+
+function NoAnswer({ isRunning }: { isRunning: boolean }) {
+  const say = useStructuredTexts();
+  return isRunning ? <Loader size="sm" /> : <EmptyState as="h3" icon={IconBraces} title={say.none.title} text={say.none.text} />;
+}
+
+function Answered({ answer, isRunning, asked }: { answer: Answer; isRunning: boolean; asked: Asked | null }) {
+  const say = useStructuredTexts();
+  return (
+    <Stack gap="sm">
+      {answer.standing !== null && (
+        <Text size="sm" c="dimmed">
+          {answer.standing}
+        </Text>
+      )}
+      {answer.reasoning !== '' && <Thinking text={answer.reasoning} seconds={answer.stats.thinking_seconds} />}
+      {isRunning || asked === null ? <CodeBlock code={prettyJson(answer.content)} language="json" label={say.answer} /> : asked.answer.content !== '' && <Judged asked={asked} />}
+      {answer.error !== null && <ErrorNotice error={new ApiError(answer.error.message, 0, answer.error.code)} />}
+      {!isRunning && <MessageFooter stats={answer.stats} finish={answer.finish_reason ?? undefined} />}
+    </Stack>
   );
 }
 
