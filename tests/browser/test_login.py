@@ -94,3 +94,29 @@ def test_a_token_opens_what_it_is_for_and_leaves_out_the_rest(
     expect(pages.filter(has_text="Logs")).to_have_count(0)
     page.goto("/logs")
     expect(heading(page)).to_have_text("This needs an administrator")
+
+
+def test_a_wrong_token_is_said_to_be_wrong_and_another_one_taken(
+    open_ui: OpenUi, troubles: Troubles, token: str
+) -> None:
+    troubles.expect(REFUSED)
+    page = open_ui("/")
+    use_token(page, "nonsense")
+    expect(page.get_by_role("alert")).to_contain_text("This token is not good")
+    page.get_by_label(re.compile("^Token")).fill(token)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("navigation").first).to_be_visible()
+
+
+def test_a_token_without_a_view_of_the_server_is_told_so_and_led_to_the_chat(
+    open_ui: OpenUi, troubles: Troubles, token: str
+) -> None:
+    troubles.expect(REFUSED)
+    page = open_ui("/")
+    use_token(page, token)
+    expect(page.get_by_role("heading", level=2)).to_have_text(
+        "What the server does is not for this token"
+    )
+    expect(page.get_by_text("Not logged in")).to_have_count(0)
+    page.get_by_role("main").get_by_role("link", name="Open a chat").click()
+    expect(page.get_by_role("textbox", name="Message")).to_be_visible()

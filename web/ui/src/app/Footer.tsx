@@ -8,7 +8,7 @@ import { tellError } from '@/components/notices';
 import { useAppTexts } from './texts';
 
 const PICTURES = { light: IconSun, dark: IconMoon, auto: IconDeviceDesktop } as const;
-const COLORS = { connecting: 'gray', live: 'teal', lost: 'orange', denied: 'red' } as const;
+const COLORS = { connecting: 'gray', live: 'teal', lost: 'orange', denied: 'red', forbidden: 'gray' } as const;
 
 /** Whether the page is live, the theme, and the way out. */
 export function Footer() {

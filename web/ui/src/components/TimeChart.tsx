@@ -61,7 +61,7 @@ export function TimeChart({ title, times, series, format, height = 160, least = 
         legend: { show: false },
         cursor: { y: false },
         scales: {
-          x: { range: (_, first, last) => [Math.min(first, last - LEAST_SPAN), last] },
+          x: { range: (_, first, last) => (Number.isFinite(last) ? [Math.min(first, last - LEAST_SPAN), last] : [null, null]) },
           y: { range: (_, __, most) => [0, Math.max(newest.current.least, most * 1.1, 0.001)] },
         },
         axes: [

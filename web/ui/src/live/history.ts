@@ -15,8 +15,8 @@ export interface Sample {
 }
 
 export interface Live {
-  /** 'live', or why the newest state may be old. */
-  connection: 'connecting' | 'live' | 'lost' | 'denied';
+  /** 'live', or why the newest state may be old: 'denied' to who is not known, 'forbidden' to who may not. */
+  connection: 'connecting' | 'live' | 'lost' | 'denied' | 'forbidden';
   /** What the server or the network said when it was lost. */
   problem: string | null;
   state: LiveState | null;

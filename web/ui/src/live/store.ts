@@ -32,13 +32,19 @@ async function watch(signal: AbortSignal): Promise<void> {
       if (live.connection === 'live') put({ ...live, connection: 'lost', problem: null });
     } catch (error) {
       if (isAbort(error) || signal.aborted) return;
-      const isDenied = error instanceof ApiError && (error.status === 401 || error.status === 403);
       const problem = error instanceof Error ? error.message : String(error);
-      put({ ...live, connection: isDenied ? 'denied' : 'lost', problem });
+      put({ ...live, connection: connectionAfter(error), problem });
+      // What one may not see does not become visible by asking again; another login begins anew.
+      if (live.connection === 'forbidden') return;
     }
     await passed(pause, signal);
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   }
+}
+
+function connectionAfter(error: unknown): Live['connection'] {
+  const status = error instanceof ApiError ? error.status : 0;
+  return status === 401 ? 'denied' : status === 403 ? 'forbidden' : 'lost';
 }
 
 function passed(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import { useAppTexts } from '@/app/texts';
 import { onUnauthenticated } from '@/api/http';
 import { EmptyState } from '@/components/EmptyState';
 import { restartLive } from '@/live/store';
+import { preferences } from '@/preferences/preferences';
 import { Login } from './Login';
 import { fetchSession, mayUse } from './session';
 import { SessionContext } from './SessionContext';
@@ -34,7 +35,9 @@ export function SessionGate({ children }: { children: ReactNode }) {
   // A login that has ended, a token that was revoked: the answer to anything may tell of it.
   useEffect(() => onUnauthenticated(() => void queries.invalidateQueries({ queryKey: KEY })), [queries]);
   if (data !== undefined) {
-    return <SessionContext value={data}>{mayUse(data, 'user') ? children : <Login />}</SessionContext>;
+    // The server says who somebody is, and nothing of a token that is not good.
+    const problem = preferences().token === '' ? null : new Error(say.badToken);
+    return <SessionContext value={data}>{mayUse(data, 'user') ? children : <Login problem={problem} />}</SessionContext>;
   }
   if (error === null) {
     return (

@@ -1,5 +1,8 @@
-import { Alert, SimpleGrid, Stack } from '@mantine/core';
+import { Alert, Button, Group, SimpleGrid, Stack } from '@mantine/core';
+import { IconEyeOff } from '@tabler/icons-react';
 import { lazy, Suspense } from 'react';
+import { Link } from 'react-router';
+import { EmptyState } from '@/components/EmptyState';
 import { Loading } from '@/components/Loading';
 import { PageHeader } from '@/components/PageHeader';
 import { useLive } from '@/live/store';
@@ -18,7 +21,8 @@ const CHARTS_HEIGHT = 440;
 
 export default function DashboardPage() {
   const say = useDashboardTexts();
-  const { state, samples, happenings } = useLive();
+  const { connection, state, samples, happenings } = useLive();
+  if (connection === 'forbidden') return <NotForThisToken />;
   if (state === null) {
     return (
       <>
@@ -52,6 +56,31 @@ export default function DashboardPage() {
         </SimpleGrid>
         <Happenings happenings={happenings} now={state.time} />
       </Stack>
+    </>
+  );
+}
+
+/** A token that grants models, and not to look at the server. */
+function NotForThisToken() {
+  const say = useDashboardTexts();
+  return (
+    <>
+      <PageHeader title={say.title} />
+      <EmptyState
+        icon={IconEyeOff}
+        title={say.forbidden.title}
+        text={say.forbidden.text}
+        action={
+          <Group>
+            <Button component={Link} to="/chat">
+              {say.none.chat}
+            </Button>
+            <Button component={Link} to="/settings" variant="default">
+              {say.forbidden.settings}
+            </Button>
+          </Group>
+        }
+      />
     </>
   );
 }

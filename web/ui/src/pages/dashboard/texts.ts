@@ -28,6 +28,11 @@ export const useDashboardTexts = texts({
     models: 'Loaded models',
     manage: 'Manage',
     none: { title: 'No model is loaded', text: 'A model is loaded when it is first asked for.', chat: 'Open a chat', catalog: 'Find a model' },
+    forbidden: {
+      title: 'What the server does is not for this token',
+      text: 'It needs the endpoint “monitoring”, or an administrator. Models can be used.',
+      settings: 'Another token',
+    },
     columns: { model: 'Model', state: 'State', slots: 'Slots', queue: 'Queue', speed: 'Tokens/s', memory: 'Memory', unload: 'Unloaded in' },
     pinned: 'pinned',
     loading: (phase: string, percent: string, eta: string) => `${phase} ${percent}, ${eta} left`,
@@ -75,6 +80,11 @@ export const useDashboardTexts = texts({
     models: 'Geladene Modelle',
     manage: 'Verwalten',
     none: { title: 'Kein Modell ist geladen', text: 'Ein Modell wird geladen, wenn es zum ersten Mal gefragt wird.', chat: 'Zum Chat', catalog: 'Ein Modell finden' },
+    forbidden: {
+      title: 'Was der Server tut, zeigt er diesem Token nicht',
+      text: 'Dafür braucht es den Endpunkt „monitoring“ oder einen Administrator. Modelle lassen sich benutzen.',
+      settings: 'Ein anderes Token',
+    },
     columns: { model: 'Modell', state: 'Zustand', slots: 'Slots', queue: 'Warteschlange', speed: 'Token/s', memory: 'Speicher', unload: 'Entladen in' },
     pinned: 'angeheftet',
     loading: (phase: string, percent: string, eta: string) => `${phase} ${percent}, noch ${eta}`,

@@ -78,7 +78,7 @@ function ManualLink({ href = '', children }: { href?: string | undefined; childr
   const page = pageOf(href);
   if (page !== null || href.startsWith('#')) {
     return (
-      <Anchor component={Link} to={page ?? href} inherit>
+      <Anchor component={Link} to={page ?? href} inherit underline="always">
         {children}
       </Anchor>
     );

@@ -25,7 +25,8 @@ export function TokenForm() {
     setError(null);
     setPreferences({ token: next });
     try {
-      await fetchSession();
+      const session = await fetchSession();
+      if (next !== '' && session.login && session.user === null) throw new Error(say.notGood);
       setText(next);
       tellDone(next === '' ? say.removed : say.saved);
       reload();
