@@ -35,7 +35,7 @@ FITTED = Fitted(
 
 def choice(prompt: int, *, generated: int = 0, may_generate: bool = True) -> Any:
     """As much of a choice as a slot looks at."""
-    job = SimpleNamespace(name="req-1", marks=(), spans=())
+    job = SimpleNamespace(name="req-1", submitted=0.0, marks=(), spans=())
     request = SimpleNamespace(job=job, may_generate=may_generate)
     return SimpleNamespace(rows=[5] * prompt, generated=generated, request=request)
 
@@ -44,7 +44,7 @@ def slot(held: int, running: Any = None, read: int = 0) -> Slot:
     one = Slot(3)
     one.keep([5] * held, "")
     if running is not None:
-        one.begin(running, 0.0)
+        one.begin(running)
     one.read = read
     return one
 
