@@ -20,5 +20,6 @@ export default defineConfig({
   server: {
     proxy: { '/v1': { target: server, changeOrigin: true, ws: true }, '/api': { target: server, changeOrigin: true }, '/openapi.json': { target: server, changeOrigin: true } },
   },
-  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'] },
+  // One environment for many files: making one takes longer than the tests do.
+  test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], pool: 'threads', isolate: false },
 });

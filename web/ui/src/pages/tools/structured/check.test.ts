@@ -49,7 +49,7 @@ describe('an answer', () => {
 
   it('has its faults at their lines', () => {
     const verdict = verdictOf('json_schema', forms, '{"tags": ["a", 1]}');
-    expect(verdict).toMatchObject({ faults: [{ path: ['tags', 1], keyword: 'type', line: 4 }, { path: [], keyword: 'required', line: 1 }] });
+    expect(verdict).toMatchObject({ faults: [{ path: [], keyword: 'required', line: 1 }, { path: ['tags', 1], keyword: 'type', line: 4 }] });
   });
 
   it('that ends too soon has the line where it ends', () => {
