@@ -26,7 +26,7 @@ echo "> Explain in two sentences what a language model is."
 url=$(.venv/bin/python -P -c 'from kronk.cli.client import find_server; print(find_server().url)')
 cat <<END
 
-Kronk runs at $url. Try:
+Kronk runs at $url: open it in a browser, or try:
 
   curl $url/v1/chat/completions -H 'Content-Type: application/json' \\
     -d '{"model": "$model", "messages": [{"role": "user", "content": "Hello!"}]}'
