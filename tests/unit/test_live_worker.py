@@ -100,13 +100,15 @@ def test_reading_goes_on_while_the_engine_changes_what_is_read() -> None:
     one = slot(4, choice(10))
 
     def change() -> None:
-        for number in range(300):
-            tokens = np.full(8, number % 500, np.int32)
-            store.put(tokens, State(np.zeros(8, np.uint8), 8, 0), now=float(number))
-            one.leave(0.0)
-            one.keep([1] * (number % 50), "")
-            one.begin(choice(10), 0.0)
-        over.set()
+        try:
+            for number in range(300):
+                tokens = np.full(8, number % 500, np.int32)
+                store.put(tokens, State(np.zeros(8, np.uint8), 8, 0), now=float(number))
+                one.leave(0.0)
+                one.keep([1] * (number % 50), "")
+                one.begin(choice(10))
+        finally:
+            over.set()
 
     thread = threading.Thread(target=change)
     thread.start()
