@@ -73,7 +73,7 @@ def play(tmp_path: Path) -> Iterator[Callable[[Callable[[World], Awaitable[None]
             await story(world)
             await world.central.close(10.0)
             await world.host.client.close()
-            world.local.counters.close()
+            world.local.stop()
 
         asyncio.run(live())
 

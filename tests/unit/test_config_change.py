@@ -64,7 +64,13 @@ TWO = (
         (TWO, "A", "ttl", "forever", TWO.replace("30m", "forever")),
         ("models:\n  M:\n    pin: true", "M", "pin", False, "models:\n  M:\n    pin: false\n"),
         # What is wrong elsewhere is left for the editor to show.
-        ("models:\n  M:\n    no: 1\n", "M", "pin", 1, "models:\n  M:\n    no: 1\n    pin: 1\n"),
+        (
+            "models:\n  M:\n    no: 1\n",
+            "M",
+            "pin",
+            True,
+            "models:\n  M:\n    no: 1\n    pin: true\n",
+        ),
     ],
 )
 def test_one_setting_changes_and_all_else_stays(
