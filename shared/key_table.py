@@ -13,8 +13,9 @@ from .wire.values import Sampling
 _HEAD = """\
 # Keys of a model's configuration
 
-A YAML file given with `--model-config-file` (or `KRONK_CATALOG_MODEL_CONFIG_FILE`) has settings
-per model, below the model's id or below `<id>/<variant>`, which then is a model id of its own:
+A YAML file given with `--model-config-file` (or `KRONK_CATALOG_MODEL_CONFIG_FILE`), else
+`model_config.yaml` in the base path, has settings per model, below the model's id or below
+`<id>/<variant>`, which then is a model id of its own:
 
 ```yaml
 models:
@@ -75,6 +76,28 @@ without `rope_scaling`, a draft model, projector, adapter or template that is mi
 file it takes the running server's, else that of `KRONK_CATALOG_MODEL_CONFIG_FILE`, which
 `kronk config path` names. `kronk config show [ID]` has the settings that are in force, with their
 origins; with `--local` those that would be. All take `--json`.
+
+## Changing it over HTTP
+
+The [browser UI](ui.md#configuration-memory-and-libraries) and other programs of an administrator's
+edit the file that the server reads: the named one, or without
+`--model-config-file` the `model_config.yaml` in the base path, which need not be there before.
+
+* `GET /v1/kronk/config/file`: `text`, `revision` and `path`, and in `previous` what it said before
+  it was last written by `PUT`
+* `POST /v1/kronk/config/check`: of a `text` that is not stored: every mistake and warning with
+  line, column, model and key, what it says and comes to for each model, `changes` to what is in
+  force, the loaded models that would be `reloaded`; with `model`, what a worker would be told in
+  `load`
+* `POST /v1/kronk/config/edit`: the `text` with `value` for the `key` of a `model`, or without the
+  key where `value` is null; comments stay. 409 where it is written in a way that makes this unsafe
+* `PUT /v1/kronk/config/file`: stores `text`, if the file still is of the `revision` that it was
+  read with (409 otherwise; null: there is none), and reloads as `POST /v1/kronk/reload` does. One
+  with a mistake is a 400, and one that the reload refuses is taken back
+
+The file is replaced whole, so that a crash leaves the old or the new one; the old one stays beside
+it as `<name>.previous`. Each `PUT` is in
+the [audit log](access.md#audit-log). Texts may have 256 KiB.
 
 ## Which setting applies
 
