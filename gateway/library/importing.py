@@ -7,35 +7,24 @@ from typing import Any
 from pydantic import Field
 
 from kronk.gateway.dialects.fields import load_object, wrong
-from kronk.gateway.dialects.schemas import NUMBER, TEXT, TRUTH, Schema, array, closed, nullable
+from kronk.gateway.dialects.schemas import Schema, array, closed
 from kronk.shared.errors import InvalidArgument, KronkError
 
 from .bodies import Refusal, items_of, refusal, validated
 from .conversations import TitledBy
-from .documents import DOCUMENT, check_document
+from .documents import check_document
 from .exporting import EXPORT_OBJECT
-from .requests import MODEL, CreateFields, New
+from .requests import CreateFields, New
 
-_ANYTHING: Schema = {}
-_IMPORTED = closed(
-    {"document": DOCUMENT},
-    {
-        "title": nullable(TEXT),
-        "titled_by": {"enum": ["user", "model", "first_message"]},
-        "model": nullable(MODEL),
-        "created": NUMBER,
-        "updated": NUMBER,
-        "archived": TRUTH,
-        **dict.fromkeys(("id", "object", "messages", "revision"), _ANYTHING),
-    },
-)
+# One that is not good is no fault of the request: the answer says which, and why.
+_EACH: Schema = {"title": "ImportedConversation", "description": "As exports have them."}
 IMPORT_BODY: Schema = {
     "anyOf": [
         closed(
-            {"conversations": array(_IMPORTED)},
+            {"conversations": array(_EACH)},
             {"object": {"const": EXPORT_OBJECT}, "version": {"const": 1}},
         ),
-        _IMPORTED,
+        _EACH | {"type": "object", "required": ["document"]},
     ]
 }
 

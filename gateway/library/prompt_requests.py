@@ -68,7 +68,16 @@ EXPORT: Schema = closed(
         "categories": array(CATEGORY),
     }
 )
-IMPORT_BODY: Schema = EXPORT | {"required": ["prompts"]}
+# One that is not good is no fault of the request: the answer says which, and why.
+_EACH: Schema = {"title": "ImportedPrompt", "description": "As exports have them."}
+IMPORT_BODY: Schema = closed(
+    {"prompts": array(_EACH)},
+    {
+        "object": {"const": EXPORT_OBJECT},
+        "version": {"const": 1},
+        "categories": array(CATEGORY),
+    },
+)
 LIST_QUERY = [
     parameter("query", TEXT, "Only those with these words in their names, texts or descriptions."),
     parameter("category", TEXT, "Only those of that category."),

@@ -252,7 +252,7 @@ WAYS_ROUND = [
     "/%76%31/kronk/ps",
     "http://127.0.0.1/v1/kronk/ps",
     "http://127.0.0.1/v1/liveness/../kronk/ps",
-    "/docs/../v1/kronk/ps",
+    "/openapi.json/../v1/kronk/ps",
     "\\v1\\kronk\\ps",
 ]
 
