@@ -6,7 +6,7 @@ import { Link, useNavigate } from 'react-router';
 import { changeConversation, CONVERSATIONS_KEY, deleteConversation, exportConversation, type FoundConversation } from '@/api/conversations';
 import { confirmFirst } from '@/components/confirm';
 import { tellDone, tellError } from '@/components/notices';
-import { saveFile } from '@/components/saveFile';
+import { download } from '@/text/download';
 import classes from './ChatPage.module.css';
 import { forgetConversation, openedConversation } from './opened';
 import { askTitle } from './askTitle';
@@ -83,7 +83,7 @@ export function ConversationRow({ row, isCurrent, onGo }: Props) {
             {row.archived ? say.unarchive : say.archive}
           </Menu.Item>
           {(['markdown', 'json'] as const).map((format) => (
-            <Menu.Item key={format} leftSection={<IconDownload size={16} aria-hidden />} onClick={() => void act(() => download(row.id, format))}>
+            <Menu.Item key={format} leftSection={<IconDownload size={16} aria-hidden />} onClick={() => void act(() => exported(row.id, format))}>
               {say[format]}
             </Menu.Item>
           ))}
@@ -97,7 +97,7 @@ export function ConversationRow({ row, isCurrent, onGo }: Props) {
   );
 }
 
-async function download(id: string, format: 'json' | 'markdown'): Promise<void> {
+async function exported(id: string, format: 'json' | 'markdown'): Promise<void> {
   const { blob, name } = await exportConversation(id, format);
-  saveFile(name, blob);
+  download(name, blob);
 }

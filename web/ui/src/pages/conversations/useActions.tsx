@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { changeConversation, type ConversationSummary, CONVERSATIONS_KEY, deleteConversation, exportConversation } from '@/api/conversations';
 import { confirmFirst } from '@/components/confirm';
 import { tellDone, tellError } from '@/components/notices';
-import { saveFile } from '@/components/saveFile';
+import { download } from '@/text/download';
 import { useConversationsTexts } from './texts';
 
 /** What one does with conversations; all of it makes the lists anew. */
@@ -54,14 +54,14 @@ async function exportAll(rows: readonly ConversationSummary[], format: 'json' | 
   const [first] = files;
   if (first === undefined) return;
   if (files.length === 1) {
-    saveFile(first.name, first.blob);
+    download(first.name, first.blob);
     return;
   }
   const texts = await Promise.all(files.map(({ blob }) => blob.text()));
   if (format === 'markdown') {
-    saveFile('conversations.md', texts.join('\n---\n\n'), 'text/markdown');
+    download('conversations.md', texts.join('\n---\n\n'), 'text/markdown');
     return;
   }
   const exports = texts.map((text) => JSON.parse(text) as { conversations: unknown[] });
-  saveFile('conversations.json', JSON.stringify({ ...exports[0], conversations: exports.flatMap(({ conversations }) => conversations) }));
+  download('conversations.json', JSON.stringify({ ...exports[0], conversations: exports.flatMap(({ conversations }) => conversations) }), 'application/json');
 }

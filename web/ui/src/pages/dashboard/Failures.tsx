@@ -1,6 +1,6 @@
 import { Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { call } from '@/api/http';
+import { historyQuery } from '@/api/modelFiles';
 import { ErrorNotice } from '@/components/ErrorNotice';
 import { Loading } from '@/components/Loading';
 import { Section } from '@/components/Section';
@@ -9,36 +9,22 @@ import { ago } from '@/text/format';
 import { useDashboardTexts } from './texts';
 
 const SHOWN = 6;
-const EVERY = 10_000;
-
-interface Departure {
-  model: string;
-  generation: number;
-  ended: number;
-  outcome: string;
-  cause: string;
-  requests: number;
-}
 
 /** How processes of models ended, and why. */
 export function Failures({ now }: { now: number }) {
   const say = useDashboardTexts();
-  const { data, error, refetch } = useQuery({
-    queryKey: ['history', SHOWN],
-    queryFn: ({ signal }) => call<{ data: Departure[] }>('/v1/kronk/history', { query: { limit: SHOWN }, signal }),
-    refetchInterval: EVERY,
-  });
+  const { data, error, refetch } = useQuery({ ...historyQuery(null), select: (all) => all.slice(0, SHOWN) });
   return (
     <Section title={say.failures}>
       {error !== null && <ErrorNotice error={error} onRetry={() => void refetch()} />}
       {data === undefined && error === null && <Loading rows={3} />}
-      {data?.data.length === 0 && (
+      {data?.length === 0 && (
         <Text c="dimmed" size="sm">
           {say.noFailures}
         </Text>
       )}
       <Stack gap="sm">
-        {data?.data.map((one) => (
+        {data?.map((one) => (
           <div key={`${one.model} ${one.generation} ${one.ended}`}>
             <Group gap="xs" wrap="nowrap">
               <StateBadge state={one.outcome} />

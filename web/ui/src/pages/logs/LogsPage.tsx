@@ -6,7 +6,7 @@ import { EmptyState } from '@/components/EmptyState';
 import { ErrorNotice } from '@/components/ErrorNotice';
 import { Loading } from '@/components/Loading';
 import { PageHeader } from '@/components/PageHeader';
-import { saveFile } from '@/components/saveFile';
+import { download } from '@/text/download';
 import { Filters } from './Filters';
 import { LineList } from './LineList';
 import { fits } from './lines';
@@ -41,7 +41,7 @@ export default function LogsPage() {
       { replace: true },
     );
   };
-  const download = () => saveFile('kronk-log.jsonl', shown.map(({ line }) => JSON.stringify(line)).join('\n'), 'application/jsonl');
+  const save = () => download('kronk-log.jsonl', shown.map(({ line }) => JSON.stringify(line)).join('\n'), 'application/jsonl');
 
   return (
     <>
@@ -49,7 +49,7 @@ export default function LogsPage() {
         title={say.title}
         description={say.about}
         actions={
-          <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />} onClick={download} disabled={shown.length === 0}>
+          <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />} onClick={save} disabled={shown.length === 0}>
             {say.download}
           </Button>
         }

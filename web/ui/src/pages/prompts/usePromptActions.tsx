@@ -2,7 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { changePrompt, createPrompt, deletePrompt, exportPrompts, type Prompt, PROMPTS_KEY } from '@/api/prompts';
 import { confirmFirst } from '@/components/confirm';
 import { tellDone, tellError } from '@/components/notices';
-import { saveFile } from '@/components/saveFile';
+import { download } from '@/text/download';
 import { usePromptsTexts } from './texts';
 
 /** What one does with prompts; all of it makes the list anew. */
@@ -26,7 +26,7 @@ export function usePromptActions() {
     duplicate: ({ name, text, description, category, kind }: Prompt) =>
       done(createPrompt({ name: say.copyOf(name).slice(0, 120), text, description, category, kind, favourite: false })),
     copyText: ({ text }: Prompt) => navigator.clipboard.writeText(text).then(() => tellDone(say.copied), tellError),
-    export: () => exportPrompts().then((blob) => saveFile('prompts.json', blob), tellError),
+    export: () => exportPrompts().then((blob) => download('prompts.json', blob), tellError),
     remove: (prompt: Prompt, onGone: () => void = () => undefined) =>
       confirmFirst({
         title: say.deleteTitle,

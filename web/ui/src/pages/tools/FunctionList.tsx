@@ -5,6 +5,7 @@ import { confirmFirst } from '@/components/confirm';
 import { CopyButton } from '@/components/CopyButton';
 import { EmptyState } from '@/components/EmptyState';
 import { Section } from '@/components/Section';
+import { download } from '@/text/download';
 import { EXAMPLES } from './examples';
 import { faultsOf } from './faults';
 import { ImportDialog } from './ImportDialog';
@@ -90,20 +91,13 @@ function MoreMenu({ tools, onImport }: { tools: readonly ToolDraft[]; onImport: 
           <Menu.Item leftSection={<IconUpload size={16} aria-hidden />} onClick={onImport}>
             {say.import}
           </Menu.Item>
-          <Menu.Item leftSection={<IconDownload size={16} aria-hidden />} disabled={tools.length === 0} onClick={() => save('functions.json', exported(tools))}>
+          <Menu.Item leftSection={<IconDownload size={16} aria-hidden />} disabled={tools.length === 0} onClick={() => download('functions.json', exported(tools), 'application/json')}>
             {say.export}
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
     </>
   );
-}
-
-function save(name: string, text: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
-  const link = Object.assign(document.createElement('a'), { href: address, download: name });
-  link.click();
-  URL.revokeObjectURL(address);
 }
 
 interface ItemProps {
