@@ -19,6 +19,8 @@ _PATIENCE = 30.0
 # Connections that are opened at once.
 _AT_ONCE = 100
 _READ = 256 * 1024
+# What ends a chunked answer.
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass(eq=False)
@@ -85,8 +87,9 @@ class _Visit:
 
 
 class Visits:
-    """One request after another, each over a connection of its own that stood before; they come at
-    even times, whether those before were answered or not."""
+    """One request after another at even times, whether those before were answered or not. As with
+    the clients' libraries, a connection that is free is used again; another is opened when none
+    is, and that is not counted as the request's."""
 
     def __init__(self, port: int, body: Body, per_second: float) -> None:
         self._port = port
@@ -99,37 +102,39 @@ class Visits:
         found: list[Visited] = []
         began = time.perf_counter()
         number = running = 0
-        waiting = [connected(self._port)]
+        free = [connected(self._port)]
         while number * self._gap < seconds or running:
             due = began + number * self._gap
             is_over = number * self._gap >= seconds
-            now = time.perf_counter()
-            if not is_over and now >= due:
-                visit = _Visit(waiting.pop(), now)
+            if not is_over and time.perf_counter() >= due:
+                connection = free.pop() if free else connected(self._port)
+                visit = _Visit(connection, time.perf_counter())
                 visit.socket.sendall(self._request)
                 selector.register(visit.socket, selectors.EVENT_READ, visit)
-                waiting.append(connected(self._port))
                 number, running = number + 1, running + 1
                 continue
+            now = time.perf_counter()
             ready = selector.select(_PATIENCE if is_over else max(due - now, 0.0))
             if is_over and not ready:
                 raise TimeoutError("a stream stands still")
             for key, _ in ready:
-                running -= self._read(key.data, selector, found)
-        for one in waiting:
+                visit = key.data
+                if self._read(visit):
+                    selector.unregister(visit.socket)
+                    free.append(visit.socket)
+                    found.append(Visited(visit.started, visit.reads))
+                    running -= 1
+        for one in free:
             one.close()
         selector.close()
         return found
 
-    def _read(self, visit: _Visit, selector: selectors.BaseSelector, found: list[Visited]) -> bool:
+    @staticmethod
+    def _read(visit: _Visit) -> bool:
+        """Whether the answer is whole."""
         data = visit.socket.recv(_READ)
-        if data:
-            visit.reads.append((time.perf_counter(), data))
-            return False
-        selector.unregister(visit.socket)
-        visit.socket.close()
-        found.append(Visited(visit.started, visit.reads))
-        return True
+        visit.reads.append((time.perf_counter(), data))
+        return not data or data.endswith(_LAST_CHUNK)
 
 
 class Visited(Stream):
@@ -138,7 +143,7 @@ class Visited(Stream):
     def __init__(self, started: float, reads: list[tuple[float, bytes]]) -> None:
         super().__init__(started, reads)
         ends = [when for when, data in reads if CHAT.end.search(data)]
-        # When its last word came; the connection is closed a little later.
+        # When its last word came.
         self.ended = ends[0]
 
 
@@ -153,7 +158,7 @@ def request(body: Body) -> bytes:
     """The bytes of a streamed chat."""
     data = json.dumps(body | {"stream": True}).encode()
     head = (
-        f"POST {CHAT.path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"POST {CHAT.path} HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data
