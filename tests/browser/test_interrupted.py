@@ -60,6 +60,19 @@ def test_an_answer_goes_on_when_its_worker_dies(open_ui: OpenUi, server: Server)
     assert len(server.events("request recovered", model="Slow")) == 1
 
 
+def test_an_answer_that_was_cut_is_gone_on_with_where_it_ended(open_ui: OpenUi) -> None:
+    page = open_ui("/chat")
+    answer = ask(page, "Count after 7", tokens=30)
+    expect(answer).to_contain_text(counted(7, 30).strip())
+    answer.get_by_role("button", name="Continue").click()
+    expect(answer).to_contain_text(counted(7, 60).strip())
+    expect(answer).to_contain_text("60 tokens")
+    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("article").last).to_contain_text(counted(7, 60).strip())
+    expect(page.get_by_role("article")).to_have_count(2)
+
+
 def test_a_page_that_is_loaded_anew_has_its_conversation(open_ui: OpenUi) -> None:
     page = open_ui("/chat")
     answer = ask(page, "Count after 107", tokens=30)

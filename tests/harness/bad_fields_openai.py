@@ -54,6 +54,12 @@ CHAT_FIELDS: Cases = {
         {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
         "response_format.json_schema.name",
     ),
+    "an answer without a place": ({"add_generation_prompt": False}, "add_generation_prompt"),
+    "an answer in two places": (
+        {"add_generation_prompt": True, "continue_final_message": True},
+        "continue_final_message",
+    ),
+    "nothing to go on from": ({"continue_final_message": True}, "messages[0]"),
     "audio": ({"modalities": ["audio"]}, "modalities"),
     "too much metadata": ({"metadata": {str(at): "" for at in range(17)}}, "metadata"),
 }

@@ -166,6 +166,22 @@ def test_an_answer_in_a_form_follows_thinking_that_was_ended(ask: Asker, budget:
     assert answer.content.isdigit()
 
 
+# Answers that are gone on with.
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 5])
+def test_an_answer_that_was_cut_is_gone_on_with(client: openai.OpenAI, tokens: int) -> None:
+    create: Any = client.chat.completions.create
+    question = {"role": "user", "content": PARIS}
+    asked = {"model": "Tiny", "temperature": 0}
+    cut = create(messages=[question], max_tokens=tokens, extra_body=CALM, **asked).choices[0]
+    assert (cut.finish_reason, CLEAR[PARIS].startswith(cut.message.content)) == ("length", True)
+    said = [question, {"role": "assistant", "content": cut.message.content}]
+    rest = create(messages=said, extra_body={"continue_final_message": True}, **asked).choices[0]
+    assert cut.message.content + rest.message.content == CLEAR[PARIS]
+    assert rest.finish_reason == "stop"
+
+
 # Tools.
 
 

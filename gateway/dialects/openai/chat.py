@@ -30,6 +30,7 @@ from kronk.shared.errors import InvalidArgument
 from kronk.shared.wire.values import Answer, Prompt
 
 from . import messages
+from .continuing import beginning, check_place
 from .service import TIER, PromptCacheOptions, Retention, Tier
 
 # OpenAI's own bound; the manual's is 5.
@@ -97,6 +98,9 @@ class ChatBody(GenerationBody):
     enable_thinking: bool | None = None
     thinking_budget: int | None = Field(default=None, ge=0, le=MOST_TOKENS)
     chat_template_kwargs: dict[str, Any] | None = None
+    # Whether the last message is the beginning of the answer.
+    continue_final_message: bool | None = None
+    add_generation_prompt: bool | None = None
     # There is one tier; the answer says so to whom it matters.
     service_tier: Tier | None = None
     # Taken and not acted on: they describe the caller, not the answer.
@@ -142,17 +146,24 @@ def parse_object(given: dict[str, Any], imc_header: str | None = None) -> ChatRe
     sampled, max_tokens = sampling(given), _max_tokens(fields)
     check_min_tokens(sampled, max_tokens)
     media = MediaCollector()
+    said = messages.plain_messages(fields.messages, media)
+    whether = enable_thinking(
+        fields.enable_thinking,
+        fields.chat_template_kwargs,
+        reasoning_effort=fields.reasoning_effort,
+    )
+    check_place(fields.continue_final_message, fields.add_generation_prompt)
+    prefill = None
+    if fields.continue_final_message:
+        prefill = beginning(said, _clashes(answer, box, whether=whether))
     prompt = Prompt(
-        messages=messages.plain_messages(fields.messages, media),
+        messages=said if prefill is None else said[:-1],
+        prefill=prefill,
         media=media.media,
         tools=box.tools,
         tool_params=box.params,
         template_kwargs=template_kwargs(fields.chat_template_kwargs),
-        enable_thinking=enable_thinking(
-            fields.enable_thinking,
-            fields.chat_template_kwargs,
-            reasoning_effort=fields.reasoning_effort,
-        ),
+        enable_thinking=whether if prefill is None else False,
         reasoning_effort=fields.reasoning_effort,
         session=session(fields, imc_header),
     )
@@ -219,6 +230,16 @@ def _answer(fields: ChatBody, box: Toolbox) -> Answer:
         thinking_budget=fields.thinking_budget,
         choices=fields.n or 1,
     )
+
+
+def _clashes(answer: Answer, box: Toolbox, *, whether: bool | None) -> dict[str, bool]:
+    """What leaves no room for words that an answer begins with."""
+    return {
+        "response_format": answer.constraint is not None,
+        "tool_choice": box.must_call,
+        "enable_thinking": whether is True,
+        "thinking_budget": bool(answer.thinking_budget),
+    }
 
 
 def _max_tokens(fields: ChatBody) -> int | None:

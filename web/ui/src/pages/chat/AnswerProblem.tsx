@@ -1,5 +1,6 @@
 import { Alert, Button, Group, Text } from '@mantine/core';
 import { IconAlertTriangle, IconInfoCircle } from '@tabler/icons-react';
+import { canContinue } from '@/chat/continuing';
 import { type Node, textOf } from '@/chat/thread';
 import type { MessageProps } from './MessageView';
 import { useChatTexts } from './texts';
@@ -11,6 +12,10 @@ export function AnswerProblem({ conversation, asking, node, isBusy, isLast }: Me
   if (problem === null) return null;
   const hasText = textOf(node.content) !== '';
   const isFailed = problem === 'failed';
+  const goOn = () => {
+    if (canContinue(asking.connection.dialect)) conversation.continueAnswer(node.id, asking);
+    else conversation.send(say.goOnText, asking);
+  };
   return (
     <Alert
       my="xs"
@@ -30,7 +35,7 @@ export function AnswerProblem({ conversation, asking, node, isBusy, isLast }: Me
             </Button>
           )}
           {hasText && (
-            <Button size="compact-sm" variant="default" disabled={isBusy} onClick={() => conversation.send(say.goOnText, asking)}>
+            <Button size="compact-sm" variant="default" disabled={isBusy} onClick={goOn}>
               {say.goOn}
             </Button>
           )}

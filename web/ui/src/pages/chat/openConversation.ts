@@ -1,9 +1,10 @@
 import { type ConversationSummary, makeTitle } from '@/api/conversations';
 import { ask, type Connection, isThisKronk } from '@/chat/connection';
+import { beginningOf, continuingBody, joined } from '@/chat/continuing';
 import { requestBody, type Presets } from '@/chat/request';
 import type { ChatSettings } from '@/chat/settings';
-import { type Answer, messageOf, readAnswer } from '@/chat/stream';
-import { append, beside, branchAt, type Content, type Document, mediaOf, newId, nodeOf, patch, pathOf, select, without, withNode } from '@/chat/thread';
+import { type Answer, AnswerReader, messageOf, readAnswer } from '@/chat/stream';
+import { append, beside, branchAt, type Content, contentOf, type Document, mediaOf, newId, type Node, nodeOf, patch, pathOf, select, without, withNode } from '@/chat/thread';
 import { Keeper, type Kept } from './keeping';
 import { unlessLeaving } from './leaving';
 
@@ -95,6 +96,15 @@ export class OpenConversation {
     void this.answer(asking);
   }
 
+  /** The rest of the answer `id`, which was cut or broke off, at its end. */
+  continueAnswer(id: string, asking: Asking): void {
+    const node = this.shown.document.nodes[id];
+    if (node === undefined) return;
+    const content = contentOf(beginningOf(node), mediaOf(node.content));
+    this.put(patch(branchAt(this.shown.document, id), id, { content, error: undefined, finish_reason: undefined }));
+    void this.answer(asking, node);
+  }
+
   /** An answer in the user's own words, beside the model's. */
   rewrite(id: string, content: Content): void {
     const node = this.shown.document.nodes[id];
@@ -153,30 +163,35 @@ export class OpenConversation {
     this.stop();
   }
 
-  /** Asks for what follows the head. */
-  private async answer({ connection, presets }: Asking): Promise<void> {
+  /** Asks for what follows the head; with `begun`, for the rest of that message, which is the head. */
+  private async answer({ connection, presets }: Asking, begun?: Node): Promise<void> {
     if (this.shown.running !== null) return;
     const { document } = this.shown;
-    const body = requestBody(pathOf(document), document.settings, connection.dialect, presets);
-    const node = newId();
+    const plain = requestBody(pathOf(document), document.settings, connection.dialect, presets);
+    const body = begun === undefined ? plain : continuingBody(plain, connection.dialect);
+    const whole = (came: Answer) => (begun === undefined ? came : joined(begun, came));
+    const node = begun?.id ?? newId();
     const stopper = new AbortController();
     this.stopper = stopper;
-    this.show({ document: withNode(document, nodeOf({ role: 'assistant', content: '', model: document.settings.model }, document.head, node)), running: node });
+    const empty = nodeOf({ role: 'assistant', content: '', model: document.settings.model }, document.head, node);
+    this.show({ document: begun === undefined ? withNode(document, empty) : document, running: node });
     this.keeper.touch(0);
     const since = Date.now();
     let thinkingSince: number | null = null;
-    this.goOn({ node, answer: null, since, thinkingSince });
+    this.goOn({ node, answer: begun === undefined ? null : joined(begun, new AnswerReader().answer()), since, thinkingSince });
     const pause = hasMedia(document) ? SAVE_LARGE : SAVE_WHILE_ANSWERING;
     const answer = await readAnswer(() => ask(connection, body, stopper.signal), {
       onProgress: (came) => {
         if (came.state === 'thinking') thinkingSince ??= Date.now();
-        this.goOn({ node, answer: came, since, thinkingSince: came.state === 'thinking' ? thinkingSince : null });
+        this.goOn({ node, answer: whole(came), since, thinkingSince: came.state === 'thinking' ? thinkingSince : null });
         if (came.content !== '' || came.reasoning !== '') this.keeper.touch(pause);
       },
     });
     // A page that is left breaks its connections; what it leaves behind is no failure.
     if (answer.error?.code === 'connection_lost') await unlessLeaving();
-    this.show({ document: patch(this.shown.document, node, messageOf(answer, document.settings.model)), running: null });
+    // What it ended with before is over.
+    const ended = { error: undefined, finish_reason: undefined, ...messageOf(whole(answer), document.settings.model) };
+    this.show({ document: patch(this.shown.document, node, ended), running: null });
     this.goOn(null);
     await this.keeper.save();
     if (answer.state === 'done' && isThisKronk(connection)) await this.nameIt();
