@@ -25,12 +25,12 @@ from .fields import first_error, load_object
 from .generation import ModelName
 from .logprobs import readable
 from .openai import chat
+from .openai.continuing import CONTINUE, GENERATION_PROMPT
 from .residency import Span, ttl
 from .schemas import Schema
 
 # What a chat request has not, and these routes take beside one.
 _ABOUT_PIECES = ("with_pieces", "return_token_strs")
-_GENERATION_PROMPT = "add_generation_prompt"
 
 
 class _Body(BaseModel):
@@ -125,7 +125,7 @@ def template_schema() -> Schema:
     """The JSON schema of a request for a chat's text."""
     about_chat = chat.schema()
     about_chat["title"] = "ApplyTemplateRequest"
-    about_chat["properties"][_GENERATION_PROMPT] = {
+    about_chat["properties"][GENERATION_PROMPT] = {
         "anyOf": [{"type": "boolean"}, {"type": "null"}],
         "default": True,
         "description": "Whether what makes the model begin its answer stands at the end.",
@@ -180,18 +180,17 @@ def _adds_special(fields: TokenizeBody) -> bool:
 
 def _chat(given: dict[str, Any], wants: tuple[Detail, ...]) -> Job:
     """For a whole chat request; what it says of how to answer is checked and means nothing."""
-    begins = given.pop(_GENERATION_PROMPT, None)
-    if begins is not None and not isinstance(begins, bool):
-        raise InvalidArgument(
-            f"'{_GENERATION_PROMPT}' must be true or false", param=_GENERATION_PROMPT
-        )
+    # A chat without a place for its answer cannot be answered, and can be looked at.
+    is_closed = given.get(GENERATION_PROMPT) is False and not given.get(CONTINUE)
+    if is_closed:
+        del given[GENERATION_PROMPT]
     job = chat.parse_object(given).job
     assert isinstance(job.ask, Submit)
     looked_at = inspect(
         job.model,
         job.ask.prompt,
         wants=wants,
-        add_generation_prompt=begins is not False,
+        add_generation_prompt=not is_closed,
         answer=job.ask.answer,
     )
     return replace(looked_at, ttl=job.ttl)

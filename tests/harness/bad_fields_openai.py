@@ -54,7 +54,6 @@ CHAT_FIELDS: Cases = {
         {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
         "response_format.json_schema.name",
     ),
-    "an answer without a place": ({"add_generation_prompt": False}, "add_generation_prompt"),
     "an answer in two places": (
         {"add_generation_prompt": True, "continue_final_message": True},
         "continue_final_message",
@@ -64,6 +63,7 @@ CHAT_FIELDS: Cases = {
     "too much metadata": ({"metadata": {str(at): "" for at in range(17)}}, "metadata"),
 }
 CHAT_RUN: Cases = {
+    "an answer without a place": ({"add_generation_prompt": False}, "add_generation_prompt"),
     "a limit that no answer fits": ({"max_tokens": 2, "regex": "[0-9]{40}"}, "max_tokens"),
     "a format's bad schema": (
         {"response_format": schema({"type": "objekt"})},

@@ -96,6 +96,13 @@ def test_a_chat_is_read_as_the_chat_route_reads_it(parse: Any) -> None:
     assert inspected(parse(body(messages=HELLO))).add_generation_prompt
 
 
+def test_an_answer_that_is_gone_on_with_is_looked_at_with_its_beginning() -> None:
+    said = [*HELLO, {"role": "assistant", "content": "Hello, my"}]
+    for opens in ({}, {"add_generation_prompt": False}):
+        ask = inspected(parse_template(body(messages=said, continue_final_message=True, **opens)))
+        assert (ask.prompt.prefill, ask.add_generation_prompt) == ("Hello, my", True)
+
+
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({}, "prompt"),
     ({"content": None}, "prompt"),
