@@ -83,7 +83,7 @@ class Clock:
     def install(cls, patch: pytest.MonkeyPatch) -> Clock:
         """From now on the engine has no other."""
         clock = cls()
-        for module in ("engine", "prefixes", "desk"):
+        for module in ("engine", "seats", "prefixes", "desk"):
             patch.setattr(f"kronk.worker.engine.{module}.time", clock)
         return clock
 

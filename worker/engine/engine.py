@@ -27,9 +27,10 @@ from .pace import Pace
 from .plan import Chunk, Plan, make_plan
 from .prefixes import Prefixes
 from .reading import Reader
-from .request import Reason, Request
-from .sampler import Candidates, Sampler
+from .request import Reason
+from .sampler import Candidates
 from .sampling import Logits
+from .seats import Seats
 from .slot import Slot
 from .slot_stats import slot_stats
 from .vocabulary import Vocabulary
@@ -65,10 +66,8 @@ class Engine:
         self.tokens = 0
         self.requests = 0
         self._context = context
-        self._vocabulary = vocabulary
         self._ends = frozenset(vocabulary.ends)
         self._prefixes = prefixes
-        self._candidates = candidates
         self._batch = Batch(n_ubatch)
         self._pace = Pace(n_ubatch)
         self._reader = Reader(context, self._pace, n_ubatch, self._tick)
@@ -81,25 +80,17 @@ class Engine:
         self._desk = Desk(queue)
         self._emit = emit
         self._commands: SimpleQueue[Command] = SimpleQueue()
-        # In order of arrival; keyed by slot index.
-        self._running: dict[int, Slot] = {}
-        self._free = {index: Slot(index) for index in range(slots)}
-        self._slots = tuple(self._free.values())
+        self._seats = Seats(slots, self._desk, prefixes, vocabulary, candidates, guesser)
         # Requests whose sampling failed in this step. They keep their slots to its end: its other
         # rows may be theirs too.
         self._broken: dict[int, KronkError] = {}
         self._plan = Plan((), ())
-        # The slots of the batch as it stands, when the next decode is the same rows one position
-        # on; None as soon as anything changes. Planning anew costs more than the rest of a step.
-        self._steady: list[Slot] | None = None
-        # An image or a recording is among what the busy slots read or have read.
-        self._has_spans = False
         # Requests with prompt rows in the decode that runs now. Read by `tell`.
         self._prefilling: frozenset[int] = frozenset()
 
     @property
     def busy_slots(self) -> int:
-        return len(self._running)
+        return len(self._seats.running)
 
     @property
     def queued(self) -> int:
@@ -108,17 +99,17 @@ class Engine:
     @property
     def slots(self) -> tuple[SlotStats, ...]:
         """Each slot as another thread sees it."""
-        return tuple([slot_stats(slot) for slot in self._slots])
+        return tuple([slot_stats(slot) for slot in self._seats.all])
 
     @property
     def caches(self) -> Caches:
         """What is kept of prompts, as another thread sees it."""
-        return Caches(tuple([slot.position for slot in self._slots]), *self._prefixes.stores)
+        return Caches(tuple([slot.position for slot in self._seats.all]), *self._prefixes.stores)
 
     @property
     def only_request(self) -> str | None:
         """The name of the request that whatever happens now is about: of the one that has slots."""
-        choices = [slot.choice for slot in list(self._running.values())]
+        choices = [slot.choice for slot in list(self._seats.running.values())]
         names = {choice.request.job.name for choice in choices if choice is not None}
         return names.pop() if len(names) == 1 else None
 
@@ -148,10 +139,10 @@ class Engine:
         there was nothing to do."""
         self._context.rearm()
         self._take_commands()
-        if self._free and self._desk.has_waiting:
-            self._assign_slots()
+        if self._seats.free and self._desk.has_waiting:
+            self._seats.fill()
         has_decoded = self._step()
-        has_read = self._has_spans and self._read()
+        has_read = self._seats.has_spans and self._read()
         events = self._desk.take_events()
         if events:
             self._emit(events)
@@ -168,101 +159,33 @@ class Engine:
             case Credit(request, events):
                 # The usual one: who is not waiting for it goes on as before.
                 if self._desk.pay(request, events):
-                    self._steady = None
+                    self._seats.steady = None
             case Begin(job):
                 self.requests += 1
-                self._desk.admit(job, len(self._free))
+                self._desk.admit(job, len(self._seats.free))
             case Cancel(request):
-                if (dropped := self._drop(request)) is not None:
+                if (dropped := self._seats.drop(request)) is not None:
                     job = dropped.job
                     log.debug("given up", **ids(job.name, job.trace), tokens=dropped.tokens)
             case CancelAll():
                 for request in self._desk.numbers:
-                    self._drop(request)
-
-    def _drop(self, number: int) -> Request | None:
-        """Forget a request, wherever it is."""
-        request = self._desk.drop(number)
-        if request is not None:
-            for slot in list(self._running.values()):
-                if slot.running.request is request:
-                    self._release(slot)
-        return request
+                    self._seats.drop(request)
 
     # One step.
-
-    def _assign_slots(self) -> None:
-        while self._free and self._desk.has_waiting:
-            request, number = self._desk.next()
-            choice = self._make_choice(request, number)
-            try:
-                replayed = choice.resume()
-            except KronkError as error:
-                choice.close()
-                self._drop(request.job.request)
-                self._desk.fail(request.job, error)
-                continue
-            reason = choice.verdict()
-            if reason is None:
-                self._place(choice)
-            elif not request.is_started:
-                request.start(time.monotonic())
-            request.send(replayed)
-            if reason is not None:
-                self._end_resumed(choice, reason)
-
-    def _make_choice(self, request: Request, number: int) -> Choice:
-        # Equal choices would be of no use.
-        sampling = request.job.sampling.for_choice(number)
-        sampler = Sampler(sampling, self._candidates, request.job.words, self._vocabulary.ends)
-        return Choice(request, number, sampler, self._vocabulary)
-
-    def _place(self, choice: Choice) -> None:
-        request, job = choice.request, choice.request.job
-        began = time.monotonic()
-        slot, cached, source = self._prefixes.place(
-            job, choice.rows, list(self._free.values()), list(self._running.values())
-        )
-        if not request.is_started:
-            request.cached, request.cache = job.rows(min(cached, len(job.prompt))), source
-            now = time.monotonic()
-            request.match = now - began
-            request.start(now)
-        self._occupy(slot, choice)
-
-    def _end_resumed(self, choice: Choice, reason: Reason) -> None:
-        """A choice of which another process had everything but its end."""
-        request = choice.request
-        choice.finish(reason, time.monotonic())
-        choice.close()
-        if choice.number == request.first and request.others:
-            request.first = request.others.pop(0)
-            self._desk.put_first([(request, request.first)])
-        self._desk.forget_if_over(request)
-
-    def _occupy(self, slot: Slot, choice: Choice) -> None:
-        slot.begin(choice)
-        if self._guesser is not None:
-            self._guesser.begin(slot.index)
-        del self._free[slot.index]
-        self._running[slot.index] = slot
-        self._desk.took_slot(choice.request)
-        self._has_spans = self._has_spans or bool(choice.request.job.spans)
-        self._steady = None
 
     def _step(self) -> bool:
         """One decode; False when no slot has anything to decode."""
         self._drafting = 0.0
         if self._guesser is not None and self._guesser.is_on:
             started = time.monotonic()
-            self._steady = None
-            propose(self._guesser, self._running.values(), self._batch.capacity)
+            self._seats.steady = None
+            propose(self._guesser, self._seats.running.values(), self._batch.capacity)
             self._drafting = time.monotonic() - started
-        if self._steady is not None:
-            self._go_on(self._steady)
+        if self._seats.steady is not None:
+            self._go_on(self._seats.steady)
             return True
         self._plan = make_plan(
-            [slot.view() for slot in self._running.values()],
+            [slot.view() for slot in self._seats.running.values()],
             self._batch.capacity,
             self._pace.prefill_cap,
         )
@@ -276,14 +199,14 @@ class Engine:
         sampling = []
         self._batch.clear()
         for index in plan.generate:
-            slot = self._running[index]
+            slot = self._seats.running[index]
             guessed = [slot.running.pending, *slot.draft]
             self._batch.add(index, slot.position, guessed, output_last=True)
             if slot.draft:
                 self._batch.output_all(len(guessed))
             sampling.append(slot)
         for chunk in plan.prefill:
-            slot = self._running[chunk.slot]
+            slot = self._seats.running[chunk.slot]
             rows = slot.next_prompt(chunk.count)
             self._batch.add(chunk.slot, slot.position, rows, output_last=chunk.last)
             if chunk.last:
@@ -358,17 +281,17 @@ class Engine:
         # Recurrent memory cannot be rolled back, so there a cancel waits for the step's end.
         if self._prefixes.is_recurrent:
             return frozenset()
-        return frozenset(self._running[slot].running.request.job.request for slot in slots)
+        return frozenset(self._seats.running[slot].running.request.job.request for slot in slots)
 
     def _tick(self) -> None:
         self.progress += 1
 
     def _read(self) -> bool:
         """One step of the image or recording that has waited longest; False when there is none."""
-        slot = next((slot for slot in self._running.values() if slot.span is not None), None)
+        slot = next((slot for slot in self._seats.running.values() if slot.span is not None), None)
         if slot is None:
             return False
-        is_alone = not any(one.is_generating() for one in self._running.values())
+        is_alone = not any(one.is_generating() for one in self._seats.running.values())
         self._prefilling = self._requests_of([slot.index])
         read = self._reader.step(slot, is_alone=is_alone)
         self._prefilling = frozenset()
@@ -388,11 +311,11 @@ class Engine:
     def _advance(self, plan: Plan, sampling: list[Slot], now: float) -> int:
         """Take what the decode brought; how many guesses were in it."""
         for index in plan.generate:
-            slot = self._running[index]
+            slot = self._seats.running[index]
             slot.grow(slot.running.pending)
         marked = [slot for chunk in plan.prefill if (slot := self._decoded(chunk)).is_at_mark()]
         self.progress += len(plan.generate) + len(plan.prefill)
-        self._steady = None if plan.prefill else sampling
+        self._seats.steady = None if plan.prefill else sampling
         guesses = sum([len(slot.draft) for slot in sampling])
         if guesses:
             self._verify(sampling, guesses, now)
@@ -400,7 +323,7 @@ class Engine:
             rows = self._context.outputs(len(sampling))
             for slot, row in zip(sampling, rows, strict=True):
                 if slot.running.is_fresh:
-                    self._fork(slot, row, now)
+                    self._sample_twins(slot, row, now)
                 self._sample(slot, row, now)
         for slot in marked:
             self._prefixes.reached_mark(slot)
@@ -410,7 +333,7 @@ class Engine:
 
     def _fail_broken(self) -> None:
         for number, error in self._broken.items():
-            request = self._drop(number)
+            request = self._seats.drop(number)
             assert request is not None, "it had a slot"
             self._desk.fail(request.job, error)
         self._broken.clear()
@@ -418,13 +341,13 @@ class Engine:
     def _verify(self, sampling: list[Slot], guesses: int, now: float) -> None:
         """Sample each slot's rows up to its first wrong guess."""
         assert self._guesser is not None, "only a guesser makes drafts"
-        self._steady = None
+        self._seats.steady = None
         rows = iter(self._context.outputs(len(sampling) + guesses))
         for slot in sampling:
             draft, choice = slot.draft, slot.running
             mine = [next(rows) for _ in range(1 + len(draft))]
             if choice.is_fresh:
-                self._fork(slot, mine[0], now)
+                self._sample_twins(slot, mine[0], now)
             choice.request.drafted += len(draft)
             self._sample(slot, mine[0], now)
             right = 0
@@ -441,29 +364,13 @@ class Engine:
                 slot.draft = ()
 
     def _decoded(self, chunk: Chunk) -> Slot:
-        slot = self._running[chunk.slot]
+        slot = self._seats.running[chunk.slot]
         slot.extend(slot.next_prompt(chunk.count))
         return slot
 
-    def _fork(self, slot: Slot, row: Logits, now: float) -> None:
-        """Begin the other choices of a request whose prompt is decoded: each in a free slot, from
-        the same logits. Those that find none wait for one, before all others; and those of which
-        one or the other has begun, as they differ."""
-        request, first = slot.running.request, slot.running.number
-        if first != request.first or not request.others:
-            return
-        late, others = [], request.others
-        request.others = []
-        for number in others:
-            is_alike = not request.job.said(first) and not request.job.said(number)
-            can_copy = is_alike and self._free
-            twin = self._prefixes.twin(slot, list(self._free.values())) if can_copy else None
-            if twin is None:
-                late.append((request, number))
-                continue
-            self._occupy(twin, self._make_choice(request, number))
+    def _sample_twins(self, slot: Slot, row: Logits, now: float) -> None:
+        for twin in self._seats.twins(slot):
             self._sample(twin, row.copy(), now)
-        self._desk.put_first(late)
 
     def _sample(self, slot: Slot, row: Logits, now: float) -> None:
         """The slot's next token, from its row of logits."""
@@ -494,20 +401,20 @@ class Engine:
         if reason is not None:
             self._finish(slot, reason, now)
         elif not request.may_generate:
-            self._steady = None
+            self._seats.steady = None
 
     def _finish(self, slot: Slot, reason: Reason, now: float) -> None:
         choice = slot.running
         choice.finish(reason, now)
-        self._release(slot)
+        self._seats.release(slot)
         self._desk.forget_if_over(choice.request)
 
     # When a decode did not work.
 
     def _failed(self, plan: Plan, result: DecodeResult) -> None:
-        self._steady = None
+        self._seats.steady = None
         for index in plan.slots:
-            self._context.forget(index, self._running[index].position)
+            self._context.forget(index, self._seats.running[index].position)
         if result is not DecodeResult.ABORTED:
             self._isolate(plan, result)
 
@@ -518,39 +425,26 @@ class Engine:
         # What a failed decode left in recurrent memory cannot be taken back: no second try.
         damaged = self._prefixes.is_recurrent and result is DecodeResult.FAILED
         if len(alone) > 1 and not damaged:
-            choices = [self._running[part.slots[0]].running for part in alone]
+            choices = [self._seats.running[part.slots[0]].running for part in alone]
             for part, choice in zip(alone, choices, strict=True):
                 # An earlier part may have ended this one's request, and given its slot away.
-                slot = self._running.get(part.slots[0])
+                slot = self._seats.running.get(part.slots[0])
                 if slot is not None and slot.choice is choice:
                     self._execute(part, self._fill(part))
-            self._steady = None
+            self._seats.steady = None
             return
         error = (
             Overloaded("the model's KV cache is full")
             if result is DecodeResult.NO_SPACE
             else Internal("llama.cpp failed to decode this request")
         )
-        requests = {self._running[index].running.request for index in plan.slots}
+        requests = {self._seats.running[index].running.request for index in plan.slots}
         # Before they are left: what is in them then may be saved.
         for index in plan.slots:
-            self._prefixes.clear(self._running[index])
+            self._prefixes.clear(self._seats.running[index])
         for request in requests:
             log.error(
                 "decode failed", **ids(request.job.name, request.job.trace), result=result.name
             )
-            self._drop(request.job.request)
+            self._seats.drop(request.job.request)
             self._desk.fail(request.job, error)
-
-    def _release(self, slot: Slot) -> None:
-        self._desk.left_slot(slot.running.request)
-        slot.running.close()
-        if slot.draft or slot.read:
-            # Guesses behind the last token that counts, or rows of an image that is not whole.
-            self._prefixes.trim(slot)
-        slot.leave(time.monotonic())
-        del self._running[slot.index]
-        self._free[slot.index] = slot
-        self._has_spans = any(one.has_spans for one in self._running.values())
-        self._steady = None
-        self._prefixes.left(slot)
