@@ -1,9 +1,10 @@
-import { Accordion, ActionIcon, Alert, Button, Group, NumberInput, SegmentedControl, Select, SimpleGrid, Stack, Text, Textarea, Tooltip } from '@mantine/core';
-import { IconPlayerPlay, IconPlayerStop, IconPlus, IconX } from '@tabler/icons-react';
+import { Accordion, ActionIcon, Button, Group, NumberInput, SegmentedControl, Select, SimpleGrid, Stack, Text, Textarea, Tooltip } from '@mantine/core';
+import { IconPlus, IconX } from '@tabler/icons-react';
 import { type FormEvent, useId, useState } from 'react';
 import { SamplingPanel } from '@/chat/SamplingPanel';
 import type { ChatSettings } from '@/chat/settings';
 import { ModelSelect } from '@/components/ModelSelect';
+import { RunOrStop } from '@/components/RunOrStop';
 import { Section } from '@/components/Section';
 import { faultOf, LEAST_MODELS, MOST_MODELS, type Setup } from './comparison';
 import { useCompareTexts } from './texts';
@@ -43,23 +44,7 @@ export function SetupForm({ setup, onChange, isRunning, onRun, onStop }: Props) 
         />
         <Order order={setup.order} onChange={(order) => onChange({ ...setup, order })} />
         <Settings settings={setup.settings} onChange={(settings) => onChange({ ...setup, settings })} />
-        {isTried && fault !== null && (
-          <Alert role="alert" color="orange" p="xs">
-            {say.faults[fault]}
-          </Alert>
-        )}
-        <Group>
-          {isRunning ? (
-            // Another element than the one that submits: a click on this must not become one on that.
-            <Button key="stop" type="button" variant="default" leftSection={<IconPlayerStop size={16} aria-hidden />} onClick={onStop}>
-              {say.stop}
-            </Button>
-          ) : (
-            <Button key="run" type="submit" leftSection={<IconPlayerPlay size={16} aria-hidden />}>
-              {say.run}
-            </Button>
-          )}
-        </Group>
+        <RunOrStop isRunning={isRunning} run={say.run} stop={say.stop} onStop={onStop} fault={isTried && fault !== null ? say.faults[fault] : null} />
       </Stack>
     </Section>
   );

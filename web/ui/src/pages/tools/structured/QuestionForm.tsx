@@ -1,10 +1,10 @@
-import { Alert, Button, Group, NumberInput, Stack, Switch, Textarea } from '@mantine/core';
-import { IconPlayerPlay, IconPlayerStop } from '@tabler/icons-react';
+import { NumberInput, Stack, Switch, Textarea } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { curlOf } from '@/api/curl';
 import { CHAT_PATH } from '@/chat/connection';
 import { CopyButton } from '@/components/CopyButton';
 import { ModelSelect } from '@/components/ModelSelect';
+import { RunOrStop } from '@/components/RunOrStop';
 import { Section } from '@/components/Section';
 import { useSession } from '@/session/SessionContext';
 import { faultOf, requestOf, type Setup } from './setup';
@@ -52,23 +52,7 @@ export function QuestionForm({ setup, onChange, isRunning, onRun, onStop }: Prop
         />
         <NumberInput label={say.most} min={1} allowDecimal={false} value={settings.max_tokens ?? ''} onChange={(value) => set({ max_tokens: typeof value === 'number' && value >= 1 ? value : null })} />
         <Switch label={say.thinking} checked={settings.thinking !== 'off'} onChange={(event) => set({ thinking: event.currentTarget.checked ? 'model' : 'off' })} />
-        {isTried && fault !== null && (
-          <Alert role="alert" color="orange" p="xs">
-            {say.runFaults[fault]}
-          </Alert>
-        )}
-        <Group>
-          {isRunning ? (
-            // Another element than the one that submits: a click on this must not become one on that.
-            <Button key="stop" type="button" variant="default" leftSection={<IconPlayerStop size={16} aria-hidden />} onClick={onStop}>
-              {say.stop}
-            </Button>
-          ) : (
-            <Button key="run" type="submit" leftSection={<IconPlayerPlay size={16} aria-hidden />}>
-              {say.run}
-            </Button>
-          )}
-        </Group>
+        <RunOrStop isRunning={isRunning} run={say.run} stop={say.stop} onStop={onStop} fault={isTried && fault !== null ? say.runFaults[fault] : null} />
       </Stack>
     </Section>
   );
