@@ -42,7 +42,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from harness.browser import DESKTOP, ROOT, BrowserHouse, Troubles, missing
-from harness.server import SMALL, Server, running_server
+from harness.server import SMALL, Config, Server, running_server
 
 HOUSE = BrowserHouse()
 MISSING = missing(os.environ)
@@ -124,7 +124,12 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 def server(serve: Serve, tiny: Path, slow: Path) -> Server:
     """The module's server: a model that answers, and one that counts for ever and slowly."""
     files = {"test/tiny/Tiny.gguf": tiny, "test/tiny/Slow.gguf": slow}
-    return serve(files, {"Slow": SMALL | {"context_window": 8192}}, "--cache-ttl=0")
+    config: Config = {
+        # What it is asked it answers as is most likely, whoever forgets to say so.
+        "Tiny": {"sampling_parameters": {"temperature": 0}},
+        "Slow": SMALL | {"context_window": 8192},
+    }
+    return serve(files, config, "--cache-ttl=0")
 
 
 @pytest.fixture

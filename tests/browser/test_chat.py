@@ -26,7 +26,12 @@ def server(serve: Serve, tiny: Path, slow: Path) -> Server:
         "test/sees/mmproj-Sees.gguf": tiny.with_name("tiny-mmproj-f16.gguf"),
         "test/slow/Slow.gguf": slow,
     }
-    config = {"Sees": SMALL | {"context_window": 2048}, "Slow": SMALL | {"context_window": 8192}}
+    # What it says to a question that is asked once is what it says most likely.
+    calm = {"sampling_parameters": {"temperature": 0}}
+    config = {
+        "Sees": SMALL | {"context_window": 2048} | calm,
+        "Slow": SMALL | {"context_window": 8192},
+    }
     return serve(files, config, "--cache-ttl=0")
 
 
@@ -95,6 +100,11 @@ def test_an_answer_is_stopped_and_what_had_come_stays(open_ui: OpenUi) -> None:
     page.reload()
     expect(last(page)).to_contain_text("stopped")
     assert numbers(page) == said
+    last(page).get_by_role("button", name="Continue").click()
+    expect(last(page)).to_contain_text(f"{said[-1]} {said[-1] + 1} {said[-1] + 2}")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    ended(page)
+    assert_counted(numbers(page))
 
 
 def test_an_edited_message_is_another_branch_and_the_first_one_stays(open_ui: OpenUi) -> None:

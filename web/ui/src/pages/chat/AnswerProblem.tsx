@@ -9,13 +9,20 @@ import { useChatTexts } from './texts';
 export function AnswerProblem({ conversation, asking, node, isBusy, isLast }: MessageProps) {
   const say = useChatTexts();
   const problem = problemOf(node);
-  if (problem === null) return null;
   const hasText = textOf(node.content) !== '';
   const isFailed = problem === 'failed';
   const goOn = () => {
-    if (canContinue(asking.connection.dialect)) conversation.continueAnswer(node.id, asking);
+    const isText = (node.tool_calls ?? []).length === 0;
+    if (isText && canContinue(asking.connection.dialect)) conversation.continueAnswer(node.id, asking);
     else conversation.send(say.goOnText, asking);
   };
+  const continuing = (
+    <Button size="compact-sm" variant="default" disabled={isBusy} onClick={goOn}>
+      {say.goOn}
+    </Button>
+  );
+  // Who stopped it knows why it ends there.
+  if (problem === null) return isLast && hasText && node.finish_reason === 'stopped' ? <Group mt="xs">{continuing}</Group> : null;
   return (
     <Alert
       my="xs"
@@ -34,11 +41,7 @@ export function AnswerProblem({ conversation, asking, node, isBusy, isLast }: Me
               {say.again}
             </Button>
           )}
-          {hasText && (
-            <Button size="compact-sm" variant="default" disabled={isBusy} onClick={goOn}>
-              {say.goOn}
-            </Button>
-          )}
+          {hasText && continuing}
         </Group>
       )}
     </Alert>
