@@ -195,6 +195,11 @@ def test_what_is_allowed_is_what_the_mask_allows(name: str) -> None:
         matcher.accept(token)
 
 
+@pytest.mark.parametrize("name", ["JSON", "arithmetic", "chess", "list", "Japanese"])
+def test_how_llama_cpps_own_examples_end_is_found_soon(name: str) -> None:
+    assert gbnf(GRAMMARS[name]).start().ending(1_000) is not None
+
+
 @pytest.mark.parametrize("name", GRAMMARS)
 def test_answers_are_whole_at_every_budget(name: str) -> None:
     grammar = gbnf(GRAMMARS[name])

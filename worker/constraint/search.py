@@ -35,6 +35,7 @@ _SHORT_VALUES = b"10ntf"
 _ONLY_IN_STRINGS = ord("~")
 _QUOTE = ord('"')
 _COMMA = ord(",")
+_NEWLINE = ord("\n")
 # Tokens of the longest ending that is looked for.
 _FARTHEST = 16_384
 # Steps of a first descent; one that is still on its way then may go on, four times as far.
@@ -290,7 +291,7 @@ class _Hunt:
                 return [control]
         quote = self._can(state, _QUOTE) if quotes_close else []
         if self._can(state, _ONLY_IN_STRINGS):
-            return quote
+            return quote or self._line_end(state)
         if last is not None and last in b":[,":
             for byte in b"]" + _SHORT_VALUES:
                 if step := self._can(state, byte):
@@ -299,6 +300,17 @@ class _Hunt:
             if step := self._can(state, byte):
                 return step
         return quote or self._can(state, _COMMA)
+
+    def _line_end(self, state: LLMatcher) -> list[int]:
+        """The end of a line, where the text is over with it."""
+        step = self._can(state, _NEWLINE)
+        if not step:
+            return []
+        self._effort -= 1
+        after = state.deep_copy()
+        after.consume_tokens(step)
+        is_over = after.is_accepting() or not self._can(after, _ONLY_IN_STRINGS)
+        return step if is_over else []
 
     def _can(self, state: LLMatcher, byte: int) -> list[int]:
         token = self._search.token(byte)
