@@ -31,7 +31,7 @@ export function joined(begun: Message, rest: Answer): Answer {
   return {
     ...rest,
     content: beginningOf(begun) + rest.content,
-    reasoning: begun.reasoning ?? '',
+    reasoning: (begun.reasoning ?? '') + rest.reasoning,
     tool_calls: [...(begun.tool_calls ?? []), ...rest.tool_calls],
     logprobs: [...(begun.logprobs ?? []), ...rest.logprobs],
     stats: begun.stats === undefined ? rest.stats : joinedStats(begun.stats, rest.stats),
