@@ -2,6 +2,12 @@
 PY := .venv/bin/python
 KRONK := .venv/bin/kronk
 export PYTHON
+# Set in many containers; with it every process of every test would compile its modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+# A file's tests share servers, so they stay together; what takes long comes first, and the many
+# short unit tests fill what is left of each processor's time.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -18,7 +24,7 @@ stop: ## Stop the server
 
 test: install-test ## Run every check and test; ARGS goes to pytest
 	@$(MAKE) --no-print-directory check
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 check: install-check ## Lint, formatting, types, the browser UI's own checks
 	@$(PY) -m ruff check .

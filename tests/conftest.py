@@ -27,6 +27,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "starter: needs the starter model, 98 MB, fetched once")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes run tests: each of them has servers and models of its own, and waits for
+    those half of the time."""
+    return min((os.cpu_count() or 1) + 1, 8)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
