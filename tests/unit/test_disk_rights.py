@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,8 @@ def as_nobody() -> Iterator[None]:
 def base(tmp_path: Path) -> BasePath:
     """Folders that anybody may write, and files that only root may read."""
     # Those of pytest's own; what they are in is everybody's.
-    for folder in (tmp_path, *(path for path in tmp_path.parents if "pytest" in path.name)):
+    shared = Path(tempfile.gettempdir())
+    for folder in (tmp_path, *(path for path in tmp_path.parents if shared in path.parents)):
         folder.chmod(0o755)
     base = BasePath(tmp_path / "base")
     names = {
