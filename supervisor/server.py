@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import os
 import secrets
 import signal
@@ -18,11 +17,9 @@ import structlog
 from kronk import __version__
 from kronk.shared import exits, stacks
 from kronk.shared.errors import KronkError, Overloaded
-from kronk.shared.files import write_atomically
 from kronk.shared.paths import BasePath
 from kronk.shared.settings import Settings
 from kronk.shared.telemetry.runtime import Meter
-from kronk.shared.units import Address, UnixAddress
 from kronk.shared.wire import to_gateway
 from kronk.shared.wire.codec import Message
 from kronk.shared.wire.debugging import HeapTaken, StacksTaken
@@ -37,11 +34,11 @@ from kronk.shared.wire.to_supervisor import (
     StatusRequest,
 )
 
-from . import cause, events, health, keeper, load_times, report
+from . import address_file, cause, events, health, keeper, load_times, report
 from .actions import Action
 from .announce import Phase, Situation, Watchdog
 from .births import Births, Listening
-from .boot import CannotStart, api_address, cannot_write
+from .boot import CannotStart
 from .cause import Exit
 from .children import AnyChild, Children
 from .chronicle import Chronicle
@@ -198,36 +195,12 @@ class Supervisor:
         stacks.offering(self._base.run)
         if left := self._births.sweep():
             log.warning("killed processes of a supervisor that died", pids=left)
-        api = api_address(self._listening.sockets)
-        addresses = {"api": self._url_of(api)}
-        if self._listening.debug:
-            addresses["debug"] = str(api_address(self._listening.debug))
-        facts = {
-            "pid": os.getpid(),
-            **addresses,
-            "started": int(time.time()),
-            "version": __version__,
-        }
-        if self._settings.tls_cert is not None:
-            # Whom commands on this machine trust.
-            facts["certificate"] = str(self._settings.tls_cert)
-        if self._settings.auth_host is not None:
-            # Commands that work on the files here have to know that nobody asks those.
-            facts["auth_host"] = self._settings.auth_host
-        try:
-            write_atomically(self._base.server_file, json.dumps(facts).encode())
-        except OSError as error:
-            raise cannot_write(self._base.server_file, error) from error
+        addresses = address_file.write(self._settings, self._listening, self._since)
         self._memory.start()
         self._meter.start(self._loop)
         self._turning = self._loop.create_task(self._meter.keep_turning(), name="meter")
         log.info("server started", **addresses, base_path=str(self._base.root))
         self._tick()
-
-    def _url_of(self, api: Address | UnixAddress) -> str:
-        """What clients are to be told; without a scheme it is HTTP."""
-        is_tls = self._settings.tls_cert is not None and isinstance(api, Address)
-        return f"https://{api}" if is_tls else str(api)
 
     # Time.
 
