@@ -253,7 +253,7 @@ def start_gateway(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("KRONK_")}
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "kronk.gateway.main"],
+            [sys.executable, "-P", "-m", "kronk.gateway"],
             stdin=subprocess.PIPE,
             stderr=log,
             pass_fds=[listener.fileno()],

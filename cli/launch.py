@@ -22,7 +22,7 @@ from .loglines import readable
 from .progress import waiting
 
 # -P: a folder with a `kronk` or `msgpack.py` in it must not win over what is installed.
-_SUPERVISOR = [sys.executable, "-P", "-m", "kronk.supervisor.main"]
+_SUPERVISOR = [sys.executable, "-P", "-m", "kronk.supervisor"]
 _READY_WITHIN = 120.0
 _POLL = 0.05
 _LINES_SHOWN = 20

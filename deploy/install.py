@@ -124,9 +124,9 @@ def _with_pip(groups: set[str], rebuild: bool, environment: dict[str, str]) -> N
 
 
 def compile_ours() -> None:
-    """Bytecode for the tree, as pip makes it for what it copies: an editable install leaves that to
-    the first import, and PYTHONDONTWRITEBYTECODE or a read-only tree to every single one. That costs
-    each process of ours a second and more."""
+    """Bytecode for the tree, as pip makes it for what it copies. An editable install leaves that to
+    the first import, and PYTHONDONTWRITEBYTECODE or a read-only tree to every single one, which
+    costs each process of ours a second and more."""
     for name in PACKAGES:
         # A folder that cannot be written is one for which it stays as it was.
         compileall.compile_dir(ROOT / name, quiet=2, rx=re.compile("/node_modules/"))

@@ -1,4 +1,4 @@
-"""The gateway's process: `python -P -m kronk.gateway.main`, started by the supervisor."""
+"""The gateway's process."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ def main() -> None:
     # A loop that hangs is ended by SIGABRT, and says where it hung.
     faulthandler.enable(all_threads=True)
     stacks.offer(birth.run, birth.parent)
+    stacks.answer()
     config = settings.from_environment()
     log.configure(process="gateway", level=config.log_level)
     try:
@@ -303,7 +304,3 @@ def _keep_what_there_is() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLD)
-
-
-if __name__ == "__main__":
-    main()

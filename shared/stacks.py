@@ -1,9 +1,15 @@
 """What the threads of a process are doing, by the process itself, also when it hangs.
 
-Each process of ours opens a named pipe in the run directory, `stacks-<pid>`, and has SIGUSR2 write
-the stacks of all its threads there. That is done in C, within the signal's handler: it needs no
-event loop, no lock and no GIL. A pipe holds 64 KB, so that a process gone wrong cannot fill a disk
-with it, and what does not fit is dropped rather than waited for. Stacks show code, never values.
+Each process of ours opens two named pipes in the run directory. What is written to the one,
+`stacks-<pid>.ask`, is a question, which a thread of its own answers into the other, `stacks-<pid>`,
+with the stacks of all threads. That thread has the GIL then, so that none of them changes while it
+is read. Where it does not come to it, SIGUSR2 has the same done in C, within the signal's handler,
+which needs no event loop, no lock and no GIL. It reads stacks that might change, and a process may
+die of that: nobody is sent the signal who can answer otherwise, and who cannot has a thread that
+holds the GIL and stands still.
+
+A pipe holds 64 KB, so that a process gone wrong cannot fill a disk with it, and what does not fit
+is dropped rather than waited for. Stacks show code, never values.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ import faulthandler
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +28,9 @@ from pathlib import Path
 from typing import Literal
 
 SIGNAL = signal.SIGUSR2
+# From the question to the first line. A thread gets the GIL within 5 ms where it is not held for
+# ever, and a processor within this even on a machine that has far too much to do.
+ANSWER_SECONDS = 1.0
 # From the signal to the first line; what is on a processor takes a millisecond.
 FIRST_LINE_SECONDS = 1.5
 # Between two lines of one answer, which has no mark for its end.
@@ -28,14 +38,17 @@ QUIET_SECONDS = 0.15
 # Far more than a hundred threads have.
 _MOST_BYTES = 1_048_576
 _READ_BYTES = 65_536
-_NAME = "stacks-"
+_NAME, _ASK = "stacks-", ".ask"
+_THREAD = "stacks"
+# The block of the thread that answers; in those of the signal it has another function.
+_OWN = "in _answer_for_ever"
 _PR_SET_PTRACER = 0x59616D61
 
 # By the module that a process runs.
 _ROLES = {
-    "kronk.supervisor.main": "supervisor",
-    "kronk.gateway.main": "gateway",
-    "kronk.worker.main": "worker",
+    "kronk.supervisor": "supervisor",
+    "kronk.gateway": "gateway",
+    "kronk.worker": "worker",
     "kronk.gateway.rego.main": "policies",
     "kronk.shared.jobs.child": "job",
 }
@@ -53,8 +66,13 @@ class Taken:
     silence: Silence | None = None
 
 
+# Of this process: where questions come from, and where answers go.
+_pipes: tuple[int, int] | None = None
+
+
 def offer(folder: Path | str | None, tracers: int | None = None) -> None:
-    """Have this process answer. Where the folder cannot be written it does not.
+    """Have this process answer the signal, and open what `answer` needs. Where the folder cannot be
+    written it does not.
 
     The process `tracers`, and those it starts, may also read this one's memory, as far as they
     have the rights of its user (`kernel.yama.ptrace_scope` of 1 allows that to parents only).
@@ -65,11 +83,31 @@ def offer(folder: Path | str | None, tracers: int | None = None) -> None:
         return
     path = pipe_of(Path(folder), os.getpid())
     with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-        os.mkfifo(path, 0o600)
-        # Both ends, so that writing needs no reader; it stays open for life.
-        handle = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = _open_anew(path, os.O_NONBLOCK)
         faulthandler.register(SIGNAL, file=handle, all_threads=True)
+        global _pipes
+        _pipes = _open_anew(ask_of(path), 0), handle
+
+
+def _open_anew(path: Path, flags: int) -> int:
+    path.unlink(missing_ok=True)
+    os.mkfifo(path, 0o600)
+    # Both ends, so that none waits for the other; it stays open for life.
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC | flags)
+
+
+def answer() -> None:
+    """Have a thread answer questions from now on; after `offer`, and after a sandbox that must be
+    entered before there are threads."""
+    if _pipes is not None:
+        threading.Thread(target=_answer_for_ever, args=_pipes, name=_THREAD, daemon=True).start()
+
+
+def _answer_for_ever(questions: int, answers: int) -> None:
+    # Several of them are one: who asked before has gone.
+    while os.read(questions, _READ_BYTES):
+        with contextlib.suppress(OSError):
+            faulthandler.dump_traceback(answers, all_threads=True)
 
 
 def pipe_of(folder: Path, pid: int) -> Path:
@@ -77,10 +115,17 @@ def pipe_of(folder: Path, pid: int) -> Path:
     return folder / f"{_NAME}{pid}"
 
 
+def ask_of(pipe: Path) -> Path:
+    """Where it is asked."""
+    return pipe.with_name(pipe.name + _ASK)
+
+
 def forget(folder: Path, pid: int) -> None:
     """That process has ended."""
-    with contextlib.suppress(OSError):
-        pipe_of(folder, pid).unlink(missing_ok=True)
+    path = pipe_of(folder, pid)
+    for one in (path, ask_of(path)):
+        with contextlib.suppress(OSError):
+            one.unlink(missing_ok=True)
 
 
 def offering(folder: Path) -> list[int]:
@@ -107,7 +152,7 @@ def role_of(pid: int) -> str:
 
 
 def take(folder: Path, pid: int, clock: Callable[[], float] = time.monotonic) -> Taken:
-    """Ask a process for the stacks of its threads. Blocks for up to two seconds: call it in a
+    """Ask a process for the stacks of its threads. Blocks for up to three seconds: call it in a
     thread, and not twice at once for one process."""
     with contextlib.ExitStack() as handles:
         try:
@@ -115,23 +160,55 @@ def take(folder: Path, pid: int, clock: Callable[[], float] = time.monotonic) ->
             handles.callback(os.close, pidfd)
             reader = os.open(pipe_of(folder, pid), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             handles.callback(os.close, reader)
-            return _ask(pid, pidfd, reader, clock)
+            text = _asked(folder, pid, reader, clock)
+            return Taken(text) if text else _ask(pid, pidfd, reader, clock)
         except ProcessLookupError:
             return Taken("", "gone")
         except OSError:
             return Taken("", "deaf")
 
 
+def _asked(folder: Path, pid: int, reader: int, clock: Callable[[], float]) -> str:
+    """What the thread of that process answers; empty where it does not."""
+    # What a process that had been stopped has written since.
+    _empty(reader)
+    if state_of(pid) in "Tt":
+        return ""
+    try:
+        question = os.open(ask_of(pipe_of(folder, pid)), os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    try:
+        os.write(question, b"?")
+    except OSError:
+        return ""
+    finally:
+        os.close(question)
+    data = _collect(reader, clock() + ANSWER_SECONDS, clock)
+    # faulthandler leaves a line empty between two threads.
+    blocks = data.decode(errors="replace").rstrip("\n").split("\n\n")
+    return "\n\n".join(block for block in blocks if _OWN not in block)
+
+
 def _ask(pid: int, pidfd: int, reader: int, clock: Callable[[], float]) -> Taken:
     if not _is_caught(pid):
         # Without a handler the signal would end it.
         return Taken("", "deaf")
-    # What a process that had been stopped has written since.
-    while _read(reader, 0.0):
-        continue
+    _empty(reader)
     signal.pidfd_send_signal(pidfd, SIGNAL)
     is_stopped = state_of(pid) in "Tt"
     deadline = clock() + (QUIET_SECONDS if is_stopped else FIRST_LINE_SECONDS)
+    data = _collect(reader, deadline, clock)
+    return Taken(data.decode(errors="replace")) if data else Taken("", _silence(pid))
+
+
+def _empty(reader: int) -> None:
+    while _read(reader, 0.0):
+        continue
+
+
+def _collect(reader: int, deadline: float, clock: Callable[[], float]) -> bytes:
+    """All that comes until nothing more does; empty where nothing came before the deadline."""
     found, size = [], 0
     while size < _MOST_BYTES:
         data = _read(reader, QUIET_SECONDS)
@@ -139,9 +216,7 @@ def _ask(pid: int, pidfd: int, reader: int, clock: Callable[[], float]) -> Taken
         size += len(data)
         if not data and (size or clock() >= deadline):
             break
-    if not size:
-        return Taken("", _silence(pid))
-    return Taken(b"".join(found).decode(errors="replace"))
+    return b"".join(found)
 
 
 def _read(reader: int, seconds: float) -> bytes:

@@ -21,8 +21,8 @@ _PYTHON = (sys.executable, "-P", "-m")
 class Commands:
     """The command line of each role; tests put scripted processes in their place."""
 
-    gateway: tuple[str, ...] = (*_PYTHON, "kronk.gateway.main")
-    worker: tuple[str, ...] = (*_PYTHON, "kronk.worker.main")
+    gateway: tuple[str, ...] = (*_PYTHON, "kronk.gateway")
+    worker: tuple[str, ...] = (*_PYTHON, "kronk.worker")
 
     def of(self, role: Role) -> tuple[str, ...]:
         return self.gateway if role == "gateway" else self.worker

@@ -1,4 +1,4 @@
-"""The supervisor's process: `python -P -m kronk.supervisor.main`, run by `kronk server start`."""
+"""The supervisor's process."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def serve(config: Settings, commands: Commands) -> None:
     lock = Lock(base.pid_file)
     try:
         stacks.offer(base.run, os.getpid())
+        stacks.answer()
         memory = Memory(config, base)
         look_up = partial(resolve_model, base, config, memory.sizes)
         check = partial(index.check_names, base.models)
@@ -149,7 +150,3 @@ def _warn_of_unknown_variables(environment: Mapping[str, str]) -> None:
     for name, close in settings.unknown_variables(environment):
         hint = f"did you mean {close}?" if close else None
         log.warning("an environment variable that Kronk does not know", name=name, hint=hint)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""A worker process: `python -m kronk.worker.main`, started by the supervisor only."""
+"""A worker process."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kronk.shared.child import (
     raise_oom_score,
     read_birth,
 )
+from kronk.shared.importing import only_imports
 from kronk.shared.settings import resolve
 
 from . import build
@@ -46,10 +47,11 @@ def main() -> None:
     birth = read_birth()
     die_with_parent(birth.parent, signal.SIGKILL)
     raise_oom_score(WORKER_OOM_SCORE)
-    # Its pipe is opened while it may still open one.
+    # Its pipes are opened while it may still open any.
     stacks.offer(birth.run, birth.parent)
     sandbox = enter_sandbox(birth)
     sandbox.apart(lambda: on_parent_gone(lambda: os._exit(exits.ORPHANED)))
+    sandbox.apart(stacks.answer)
     # The supervisor ends a process that hangs by SIGABRT, and keeps what is written here of it.
     faulthandler.enable(all_threads=True)
     # Ctrl-C is the supervisor's to interpret.
@@ -78,12 +80,13 @@ def enter_sandbox(birth: Birth) -> Sandbox:
 
 
 async def _live(birth: Birth, sandbox: Sandbox) -> None:
-    # Imported here, after the environment is set: this loads llama.cpp.
-    import structlog
+    with only_imports():
+        # Here, after the environment is set: this loads llama.cpp.
+        import structlog
 
-    from kronk.shared import log
+        from kronk.shared import log
 
-    from .service import Worker
+        from .service import Worker
 
     level = os.environ.get("KRONK_LOG_LEVEL", "info")
     log.configure("worker", level, generation=birth.generation)
@@ -92,7 +95,3 @@ async def _live(birth: Birth, sandbox: Sandbox) -> None:
     worker = Worker(birth, sandbox)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     await worker.live()
-
-
-if __name__ == "__main__":
-    main()

@@ -29,6 +29,7 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     base = os.environ.get("KRONK_BASE_PATH")
     stacks.offer(base and os.path.join(base, "run"), os.getppid())
+    stacks.answer()
     first = sys.stdin.readline()
     if not first:
         return

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import kronk
 from kronk.shared.errors import KronkError, NotFound, ServerError
-from kronk.shared.libraries.releases import MATCHING
+from kronk.shared.libraries.versions import MATCHING
 
 from .replies import Failure, Reply
 from .report import TargetFacts

@@ -69,6 +69,7 @@ def main() -> None:
     config = settings.from_environment()
     log.configure(process="job", level=config.log_level)
     stacks.offer(config.base.run, order.parent)
+    stacks.answer()
     signal.signal(signal.SIGTERM, _cancel)
     report = Reporter(send, time.monotonic)
     threading.Thread(target=_flush_for_ever, args=(report,), name="flush", daemon=True).start()

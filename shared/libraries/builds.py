@@ -14,7 +14,7 @@ from kronk.shared.errors import InvalidArgument, NotFound
 from kronk.shared.files import write_atomically
 
 from .host import ARCHITECTURES, PROCESSORS, SYSTEMS, Processor
-from .releases import number
+from .versions import number
 
 # Beside the libraries: what they are, and what was tried with them.
 NOTE, PROOF = "build.json", "proof.json"

@@ -28,7 +28,8 @@ from kronk.shared.settings_table import SETTINGS
 from . import builds, proof, releases, selection, unpack
 from .builds import Build
 from .host import PROCESSORS, Host, Processor
-from .releases import MATCHING, Asset
+from .releases import Asset
+from .versions import LATEST, MATCHING, check_version
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def order_of(settings: Settings, params: Mapping[str, Any]) -> Order:
     version = params.get("version") or settings.lib_version
     if source is None:
         version = version or MATCHING
-        releases.check_version(version)
+        check_version(version)
     else:
         version = version or _version_in(source)
     return Order(
@@ -208,7 +209,7 @@ def _try(build: Build, order: Order) -> proof.Proof | None:
 
 
 def _refuse_upgrade(settings: Settings, order: Order) -> None:
-    if order.may_upgrade or order.version == releases.LATEST:
+    if order.may_upgrade or order.version == LATEST:
         return
     host = selection.host_of(settings)
     others = [

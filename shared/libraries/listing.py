@@ -6,7 +6,7 @@ from typing import Any
 
 from kronk.shared.settings import Settings
 
-from . import builds, proof, releases, selection
+from . import builds, proof, selection, versions
 from .builds import Build
 from .host import PROCESSORS
 from .proof import BINDING
@@ -31,7 +31,7 @@ def describe(settings: Settings) -> dict[str, Any]:
             for name in PROCESSORS
         ],
         "binding": f"{BINDING} {proof.binding()}",
-        "matching_version": releases.MATCHING,
+        "matching_version": versions.MATCHING,
         "wanted": settings.processor,
         "used": chosen.name,
         "reason": chosen.reason,

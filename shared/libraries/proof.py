@@ -7,7 +7,6 @@ when one of them is another, it is tried again.
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import stat
@@ -24,7 +23,7 @@ from kronk.shared.trial import Ended
 
 from . import host
 from .builds import NOTE, PROOF, read_json
-from .releases import MATCHING
+from .versions import MATCHING
 
 BINDING = "llama-cpp-python"
 Try = Callable[[Path], Ended]
@@ -119,6 +118,9 @@ def _reason(ended: Ended) -> str:
 
 def binding() -> str:
     """The version of the binding that is installed."""
+    # Here, as each start of a server would pay for it, and few ask.
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(BINDING)
     except importlib.metadata.PackageNotFoundError:

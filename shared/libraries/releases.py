@@ -20,13 +20,7 @@ from kronk.shared.models.fetching import FetchFailed
 from kronk.shared.models.sources import allowed
 
 from .host import Host, Processor
-
-# Where releases are looked up, unless the setting `lib_releases` says otherwise.
-RELEASES = "https://api.github.com/repos/ggml-org/llama.cpp/releases"
-# The release of the very commit (0c1e57098) that llama-cpp-python 0.3.36 was made for. Its
-# functions and structures are what the binding calls; of other releases that is to be shown first.
-MATCHING = "b11312"
-LATEST = "latest"
+from .versions import LATEST, check_version
 
 _ARCHIVE = re.compile(
     r"llama-(?P<version>b\d+)-bin-(?P<system>ubuntu|macos|win)"
@@ -45,7 +39,6 @@ _PROCESSOR: dict[str, Processor] = {
     "sycl": "sycl",
 }
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})")
-_VERSION = re.compile(r"b[1-9]\d{0,8}")
 _NUMBERS = re.compile(r"(\d+)(?:\.(\d+))?")
 _TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 _LARGEST_ANSWER = 4 * 2**20
@@ -85,21 +78,6 @@ class Archive:
         """The version of what it was built with, as the variant has it."""
         found = _NUMBERS.search(self.variant)
         return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
-
-
-def check_version(version: str) -> None:
-    """`InvalidArgument` for what is no release's name."""
-    if version != LATEST and not _VERSION.fullmatch(version):
-        raise InvalidArgument(
-            f"lib_version: expected a release of llama.cpp such as {MATCHING}, or {LATEST},"
-            f" got {version!r:.100}",
-            param="lib_version",
-        )
-
-
-def number(version: str) -> int:
-    """For comparing versions; 0 for those that are no release's."""
-    return int(version[1:]) if _VERSION.fullmatch(version) else 0
 
 
 def find(base: str, version: str) -> Release:

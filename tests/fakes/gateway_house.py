@@ -200,7 +200,7 @@ class House:
         self.log_file = self.folder / "gateway.log"
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "kronk.gateway.main"],
+                [sys.executable, "-P", "-m", "kronk.gateway"],
                 stdin=subprocess.PIPE,
                 stderr=log,
                 pass_fds=[listener.fileno()],

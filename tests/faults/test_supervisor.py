@@ -469,7 +469,7 @@ def test_a_second_server_on_the_same_base_path_is_refused(
 def run_real(base: Path, **variables: str) -> tuple[int, str]:
     """Start the real thing, which is expected to give up; its exit code and its one line."""
     result = subprocess.run(
-        [sys.executable, "-P", "-m", "kronk.supervisor.main"],
+        [sys.executable, "-P", "-m", "kronk.supervisor"],
         env=environment(base, **variables),
         capture_output=True,
         text=True,

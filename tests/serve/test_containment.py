@@ -102,5 +102,5 @@ def test_every_thread_of_a_worker_is_confined_and_the_server_says_so(house: Serv
 def test_a_spare_has_no_thread_that_the_layer_of_a_load_would_leave_out(house: Server) -> None:
     house.settle()
     # The first thread, which passes its layer on, and those that carry messages: two of ZeroMQ's,
-    # the heartbeat and the parent's watch.
-    assert len(threads(house.role_pid("spare"))) == 5
+    # the heartbeat, the parent's watch, and the one that tells what all of them do.
+    assert len(threads(house.role_pid("spare"))) == 6

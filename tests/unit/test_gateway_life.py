@@ -145,7 +145,7 @@ def test_a_worker_that_attaches_after_the_grant_gets_the_request(tmp_path: Path)
 
 def test_started_by_hand_it_says_how_it_is_started() -> None:
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", "kronk.gateway.main"],
+        [sys.executable, "-P", "-m", "kronk.gateway"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=PATIENCE,

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.hub import FileServer, Served, serving
 from kronk.shared.errors import InvalidArgument, KronkError, NotFound
-from kronk.shared.libraries import releases
+from kronk.shared.libraries import releases, versions
 from kronk.shared.libraries.host import Host, Processor
 from kronk.shared.libraries.releases import Asset, Release
 from kronk.shared.models.fetching import FetchFailed
@@ -124,13 +124,13 @@ def test_the_libraries_of_cuda_come_along_where_the_release_has_them(
 
 @pytest.mark.parametrize("version", ["latest", "b1", "b11312"])
 def test_versions_are_releases(version: str) -> None:
-    releases.check_version(version)
+    versions.check_version(version)
 
 
 @pytest.mark.parametrize("version", ["", "11312", "b", "b01", "v1.0", "b11312/../x", "B11312"])
 def test_what_is_no_release_is_refused(version: str) -> None:
     with pytest.raises(InvalidArgument, match="such as b11312"):
-        releases.check_version(version)
+        versions.check_version(version)
 
 
 @pytest.fixture
