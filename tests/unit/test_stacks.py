@@ -21,7 +21,7 @@ def deeper(levels):
 
 def busy():
     while True:
-        deeper(100)
+        deeper(30)
 
 stacks.offer(sys.argv[1])
 {before}
