@@ -99,7 +99,7 @@ def house(
         "Pair": SMALL | {"n_seq_max": 2, "queue_depth": 10},
         "Slow": SMALL | {"context_window": 8192},
         "Slow/NARROW": SMALL
-        | {"context_window": 8192, "n_seq_max": 1, "queue_depth": 1, "queue_timeout": "1s"},
+        | {"context_window": 8192, "n_seq_max": 1, "queue_depth": 1, "queue_timeout": "3s"},
         "Long": SMALL | {"context_window": 8192, "n_seq_max": 2},
     }
     base = tmp_path_factory.mktemp("house")

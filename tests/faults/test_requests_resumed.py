@@ -153,7 +153,7 @@ def test_a_poison_prompt_is_found_out_and_costs_nobody_else(lab: Server) -> None
 # Real workers.
 
 # Tokens of an answer that is in its middle whenever its process is killed.
-LONG = 200
+LONG = 400
 
 
 @pytest.fixture(scope="module")

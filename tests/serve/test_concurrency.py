@@ -54,7 +54,7 @@ def test_a_queue_has_its_depth_and_a_wait_its_end(house: Server) -> None:
         assert running.ended_at is None
     for answer, words in (
         (refused, "the queue of Slow/NARROW is full: 1 running, 1 waiting (queue_depth)"),
-        (late, "no slot of Slow/NARROW became free within 1 s (queue_timeout)"),
+        (late, "no slot of Slow/NARROW became free within 3 s (queue_timeout)"),
     ):
         assert answer.status_code == 503
         assert answer.json()["error"]["message"] == words

@@ -32,8 +32,8 @@ print("ready", flush=True)
 """
 
 WAIT = "threading.Event().wait()"
-# A C function that keeps the GIL.
-HANG = "import ctypes; ctypes.PyDLL(None).sleep(60)"
+# A C function that keeps the GIL, and goes on after a signal.
+HANG = "import ctypes, os; ctypes.PyDLL(None).read(os.pipe()[0], ctypes.c_buffer(1), 1)"
 Start = Callable[[str, str], int]
 
 
