@@ -23,6 +23,7 @@ from kronk.gateway.dialects.schemas import (
 )
 from kronk.gateway.record import identity_of
 from kronk.gateway.services import Services, services_of
+from kronk.gateway.sight import check_sight, sight_of
 from kronk.shared import exposure
 from kronk.shared.departures import MOST_TOLD
 from kronk.shared.models import details
@@ -83,15 +84,16 @@ FILES = listed(
     summary="Running models and processes",
 )
 async def ps(request: Request) -> Response:
-    """What the supervisor knows of every loaded model and process."""
+    """What the supervisor knows of every loaded model that who asks may use, and of every
+    process."""
     services = services_of(request)
     link, settings = services.link, services.settings
     status = await link.status(STATUS_SECONDS)
-    exchange = link.exchange
+    exchange, is_shown = link.exchange, sight_of(request)
     return JSONResponse(
         {
             "object": "list",
-            "data": [asdict(model) for model in status.models],
+            "data": [asdict(one) for one in status.models if is_shown(one.model)],
             "processes": [asdict(process) for process in status.processes],
             "budgets": [asdict(budget) for budget in status.budgets],
             "draining": status.draining,
@@ -128,6 +130,7 @@ async def history(request: Request) -> Response:
 )
 async def models(request: Request) -> Response:
     """Every model file, those that cannot be loaded with the reason."""
+    is_shown = sight_of(request)
     data = [
         {
             "id": entry.id,
@@ -141,6 +144,7 @@ async def models(request: Request) -> Response:
             "note": entry.note,
         }
         for entry in await scan(services_of(request))
+        if is_shown(entry.id)
     ]
     return JSONResponse({"object": "list", "data": data})
 
@@ -154,13 +158,15 @@ async def models(request: Request) -> Response:
 )
 async def model_history(request: Request, model: str) -> Response:
     """The ends of one model's processes, the latest first."""
+    check_sight(request, model)
     return await _history(request, model)
 
 
 async def _history(request: Request, model: str | None) -> Response:
     text = request.query_params.get("limit", str(USUAL_LIMIT))
     limit = whole_number(text, "limit", 1, MOST_TOLD)
-    departures = await _departures(services_of(request), model)
+    told, is_shown = await _departures(services_of(request), model), sight_of(request)
+    departures = tuple(one for one in told if not one.model or is_shown(one.model))
     if not identity_of(request).sees_all:
         departures = tuple(replace(one, last_lines=(), stack=()) for one in departures)
     return JSONResponse({"object": "list", "data": [asdict(one) for one in departures[:limit]]})
@@ -185,6 +191,7 @@ async def _departures(services: Services, model: str | None) -> tuple[Departure,
 async def model_details(request: Request, model: str) -> Response:
     """A model's file, what it can do and takes, its configuration and, while it is loaded, what was
     fitted."""
+    check_sight(request, model)
     services = services_of(request)
     describe = details.describe_with_memory
     found = await asyncio.to_thread(describe, services.settings, services.configs, model)

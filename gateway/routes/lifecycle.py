@@ -32,6 +32,7 @@ from kronk.gateway.managing import (
 )
 from kronk.gateway.record import identity_of, record_of
 from kronk.gateway.services import Services, services_of
+from kronk.gateway.sight import sight_of
 from kronk.shared.errors import NotFound
 from kronk.shared.models import index
 from kronk.shared.wire.status import ModelStatus
@@ -91,7 +92,8 @@ async def loads(request: Request) -> Response:
     services = services_of(request)
     status, entries = await asyncio.gather(services.link.status(STATUS_SECONDS), scan(services))
     sizes = {entry.id: entry.size_bytes for entry in entries}
-    rows = [row for row in status.models if row.state == "loading"]
+    is_shown = sight_of(request)
+    rows = [row for row in status.models if row.state == "loading" and is_shown(row.model)]
     data = [_load_job(row, sizes.get(row.model)) for row in rows]
     return JSONResponse({"object": "list", "data": data})
 

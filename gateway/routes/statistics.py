@@ -11,6 +11,7 @@ from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import ADMINISTRATION, READING
 from kronk.gateway.dialects.schemas import COUNT, NUMBER, TEXT, array, closed, listed, nullable
 from kronk.gateway.services import Services, services_of
+from kronk.gateway.sight import check_sight, sight_of
 from kronk.shared.errors import NotFound
 from kronk.shared.models import details
 
@@ -61,8 +62,9 @@ RESET = closed({"object": {"const": "kronk.statistics.reset"}, "models": COUNT})
 async def all_statistics(request: Request) -> Response:
     """What each model was asked, took and came to, over all servers that have used this base
     path."""
-    found = await services_of(request).statistics.all()
-    return JSONResponse({"object": "list", "data": found})
+    found, is_shown = await services_of(request).statistics.all(), sight_of(request)
+    data = [one for one in found if is_shown(one["model"])]
+    return JSONResponse({"object": "list", "data": data})
 
 
 @router.delete(
@@ -84,6 +86,7 @@ async def reset_all(request: Request) -> Response:
 )
 async def statistics(request: Request, model: str) -> Response:
     """The same of one, by any of its names."""
+    check_sight(request, model)
     services = services_of(request)
     return JSONResponse(await services.statistics.of(await _id_of(services, model)))
 

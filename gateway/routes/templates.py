@@ -11,6 +11,7 @@ from kronk.gateway.access.router import Router
 from kronk.gateway.access.rules import ADMINISTRATION, READING
 from kronk.gateway.dialects.schemas import TEXT, TRUTH, WHOLE, Schema, array, closed, nullable
 from kronk.gateway.services import services_of
+from kronk.gateway.sight import check_sight
 from kronk.shared.templates import chosen
 
 from .documents import answer_documents
@@ -70,6 +71,7 @@ async def test(request: Request, model: str) -> Response:
 )
 async def template(request: Request, model: str) -> Response:
     """The text that a load would use, and where it comes from."""
+    check_sight(request, model)
     services = services_of(request)
 
     def found() -> dict[str, object]:

@@ -165,6 +165,24 @@ def test_a_token_for_other_models_sees_none_of_this_one_and_ends_when_it_is_revo
         all_models.state()
 
 
+def test_what_is_read_at_once_shows_no_other_models_either(town: Town) -> None:
+    assert town.chat(1).status_code == 200
+    _, narrow = town.token(endpoints=["monitoring"], models=["other-*"])
+    _, wide = town.token(endpoints=["monitoring"], models=[MODEL])
+
+    def read(path: str, headers: dict[str, str]) -> httpx.Response:
+        return httpx.get(f"{town.server.url}/v1/kronk/{path}", headers=headers, timeout=PATIENCE)
+
+    for path in ("ps", "history", "models", "loads", "statistics"):
+        answer = read(path, narrow)
+        assert (answer.status_code, answer.json()["data"]) == (200, [])
+    for path in ("ps", "models", "statistics"):
+        assert MODEL in read(path, wide).text
+    for path in (f"models/{MODEL}", f"models/{MODEL}/history", f"statistics/{MODEL}"):
+        assert read(path, narrow).status_code == 403
+        assert read(path, wide).status_code == 200
+
+
 def test_ps_watch_shows_slots_and_survives_a_restart(town: Town, slow: Path) -> None:
     server = town.server
     command = [KRONK, "ps", "--watch", f"--base-path={server.base}"]
