@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -20,18 +24,37 @@ def interactive(admin: Admin, conversation: Conversation, base: BasePath) -> Non
     """Question and answer until Ctrl-D or /bye."""
     screen = Screen()
     session: PromptSession[str] = PromptSession(history=_history(base.root / "chat_history"))
-    screen.hint(f"Chat with {conversation.model}. /help lists commands, Ctrl-D ends.")
-    while True:
-        try:
-            text = session.prompt(">>> ").strip()
-        except KeyboardInterrupt:
-            continue
-        except EOFError:
-            return
-        try:
-            _turn(admin, conversation, text, screen)
-        except Quit:
-            return
+    with _keys_kept(sys.stdin.fileno()):
+        screen.hint(f"Chat with {conversation.model}. /help lists commands, Ctrl-D ends.")
+        while True:
+            try:
+                text = session.prompt(">>> ").strip()
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return
+            try:
+                _turn(admin, conversation, text, screen)
+            except Quit:
+                return
+
+
+@contextmanager
+def _keys_kept(terminal: int) -> Iterator[None]:
+    """What is typed while nothing reads it is not shown, and waits for the next prompt as it is.
+
+    A terminal that collects lines (`ICANON`) would make Ctrl-D the end of a line, which the prompt
+    reads as a zero byte; and would show the keys in the middle of the answer (`ECHO`).
+    """
+    before = termios.tcgetattr(terminal)
+    local = 3
+    changed = list(before)
+    changed[local] = before[local] & ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(terminal, termios.TCSANOW, changed)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 
 def _turn(admin: Admin, conversation: Conversation, text: str, screen: Screen) -> None:

@@ -75,3 +75,14 @@ def test_ctrl_d_ends_a_chat(chat: Terminal) -> None:
         chat.wait_for("/help")
         chat.type(CTRL_D)
         assert chat.process.wait(60) == 0
+
+
+def test_ctrl_d_during_an_answer_ends_the_chat_after_it(chat: Terminal) -> None:
+    with chat:
+        chat.type("/set max_tokens 40" + ENTER)
+        chat.wait_for("max_tokens = 40")
+        chat.type("from 7" + ENTER)
+        chat.wait_for(counted(7, 3))
+        chat.type(CTRL_D)
+        chat.wait_for("40 tokens")
+        assert chat.process.wait(60) == 0
