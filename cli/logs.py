@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import typer
 from rich.console import Console
 
-from kronk.shared.errors import InvalidArgument, KronkError, NotFound, ServerError
+from kronk.shared.errors import InvalidArgument, KronkError, NotFound
 from kronk.shared.log import LEVELS
 from kronk.shared.logbook import names
 from kronk.shared.logbook.query import PROCESSES, Query, parse
@@ -24,12 +24,12 @@ from kronk.shared.paths import BasePath
 
 from .client import Admin, find_base_path, find_server
 from .local import Local, local_settings
+from .log_following import LOGS, followed
 from .loglines import readable
 from .options import BasePathOption
 
 _POLL = 0.25
 _USUAL_LINES = 100
-_DATA = "data: "
 
 
 def logs(
@@ -90,20 +90,14 @@ def logs(
     if lines is None:
         lines = _USUAL_LINES if since is None else MOST_LINES
     show = _shower(as_json)
-    admin = _server(api_host, find_base_path(base_path), local)
-    if admin is not None:
-        _from_server(admin, asked, lines, follow, show)
+    if local and api_host is not None:
+        raise InvalidArgument("--local reads the files here, and --api-host asks a server")
+    if api_host is not None:
+        _from_server(lambda: find_server(api_host, base_path), asked, lines, follow, show)
         return
     if model is not None:
         query = replace(query, models=_names(base_path, model))
     _from_files(find_base_path(base_path), query, lines, follow, show)
-
-
-def _server(api_host: str | None, base: BasePath, local: bool) -> Admin | None:
-    """The server to ask; None where the files here are to be read."""
-    if local and api_host is not None:
-        raise InvalidArgument("--local reads the files here, and --api-host asks a server")
-    return None if api_host is None else find_server(api_host, str(base.root))
 
 
 def _names(base_path: str | None, model: str) -> frozenset[str]:
@@ -130,28 +124,18 @@ def _from_files(
 
 
 def _from_server(
-    admin: Admin,
+    find: Callable[[], Admin],
     asked: dict[str, str | None],
     lines: int,
     follow: bool,
     show: Callable[[str], None],
 ) -> None:
     said = {name: text for name, text in asked.items() if text is not None}
-    path = f"/v1/kronk/logs?{urlencode({**said, 'lines': lines})}"
-    if not follow:
-        for found in admin.get(path)["data"]:
-            show(json.dumps(found, ensure_ascii=False))
-        return
-    with admin.events(f"{path}&follow=true") as events:
-        for line in _data(events):
+    if follow:
+        for line in followed(find, said, lines, lambda note: typer.echo(note, err=True)):
             show(line)
-    raise ServerError("the server has ended")
-
-
-def _data(events: Iterator[str]) -> Iterator[str]:
-    for event in events:
-        if event.startswith(_DATA) and event != "data: [DONE]":
-            yield event.removeprefix(_DATA)
+    for found in find().get(f"{LOGS}?{urlencode({**said, 'lines': lines})}")["data"]:
+        show(json.dumps(found, ensure_ascii=False))
 
 
 def _shower(as_json: bool) -> Callable[[str], None]:

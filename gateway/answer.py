@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from kronk.shared.errors import Internal, KronkError
 from kronk.shared.security.identity import Identity
+from kronk.shared.telemetry.trace_context import TraceContext
 from kronk.shared.wire.to_gateway import Started
 
 from .access_line import facts_of_runs
@@ -107,11 +108,11 @@ def _started(
     waits for them."""
     exchange, runs = services.link.exchange, list[Run]()
     endpoint = endpoint if record is None else record.endpoint
-    trace = None if record is None else record.trace
     try:
         with ExitStack() as stack:
             bell = Bell(exchange.turn)
             for job in operation.jobs:
+                trace = _new_trace(services, endpoint) if record is None else record.trace
                 running = exchange.running(
                     name, job, timeout, bell, by=by, endpoint=endpoint, trace=trace
                 )
@@ -124,6 +125,12 @@ def _started(
         elif reports:
             # Their batch may have ten thousand of them.
             log.debug("request of a batch", request_id=name, **facts_of_runs(reports))
+
+
+def _new_trace(services: Services, endpoint: str) -> TraceContext | None:
+    """Of a run that belongs to no request; the server's own are of no interest to others."""
+    make = services.telemetry.new_trace
+    return make() if make is not None and endpoint == "batches" else None
 
 
 def _is_unfinished(operation: Operation) -> bool:

@@ -39,7 +39,7 @@ class Targets:
 
     def __init__(self, birth: Birth, pid: int, folder: Path, link: DebugLink) -> None:
         self._own = Target("gateway", "gateway", pid, birth.generation)
-        self._supervisor = Target("supervisor", "supervisor", birth.parent, SUPERVISOR)
+        self.supervisor = Target("supervisor", "supervisor", birth.parent, SUPERVISOR)
         self._folder = folder
         self._link = link
         # What the supervisor has said last.
@@ -48,7 +48,7 @@ class Targets:
     async def all(self) -> list[Target]:
         """All that are known now, those of every server first."""
         status = await self.status()
-        return _merged(self._own, self._supervisor, status, stacks.offering(self._folder))
+        return _merged(self._own, self.supervisor, status, stacks.offering(self._folder))
 
     async def status(self) -> Status | None:
         """What the supervisor says, or what it said last if it does not answer."""
@@ -60,8 +60,8 @@ class Targets:
         """The process of that role, model or pid; `NotFound` says which there are."""
         if name == self._own.name:
             return self._own
-        if name == self._supervisor.name:
-            return self._supervisor
+        if name == self.supervisor.name:
+            return self.supervisor
         return chosen(name, await self.all())
 
 

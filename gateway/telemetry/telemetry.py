@@ -10,11 +10,13 @@ from starlette.types import Scope
 
 if TYPE_CHECKING:
     from kronk.gateway.record import Record
+    from kronk.shared.telemetry.trace_context import TraceContext
 
     from .report import RunReport
 
 OnRun = Callable[["RunReport"], None]
 OnRequest = Callable[[Scope, "Record"], None]
+NewTrace = Callable[[], "TraceContext | None"]
 
 log = structlog.get_logger()
 
@@ -27,6 +29,8 @@ class Telemetry:
         # Called when a request has come, before anything is known of it; None while nobody wants
         # to know, which is nearly always.
         self.on_begin: OnRequest | None = None
+        # A trace for work that no HTTP request waits for; None while nobody collects.
+        self.new_trace: NewTrace | None = None
         self._on_run: list[OnRun] = []
         self._on_request: list[OnRequest] = []
 

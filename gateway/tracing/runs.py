@@ -11,7 +11,7 @@ from kronk.shared.telemetry.trace_context import TraceContext
 
 from .genai import answered, asked, operation
 from .spans import SUPERVISOR, Event, Origin, Span, Value, nanoseconds, new_span_id
-from .worker_spans import worker_spans
+from .worker_spans import ACCEPTED, FIRST_TOKEN, SLOT, seen_spans, worker_spans
 
 # Of how a worker was lost. What comes with it may be the worker's own last words.
 _HOW = re.compile(r"\bSIG[A-Z0-9]+\b|\bexit code -?\d+|\b(?:unloaded|interrupted)\b")
@@ -99,20 +99,20 @@ class _Attempt:
         span.kind = "client"
         span.error = self._error()
         span.events = self._events()
-        if not self.is_last or report.timings is None:
-            return [span]
         origin = Origin("worker", attempt.model or "", attempt.generation)
         if attempt.process is not None:
             origin = replace(origin, pid=attempt.process.pid, host=attempt.process.host)
+        if not self.is_last or report.timings is None:
+            return [span, *seen_spans(span, origin)]
         return [span, *worker_spans(report, report.timings, span, origin)]
 
     def _events(self) -> tuple[Event, ...]:
-        """What the gateway saw of the worker's progress: all there is of one that was lost."""
+        """What the gateway saw of the worker's progress."""
         attempt = self.attempt
         seen = (
-            ("accepted", attempt.accepted),
-            ("slot", attempt.started),
-            ("first token", attempt.first),
+            (ACCEPTED, attempt.accepted),
+            (SLOT, attempt.started),
+            (FIRST_TOKEN, attempt.first),
         )
         return tuple(Event(name, self.clock.at(then)) for name, then in seen if then is not None)
 

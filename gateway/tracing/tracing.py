@@ -10,6 +10,7 @@ from kronk.gateway.record import Record
 from kronk.gateway.telemetry.report import RunReport
 from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared.settings import Settings
+from kronk.shared.telemetry.trace_context import TraceContext
 
 from .collector import Collector, Exporter
 from .incoming import RequestTrace, incoming, new_root
@@ -74,12 +75,14 @@ class Tracing:
 
     def run_ended(self, report: RunReport) -> None:
         """Runs of requests come with their request; here those that no request waits for."""
-        if report.endpoint != "batches" or self._telemetry.on_begin is None:
+        if self._collector is None or report.endpoint != "batches" or report.trace is None:
             return
-        root = new_root(self._probability)
-        if root is not None and self._collector is not None:
-            self._collector.add(batch_spans(report, root))
+        self._collector.add(batch_spans(report, report.trace))
 
     def _switch(self, is_wanted: bool) -> None:
         # In the collector's thread; the loop sees the one or the other.
         self._telemetry.on_begin = self.begin if is_wanted else None
+        self._telemetry.new_trace = self._new_trace if is_wanted else None
+
+    def _new_trace(self) -> TraceContext | None:
+        return new_root(self._probability)

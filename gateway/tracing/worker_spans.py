@@ -1,5 +1,5 @@
 """What a worker did for a run, from the timings at its end: its sandbox has no network to tell it
-by itself."""
+by itself. What a worker did that was lost is known by what the gateway saw of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from kronk.gateway.telemetry.report import RunReport
 from kronk.shared.wire.values import Timings, Usage
 
 from .spans import Origin, Span, Value, nanoseconds, new_span_id
+
+# What the gateway sees of a worker's progress, as events of the inference.
+ACCEPTED, SLOT, FIRST_TOKEN = "accepted", "slot", "first token"
+_BEGUN_BY = {ACCEPTED: "queue", SLOT: "prefill", FIRST_TOKEN: "decode"}
 
 _NOTHING = Usage(0, 0)
 
@@ -36,6 +40,29 @@ def worker_spans(
         )
         spans.append(span)
         moment = end
+    return spans
+
+
+def seen_spans(inference: Span, origin: Origin) -> list[Span]:
+    """The phases of an attempt whose worker has not lived to tell its timings, by the events of
+    `inference`. The last of them is the one that failed."""
+    begun = [(_BEGUN_BY[event.name], event.at) for event in inference.events]
+    ends = [start for _, start in begun[1:]] + [inference.end]
+    spans = [
+        Span(
+            name,
+            inference.trace_id,
+            new_span_id(),
+            inference.span_id,
+            start,
+            end,
+            {"kronk.seen_by": "gateway"},
+            origin,
+        )
+        for (name, start), end in zip(begun, ends, strict=True)
+    ]
+    if spans:
+        spans[-1].error = inference.error
     return spans
 
 

@@ -118,6 +118,17 @@ def test_a_stopped_worker_says_so_and_is_read_from_outside(debugged: Debugged) -
     wait_until(lambda: debugged.process(MODEL)["source"] == "signal", "it to answer again")
 
 
+def test_a_stopped_worker_measures_nothing_and_says_so_at_once(debugged: Debugged) -> None:
+    pid = debugged.process(MODEL)["pid"]
+    debugged.server.kill(pid, signal.SIGSTOP)
+    try:
+        answer = debugged.ask(f"/debug/pprof/heap?process={MODEL}&seconds=60")
+    finally:
+        debugged.server.kill(pid, signal.SIGCONT)
+    assert answer.status_code == 409
+    assert f"is stopped (process {pid})" in answer.text
+
+
 def test_the_supervisor_is_looked_at_while_it_stands_still(debugged: Debugged) -> None:
     pid = debugged.server.pid
     debugged.server.kill(pid, signal.SIGSTOP)

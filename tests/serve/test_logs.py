@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.server import KRONK, Server, kronk, running_server
+from harness.server import KRONK, Server, kronk, launch, running_server
 from harness.stream import Stream
 from harness.terminal import Terminal
 from harness.waiting import wait_until
@@ -216,3 +216,23 @@ def test_new_lines_are_followed_here_and_over_http(server: Server) -> None:
                 "model=Tiny" in watcher.shown
             )
             assert "Traceback" not in watcher.shown
+
+
+def test_who_follows_over_http_sees_how_the_server_is_started_again(
+    tmp_path: Path, tiny: Path
+) -> None:
+    with running_server(tmp_path, {"o/f/Tiny.gguf": tiny}) as server:
+        command = [KRONK, "server", "logs", f"--base-path={server.base}", "-f", "--json"]
+        with Terminal([*command, f"--api-host=127.0.0.1:{server.port}"], server.mark) as screen:
+            screen.wait_for('"server started"')
+            assert server.stop() == 0
+            screen.wait_for("trying again")
+            again = launch(server.base, server.port)
+            try:
+                screen.wait_for("connected again")
+                # Written before there was anybody to tell it.
+                screen.wait_for('"server started"')
+                screen.type(CTRL_C)
+                assert screen.process.wait(60) == 130
+            finally:
+                assert again.stop() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -70,6 +71,7 @@ def server(
     flags = (
         f"--tempo-host={collector.address}",
         "--tempo-probability=1",
+        "--log-level=debug",
         f"--debug-host=127.0.0.1:{debug_port}",
     )
     with running_server(base, {"tiny.gguf": tiny}, None, *flags) as server:
@@ -156,6 +158,26 @@ def test_a_second_request_shows_what_the_cache_had(server: Server, collector: Co
     assert "load" not in {span.name for span in spans}
     assert one(spans, "cache match").attributes["kronk.cached_tokens"] > 0
     assert one(spans, "chat tiny").attributes["gen_ai.usage.cache_read.input_tokens"] > 0
+
+
+def test_a_line_of_a_batch_is_a_trace_that_its_worker_knows(
+    server: Server, collector: Collector
+) -> None:
+    line = {"custom_id": "one", "method": "POST", "url": CHAT, "body": chat(temperature=0)}
+    client = server.openai()
+    file = client.files.create(file=("lines.jsonl", json.dumps(line).encode()), purpose="batch")
+    client.batches.create(input_file_id=file.id, endpoint=CHAT, completion_window="24h")
+
+    def root() -> Got | None:
+        found = [span for span in collector.spans if span.name == "batch line"]
+        return found[0] if found else None
+
+    span = wait_until(root, lambda: f"a batch line in {collector.spans}")
+    trace = [one for one in collector.spans if one.trace_id == span.trace_id]
+    assert {"lease", "chat tiny", "decode"} <= {one.name for one in trace}
+    for event in ("lease granted", "answered"):
+        (told,) = server.events(event, trace_id=span.trace_id)
+        assert told["request_id"] == span.attributes["kronk.request.id"]
 
 
 def test_no_text_of_prompts_or_answers_is_sent(server: Server, collector: Collector) -> None:

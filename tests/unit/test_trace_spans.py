@@ -236,16 +236,36 @@ def test_a_run_that_is_begun_again_shows_both_attempts() -> None:
     assert tries[1].attributes["kronk.cause"] == "SIGKILL"
     # What is known of the first one: no worker was left to say more.
     assert [event.name for event in tries[1].events] == ["accepted"]
-    assert {span.parent_id for span in spans if span.origin.role == "worker"} == {tries[3].span_id}
+    below = {span.name: span for span in spans if span.parent_id == tries[1].span_id}
+    assert {name: (seconds(span), span.error) for name, span in below.items()} == {
+        "queue": ((1001.6, 1003.0), "worker_lost")
+    }
+    whole = [span for span in spans if span.origin.generation == 8]
+    assert {span.parent_id for span in whole} == {tries[3].span_id}
     # What came of it is said once.
     assert "gen_ai.usage.output_tokens" not in tries[1].attributes
 
 
+def test_of_a_worker_that_was_lost_there_is_what_the_gateway_saw() -> None:
+    first = Attempt(101.0, 101.5, 7, "Tiny", submitted=101.5, accepted=101.6, lost=103.0)
+    first.started, first.first = 101.7, 102.0
+    spans = run_spans(report(attempts=(first, Attempt(103.0))), PARENT, CLOCK)
+    seen = [span for span in spans if span.origin.role == "worker"]
+    assert [(span.name, seconds(span), span.error) for span in seen] == [
+        ("queue", (1001.6, 1001.7), None),
+        ("prefill", (1001.7, 1002.0), None),
+        ("decode", (1002.0, 1003.0), "worker_lost"),
+    ]
+    assert {span.attributes["kronk.seen_by"] for span in seen} == {"gateway"}
+    assert {span.origin.generation for span in seen} == {7}
+
+
 def test_a_failed_run_has_the_code_of_its_error() -> None:
     failed = report(outcome="failed", error=ModelCrashed(CANARY), timings=None, usage=None)
-    lease, _, chat_span = run_spans(failed, PARENT, CLOCK)
+    lease, _, chat_span, *seen = run_spans(failed, PARENT, CLOCK)
     assert (lease.error, chat_span.error) == (None, "model_crashed")
-    assert CANARY not in repr((lease, chat_span))
+    assert seen[-1].error == "model_crashed"
+    assert CANARY not in repr((lease, chat_span, *seen))
 
 
 def test_a_lease_that_was_refused_has_the_error() -> None:
@@ -261,7 +281,7 @@ def test_a_lease_that_was_refused_has_the_error() -> None:
 
 def test_a_client_that_leaves_is_no_error() -> None:
     left = report(outcome="cancelled", error=ClientGone("x"), timings=None)
-    assert [span.error for span in run_spans(left, PARENT, CLOCK)] == [None, None, None]
+    assert {span.error for span in run_spans(left, PARENT, CLOCK)} == {None}
 
 
 def test_a_model_that_was_there_is_not_loaded() -> None:
