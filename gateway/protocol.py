@@ -47,6 +47,22 @@ SOCKET_PATHS = frozenset({b"/v1/kronk/events"})
 _TOO_SOON = "A WebSocket cannot be asked for before the answers to earlier requests are complete."
 
 
+class AnyLength(int):
+    """The length of a body that ends where the connection does: as long as any, and never too
+    short. For uvicorn, which counts down what is still expected of one."""
+
+    def __lt__(self, other: int) -> bool:
+        return False
+
+    def __sub__(self, other: int) -> AnyLength:
+        return self
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = int.__hash__
+
+
 class HeadFirst:
     """A transport for one answer, whose head waits for what follows it: one packet, and one wake-up
     of the client, instead of two. It waits for the next turn of the loop at the longest."""
@@ -220,7 +236,12 @@ class HttpProtocol(HttpToolsProtocol):
             # Its task has not begun yet.
             self.cycle.transport = HeadFirst(self.transport, self.loop)  # type: ignore[assignment]
             scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]  # Ours is in it.
-            scope[DIRECT_PART] = PartWriter(self.cycle)
+            if scope["http_version"] == "1.0":
+                # It knows no chunks (RFC 9112 7); uvicorn closes the connection behind an answer.
+                self.cycle.chunked_encoding = False
+                self.cycle.expected_content_length = AnyLength()
+            else:
+                scope[DIRECT_PART] = PartWriter(self.cycle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._at_work = cycle

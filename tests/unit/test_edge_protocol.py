@@ -227,6 +227,29 @@ def test_a_stream_ends_with_its_connection_whatever_was_sent_behind_it(behind: i
     assert heard[1:] == [True, "http.disconnect", False]
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_client_of_http_1_0_gets_no_chunks_and_reads_until_the_end(is_known: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert direct_parts(scope) is None
+        headers = [(b"content-length", b"6")] if is_known else []
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two", "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def run() -> Wire:
+        wire = Wire(app)
+        await wire.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        return wire
+
+    wire = asyncio.run(run())
+    head, _, body = wire.pipe.sent.partition(b"\r\n\r\n")
+    assert body == b"onetwo"
+    assert b"connection: close" in head
+    assert b"transfer-encoding" not in head
+    assert wire.pipe.end == "closed"
+
+
 def test_a_bad_request_behind_one_that_is_being_answered_says_nothing_into_its_answer() -> None:
     async def half(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
