@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # A file's tests share servers, so they stay together; what takes long comes first, and the many
 # short unit tests fill what is left of each processor's time.
-PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import get_ident
-from typing import Literal
+from typing import Any, Literal
 
 import llama_cpp
 import llama_cpp.llama_cpp as lib
@@ -62,13 +62,18 @@ _FLASH = re.compile(r"(?:flash_attn += |Flash Attention )(enabled|disabled)")
 _OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 
 
+# Of all logs of this process: the C side has pointers to them, which no reference counts, and a
+# thread may be in one that another has just taken the place of.
+_CALLBACKS: list[Any] = []
+
+
 class LlamaLog:
     """Catches llama.cpp's log for the life of the process, and that of mtmd, which is given
-    `callback` too.
+    `callback` too; the one that was made last has it.
 
-    Keep the instance: the C side holds a pointer to its callback. `forward` gets each whole line,
-    `debug` ones where `wants_debug`, on the thread that wrote it. `lines` has the latest warnings
-    and errors, oldest first; `measured` what was said since it was last replaced.
+    `forward` gets each whole line, `debug` ones where `wants_debug`, on the thread that wrote it.
+    `lines` has the latest warnings and errors, oldest first; `measured` what was said since it was
+    last replaced.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class LlamaLog:
         # By thread: the number of its level, and what there is of a line that goes on.
         self._begun: dict[int, tuple[int, str]] = {}
         self.callback = lib.llama_log_callback(self._take)
+        _CALLBACKS.append(self.callback)
         lib.llama_log_set(self.callback, ctypes.c_void_p(0))
 
     def _take(self, level: int, text: bytes, _: object) -> None:

@@ -22,8 +22,6 @@ from kronk.worker.context import Batch, Context, DecodeResult
 from kronk.worker.library import LlamaLog
 from kronk.worker.loader import Loaded, load
 
-# llama.cpp has one log, and calls whoever asked for it last: each load listens anew.
-LOGS: list[LlamaLog] = []
 SMALL = {"context_window": 512, "n_seq_max": 2, "n_threads": 1}
 # Numbers of one position in the tiny model's keys, and as many in its values.
 KV_WIDTH = 128
@@ -42,8 +40,8 @@ def loaded(path: Path = TINY, **keys: Any) -> Loaded:
 
 
 def load_as(wanted: LoadSpec) -> Loaded:
-    LOGS.append(LlamaLog())
-    found = load(wanted, log_lines=LOGS[-1], report=lambda _: None, emit=lambda _: None)
+    # llama.cpp has one log, and calls whoever asked for it last: each load listens anew.
+    found = load(wanted, log_lines=LlamaLog(), report=lambda _: None, emit=lambda _: None)
     assert isinstance(found, Loaded)
     return found
 

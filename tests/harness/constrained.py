@@ -16,7 +16,6 @@ from kronk.worker.library import LlamaLog
 from kronk.worker.model import Model
 
 TINY = Path(__file__).parents[1] / "models" / "tiny-chat-q8_0.gguf"
-# llama.cpp calls it for as long as the process lives.
 _LOG = LlamaLog()
 # How much likelier a token is that closes something, per seed in turn: answers that ramble until
 # they are cut, and answers that end by themselves.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -29,15 +31,23 @@ class Heard:
             self.log.callback(level, text, None)
 
 
-# The C side holds a pointer to the callback set last: it must outlive these tests.
-_KEPT: list[LlamaLog] = []
+# In a process of its own: it would end this one.
+FORGOTTEN = """
+import gc
+import llama_cpp.llama_cpp as lib
+from kronk.worker.library import LlamaLog
+
+LlamaLog()
+gc.collect()
+assert not lib.llama_model_load_from_file(b"/nowhere", lib.llama_model_default_params())
+"""
 
 
 @pytest.fixture
 def heard() -> Iterator[Heard]:
     made = Heard(wants_debug=True)
     yield made
-    _KEPT.append(LlamaLog())
+    LlamaLog()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +95,6 @@ def test_debug_is_forwarded_to_who_wants_it_only() -> None:
     heard = Heard(wants_debug=False)
     heard.say((DEBUG, b"detail\n"), (CONT, b"more detail\n"), (INFO, b"said\n"))
     assert heard.lines == [("info", "said")]
-    _KEPT.append(LlamaLog())
 
 
 def test_the_reason_of_a_failure_is_known_also_when_its_line_has_no_end(heard: Heard) -> None:
@@ -94,6 +103,11 @@ def test_the_reason_of_a_failure_is_known_also_when_its_line_has_no_end(heard: H
     assert isinstance(heard.log.failure("no"), ModelFailed)
     heard.say((ERROR, b"failed to allocate buffer"))
     assert isinstance(heard.log.failure("no"), InsufficientMemory)
+
+
+def test_a_log_that_nobody_has_any_more_is_still_written_to() -> None:
+    done = subprocess.run([sys.executable, "-P", "-c", FORGOTTEN], timeout=120)
+    assert done.returncode == 0
 
 
 def test_the_library_itself_is_heard(heard: Heard) -> None:
