@@ -23,6 +23,7 @@ from kronk.gateway.batches.store import Batches
 from kronk.gateway.exchange import Exchange
 from kronk.gateway.recovery import Policy
 from kronk.gateway.responses.store import ResponseStore
+from kronk.gateway.telemetry.telemetry import Telemetry
 from kronk.shared.database import Database
 from kronk.shared.paths import BasePath
 from kronk.shared.security.identity import OPEN, Identity
@@ -102,6 +103,7 @@ class Town:
     def make_runner(self) -> Runner:
         services: Any = SimpleNamespace(
             link=SimpleNamespace(exchange=self.exchange),
+            telemetry=Telemetry(),
             settings=SimpleNamespace(write_timeout=self.write_timeout, media_urls=()),
             base=self.base,
             configs={},

@@ -39,8 +39,8 @@ from .waiting import PATIENCE, wait_until
 # The promises, in seconds.
 ORPHANS_GONE_WITHIN = 2.0
 ZOMBIES_GONE_WITHIN = 1.0
-# Five of its own, and asyncio's pool, which grows to this size as it is used and stays.
-GATEWAY_THREADS = 5 + min(32, (os.cpu_count() or 1) + 4)
+# Six of its own, and asyncio's pool, which grows to this size as it is used and stays.
+GATEWAY_THREADS = 6 + min(32, (os.cpu_count() or 1) + 4)
 
 
 class Fault:
