@@ -330,9 +330,10 @@ class House:
         frame = sock.recv_multipart()[-1]
         family = to_worker.DATA if worker else to_supervisor.CONTROL
         for message in family.decode(frame)[1]:
+            # Before it is answered: whoever has the answer looks for what was asked.
+            self.seen.append(message)
             self._react(message, worker)
             with self._changed:
-                self.seen.append(message)
                 self._changed.notify_all()
 
     def _react(self, message: Any, worker: int) -> None:
