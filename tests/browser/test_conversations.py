@@ -79,6 +79,8 @@ def test_what_is_deleted_was_asked_for_first(open_ui: OpenUi) -> None:
     page = open_ui("/conversations")
     act(page, "A dog", "Delete")
     page.get_by_role("button", name="Cancel").click()
+    # It fades out, and the next one would be asked in its place.
+    expect(page.get_by_role("dialog")).to_have_count(0)
     expect(titles(page)).to_have_count(3)
     page.get_by_label("Select A dog").check()
     page.get_by_label("Select What is a mutex?").check()
