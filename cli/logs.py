@@ -134,8 +134,9 @@ def _from_server(
     if follow:
         for line in followed(find, said, lines, lambda note: typer.echo(note, err=True)):
             show(line)
-    for found in find().get(f"{LOGS}?{urlencode({**said, 'lines': lines})}")["data"]:
-        show(json.dumps(found, ensure_ascii=False))
+    else:
+        for found in find().get(f"{LOGS}?{urlencode({**said, 'lines': lines})}")["data"]:
+            show(json.dumps(found, ensure_ascii=False))
 
 
 def _shower(as_json: bool) -> Callable[[str], None]:

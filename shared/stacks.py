@@ -172,7 +172,7 @@ def _asked(folder: Path, pid: int, reader: int, clock: Callable[[], float]) -> s
     """What the thread of that process answers; empty where it does not."""
     # What a process that had been stopped has written since.
     _empty(reader)
-    if state_of(pid) in "Tt":
+    if is_stopped(pid):
         return ""
     try:
         question = os.open(ask_of(pipe_of(folder, pid)), os.O_WRONLY | os.O_NONBLOCK)
@@ -196,8 +196,7 @@ def _ask(pid: int, pidfd: int, reader: int, clock: Callable[[], float]) -> Taken
         return Taken("", "deaf")
     _empty(reader)
     signal.pidfd_send_signal(pidfd, SIGNAL)
-    is_stopped = state_of(pid) in "Tt"
-    deadline = clock() + (QUIET_SECONDS if is_stopped else FIRST_LINE_SECONDS)
+    deadline = clock() + (QUIET_SECONDS if is_stopped(pid) else FIRST_LINE_SECONDS)
     data = _collect(reader, deadline, clock)
     return Taken(data.decode(errors="replace")) if data else Taken("", _silence(pid))
 
@@ -234,6 +233,11 @@ def _silence(pid: int) -> Silence:
     if state in "Tt":
         return "stopped"
     return "asleep" if state == "D" else "silent"
+
+
+def is_stopped(pid: int) -> bool:
+    """By a signal or a debugger: it does nothing until it is told to go on."""
+    return state_of(pid) in "Tt"
 
 
 def state_of(pid: int) -> str:

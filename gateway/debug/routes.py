@@ -35,8 +35,6 @@ _TRACE_SECONDS = 1.0
 _HEAP_SECONDS = 5.0
 # Beyond the time it measures: snapshots of a large heap take seconds.
 _HEAP_GRACE = 30.0
-# States of a process, as the kernel calls them.
-_STOPPED = ("T", "t")
 # People who look at the charts at once, and after how long a browser asks anew, so that who may not
 # any more does not.
 _MOST_WATCHERS = 8
@@ -193,7 +191,7 @@ class Routes:
             )
         # It is asked through the supervisor; whoever is stopped would answer when it goes on.
         for one in (target, self._targets.supervisor):
-            if one.pid is not None and one.host is None and stacks.state_of(one.pid) in _STOPPED:
+            if one.pid is not None and one.host is None and stacks.is_stopped(one.pid):
                 raise Conflict(f"{one.name} is stopped (process {one.pid}) and cannot measure")
         return await self._link.heap(target.generation, seconds, _HEAP_GRACE)
 
