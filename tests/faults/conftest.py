@@ -11,7 +11,16 @@ from harness import matrix
 from harness.fault_house import fault_house
 from harness.server import SMALL, Server, running_server
 
-VICTIMS = ("Killed", "Segfaulted", "Aborted", "Terminated", "Crowded", "Repeated", "Chatting")
+VICTIMS = (
+    "Killed",
+    "Segfaulted",
+    "Aborted",
+    "Timed",
+    "Terminated",
+    "Crowded",
+    "Repeated",
+    "Chatting",
+)
 
 # Of the scripted engine. A model that crashes five times in ten minutes is held back, so no test
 # uses that of another.
@@ -40,7 +49,7 @@ def town(tmp_path_factory: pytest.TempPathFactory, slow: Path) -> Iterator[Serve
     config = {name: SMALL | {"context_window": 8192} for name in names}
     files = {f"{name}.gguf": slow for name in names}
     base = tmp_path_factory.mktemp("town")
-    flags = ("--cache-ttl=0", "--models-in-cache=10", "--resume=false")
+    flags = ("--cache-ttl=0", "--models-in-cache=11", "--resume=false")
     with running_server(base, files, config, *flags) as server:
         yield server
 

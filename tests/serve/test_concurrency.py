@@ -148,14 +148,19 @@ def test_a_client_that_hangs_up_while_it_waits_is_forgotten(house: Server) -> No
 
 
 def test_a_client_that_does_not_read_pauses_its_own_slot_and_no_other(house: Server) -> None:
-    # Far more text than fits the buffers between the engine and a client with a small one.
-    body = json.dumps(chat_body("Long", "from 7", max_tokens=6000, stream=True)).encode()
+    # More than the system's buffer of a connection can grow to: with each of the answer's tokens
+    # come the twenty likeliest.
+    tokens = 4500
+    likeliest = {"logprobs": True, "top_logprobs": 20}
+    asked = chat_body("Long", "from 7", max_tokens=tokens, stream=True, **likeliest)
+    body = json.dumps(asked).encode()
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
         client.settimeout(PATIENCE)
         client.connect(("127.0.0.1", house.port))
         head = f"POST /v1/chat/completions HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n"
         client.sendall(head.encode() + body)
+        wait_until(lambda: (house.row("Long") or {}).get("tokens_per_second"), "a token")
         # No token for some seconds, with a slot taken.
         house.wait_for_row("Long", slots_busy=1, tokens_per_second=0.0)
         assert house.text("Long", "from 500", max_tokens=100) == counted(500, 100)
@@ -166,7 +171,7 @@ def test_a_client_that_does_not_read_pauses_its_own_slot_and_no_other(house: Ser
     assert b"transfer-encoding" not in head
     lines = [line[6:] for line in events.split(b"\n\n") if line.startswith(b"data: {")]
     pieces = [json.loads(line)["choices"][0]["delta"].get("content", "") for line in lines]
-    assert "".join(pieces) == counted(7, 6000)
+    assert "".join(pieces) == counted(7, tokens)
     house.wait_for_row("Long", active_streams=0)
 
 

@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.constrained import answer, schema_grammar
+from harness.constrained import answer, model, schema_grammar
+from kronk.shared.wire.values import Constraint
+from kronk.worker.constraint import matcher, search
+from kronk.worker.constraint.compile import Compiler
 
 CHECKER = jsonschema.FormatChecker(["date", "email", "ipv4", "ipv6", "uuid"])
 
@@ -313,3 +316,45 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 def test_any_schema_is_kept_whatever_the_budget(schema: Any, more: int, seed: int) -> None:
     grammar = schema_grammar(schema)
     check(schema, answer(grammar, grammar.shortest + more, seed))
+
+
+class Clock:
+    """A processor's clock on which a minute has passed at one of so many looks."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._looks = 0
+
+    def thread_time(self) -> float:
+        """The time, in seconds."""
+        self._looks += 1
+        return 60.0 * (self._looks // self._every)
+
+
+AWKWARD = ["tree", "user interface", "pattern and length", "query tool"]
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_a_machine_that_stands_still_now_and_then_changes_no_answer(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grammar = schema_grammar(SCHEMAS[name])
+    expected = [answer(grammar, grammar.shortest + more, 3) for more in range(0, 40, 4)]
+    monkeypatch.setattr(search, "time", Clock(500))
+    monkeypatch.setattr(matcher, "time", Clock(5))
+    grammar = Compiler(model()).compile(
+        Constraint("json_schema", json.dumps(SCHEMAS[name]), "schema")
+    )
+    said = [answer(grammar, grammar.shortest + more, 3) for more in range(0, 40, 4)]
+    assert said == expected
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_an_answer_validates_though_there_is_no_time_to_look_for_its_end(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grammar = schema_grammar(SCHEMAS[name])
+    for every in (1, 2, 3, 5, 50):
+        monkeypatch.setattr(search, "time", Clock(every))
+        for more in range(0, 40, 4):
+            check(SCHEMAS[name], answer(grammar, grammar.shortest + more, 3))

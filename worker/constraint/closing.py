@@ -31,6 +31,9 @@ class Closer:
         ending = matcher.ending()
         fits = ending is not None and matcher.fits(ending, budget)
         self._ending = ending if fits else None
+        # What `_next` found for a token, until another is taken. A search that is over its time
+        # finds nothing where it found something before, and what was said has to stay true.
+        self._known: dict[int, list[int] | None] = {}
 
     def after(self, token: int) -> list[int] | None:
         """What to do with a sampled token, before the matcher accepts it.
@@ -45,6 +48,7 @@ class Closer:
             return self._closing(self._ending)
         self._ending = ending
         self._left -= 1
+        self._known.clear()
         return None
 
     def refuses(self, token: int) -> bool:
@@ -69,6 +73,11 @@ class Closer:
 
     def _next(self, known: list[int], token: int) -> list[int] | None:
         """An ending for after `token` that is not too long."""
+        if token not in self._known:
+            self._known[token] = self._find(known, token)
+        return self._known[token]
+
+    def _find(self, known: list[int], token: int) -> list[int] | None:
         left = self._left - 1
         ending = self._remains(known, token)
         if ending is not None and len(ending) <= left:

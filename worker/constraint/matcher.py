@@ -78,14 +78,22 @@ class Matcher:
         words = np.zeros_like(self._masks.words)
         left = together
         for token in tokens:
-            begun = time.thread_time()
-            self._fill(words)
-            took = time.thread_time() - begun
+            again = self.fork()
+            took = self._seconds(words)
+            if took > slowest:
+                # It may have been the machine that stood still.
+                took = min(took, again._seconds(words))
             left -= took
             if took > slowest or left < 0:
                 return False
             self.accept(token)
         return True
+
+    def _seconds(self, words: npt.NDArray[np.uint32]) -> float:
+        """What a mask takes of the processor."""
+        begun = time.thread_time()
+        self._fill(words)
+        return time.thread_time() - begun
 
     def _fill(self, words: npt.NDArray[np.uint32]) -> None:
         self._state.unsafe_compute_mask_ptr(words.ctypes.data, words.nbytes)

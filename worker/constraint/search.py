@@ -42,6 +42,10 @@ _FARTHEST = 16_384
 _FIRST_DESCENT = 200
 # Seconds of the processor that a step takes at most on average.
 _SLOW = 10e-6
+# Seconds between two looks at the clock of which more were, the first times in a search, not the
+# grammar's: while a virtual processor stands still, the clock of the thread on it may go on.
+_STALL = 1e-3
+_STALLS = 8
 # What going on for the first time costs next to deviations from the likeliest way.
 _FARTHER = 2
 # What a letter or digit costs that is not the likeliest of its kind.
@@ -178,7 +182,9 @@ class _Hunt:
         self._state = state
         self._place = place
         self._effort = effort
-        self._until = time.thread_time() + effort * _SLOW
+        self._looked = time.thread_time()
+        self._until = self._looked + effort * _SLOW
+        self._stalls = _STALLS
         self._order = itertools.count(1)
         quote = search.token(_QUOTE)
         self._quote = [] if quote is None else [quote]
@@ -203,7 +209,14 @@ class _Hunt:
         return None
 
     def _goes_on(self, stop: int) -> bool:
-        return self._effort > stop and time.thread_time() < self._until
+        """Whether more effort than `stop` is left, and time."""
+        now = time.thread_time()
+        stood_still = now - self._looked - _STALL
+        if stood_still > 0 and self._stalls:
+            self._until += stood_still
+            self._stalls -= 1
+        self._looked = now
+        return self._effort > stop and now < self._until
 
     def _children(
         self, state: LLMatcher, cost: int, path: list[int], seen: set[tuple[int, bytes]]
