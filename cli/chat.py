@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kronk.shared.errors import Internal, KronkError, ServerError, from_code
 
+from . import sse
 from .client import Admin
 
 Message = dict[str, str]
@@ -69,7 +69,7 @@ def ask(admin: Admin, conversation: Conversation, answer: Answer) -> Generator[P
     """Stream the next answer; `answer` is filled on the way, so that an interrupted one counts."""
     started = time.monotonic()
     with admin.stream("/v1/chat/completions", conversation.body()) as lines:
-        for event in events(lines):
+        for event in sse.objects(lines):
             answer.seconds = time.monotonic() - started
             piece = take(event, answer)
             if piece is None:
@@ -79,19 +79,6 @@ def ask(admin: Admin, conversation: Conversation, answer: Answer) -> Generator[P
             yield piece
     if answer.finish is None:
         raise ServerError("the answer broke off: the server closed the connection in the middle")
-
-
-def events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The JSON objects of an SSE stream up to `[DONE]`; comments and other fields are skipped."""
-    data: list[str] = []
-    for line in lines:
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-        elif not line and data:
-            text, data = "\n".join(data), []
-            if text == "[DONE]":
-                return
-            yield _object(text)
 
 
 def take(event: dict[str, Any], answer: Answer) -> Piece | None:
@@ -121,16 +108,6 @@ def _call(call: dict[str, Any]) -> str:
     # Each call on a line of its own.
     line = "\n" if name and call.get("index") else ""
     return f"{line}{name}{function.get('arguments', '')}"
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        event = json.loads(text)
-    except ValueError as error:
-        raise Internal(f"the server streamed something that is not JSON: {text[:80]}") from error
-    if not isinstance(event, dict):
-        raise Internal(f"the server streamed something that is not an object: {text[:80]}")
-    return event
 
 
 def _error(error: Any) -> KronkError:

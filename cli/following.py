@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from kronk.shared import exits
 from kronk.shared.errors import Internal, ServerError
 
+from . import sse
 from .client import Admin, NoServer, in_path
 
 JOBS = "/v1/kronk/jobs"
@@ -17,7 +17,6 @@ OVER = ("done", "failed", "cancelled")
 EXIT = {"done": exits.OK, "failed": 1, "cancelled": exits.JOB_CANCELLED}
 # A server that is started again is back by then; what goes on in it does so without us.
 _PATIENCE, _PAUSE = 120.0, 1.0
-_DATA = "data: "
 
 Job = dict[str, Any]
 
@@ -57,7 +56,7 @@ def follow(
         try:
             admin = find()
             with admin.events(path_of(job_id, "/events")) as lines:
-                for job in _jobs(admin, lines):
+                for job in (known(admin, event) for event in sse.objects(lines)):
                     lost = None
                     show(job)
                     if job["state"] in OVER:
@@ -72,10 +71,3 @@ def follow(
                 f"the server is gone for {_PATIENCE:.0f} s; job {job_id} goes on when it is started"
             )
         pause(_PAUSE)
-
-
-def _jobs(admin: Admin, lines: Iterable[str]) -> Iterator[Job]:
-    for line in lines:
-        data = line.removeprefix(_DATA)
-        if data != line and data.startswith("{"):
-            yield known(admin, json.loads(data))

@@ -11,13 +11,13 @@ from urllib.parse import urlencode
 from kronk.shared.errors import ServerError, from_code
 from kronk.shared.logbook.reader import MOST_LINES
 
+from . import sse
 from .client import Admin
 
 LOGS = "/v1/kronk/logs"
 _PAUSE = 1.0
 # What was written before a connection broke may not have been on its way yet.
 _OVERLAP = 10.0
-_DATA, _DONE = "data: ", "data: [DONE]"
 
 
 def followed(
@@ -47,10 +47,9 @@ def followed(
                 if is_away:
                     note("connected again")
                 is_away, heard = False, clock()
-                for event in events:
+                for line in map(_line, sse.data(events)):
                     heard = clock()
-                    line = _line(event)
-                    if line is None or line in known:
+                    if line in known:
                         continue
                     recent.append(line)
                     yield line
@@ -64,11 +63,8 @@ def followed(
         wanted |= {"lines": str(MOST_LINES), "since": f"{clock() - heard + _OVERLAP:.0f}s"}
 
 
-def _line(event: str) -> str | None:
-    """The line of the log that a line of the stream has, if any; the error in it is raised."""
-    if not event.startswith(_DATA) or event == _DONE:
-        return None
-    line = event.removeprefix(_DATA)
+def _line(line: str) -> str:
+    """A line of the log; the error that comes in its place is raised."""
     if line.startswith('{"error"'):
         error = json.loads(line)["error"]
         raise from_code(str(error["code"]), str(error["message"]), error.get("param"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
@@ -13,13 +12,13 @@ from rich.console import Console
 
 from kronk.shared.errors import Internal, KronkError, ServerError, from_code
 
+from . import sse
 from .client import Admin, find_server, in_path
 from .load_screen import screen
 from .options import ApiHost, BasePathOption
 from .progress import waiting
 
 _INTERRUPTED = 130
-_DATA, _END = "data: ", "[DONE]"
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The model's id, or an alias.")]
 
@@ -104,13 +103,7 @@ def _post(admin: Admin, model: str, action: str, body: dict[str, Any]) -> dict[s
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     """What the stream says, to its end; raises the error that it ends with."""
-    for line in lines:
-        data = line.removeprefix(_DATA)
-        if data == _END:
-            return
-        if data == line:
-            continue
-        event = json.loads(data)
+    for event in sse.objects(lines):
         if error := event.get("error"):
             raise from_code(error["code"], error["message"], error.get("param"))
         yield event

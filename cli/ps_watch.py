@@ -3,7 +3,6 @@ not to be had, by asking again."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from kronk.shared.errors import (
     Unauthenticated,
 )
 
+from . import sse
 from .client import Admin
 
 EVENTS = "/v1/kronk/events"
@@ -27,7 +27,6 @@ PS = "/v1/kronk/ps"
 _SILENCE = 15.0
 _PAUSE = 1.0
 _MOST_HAPPENED = 5
-_DATA = "data: "
 
 Json = dict[str, Any]
 
@@ -134,12 +133,10 @@ def known(admin: Admin) -> Json:
 
 def messages(admin: Admin, lines: Iterable[str]) -> Iterator[Json]:
     """What the lines of a stream of events say."""
-    for line in lines:
-        if line.startswith(_DATA):
-            message = json.loads(line.removeprefix(_DATA))
-            if not isinstance(message, dict) or "type" not in message:
-                raise Internal(f"{admin.url} answered {EVENTS} in a form this version cannot read")
-            yield message
+    for message in sse.objects(lines):
+        if "type" not in message:
+            raise Internal(f"{admin.url} answered {EVENTS} in a form this version cannot read")
+        yield message
 
 
 def answer_of(state: Json) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import quote
 import kronk
 from kronk.shared.errors import KronkError, NotFound, ServerError
 from kronk.shared.libraries.versions import MATCHING
+from kronk.shared.models.nearest import hint
 
 from .replies import Failure, Reply
 from .report import TargetFacts
@@ -177,9 +177,9 @@ class Server:
         """In the server's words, with what may have been meant."""
         said = f"{self.target.name}: {failure.message}"
         if failure.code == "connection":
-            hint = "start one with `kronk server start`" if self.target.url is None else ""
-            hint = hint or "is the server running, and the URL right?"
-            return ServerError(f"no server answers at {failure.message}; {hint}")
+            advice = "start one with `kronk server start`" if self.target.url is None else ""
+            advice = advice or "is the server running, and the URL right?"
+            return ServerError(f"no server answers at {failure.message}; {advice}")
         if failure.status == 401:
             said += self.target.remedy
         if failure.status != 404:
@@ -187,9 +187,8 @@ class Server:
         answer = self._ask("/v1/models")
         rows = answer.body.get("data") if isinstance(answer.body, dict) else None
         names = [str(row.get("id")) for row in rows or () if isinstance(row, dict)]
-        close = difflib.get_close_matches(self.target.model, names, 1, cutoff=0.4)
-        if close and close[0] not in failure.message:
-            said += f"; did you mean {close[0]}?"
+        if "did you mean" not in failure.message:
+            said += hint(self.target.model, names)
         return NotFound(said, param="model")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 import stat
@@ -21,6 +20,7 @@ from kronk.shared.repositories.limits import LARGEST_FILE, MOST_FILES
 
 from . import catalog_foreign
 from .catalog_entry import CAPABILITIES, CATEGORIES, ENDPOINTS, CatalogEntry, CatalogFile, parse
+from .nearest import hint
 
 __all__ = ["CAPABILITIES", "CATEGORIES", "ENDPOINTS", "CatalogEntry", "CatalogFile", "parse"]
 
@@ -99,10 +99,8 @@ def find(entries: Sequence[CatalogEntry], model_id: str) -> CatalogEntry:
     wanted = model_id.lower()
     if wanted in by_name:
         return by_name[wanted]
-    near = [name for name in by_name if wanted in name][:3] if wanted else []
-    near = near or difflib.get_close_matches(wanted, by_name, 3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(by_name[name].id for name in near)}?" if near else ""
-    raise NotFound(f"the catalog has no model {model_id!r}{hint}", param="id")
+    near = hint(model_id, (entry.id for entry in entries))
+    raise NotFound(f"the catalog has no model {model_id!r}{near}", param="id")
 
 
 def of_category(entries: Sequence[CatalogEntry], category: str | None) -> list[CatalogEntry]:

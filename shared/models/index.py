@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from kronk.shared.model_config import Effective, ModelConfig
 from kronk.shared.wire.values import Sampling
 
 from .facts import State
+from .nearest import hint
 from .walk import MOST_SHARDS, Found, find
 
 # What a catalog's ids do not have of a split model's first file.
@@ -176,12 +176,7 @@ def _not_found(model_id: str, wanted: str, known: Sequence[ModelEntry]) -> str:
     same_name = [entry.id for entry in known if _name(entry.relative) == wanted]
     if same_name:
         return f"the name {shown} is not unique; write one of {', '.join(same_name)}"
-    ids = {entry.id.lower(): entry.id for entry in listed(known)}
-    part = wanted.lower()[:200]
-    near = [name for name in ids if part in name][:3] if part else []
-    near = near or difflib.get_close_matches(part, ids, 3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(ids[match] for match in near)}?" if near else ""
-    return f"there is no model {shown}{hint}"
+    return f"there is no model {shown}{hint(wanted, (entry.id for entry in listed(known)))}"
 
 
 def _join(files: Iterable[Found]) -> list[ModelEntry]:

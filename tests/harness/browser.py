@@ -25,13 +25,13 @@ from kronk.gateway import site
 
 from . import proc
 from .server import MARK
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# For one step in the browser; bounds a broken run, as `waiting.PATIENCE` does.
-STEP = 30_000.0
+# For one step in the browser, in milliseconds; it may be a whole answer.
+STEP = 2_000 * PATIENCE
 
 DESKTOP, PHONE = (1440, 900), (390, 844)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from kronk.cli.chat import Answer, Conversation, Piece, ask, events, take
+from kronk.cli.chat import Answer, Conversation, Piece, ask, take
 from kronk.cli.screen import Screen, answer_once, footer, printable
 from kronk.cli.slash import Quit, obey
-from kronk.shared.errors import Internal, InvalidArgument, ModelCrashed, ServerError
+from kronk.shared.errors import InvalidArgument, ModelCrashed, ServerError
 
 
 class Scripted:
@@ -49,29 +49,6 @@ WHOLE = (
     *data(USAGE),
     *DONE,
 )
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        (['data: {"a": 1}', "", "data: [DONE]", "", 'data: {"b": 2}', ""], [{"a": 1}]),
-        (['data:{"a": 1}', ""], [{"a": 1}]),
-        ([": ping", "", "event: x", "id: 7", 'data: {"a": 1}', ""], [{"a": 1}]),
-        (['data: {"a":', "data: 1}", ""], [{"a": 1}]),
-        (['data: {"a": 1}'], []),
-        ([], []),
-    ],
-)
-def test_events_are_read_as_the_sse_standard_says(
-    lines: list[str], expected: list[dict[str, Any]]
-) -> None:
-    assert list(events(lines)) == expected
-
-
-@pytest.mark.parametrize("text", ["{half", "[1]", "7"])
-def test_an_event_that_is_no_object_is_an_error(text: str) -> None:
-    with pytest.raises(Internal, match=r"not JSON|not an object"):
-        list(events([f"data: {text}", ""]))
 
 
 def test_an_answer_is_streamed_and_filled() -> None:

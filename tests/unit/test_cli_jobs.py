@@ -146,7 +146,9 @@ class Scripted:
         turn = self.turns.pop(0) if self.turns else NoServer(self.url)
         if isinstance(turn, Exception):
             raise turn
-        yield (text for job in turn for text in (": keep-alive", "", f"data: {json.dumps(job)}"))
+        yield (
+            text for job in turn for text in (": keep-alive", "", f"data: {json.dumps(job)}", "")
+        )
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
