@@ -1,8 +1,9 @@
 """Is a live process frozen or stuck? Whether it is dead is the kernel's to say, not ours.
 
 *Frozen* is no heartbeat from a thread that does nothing else. *Stuck* is an engine that says it
-is busy while its progress counter stands still. A long prefill moves the counter, a held GIL ends
-within seconds, and a slow machine is slow at both: none of them is either.
+is busy while its progress counter stands still; one that says nothing is not known to be. A long
+prefill moves the counter, a held GIL ends within seconds, and a slow machine is slow at both: none
+of them is either.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def judge(
     """What the two clocks say; None is healthy. Before its hello a process owes no heartbeat."""
     if last_heartbeat is not None and now - last_heartbeat > limits.frozen:
         return "frozen"
-    if busy and now - last_progress > limits.stuck:
+    heard = now if last_heartbeat is None else last_heartbeat
+    if busy and heard - last_progress > limits.stuck:
         return "stuck"
     return None
 

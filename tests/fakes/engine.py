@@ -454,9 +454,9 @@ def _plain(worker: Worker, spec: LoadSpec) -> None:
 
 
 def _slowly(worker: Worker, spec: LoadSpec) -> None:
-    for tenth in range(10):
+    for done in range(30):
         worker.progress += 1
-        worker.tell(LoadProgress("weights", tenth / 10))
+        worker.tell(LoadProgress("weights", done / 30))
         time.sleep(0.1)
 
 

@@ -56,7 +56,7 @@ def test_a_gateway_that_dies_among_streams_breaks_them_and_workers_stop_writing(
 def test_a_gateway_that_dies_during_a_load_is_no_end_of_the_load(lab: Server) -> None:
     with after_fault(lab, "gateway SIGKILL", "during a load", gateway_dies=True) as fault:
         waiting = [fault.whole("Slowly-Front", tokens=5) for _ in range(3)]
-        lab.wait_for_row("Slowly-Front", state="loading")
+        lab.wait_for_row("Slowly-Front", state="loading", queued=3)
         old, _ = kill_gateway(lab)
         assert {asked.end() for asked in waiting} == {"broken"}
         wait_for_gateway(lab, old)

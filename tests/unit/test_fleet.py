@@ -840,6 +840,11 @@ def test_a_worker_without_signs_of_life_is_killed(busy: bool, limit: float, word
             house.do("heartbeat", 1, 5, busy, None)
     assert house.all(AbortWorker) == []
     house.silence(1)
+    if busy:
+        # That it is stuck is what its next word says.
+        assert house.all(AbortWorker) == []
+        house.do("heartbeat", 1, 5, busy, None)
+        house.silence(0.1)
     assert house.all(AbortWorker) == [AbortWorker(1)]
     assert house.state("a") == "draining"
     house.do("exited", 1, Exit(-6, stack=("Thread 0x1",)))

@@ -31,6 +31,9 @@ USUAL = Limits()
         (100.0 - FROZEN_AFTER, 100.0, False, None),
         (99.9 - FROZEN_AFTER, 100.0, False, "frozen"),
         (99.9 - FROZEN_AFTER, 100.0, True, "frozen"),
+        # Its last word was not that it stands still for so long.
+        (98.0, 99.9 - STUCK_AFTER, True, None),
+        (99.0, 98.9 - STUCK_AFTER, True, "stuck"),
         # Never heard of: a process that does not report has a deadline of its own.
         (None, 100.0, False, None),
         (None, 99.9 - STUCK_AFTER, True, "stuck"),
