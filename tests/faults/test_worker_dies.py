@@ -101,8 +101,9 @@ def test_requests_learn_of_their_workers_death_within_a_quarter_of_a_second(
         while not told or (told[-1] > TOLD_WITHIN and len(told) < TRIES):
             with ExitStack() as streams:
                 dying = start(town, streams, "Timed", LONG)
+                pid = pid_of(town, "Timed")
                 killed = time.monotonic()
-                town.kill(pid_of(town, "Timed"))
+                town.kill(pid)
                 for stream in dying:
                     stream.wait_for_end()
                     assert_crashed(stream.error, "SIGKILL")
