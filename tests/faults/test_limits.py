@@ -103,9 +103,9 @@ def test_nobody_is_ended_where_every_core_is_taken(short: Server) -> None:
                 loop = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
                 stack.callback(loop.wait)
                 stack.callback(loop.kill)
-            streams = [fault.stream("Still", tokens=400) for _ in range(4)]
+            streams = [fault.stream("Still", tokens=600) for _ in range(4)]
             begun = time.monotonic()
             assert {stream.end() for stream in streams} == {"done"}
-            fault.figure("4 x 400 tokens, ms", milliseconds_since(begun))
+            fault.figure("4 x 600 tokens, ms", milliseconds_since(begun))
             assert short.children() == children
             stack.close()
