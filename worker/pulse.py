@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 from kronk.shared.telemetry.runtime import Meter
 from kronk.shared.wire.loading import Fitted
 from kronk.shared.wire.status import SlotStats, WorkerStats
@@ -14,6 +16,8 @@ from kronk.shared.wire.to_supervisor import Heartbeat
 
 from .cache.stats import Caches, cache_stats
 from .processor_time import ProcessorTime
+
+log = structlog.get_logger()
 
 # Beats that the token rate is averaged over.
 _RATE_BEATS = 4
@@ -110,8 +114,15 @@ class Pulse:
                 "loop": (True, self._turns),
             }
         )
-        stats = None if engine is None else self._stats(engine, now)
-        return Heartbeat(self._effort.progress, True, stats)
+        return Heartbeat(self._effort.progress, True, self._told(engine, now))
+
+    def _told(self, engine: Counters | None, now: float) -> WorkerStats | None:
+        try:
+            return None if engine is None else self._stats(engine, now)
+        except Exception:
+            # A bug of ours; but without a next beat a worker that is well would be ended for it.
+            log.exception("cannot tell what the engine does")
+            return None
 
     def _stats(self, engine: Counters, now: float) -> WorkerStats:
         self._seen.append((now, engine.tokens))

@@ -50,9 +50,9 @@ class Meter:
 
     def turned(self) -> None:
         """The loop has had it."""
-        if self._due is not None:
-            self.late(self._clock() - self._due)
-            self._due = None
+        due, self._due = self._due, None
+        if due is not None:
+            self.late(self._clock() - due)
 
     def late(self, seconds: float) -> None:
         """The loop had its turn so much later than it should."""
@@ -63,8 +63,10 @@ class Meter:
         """As it is now. A loop that hangs is late already."""
         self._turn_over()
         worst = max(self._worst)
-        if self._due is not None:
-            worst = max(worst, self._clock() - self._due)
+        # Once: the loop may have its turn meanwhile.
+        due = self._due
+        if due is not None:
+            worst = max(worst, self._clock() - due)
         return Runtime(
             loop_lag=worst,
             tasks=_tasks(self._loop),

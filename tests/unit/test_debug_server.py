@@ -286,8 +286,12 @@ def test_threads_get_the_names_that_are_known() -> None:
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
+        # What another thread does while it is asked, one after the other.
+        self.meanwhile: list[Callable[[], object]] = []
 
     def __call__(self) -> float:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
         return self.now
 
 
@@ -313,3 +317,13 @@ def test_a_loop_that_hangs_is_late_before_it_has_its_turn() -> None:
     assert meter.read().loop_lag == 3.0
     meter.turned()
     assert meter.read().loop_lag == 3.0
+
+
+def test_a_loop_may_have_its_turn_while_another_thread_looks_at_it() -> None:
+    for moment in range(3):
+        clock = Clock()
+        meter = Meter(clock)
+        meter.asked()
+        clock.now += 3.0
+        clock.meanwhile = [*[int] * moment, meter.turned]
+        assert meter.read().loop_lag == 3.0

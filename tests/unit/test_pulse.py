@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
@@ -129,3 +130,12 @@ def test_a_beat_tells_of_the_engine_once_there_is_one(patient: Patient) -> None:
     assert stats is not None
     assert (stats.tokens_per_second, stats.requests, stats.tokens) == (25.0, 2, 50)
     assert (stats.slots_busy, stats.queued) == (1, 3)
+
+
+def test_a_worker_beats_on_though_its_state_cannot_be_told(patient: Patient) -> None:
+    patient.engine.tokens = cast("int", "many")
+    assert all(patient.grows() for _ in range(3))
+    assert patient.pulse.beat(10.0).stats is None
+    patient.engine.tokens = 7
+    assert all(patient.grows() for _ in range(5))
+    assert patient.pulse.beat(20.0).stats is not None
