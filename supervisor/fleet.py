@@ -235,7 +235,8 @@ class Fleet:
         worker = self._pool.get(generation)
         if worker is not None:
             worker.vitals.beat(now, progress, busy or worker.is_loading)
-            worker.stats = stats
+            # A beat without any says nothing about them.
+            worker.stats = worker.stats if stats is None else stats
 
     # What the kernel and the clock say.
 
