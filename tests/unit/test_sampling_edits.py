@@ -21,6 +21,7 @@ from kronk.worker.engine.dry import Breakers, Dry, runs
 from kronk.worker.engine.penalties import Penalties
 from kronk.worker.engine.sampler import Candidates, Sampler
 from kronk.worker.engine.sampling import Logits, resolve
+from kronk.worker.library import LlamaLog
 
 TINY = Path(__file__).resolve().parents[1] / "models" / "tiny-chat-q8_0.gguf"
 
@@ -28,8 +29,7 @@ TINY = Path(__file__).resolve().parents[1] / "models" / "tiny-chat-q8_0.gguf"
 @pytest.fixture(scope="module")
 def vocab() -> Iterator[Any]:
     """The tiny model's vocabulary, as llama.cpp's handle."""
-    quiet = lib.llama_log_callback(lambda *_: None)
-    lib.llama_log_set(quiet, None)
+    LlamaLog()
     params = lib.llama_model_default_params()
     params.vocab_only = True
     model = lib.llama_model_load_from_file(str(TINY).encode(), params)
