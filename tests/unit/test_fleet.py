@@ -16,7 +16,7 @@ from kronk.shared.errors import InvalidArgument, KronkError, ModelFailed, NotFou
 from kronk.shared.load_spec import load_spec
 from kronk.shared.model_config import ModelConfig
 from kronk.shared.wire.loading import Fitted, LoadSpec
-from kronk.shared.wire.status import ModelStatus
+from kronk.shared.wire.status import ModelStatus, WorkerStats
 from kronk.shared.wire.to_supervisor import LeaseRequest, Manage
 from kronk.shared.wire.values import Priority, Purpose, Want
 from kronk.supervisor.actions import (
@@ -825,6 +825,14 @@ def test_batches_do_not_hold_up_a_stop() -> None:
     assert house.refusal(waiting).message == "the server is stopping"
     assert house.is_refused(98)
     assert not house.is_refused(running)
+
+
+def test_a_beat_that_tells_nothing_leaves_what_the_last_one_told() -> None:
+    house = House()
+    house.load("a")
+    house.do("heartbeat", 1, 5, True, WorkerStats(3, 0, 7.5, 4, 90))
+    house.do("heartbeat", 1, 6, True, None)
+    assert house.row("a").slots_busy == 3
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ class Closer:
         ending = matcher.ending()
         fits = ending is not None and matcher.fits(ending, budget)
         self._ending = ending if fits else None
-        # What `_next` found for a token, until another is taken. A search that is over its time
-        # finds nothing where it found something before, and what was said has to stay true.
-        self._known: dict[int, list[int] | None] = {}
+        # What `_next` found for a token, until one is taken. The search has a limit in time and may
+        # not find again what it found before; what `refuses` said has to stay true.
+        self._found: dict[int, list[int] | None] = {}
 
     def after(self, token: int) -> list[int] | None:
         """What to do with a sampled token, before the matcher accepts it.
@@ -48,7 +48,7 @@ class Closer:
             return self._closing(self._ending)
         self._ending = ending
         self._left -= 1
-        self._known.clear()
+        self._found.clear()
         return None
 
     def refuses(self, token: int) -> bool:
@@ -73,9 +73,9 @@ class Closer:
 
     def _next(self, known: list[int], token: int) -> list[int] | None:
         """An ending for after `token` that is not too long."""
-        if token not in self._known:
-            self._known[token] = self._find(known, token)
-        return self._known[token]
+        if token not in self._found:
+            self._found[token] = self._find(known, token)
+        return self._found[token]
 
     def _find(self, known: list[int], token: int) -> list[int] | None:
         left = self._left - 1

@@ -42,8 +42,9 @@ _FARTHEST = 16_384
 _FIRST_DESCENT = 200
 # Seconds of the processor that a step takes at most on average.
 _SLOW = 10e-6
-# Seconds between two looks at the clock of which more were, the first times in a search, not the
-# grammar's: while a virtual processor stands still, the clock of the thread on it may go on.
+# What lies between two looks at the clock beyond so many seconds is the machine's and not the
+# grammar's, the first few times in a search: a virtual processor stands still, and the clock of the
+# thread on it goes on.
 _STALL = 1e-3
 _STALLS = 8
 # What going on for the first time costs next to deviations from the likeliest way.
