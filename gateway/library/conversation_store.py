@@ -142,13 +142,17 @@ class OwnConversations:
 
     def note_title(self, name: str, title: str, by: TitledBy, revision: int) -> Conversation:
         """Give it a title that is none of its owner's, unless it has been changed since that
-        revision: then it stays as it is."""
+        revision: then it stays as it is.
+
+        It stays of that revision, too: a change that its owner makes meanwhile cannot undo the
+        title unknowingly, and is not refused for it.
+        """
 
         def write(writer: Writer) -> Conversation:
             row = self._current(writer, name)
             if row.revision != revision:
                 return row
-            after = replace(row, title=title, titled_by=by, revision=row.revision + 1)
+            after = replace(row, title=title, titled_by=by)
             self._write(writer, after, None, None)
             return after
 

@@ -125,4 +125,5 @@ def test_the_page_tells_that_the_server_is_gone(
     page = open_ui(f"{strict.url}/")
     expect(page.get_by_text("Live", exact=False).first).to_be_visible()
     assert strict.stop() == 0
-    expect(page.get_by_role("main").get_by_role("status")).to_contain_text("Connection lost")
+    lost = page.get_by_role("main").get_by_role("status").filter(has_text="Connection lost")
+    expect(lost).to_be_visible()

@@ -15,7 +15,7 @@ export interface ConversationSummary {
   archived: boolean;
   /** On the path that is looked at. */
   messages: number;
-  /** One more with each change. */
+  /** One more with each change; a title by the model is none. */
   revision: number;
 }
 

@@ -55,7 +55,8 @@ export class Keeper {
 
   /** The server's word on it, from elsewhere: a new title, archived. */
   learn(summary: ConversationSummary): void {
-    this.tell({ summary });
+    // An answer that was long on its way knows less than what has been saved meanwhile.
+    if (summary.revision >= (this.kept.summary?.revision ?? 0)) this.tell({ summary });
   }
 
   /** It was deleted: nothing of it is to come back. */

@@ -40,6 +40,7 @@ export async function openConversation(id: string, signal?: AbortSignal): Promis
   if (now !== undefined) {
     const { summary: own, saving, running } = now.snapshot();
     if (saving === 'saved' && running === null && (own?.revision ?? 0) < summary.revision) now.replace(theirs, summary);
+    else if (own?.revision === summary.revision) now.learn(summary);
     return now;
   }
   const isNewer = left !== null && hasMore(left, theirs);

@@ -50,7 +50,7 @@ export function LibraryPage() {
             <Button variant="default" leftSection={<IconDownload size={16} aria-hidden />} disabled={all.length === 0} onClick={() => void actions.export()}>
               {say.export}
             </Button>
-            <Button variant="default" leftSection={<IconCategory size={16} aria-hidden />} onClick={manage.open}>
+            <Button variant="default" leftSection={<IconCategory size={16} aria-hidden />} disabled={categories.data === undefined} onClick={manage.open}>
               {say.categories}
             </Button>
             <Button component={Link} to="/prompts/new" leftSection={<IconPlus size={16} aria-hidden />}>
