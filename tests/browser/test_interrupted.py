@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from harness.browser import Troubles
 from harness.counting_model import counted
@@ -99,6 +99,29 @@ def test_what_was_said_when_the_page_was_loaded_anew_is_kept(open_ui: OpenUi) ->
     expect(answer).to_contain_text(re.compile("connection (was )?lost"))
     answer.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("article").last).to_contain_text(WHOLE)
+
+
+@pytest.mark.parametrize(("first", "gets_there"), [(207, False), (307, True)])
+def test_what_was_said_before_the_server_told_its_id_is_kept(
+    open_ui: OpenUi, first: int, gets_there: bool
+) -> None:
+    said = counted(first, 30).strip()
+    page = open_ui("/chat")
+
+    def unanswered(route: Route) -> None:
+        if gets_there:
+            route.fetch()
+
+    page.route("**/api/v1/conversations", unanswered, times=1)
+    expect(ask(page, f"Count after {first}", tokens=30)).to_contain_text(said)
+    assert page.url.endswith("/chat")
+    page.reload()
+    expect(page.get_by_role("article").last).to_contain_text(said)
+    expect(page).to_have_url(re.compile("/chat/."))
+    conversations = page.get_by_role("navigation", name="Conversations")
+    expect(conversations.get_by_role("link", name=f"Count after {first}")).to_have_count(1)
+    page.goto("/chat")
+    expect(page.get_by_role("article")).to_have_count(0)
 
 
 def test_an_answer_that_was_cut_by_its_workers_death_says_so_and_is_tried_again(

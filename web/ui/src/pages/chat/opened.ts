@@ -1,4 +1,4 @@
-import { getConversation } from '@/api/conversations';
+import { getConversation, listConversations } from '@/api/conversations';
 import { hasMore, merged } from '@/chat/merge';
 import { type ChatSettings, settingsOf } from '@/chat/settings';
 import { forgetPreparedSystem, preparedSystem } from '@/chat/draft';
@@ -9,23 +9,44 @@ import { rememberedSettings } from './remembered';
 /** The conversations that were opened since the page was loaded, by id: their answers go on unseen. */
 const opened = new Map<string, OpenConversation>();
 let fresh: OpenConversation | null = null;
+/** What the page before this one had begun and could not keep. */
+let begun: OpenConversation | null = null;
 
-/** The one that has no message yet; there is always just one. */
+/** The one that has no message yet, of which there is always just one; first of all, what `begun` says. */
 export function freshConversation(): OpenConversation {
+  if (begun?.snapshot().summary === null) return begun;
   if (fresh === null || fresh.snapshot().document.head !== null) {
+    const left = fresh === null ? takeLeft(UNNAMED) : null;
     const settings = { ...rememberedSettings(), system: preparedSystem() };
-    fresh = new OpenConversation(emptyDocument(settings), null);
-    const made = fresh;
+    const made = new OpenConversation(left ?? emptyDocument(settings), null);
+    fresh = made;
     made.subscribe(() => {
       const { summary } = made.snapshot();
       if (summary !== null) opened.set(summary.id, made);
     });
+    if (left !== null) {
+      begun = made;
+      void keepBegun(made);
+    }
   } else if (preparedSystem() !== '') {
     const { settings } = fresh.snapshot().document;
     fresh.set({ ...settings, system: preparedSystem() });
   }
   forgetPreparedSystem();
   return fresh;
+}
+
+/** Keeps it, as a new one unless the request of the page before has got to the server after all. */
+async function keepBegun(conversation: OpenConversation): Promise<void> {
+  const { nodes } = conversation.snapshot().document;
+  try {
+    const { data } = await listConversations({ limit: LATELY });
+    const kept = (await Promise.all(data.map(({ id }) => getConversation(id)))).find(({ document }) => Object.keys(document.nodes).some((id) => id in nodes));
+    if (kept !== undefined) conversation.learn(kept);
+  } catch {
+    // Then it is there twice, at the worst.
+  }
+  conversation.save();
 }
 
 /** The conversation `id`, as it is here or at the server; throws ApiError. */
@@ -61,6 +82,10 @@ export function openedConversation(id: string): OpenConversation | undefined {
 }
 
 const LEFT = 'kronk.unsaved:';
+// In the place of an id, for one that the server has not told the id of.
+const UNNAMED = '';
+// Of how many of the last conversations one that was begun may be.
+const LATELY = 3;
 // Characters of what browsers still send for a page that is gone.
 const MOST_AT_THE_END = 40_000;
 
@@ -69,14 +94,22 @@ function leave(): void {
   for (const [id, conversation] of opened) {
     const { saving, running } = conversation.snapshot();
     if (saving === 'saved' && running === null) continue;
-    const text = JSON.stringify(conversation.complete());
-    try {
-      sessionStorage.setItem(LEFT + id, text);
-    } catch {
-      // Too large for the browser: what the server has by now will have to do.
-    }
-    if (text.length < MOST_AT_THE_END) conversation.saveLast();
+    if (leaveOne(id, conversation) < MOST_AT_THE_END) conversation.saveLast();
   }
+  const newest = fresh?.snapshot();
+  if (fresh !== null && newest?.summary === null && newest.document.head !== null) leaveOne(UNNAMED, fresh);
+  else sessionStorage.removeItem(LEFT + UNNAMED);
+}
+
+/** How many characters that are. */
+function leaveOne(id: string, conversation: OpenConversation): number {
+  const text = JSON.stringify(conversation.complete());
+  try {
+    sessionStorage.setItem(LEFT + id, text);
+  } catch {
+    // Too large for the browser: what the server has by now will have to do.
+  }
+  return text.length;
 }
 
 function takeLeft(id: string): Document<ChatSettings> | null {
