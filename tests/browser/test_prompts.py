@@ -109,6 +109,14 @@ def test_a_prompt_that_was_changed_elsewhere_is_not_overwritten_unseen(
     assert texts == ["Mine", "Theirs", TEXT]
 
 
+def test_categories_that_are_not_known_yet_are_not_edited(open_ui: OpenUi, page: Page) -> None:
+    # To save a list that is empty for that would be to delete them all.
+    page.route(f"**{API}/categories", lambda _: None, times=1)
+    open_ui("/prompts")
+    expect(cards(page)).to_have_count(2)
+    expect(page.get_by_role("button", name="Categories", exact=True)).to_be_disabled()
+
+
 def test_categories_are_named_and_coloured_and_prompts_go_with_them(open_ui: OpenUi) -> None:
     page = open_ui("/prompts")
     page.get_by_role("button", name="Categories").click()

@@ -71,6 +71,12 @@ def is_gone(pid: int) -> bool:
     return process is None or process.state in "ZX"
 
 
+def is_still(pid: int) -> bool:
+    """Stopped by a signal, or ended."""
+    process = find(pid)
+    return process is None or process.state in "TZX"
+
+
 def marked(name: str, value: str) -> list[Process]:
     """Every process with this variable in its environment, whoever its parent is by now."""
     wanted = f"{name}={value}".encode()

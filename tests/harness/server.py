@@ -151,6 +151,9 @@ class Server:
     def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         assert pid in {self.pid, *self.children()}, f"process {pid} is not of this server"
         os.kill(pid, number)
+        if number == signal.SIGSTOP:
+            # A signal that is sent has not had its effect yet.
+            wait_until(lambda: proc.is_still(pid), f"process {pid} to stop")
 
     def settle(self) -> None:
         """Until there is a spare and every process has dialled in: nothing more is on its way."""
