@@ -184,7 +184,7 @@ def _asked(folder: Path, pid: int, reader: int, clock: Callable[[], float]) -> s
         return ""
     finally:
         os.close(question)
-    data = _collect(reader, clock() + ANSWER_SECONDS, clock)
+    data = _collect(reader, ANSWER_SECONDS, clock)
     # faulthandler leaves a line empty between two threads.
     blocks = data.decode(errors="replace").rstrip("\n").split("\n\n")
     return "\n\n".join(block for block in blocks if _OWN not in block)
@@ -196,8 +196,8 @@ def _ask(pid: int, pidfd: int, reader: int, clock: Callable[[], float]) -> Taken
         return Taken("", "deaf")
     _empty(reader)
     signal.pidfd_send_signal(pidfd, SIGNAL)
-    deadline = clock() + (QUIET_SECONDS if is_stopped(pid) else FIRST_LINE_SECONDS)
-    data = _collect(reader, deadline, clock)
+    patience = QUIET_SECONDS if is_stopped(pid) else FIRST_LINE_SECONDS
+    data = _collect(reader, patience, clock)
     return Taken(data.decode(errors="replace")) if data else Taken("", _silence(pid))
 
 
@@ -206,14 +206,22 @@ def _empty(reader: int) -> None:
         continue
 
 
-def _collect(reader: int, deadline: float, clock: Callable[[], float]) -> bytes:
-    """All that comes until nothing more does; empty where nothing came before the deadline."""
-    found, size = [], 0
+def _collect(reader: int, patience: float, clock: Callable[[], float]) -> bytes:
+    """All that comes until nothing more does; empty where nothing came for that many seconds.
+
+    A look in which this machine stood still counts as no longer than another: whoever is asked
+    stood still, too.
+    """
+    found, size, waited = [], 0, 0.0
     while size < _MOST_BYTES:
+        began = clock()
         data = _read(reader, QUIET_SECONDS)
+        took = clock() - began
+        waited += min(took, QUIET_SECONDS)
         found.append(data)
         size += len(data)
-        if not data and (size or clock() >= deadline):
+        is_quiet = size > 0 and took < 2 * QUIET_SECONDS
+        if not data and (is_quiet or waited >= patience):
             break
     return b"".join(found)
 

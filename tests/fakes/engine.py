@@ -79,6 +79,7 @@ class Worker:
         on_parent_gone(lambda: os._exit(exits.ORPHANED))
         faulthandler.enable()
         stacks.offer(self.birth.run, self.birth.parent)
+        stacks.answer()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: os._exit(exits.OK))
         self.context: zmq.Context[Any] = zmq.Context()

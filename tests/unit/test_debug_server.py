@@ -37,6 +37,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     run = tmp_path / "run"
     run.mkdir()
     asking.offer(run)
+    # Without it there is the signal only, of which a process with running threads may die.
+    asking.answer()
     yield run
     faulthandler.unregister(asking.SIGNAL)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -65,6 +66,14 @@ def test_a_running_process_is_not_interrupted(start: Start, tmp_path: Path) -> N
         assert taken.silence is None
         assert taken.text.count("in busy") == 3
         assert "_answer_for_ever" not in taken.text
+
+
+def test_nor_is_one_on_a_machine_that_stands_still_meanwhile(start: Start, tmp_path: Path) -> None:
+    before = "faulthandler.unregister(stacks.SIGNAL); threading.Timer(0.4, stacks.answer).start()"
+    pid = start(before, WAIT)
+    # Each look takes ten seconds of it.
+    clock = itertools.count(step=10.0).__next__
+    assert stacks.take(tmp_path, pid, clock).silence is None
 
 
 def test_one_whose_answering_thread_gets_no_turn_is(start: Start, tmp_path: Path) -> None:
