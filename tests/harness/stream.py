@@ -132,9 +132,12 @@ class Stream:
         assert len(self.pieces) >= count, f"ended too soon: {self.error or self.broken}"
 
     def wait_for_end(self) -> None:
-        """Until the answer is complete or broken off."""
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive(), f"the stream goes on after {PATIENCE:g} s"
+        """Until the answer is complete or broken off, however long it takes: it goes on."""
+        came = -1
+        while self._thread.is_alive():
+            assert len(self.events) > came, f"nothing came for {PATIENCE:g} s, and no end"
+            came = len(self.events)
+            self._thread.join(PATIENCE)
 
     def close(self) -> None:
         """Hang up, in the middle if need be."""
