@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from playwright.sync_api import Page, expect
+
 from harness.browser import ROOT
 
 TABLE = ROOT / "web" / "ui" / "src" / "app" / "pages.ts"
@@ -44,3 +46,12 @@ def ui_paths() -> list[str]:
 
 # Those that there are, in the UI's order.
 PATHS = ui_paths()
+
+
+def assert_named_alike(page: Page, path: str) -> None:
+    """The navigation calls the page what it calls itself; for that it must be wide."""
+    # A page of the manual has its own title.
+    if path != "/docs":
+        title = page.get_by_role("heading", level=1).inner_text()
+        here = page.get_by_role("navigation").locator("[aria-current=page]")
+        expect(here.first).to_have_text(title)

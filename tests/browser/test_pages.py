@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Response, expect
 
-from harness.accessible import assert_accessible
+from harness.accessible import assert_accessible, too_wide
 from harness.browser import PHONE
 from harness.server import Server
 from kronk.gateway import site
 
 from .conftest import OpenUi, Serve
-from .pages import PATHS, READY
+from .pages import PATHS, READY, assert_named_alike
 from .sample import fill
 
 # Gzipped, of all that is fetched to show `/`: a second and a half on a poor mobile network.
@@ -53,6 +53,7 @@ def test_a_page_is_accessible_in_light_and_dark(open_ui: OpenUi, path: str) -> N
     page = opened(open_ui, path)
     assert page.title() not in ("", "Kronk"), "the browser's tab does not name the page"
     expect(page.locator("h1")).to_have_count(1)
+    assert_named_alike(page, path)
     assert_accessible(page)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
@@ -101,21 +102,6 @@ def test_the_first_view_is_small(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert any(url.endswith(".js") for url in fetched), fetched
     assert sum(fetched.values()) < FIRST_VIEW, fetched
-
-
-def too_wide(page: Page) -> list[str]:
-    """What sticks out at the right so that the page scrolls sideways."""
-    found: list[str] = page.evaluate(
-        """() => {
-          const width = document.documentElement.clientWidth;
-          if (document.documentElement.scrollWidth <= width) return [];
-          return [...document.body.querySelectorAll('*')]
-            .filter((element) => element.getBoundingClientRect().right > width + 1)
-            .slice(0, 5)
-            .map((element) => element.outerHTML.slice(0, 200));
-        }"""
-    )
-    return found
 
 
 # How an element that can have the focus looks, with what is around it: some draw it on a label, or

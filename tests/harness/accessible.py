@@ -1,4 +1,4 @@
-"""Is a page accessible? What axe-core finds on it, in words."""
+"""Is a page accessible, and does it fit? What axe-core finds, in words, and what sticks out."""
 
 from __future__ import annotations
 
@@ -47,3 +47,18 @@ def _told(violation: dict[str, Any]) -> list[str]:
     shown = [f"    {one['html'][:300]}\n      {one['why'][:300]}" for one in elements[:5]]
     more = [f"    and {len(elements) - 5} more"] if len(elements) > 5 else []
     return [f"{violation['id']} ({violation['impact']}): {violation['help']}", *shown, *more]
+
+
+def too_wide(page: Page) -> list[str]:
+    """What sticks out at the right so that the page scrolls sideways."""
+    found: list[str] = page.evaluate(
+        """() => {
+          const width = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= width) return [];
+          return [...document.body.querySelectorAll('*')]
+            .filter((element) => element.getBoundingClientRect().right > width + 1)
+            .slice(0, 5)
+            .map((element) => element.outerHTML.slice(0, 200));
+        }"""
+    )
+    return found

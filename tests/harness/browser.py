@@ -90,11 +90,11 @@ class BrowserHouse:
             expect.set_options(timeout=STEP)
         return self._browser
 
-    def context(self, url: str) -> BrowserContext:
+    def context(self, url: str, locale: str = "en-US") -> BrowserContext:
         """One with no cookies and no storage of others, whose addresses begin with `url`."""
         context = self.browser().new_context(
             base_url=url,
-            locale="en-US",
+            locale=locale,
             reduced_motion="reduce",
             permissions=["clipboard-read", "clipboard-write"],
         )

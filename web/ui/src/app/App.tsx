@@ -6,6 +6,7 @@ import { useEffect, useMemo } from 'react';
 import { RouterProvider } from 'react-router';
 import { ApiError } from '@/api/errors';
 import { usePreferences } from '@/preferences/preferences';
+import { writeFiguresIn } from '@/text/format';
 import { type Language, LanguageContext, preferredLanguage } from '@/text/language';
 import { router } from './router';
 import { cssVariables, theme } from './theme';
@@ -27,6 +28,7 @@ const queries = new QueryClient({
 export function App() {
   const { language } = usePreferences();
   const spoken = language === 'auto' ? preferredLanguage(navigator.languages) : language;
+  writeFiguresIn(spoken);
   useEffect(() => {
     document.documentElement.lang = spoken;
   }, [spoken]);

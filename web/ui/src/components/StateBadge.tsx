@@ -7,11 +7,11 @@ const COLORS: Record<string, string> = {
   failed: 'red', broken: 'red', crashed: 'red', expired: 'red', cancelled: 'gray', unloaded: 'gray',
 };
 
-/** A state's own word, or `label`, coloured by what it means. */
-export function StateBadge({ state, label }: { state: string; label?: string }) {
+/** A state as `label`, coloured by what it means. */
+export function StateBadge({ state, label }: { state: string; label: string }) {
   return (
     <Badge variant="light" color={COLORS[state] ?? 'gray'} tt="none" autoContrast>
-      {label ?? state.replaceAll('_', ' ')}
+      {label}
     </Badge>
   );
 }

@@ -2,6 +2,8 @@
 
 export type SlotPhase = 'idle' | 'prefill' | 'reading' | 'generating' | 'paused';
 
+export type LoadPhase = 'weights' | 'projector' | 'context' | 'first_decode';
+
 export interface LiveSlot {
   index: number;
   phase: SlotPhase;
@@ -51,7 +53,7 @@ export interface LiveModel {
   last_exit: string | null;
   last_exit_age: number | null;
   /** Of a load: what it does, how far it is (0 to 1), and the seconds left. */
-  phase: string | null;
+  phase: LoadPhase | null;
   fraction: number | null;
   eta: number | null;
   retry_in: number | null;

@@ -24,6 +24,7 @@ export const useModelTexts = texts({
       ready: 'Ready', loading: 'Loading', starting: 'Starting', draining: 'Ending its requests', unloading: 'Unloading', backoff: 'Waits after a failure', failed: 'Failed', unloaded: 'On disk',
       waiting: 'Waits for memory', stopping: 'Stopping', broken: 'Broken',
     },
+    phases: { weights: 'Reading weights', projector: 'Reading the projector', context: 'Making the context', first_decode: 'Trying the first tokens' },
     outcomes: { unloaded: 'Unloaded', crashed: 'Crashed', killed: 'Killed', failed: 'Failed' },
     integrity: { verified: 'Verified', changed: 'Changed', damaged: 'Damaged', unknown: 'Not checked' },
     history: {
@@ -69,6 +70,7 @@ export const useModelTexts = texts({
       ready: 'Bereit', loading: 'Lädt', starting: 'Startet', draining: 'Beendet Anfragen', unloading: 'Entlädt', backoff: 'Wartet nach einem Fehler', failed: 'Gescheitert', unloaded: 'Auf der Platte',
       waiting: 'Wartet auf Speicher', stopping: 'Hält an', broken: 'Kaputt',
     },
+    phases: { weights: 'Liest Gewichte', projector: 'Liest den Projektor', context: 'Legt den Kontext an', first_decode: 'Probiert die ersten Token' },
     outcomes: { unloaded: 'Entladen', crashed: 'Abgestürzt', killed: 'Beendet', failed: 'Gescheitert' },
     integrity: { verified: 'Geprüft', changed: 'Geändert', damaged: 'Beschädigt', unknown: 'Nicht geprüft' },
     history: {

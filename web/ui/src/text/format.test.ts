@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { ago, bytes, figure, percent, seconds } from './format';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ago, bytes, figure, percent, seconds, writeFiguresIn } from './format';
 
 describe('figures', () => {
   it.each([
@@ -35,5 +35,18 @@ describe('figures', () => {
     expect(figure(31.32, 1)).toBe('31.3');
     expect(percent(0.125, 1)).toBe('12.5 %');
     expect(ago(100, 90)).toBe('1.0 s');
+  });
+
+  describe('in German', () => {
+    afterEach(() => writeFiguresIn('en'));
+
+    it('have a comma, and points between the thousands', () => {
+      writeFiguresIn('de');
+      expect(figure(12_345)).toBe('12.345');
+      expect(figure(31.32, 1)).toBe('31,3');
+      expect(percent(0.125, 1)).toBe('12,5 %');
+      expect(bytes(98_300_000)).toBe('93,7 MiB');
+      expect(seconds(4.21)).toBe('4,2 s');
+    });
   });
 });

@@ -1,9 +1,33 @@
 /** Figures as people read them. All take null for what is not known, which is a dash. */
 
+import type { Language } from './language';
+
 export const UNKNOWN = '–';
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 
 type Figure = number | null | undefined;
+
+const LOCALES: Record<Language, string> = { en: 'en-US', de: 'de-DE' };
+// Of the module, as figures are written by plain functions, in places where no context reaches.
+let locale = LOCALES.en;
+// To make one takes a hundred times as long as to use it.
+const notations = new Map<string, Intl.NumberFormat>();
+
+/** From now on: 1,024.5 in English is 1.024,5 in German. */
+export function writeFiguresIn(language: Language): void {
+  locale = LOCALES[language];
+}
+
+/** 12,345.6: with so many `digits` behind the point. */
+export function decimal(value: number, digits: number): string {
+  const key = `${locale} ${digits}`;
+  let notation = notations.get(key);
+  if (notation === undefined) {
+    notation = new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    notations.set(key, notation);
+  }
+  return notation.format(value);
+}
 
 /** Bytes by 1,024s, as the command line writes them: 714 MiB, 4.2 GiB. */
 export function bytes(value: Figure): string {
@@ -15,14 +39,14 @@ export function bytes(value: Figure): string {
     unit += 1;
   }
   const digits = unit === 0 || rest >= 99.95 ? 0 : 1;
-  return `${value < 0 ? '-' : ''}${rest.toFixed(digits)} ${UNITS[unit] ?? 'B'}`;
+  return `${value < 0 ? '-' : ''}${decimal(rest, digits)} ${UNITS[unit] ?? 'B'}`;
 }
 
 /** Seconds: 340 ms, 4.2 s, 3 min 5 s, 2 h 10 min, 3 d 4 h. */
 export function seconds(value: Figure): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
   if (value < 0.9995) return `${Math.round(value * 1000)} ms`;
-  if (value < 59.95) return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} s`;
+  if (value < 59.95) return `${value < 9.95 ? decimal(value, 1) : Math.round(value)} s`;
   const whole = Math.round(value);
   if (whole < 3600) return joined(Math.floor(whole / 60), 'min', whole % 60, 's');
   if (whole < 86_400) return joined(Math.floor(whole / 3600), 'h', Math.floor((whole % 3600) / 60), 'min');
@@ -36,12 +60,12 @@ function joined(large: number, largeUnit: string, small: number, smallUnit: stri
 /** 12,345; with `digits` behind the point. */
 export function figure(value: Figure, digits = 0): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return UNKNOWN;
-  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return decimal(value, digits);
 }
 
 /** A share of 1: 12 %. */
 export function percent(value: Figure, digits = 0): string {
-  return value === null || value === undefined || !Number.isFinite(value) ? UNKNOWN : `${(100 * value).toFixed(digits)} %`;
+  return value === null || value === undefined || !Number.isFinite(value) ? UNKNOWN : `${decimal(100 * value, digits)} %`;
 }
 
 /** A Unix time in seconds, in the reader's own zone: 2026-11-22 12:04:05. */

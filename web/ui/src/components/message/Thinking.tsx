@@ -1,6 +1,6 @@
 import { IconBrain } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
-import { seconds as said } from '@/text/format';
+import { decimal, seconds as said } from '@/text/format';
 import { texts } from '@/text/texts';
 import { Fold } from './Fold';
 import { MarkdownText } from './MarkdownText';
@@ -41,5 +41,5 @@ function Running({ since, say }: { since: number; say: (time: string) => string 
     const clock = setInterval(() => setNow(Date.now()), TICK_MS);
     return () => clearInterval(clock);
   }, []);
-  return say(`${Math.max(0, (now - since) / 1000).toFixed(1)} s`);
+  return say(`${decimal(Math.max(0, (now - since) / 1000), 1)} s`);
 }

@@ -1,4 +1,4 @@
-import { figure, seconds, UNKNOWN } from '@/text/format';
+import { decimal, figure, seconds, UNKNOWN } from '@/text/format';
 import type { Cell, Difference, MetricName, Plan, Result } from './api';
 
 export const METRICS: readonly MetricName[] = ['tokens_per_second', 'stream_tokens_per_second', 'prompt_tokens_per_second', 'ttft', 'itl', 'seconds'];
@@ -17,9 +17,9 @@ export function rate(value: number | null | undefined): string {
 /** Seconds, finer than elsewhere: 4.21 ms, 340 ms, 1.25 s. */
 export function time(value: number | null | undefined): string {
   if (value === null || value === undefined) return UNKNOWN;
-  if (value < 0.00995) return `${(value * 1000).toFixed(2)} ms`;
-  if (value < 0.0995) return `${(value * 1000).toFixed(1)} ms`;
-  return value >= 0.9995 && value < 9.995 ? `${value.toFixed(2)} s` : seconds(value);
+  if (value < 0.00995) return `${decimal(value * 1000, 2)} ms`;
+  if (value < 0.0995) return `${decimal(value * 1000, 1)} ms`;
+  return value >= 0.9995 && value < 9.995 ? `${decimal(value, 2)} s` : seconds(value);
 }
 
 /** A figure with its unit, where it has one. */
@@ -72,7 +72,7 @@ export function inOrder(results: readonly Result[]): Result[] {
 /** +12 %, −3.4 %. */
 export function change(share: number): string {
   const percent = Math.abs(share * 100);
-  return `${share < 0 ? '−' : '+'}${percent.toFixed(percent < 9.95 ? 1 : 0)} %`;
+  return `${share < 0 ? '−' : '+'}${decimal(percent, percent < 9.95 ? 1 : 0)} %`;
 }
 
 export interface Row extends Cell {

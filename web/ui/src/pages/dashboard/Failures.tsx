@@ -5,6 +5,7 @@ import { ErrorNotice } from '@/components/ErrorNotice';
 import { Loading } from '@/components/Loading';
 import { Section } from '@/components/Section';
 import { StateBadge } from '@/components/StateBadge';
+import { useModelTexts } from '@/models/texts';
 import { ago } from '@/text/format';
 import { useDashboardTexts } from './texts';
 
@@ -13,6 +14,7 @@ const SHOWN = 6;
 /** How processes of models ended, and why. */
 export function Failures({ now }: { now: number }) {
   const say = useDashboardTexts();
+  const { outcomes } = useModelTexts();
   const { data, error, refetch } = useQuery({ ...historyQuery(null), select: (all) => all.slice(0, SHOWN) });
   return (
     <Section title={say.failures}>
@@ -27,7 +29,7 @@ export function Failures({ now }: { now: number }) {
         {data?.map((one) => (
           <div key={`${one.model} ${one.generation} ${one.ended}`}>
             <Group gap="xs" wrap="nowrap">
-              <StateBadge state={one.outcome} />
+              <StateBadge state={one.outcome} label={outcomes[one.outcome]} />
               <Text size="sm" fw={600} truncate>
                 {one.model}
               </Text>

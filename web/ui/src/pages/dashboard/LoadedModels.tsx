@@ -5,6 +5,7 @@ import { EmptyState } from '@/components/EmptyState';
 import { Section } from '@/components/Section';
 import { StateBadge } from '@/components/StateBadge';
 import type { LiveModel } from '@/live/state';
+import { useModelTexts } from '@/models/texts';
 import { bytes, figure, percent, seconds } from '@/text/format';
 import { useDashboardTexts } from './texts';
 
@@ -70,6 +71,7 @@ function ModelTable({ models }: { models: readonly LiveModel[] }) {
 
 function ModelRow({ model }: { model: LiveModel }) {
   const say = useDashboardTexts();
+  const { states } = useModelTexts();
   return (
     <Table.Tr>
       <Table.Td className="breakable" fw={600}>
@@ -77,7 +79,7 @@ function ModelRow({ model }: { model: LiveModel }) {
       </Table.Td>
       <Table.Td>
         <Group gap={6} wrap="nowrap">
-          <StateBadge state={model.state} />
+          <StateBadge state={model.state} label={states[model.state as keyof typeof states] ?? model.state} />
           {model.pinned && (
             <Badge variant="default" tt="none">
               {say.pinned}
@@ -99,7 +101,9 @@ function ModelRow({ model }: { model: LiveModel }) {
 
 function LoadProgress({ model, fraction }: { model: LiveModel; fraction: number }) {
   const say = useDashboardTexts();
-  const said = say.loading(model.phase ?? '', percent(fraction), seconds(model.eta));
+  const { phases } = useModelTexts();
+  const parts = [model.phase === null ? null : phases[model.phase], percent(fraction), model.eta === null ? null : say.left(seconds(model.eta))];
+  const said = parts.filter((part) => part !== null).join(' · ');
   return (
     <>
       <Progress value={100 * fraction} size="sm" mt={6} aria-label={said} />

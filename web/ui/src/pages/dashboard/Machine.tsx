@@ -2,7 +2,7 @@ import { Progress, Stack, Table, Text } from '@mantine/core';
 import { Facts } from '@/components/Facts';
 import { Section } from '@/components/Section';
 import type { LiveProcess, LiveSystem } from '@/live/state';
-import { bytes, figure, UNKNOWN } from '@/text/format';
+import { bytes, decimal, figure, UNKNOWN } from '@/text/format';
 import { useDashboardTexts } from './texts';
 
 export function Machine({ system, processes }: { system: LiveSystem; processes: readonly LiveProcess[] }) {
@@ -15,7 +15,7 @@ export function Machine({ system, processes }: { system: LiveSystem; processes: 
         <Facts
           rows={[
             [facts.cpu, facts.cores(system.cpu_percent === null ? UNKNOWN : `${figure(system.cpu_percent)} %`, system.core_count)],
-            [facts.load, system.load.map((value) => value.toFixed(2)).join('  ')],
+            [facts.load, system.load.map((value) => decimal(value, 2)).join('  ')],
             [facts.memory, facts.of(bytes(memory.used_bytes), bytes(memory.total_bytes))],
             [facts.swap, swap.total_bytes === 0 ? null : facts.of(bytes(swap.used_bytes), bytes(swap.total_bytes))],
             [facts.disk, disk === null ? null : facts.of(bytes(disk.free_bytes), bytes(disk.total_bytes))],

@@ -5,6 +5,7 @@ import type { LiveCache, LiveModel } from '@/live/state';
 import { pageOf } from '@/models/actions';
 import { ModelActions } from '@/models/ModelActions';
 import { ModelState } from '@/models/ModelState';
+import { useModelTexts } from '@/models/texts';
 import { bytes, figure, percent, seconds } from '@/text/format';
 import { Slots } from './Slots';
 import { useRunningTexts } from './texts';
@@ -65,8 +66,8 @@ function leaves(model: LiveModel, say: ReturnType<typeof useRunningTexts>): stri
 
 function LoadProgress({ model }: { model: LiveModel }) {
   const say = useRunningTexts();
-  const phase = model.phase === null ? null : (say.phases[model.phase as keyof typeof say.phases] ?? model.phase);
-  const line = [phase, model.fraction === null ? null : percent(model.fraction), say.since(seconds(model.state_seconds)), model.eta === null ? null : say.left(seconds(model.eta))];
+  const { phases } = useModelTexts();
+  const line = [model.phase === null ? null : phases[model.phase], model.fraction === null ? null : percent(model.fraction), say.since(seconds(model.state_seconds)), model.eta === null ? null : say.left(seconds(model.eta))];
   return (
     <Stack gap={4}>
       <Progress value={model.fraction === null ? 100 : 100 * model.fraction} striped={model.fraction === null} animated aria-label={say.loading(model.model)} />
