@@ -149,7 +149,9 @@ _MEMORY = Group(
             read.one_of("enabled", "disabled", "auto", on="enabled", off="disabled"),
             "`enabled` `disabled` `auto`",
             "Fused attention: less memory, usually faster. On a processor it halves the time of"
-            " long texts to embed, and its rounding moves vectors by up to 0.0003 (cosine).",
+            " long texts to embed, and its rounding moves vectors by up to 0.0003 (cosine);"
+            " without it, streams beside a prompt of thousands of tokens wait about half as long"
+            " for each of theirs, and decode alone is slower.",
             "`enabled`; `disabled` for embeddings and ranks on a processor",
         ),
         Key(
