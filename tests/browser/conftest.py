@@ -139,9 +139,15 @@ def chromium() -> Browser:
 
 
 @pytest.fixture
-def context(chromium: Browser, server: Server) -> Iterator[BrowserContext]:
+def locale() -> str:
+    """What the browser asks for; a module may define it anew."""
+    return "en-US"
+
+
+@pytest.fixture
+def context(chromium: Browser, server: Server, locale: str) -> Iterator[BrowserContext]:
     """The test's own: no cookies and no storage of others."""
-    context = HOUSE.context(server.url)
+    context = HOUSE.context(server.url, locale)
     yield context
     context.close()
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import expect
 
 from harness.accessible import assert_accessible, too_wide
 from harness.browser import DESKTOP, PHONE
 from harness.server import Server
 
-from .conftest import HOUSE, OpenUi, Serve
+from .conftest import OpenUi, Serve
 from .pages import PATHS, assert_named_alike
 from .sample import fill
 
@@ -25,10 +24,8 @@ def server(serve: Serve, tiny: Path) -> Server:
 
 
 @pytest.fixture
-def context(chromium: Browser, server: Server) -> Iterator[BrowserContext]:
-    context = HOUSE.context(server.url, locale="de-AT")
-    yield context
-    context.close()
+def locale() -> str:
+    return "de-AT"
 
 
 @pytest.mark.parametrize("path", PATHS)

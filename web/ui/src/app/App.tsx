@@ -28,6 +28,7 @@ const queries = new QueryClient({
 export function App() {
   const { language } = usePreferences();
   const spoken = language === 'auto' ? preferredLanguage(navigator.languages) : language;
+  // Before anything below writes one.
   writeFiguresIn(spoken);
   useEffect(() => {
     document.documentElement.lang = spoken;

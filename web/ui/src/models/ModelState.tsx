@@ -9,11 +9,9 @@ import { useModelTexts } from './texts';
 /** How a model is right now, in one word; how far it is, where it loads. */
 export function ModelState({ row }: { row: LiveModel | undefined }) {
   const say = useModelTexts();
-  const state = stateOf(row);
-  const word = say.states[state as keyof typeof say.states] ?? state;
   return (
     <Group gap={6} wrap="nowrap">
-      <StateBadge state={state} label={word} />
+      <ModelStateBadge row={row} />
       {row?.state === 'loading' && row.fraction !== null && (
         <Text size="xs" className="numbers">
           {percent(row.fraction)}
@@ -26,4 +24,11 @@ export function ModelState({ row }: { row: LiveModel | undefined }) {
       )}
     </Group>
   );
+}
+
+/** The word alone. */
+export function ModelStateBadge({ row }: { row: LiveModel | undefined }) {
+  const { states } = useModelTexts();
+  const state = stateOf(row);
+  return <StateBadge state={state} label={states[state as keyof typeof states] ?? state} />;
 }

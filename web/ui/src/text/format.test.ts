@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ago, bytes, figure, percent, seconds, writeFiguresIn } from './format';
+import { ago, bytes, figure, percent, plain, seconds, writeFiguresIn } from './format';
 
 describe('figures', () => {
   it.each([
@@ -44,6 +44,7 @@ describe('figures', () => {
       writeFiguresIn('de');
       expect(figure(12_345)).toBe('12.345');
       expect(figure(31.32, 1)).toBe('31,3');
+      expect(plain(0.00001)).toBe('0,00001');
       expect(percent(0.125, 1)).toBe('12,5 %');
       expect(bytes(98_300_000)).toBe('93,7 MiB');
       expect(seconds(4.21)).toBe('4,2 s');

@@ -20,13 +20,18 @@ export function writeFiguresIn(language: Language): void {
 
 /** 12,345.6: with so many `digits` behind the point. */
 export function decimal(value: number, digits: number): string {
-  const key = `${locale} ${digits}`;
-  let notation = notations.get(key);
-  if (notation === undefined) {
-    notation = new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-    notations.set(key, notation);
-  }
-  return notation.format(value);
+  return notation(`${locale} ${digits}`, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+}
+
+/** 0.1 or 10,000: as few digits as it has, of eight. */
+export function plain(value: number): string {
+  return notation(`${locale} plain`, { maximumSignificantDigits: 8 }).format(value);
+}
+
+function notation(key: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const found = notations.get(key) ?? new Intl.NumberFormat(locale, options);
+  notations.set(key, found);
+  return found;
 }
 
 /** Bytes by 1,024s, as the command line writes them: 714 MiB, 4.2 GiB. */

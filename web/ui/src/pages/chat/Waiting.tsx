@@ -9,9 +9,9 @@ export function Waiting({ model, standing }: { model: string; standing: string |
   const say = useChatTexts();
   const row = useLive().state?.models.find((one) => one.model === model);
   const isLoading = row !== undefined && (row.state === 'loading' || row.state === 'starting' || row.phase !== null);
-  const { phases } = useModelTexts();
+  const { left, phases } = useModelTexts();
   const parts = isLoading
-    ? [say.loading(model), row.phase === null ? null : phases[row.phase], row.eta === null ? null : say.left(seconds(row.eta))]
+    ? [say.loading(model), row.phase === null ? null : phases[row.phase], row.eta === null ? null : left(seconds(row.eta))]
     : [standing ?? (row !== undefined && row.slots_busy > 0 ? say.reading : say.waiting)];
   return (
     <Stack gap={6} role="status" maw={420} py={4}>

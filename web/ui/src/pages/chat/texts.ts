@@ -23,7 +23,6 @@ export const useChatTexts = texts({
     cut: 'The answer reached the limit of tokens.',
     branching: 'You go on from here; what followed stays in its own branch.', back: 'Back to its end',
     waiting: 'Waiting for the first word', reading: 'Reading the prompt', loading: (model: string) => `Loading ${model}`, queued: (place: number) => `Waiting in the queue, place ${place}`,
-    left: (time: string) => `${time} left`,
     toEnd: 'To the newest message',
     done: 'The answer is complete', stopped: 'Stopped',
     composer: {
@@ -88,7 +87,6 @@ export const useChatTexts = texts({
     cut: 'Die Antwort hat die Grenze der Token erreicht.',
     branching: 'Du machst von hier weiter; was folgte, bleibt in seinem Zweig.', back: 'Zurück an sein Ende',
     waiting: 'Warten auf das erste Wort', reading: 'Der Prompt wird gelesen', loading: (model: string) => `${model} wird geladen`, queued: (place: number) => `In der Warteschlange, Platz ${place}`,
-    left: (time: string) => `noch ${time}`,
     toEnd: 'Zur neuesten Nachricht',
     done: 'Die Antwort ist fertig', stopped: 'Angehalten',
     composer: {

@@ -3,8 +3,8 @@ import { IconCpu } from '@tabler/icons-react';
 import { Link } from 'react-router';
 import { EmptyState } from '@/components/EmptyState';
 import { Section } from '@/components/Section';
-import { StateBadge } from '@/components/StateBadge';
 import type { LiveModel } from '@/live/state';
+import { ModelStateBadge } from '@/models/ModelState';
 import { useModelTexts } from '@/models/texts';
 import { bytes, figure, percent, seconds } from '@/text/format';
 import { useDashboardTexts } from './texts';
@@ -71,7 +71,6 @@ function ModelTable({ models }: { models: readonly LiveModel[] }) {
 
 function ModelRow({ model }: { model: LiveModel }) {
   const say = useDashboardTexts();
-  const { states } = useModelTexts();
   return (
     <Table.Tr>
       <Table.Td className="breakable" fw={600}>
@@ -79,7 +78,7 @@ function ModelRow({ model }: { model: LiveModel }) {
       </Table.Td>
       <Table.Td>
         <Group gap={6} wrap="nowrap">
-          <StateBadge state={model.state} label={states[model.state as keyof typeof states] ?? model.state} />
+          <ModelStateBadge row={model} />
           {model.pinned && (
             <Badge variant="default" tt="none">
               {say.pinned}
@@ -100,9 +99,8 @@ function ModelRow({ model }: { model: LiveModel }) {
 }
 
 function LoadProgress({ model, fraction }: { model: LiveModel; fraction: number }) {
-  const say = useDashboardTexts();
-  const { phases } = useModelTexts();
-  const parts = [model.phase === null ? null : phases[model.phase], percent(fraction), model.eta === null ? null : say.left(seconds(model.eta))];
+  const { left, phases } = useModelTexts();
+  const parts = [model.phase === null ? null : phases[model.phase], percent(fraction), model.eta === null ? null : left(seconds(model.eta))];
   const said = parts.filter((part) => part !== null).join(' · ');
   return (
     <>

@@ -1,6 +1,6 @@
 /** What a file's header says, made readable. */
 
-import { figure } from '@/text/format';
+import { figure, plain } from '@/text/format';
 
 type Row = Record<string, unknown>;
 
@@ -24,7 +24,7 @@ export function written(value: unknown): string {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return value ? '✓' : '✗';
-  if (typeof value === 'number') return Number.isInteger(value) ? figure(value) : String(Number(value.toPrecision(8)));
+  if (typeof value === 'number') return Number.isInteger(value) ? figure(value) : plain(value);
   if (Array.isArray(value)) return value.length === 0 ? '–' : value.map((one) => (typeof one === 'object' ? JSON.stringify(one) : written(one))).join(', ');
   return Object.keys(value).length === 0 ? '–' : JSON.stringify(value);
 }

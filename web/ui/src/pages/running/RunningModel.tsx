@@ -66,8 +66,8 @@ function leaves(model: LiveModel, say: ReturnType<typeof useRunningTexts>): stri
 
 function LoadProgress({ model }: { model: LiveModel }) {
   const say = useRunningTexts();
-  const { phases } = useModelTexts();
-  const line = [model.phase === null ? null : phases[model.phase], model.fraction === null ? null : percent(model.fraction), say.since(seconds(model.state_seconds)), model.eta === null ? null : say.left(seconds(model.eta))];
+  const { left, phases } = useModelTexts();
+  const line = [model.phase === null ? null : phases[model.phase], model.fraction === null ? null : percent(model.fraction), say.since(seconds(model.state_seconds)), model.eta === null ? null : left(seconds(model.eta))];
   return (
     <Stack gap={4}>
       <Progress value={model.fraction === null ? 100 : 100 * model.fraction} striped={model.fraction === null} animated aria-label={say.loading(model.model)} />
