@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from enum import Enum, auto
 
 import structlog
 
@@ -54,10 +53,12 @@ from .inquiries import Inquiries
 from .integrity import Integrity
 from .keeper import Keeper
 from .lease_log import LeaseLog
+from .life import Life, Stage
 from .log_sink import Sink
 from .memory import Memory
 from .model_logs import ModelLogs
 from .notify import notifier, watchdog_seconds
+from .pace import Pace
 from .placing import LOCAL
 from .processes import Child, Processes
 from .reloader import NOBODY, Reloader
@@ -65,18 +66,6 @@ from .resolver import Resolver
 from .service import Service
 
 log = structlog.get_logger()
-
-TICK_SECONDS = 1.0
-# From SIGTERM to SIGKILL of a gateway that was told to stop at once.
-GATEWAY_GRACE = 3.0
-
-
-class Stage(Enum):
-    RUNNING = auto()
-    # The gateway finishes what it has.
-    DRAINING = auto()
-    # Everything is told to exit.
-    STOPPING = auto()
 
 
 class Supervisor:
@@ -116,12 +105,8 @@ class Supervisor:
             load_times=_load_times(self._base),
             needs=memory.needs,
         )
-        self._stage = Stage.RUNNING
-        # When the present stage is over at the latest; None for no limit.
-        self._stage_ends: float | None = None
+        self._life = Life()
         self._failure: CannotStart | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._last_tick: float | None = None
         # What is counted begins here.
         self._since = time.time()
         self._turning: asyncio.Task[None] | None = None
@@ -130,6 +115,7 @@ class Supervisor:
         """From the first process to the last; `CannotStart` when the gateway never came up."""
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
+        self._pace = Pace(self._loop, self._tick)
         self._front = Front(self._now, self._limits.frozen)
         self._chronicle = Chronicle(self._base.history_file)
         self._model_logs = ModelLogs(self._base, self._sink.write)
@@ -211,25 +197,23 @@ class Supervisor:
     def _tick(self) -> None:
         """Once a second, and whenever something is due before that."""
         now = self._now
-        # First of all, so that no bug below can stop the clock.
-        self._timer = self._loop.call_at(now + TICK_SECONDS, self._tick)
-        if self._last_tick is not None and health.slept(self._last_tick, now, self._limits):
-            self._front.postpone(now - self._last_tick)
+        last = self._pace.begun(now)
+        if last is not None and health.slept(last, now, self._limits):
+            self._front.postpone(now - last)
             if self._hosts is not None:
                 self._hosts.forgive(now)
-        self._last_tick = now
         if os.getpid() == 1:
             self._processes.reap_stray()
         self._service.tick(now, self._situation())
-        if self._stage is Stage.RUNNING and self._front.is_due(now):
+        if self._life.is_running and self._front.is_due(now):
             self._start_gateway()
         self._watch_gateway(now)
         if self._hosts is not None:
             self._hosts.tick(now)
         self._hands.act(self._fleet.tick(now))
         self._memory.tick(now, self._fleet, self._processes)
-        if self._stage_ends is not None and now >= self._stage_ends:
-            self._stage_is_over()
+        if stage := self._life.overdue(now):
+            self._is_over(stage)
         self._arm()
 
     def _watch_gateway(self, now: float) -> None:
@@ -243,23 +227,9 @@ class Supervisor:
             self._processes.signal(generation, signal.SIGKILL)
 
     def _arm(self) -> None:
-        """Set the one timer to the next thing that time brings about."""
-        now = self._now
-        # From the last tick, not from now: events come oftener than ticks and would put it off
-        # for ever.
-        last = now if self._last_tick is None else self._last_tick
-        times = [
-            last + TICK_SECONDS,
-            self._fleet.deadline(),
-            self._stage_ends,
-        ]
-        if self._stage is Stage.RUNNING:
-            times.append(self._front.deadline())
-        due = min(time for time in times if time is not None)
-        if self._timer is not None:
-            self._timer.cancel()
-        # Not again within the same turn, whatever the deadlines say.
-        self._timer = self._loop.call_at(max(due, now + 0.001), self._tick)
+        """Look at the clock again when the next thing is due that time brings about."""
+        gateway = self._front.deadline() if self._life.is_running else None
+        self._pace.arm(self._fleet.deadline(), self._life.deadline, gateway)
 
     # Processes.
 
@@ -299,7 +269,7 @@ class Supervisor:
         delay = self._front.exited(self._now)
         self._lease_log.gateway_lost()
         self._did(self._fleet.gateway_lost(self._now))
-        if self._stage is not Stage.RUNNING:
+        if not self._life.is_running:
             log.info("gateway ended", generation=generation, exit=cause.short(exit))
             self._stop_now()
             return
@@ -354,7 +324,7 @@ class Supervisor:
             self._processes,
             self._hosts,
             self._front.generation,
-            draining=self._stage is not Stage.RUNNING,
+            draining=not self._life.is_running,
             since=self._since,
             departures=self._chronicle.count,
         )
@@ -396,7 +366,7 @@ class Supervisor:
             return
         self._front.said_hello(self._now)
         log.info("gateway is up", generation=child.generation)
-        if self._stage is Stage.DRAINING:
+        if self._life.stage is Stage.DRAINING:
             self._control.send(child, to_gateway.Drain())
 
     def _on_resolved(self, name: str, answer: LoadSpec | KronkError) -> None:
@@ -417,7 +387,7 @@ class Supervisor:
         self._reload(NOBODY)
 
     def _reload(self, ask: int | None) -> None:
-        if self._stage is Stage.RUNNING:
+        if self._life.is_running:
             self._reloader.ask(ask)
             self._tell_manager()
         elif ask is not None:
@@ -427,8 +397,8 @@ class Supervisor:
 
     def _situation(self) -> Situation:
         phase: Phase = "running"
-        if self._stage is not Stage.RUNNING:
-            phase = "draining" if self._stage is Stage.DRAINING else "stopping"
+        if not self._life.is_running:
+            phase = "stopping" if self._life.is_stopping else "draining"
         elif not self._service.was_served:
             phase = "starting"
         elif self._reloader.is_busy:
@@ -442,15 +412,12 @@ class Supervisor:
     # The end.
 
     def _on_stop_signal(self, number: signal.Signals) -> None:
-        if self._stage is not Stage.RUNNING:
+        if not self._life.is_running:
             log.warning("stopping at once", signal=signal.Signals(number).name)
             self._stop_now()
             return
         log.info("stopping", signal=signal.Signals(number).name)
-        self._stage = Stage.DRAINING
-        timeout = self._settings.shutdown_timeout
-        # The gateway keeps the same limit, and can tell its callers why.
-        self._stage_ends = self._now + timeout + GATEWAY_GRACE if timeout else None
+        self._life.drain(self._now, self._settings.shutdown_timeout)
         self._listening.close()
         self._tell_manager()
         self._did(self._fleet.drain(self._now))
@@ -460,33 +427,28 @@ class Supervisor:
 
     def _stop_now(self) -> None:
         """Tell everything to exit, the gateway too if it still runs. Idempotent."""
-        if self._stage is not Stage.STOPPING:
-            self._stage = Stage.STOPPING
-            self._stage_ends = self._now + GATEWAY_GRACE
+        if self._life.stop(self._now):
             self._tell_manager()
         if self._front.generation is not None:
             self._processes.signal(self._front.generation, signal.SIGTERM)
         self._did(self._fleet.stop(self._now))
         self._end_if_alone()
 
-    def _stage_is_over(self) -> None:
-        if self._stage is Stage.DRAINING:
+    def _is_over(self, stage: Stage) -> None:
+        if stage is Stage.DRAINING:
             log.warning("running requests did not end in time")
             self._stop_now()
-            return
         # Workers have deadlines of their own in the fleet.
-        self._stage_ends = None
-        if self._front.generation is not None:
+        elif self._front.generation is not None:
             log.warning("killing the gateway", cause="it did not exit when asked to")
             self._processes.signal(self._front.generation, signal.SIGKILL)
 
     def _end_if_alone(self) -> None:
-        if self._stage is Stage.STOPPING and not self._processes:
+        if self._life.is_stopping and not self._processes:
             self._ended.set()
 
     def _shutdown(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._pace.close()
         if self._turning is not None:
             self._turning.cancel()
         for child in self._processes:

@@ -49,7 +49,7 @@ CREATE_BODY = closed({"name": _NAME, "text": _TEXT}, _MORE)
 CHANGE_BODY = closed({}, {"name": _NAME, "text": _TEXT, **_MORE, "version": COUNT})
 USE_BODY = closed({}, {"variables": {"type": "object", "additionalProperties": TEXT}})
 RESTORE_BODY = closed({"version": COUNT})
-CATEGORIES_BODY = closed({"categories": array(_RENAMED)})
+CATEGORIES_BODY = closed({"categories": array(_RENAMED)}, {"before": array(CATEGORY)})
 _EXPORTED = closed(
     {"name": _NAME, "text": _TEXT},
     {
@@ -145,6 +145,7 @@ class _CategoriesFields(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     categories: list[_CategoryFields] = Field(max_length=MOST_CATEGORIES)
+    before: list[_CategoryFields] | None = Field(None, max_length=MOST_CATEGORIES)
 
 
 class _UseFields(BaseModel):
@@ -185,6 +186,15 @@ class Change:
     version: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Categories:
+    """Those that somebody wants to have."""
+
+    wanted: tuple[Category, ...]
+    # Those that they were made from; None: whichever.
+    before: tuple[Category, ...] | None = None
+
+
 def parse_new(body: bytes) -> New:
     """POST /api/v1/prompts."""
     return _new(validated(_CreateFields, load_object(body)))
@@ -216,9 +226,11 @@ def parse_restore(body: bytes) -> int:
     return validated(_RestoreFields, load_object(body)).version
 
 
-def parse_categories(body: bytes) -> tuple[Category, ...]:
+def parse_categories(body: bytes) -> Categories:
     """PUT /api/v1/prompts/categories."""
-    return _categories(validated(_CategoriesFields, load_object(body)))
+    fields = validated(_CategoriesFields, load_object(body))
+    before = None if fields.before is None else _categories(fields.before, "before")
+    return Categories(_categories(fields.categories, "categories"), before)
 
 
 def parse_import(body: bytes) -> tuple[list[tuple[int, New]], list[Refusal], tuple[Category, ...]]:
@@ -232,7 +244,7 @@ def parse_import(body: bytes) -> tuple[list[tuple[int, New]], list[Refusal], tup
             "missing prompts field: expected an export of prompts", param="prompts"
         )
     given = {"categories": value.get("categories", [])}
-    categories = _categories(validated(_CategoriesFields, given))
+    categories = _categories(validated(_CategoriesFields, given).categories, "categories")
     good, bad = list[tuple[int, New]](), list[Refusal]()
     for at, item in enumerate(items_of(value, "prompts", EXPORT_OBJECT, ("categories",))):
         try:
@@ -295,10 +307,10 @@ def _require_text(text: str) -> None:
         raise wrong("text", "a text of 1 character at least", "")
 
 
-def _categories(fields: _CategoriesFields) -> tuple[Category, ...]:
+def _categories(given: list[_CategoryFields], field: str) -> tuple[Category, ...]:
     found: dict[str, Category] = {}
-    for at, one in enumerate(fields.categories):
-        where = f"categories[{at}]"
+    for at, one in enumerate(given):
+        where = f"{field}[{at}]"
         name = string(line(one.name, f"{where}.name"), f"{where}.name")
         one_of(one.color, COLORS, f"{where}.color")
         if name.casefold() in found:

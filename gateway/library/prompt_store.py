@@ -14,7 +14,14 @@ from kronk.shared.security.identity import Identity
 
 from .bodies import EXPORT_VERSION, Refusal
 from .owners import key_of, prefixes_of
-from .prompt_requests import EXPORT_OBJECT, MOST_CATEGORIES, MOST_VERSIONS, Change, New
+from .prompt_requests import (
+    EXPORT_OBJECT,
+    MOST_CATEGORIES,
+    MOST_VERSIONS,
+    Categories,
+    Change,
+    New,
+)
 from .prompts import (
     Category,
     Prompt,
@@ -183,26 +190,31 @@ class OwnPrompts:
         """In the order in which they were given."""
         return categories_of(self._store.categories.get(key_of(self._identity.subject)))
 
-    def set_categories(self, categories: Sequence[Category]) -> tuple[Category, ...]:
-        """Have these. Prompts of one that is called differently now go with it."""
+    def set_categories(self, change: Categories) -> tuple[Category, ...]:
+        """Have these. Prompts of one that is called differently now go with it.
+
+        `Conflict` when they are no longer those that the change was made from.
+        """
         owner = key_of(self._identity.subject)
+        categories = change.wanted
         renamed = {one.was: one.name for one in categories if one.was and one.was != one.name}
 
         def write(writer: Writer) -> None:
+            known = categories_of(writer.get(self._store.categories, owner))
+            if change.before not in (None, known):
+                raise Conflict("'before': the categories have been changed since", param="before")
             record = {"categories": [category_object(one) for one in categories]}
             writer.put(self._store.categories, owner, record)
             # Of all that are to be written the reading has to be over.
-            for key, found in list(writer.items(self._store.prompts, f"{owner}/")):
+            for key, found in list(
+                writer.items(self._store.prompts, f"{owner}/") if renamed else ()
+            ):
                 prompt = prompt_of(found)
                 if prompt is not None and prompt.category in renamed:
                     after = replace(prompt, category=renamed[prompt.category])
                     writer.put(self._store.prompts, key, asdict(after))
 
-        if renamed:
-            self._store.database.together(write)
-        else:
-            record = {"categories": [category_object(one) for one in categories]}
-            self._store.categories.put(owner, record)
+        self._store.database.together(write)
         return self.categories()
 
     def _add_categories(self, categories: Sequence[Category]) -> None:
@@ -210,7 +222,7 @@ class OwnPrompts:
         names = {one.name.casefold() for one in known}
         more = [one for one in categories if one.name.casefold() not in names]
         if more:
-            self.set_categories((*known, *more)[:MOST_CATEGORIES])
+            self.set_categories(Categories((*known, *more)[:MOST_CATEGORIES]))
 
     def _create(self, writer: Writer, new: New) -> Prompt:
         now = self._store.clock()

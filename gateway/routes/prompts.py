@@ -128,7 +128,8 @@ async def categories(request: Request) -> Response:
 )
 async def set_categories(request: Request) -> Response:
     """Have these categories. With `was`, the name until now, prompts go with theirs; those of a
-    category that is gone stay as they are."""
+    category that is gone stay as they are. With `before`, the categories that the change was made
+    from, it is refused (409) when they are others by now."""
     wanted = await parse_body(request, requests.parse_categories)
     return _categories(await asyncio.to_thread(_own(request).set_categories, wanted))
 

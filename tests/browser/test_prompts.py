@@ -132,6 +132,28 @@ def test_categories_are_named_and_coloured_and_prompts_go_with_them(open_ui: Ope
     expect(cards(page)).to_have_text(["Brief"])
 
 
+def test_categories_that_were_changed_elsewhere_are_not_lost_unseen(
+    open_ui: OpenUi, server: Server, troubles: Any
+) -> None:
+    troubles.expect("409")
+    page = open_ui("/prompts")
+    page.get_by_role("button", name="Categories", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    names = dialog.get_by_label("Name")
+    names.first.fill("Mine")
+    theirs = {"categories": [{"name": "Theirs", "color": "red"}]}
+    server.http().put(f"{API}/categories", json=theirs).raise_for_status()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("changed elsewhere")
+    assert_accessible(page)
+    assert server.get(f"{API}/categories")["data"] == theirs["categories"]
+    # What is written is still there, and whoever reads the notice may want it all the same.
+    expect(names.first).to_have_value("Mine")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog).to_be_hidden()
+    assert server.get(f"{API}/categories")["data"][0]["name"] == "Mine"
+
+
 def test_what_is_exported_is_imported_and_nothing_is_there_twice(
     open_ui: OpenUi, server: Server, prompt: str, tmp_path: Path
 ) -> None:

@@ -33,10 +33,13 @@ def test_every_child_is_gone_soon_after_the_supervisor_is_killed(
 
         killed = time.monotonic()
         server.kill(server.pid)
-        wait_until(lambda: all(proc.is_gone(pid) for pid in children), f"the end of {children}")
+        wait_until(
+            lambda: all(proc.is_gone(pid) for pid in children),
+            f"the end of {children}",
+            timeout=GONE_WITHIN,
+        )
         gone = time.monotonic() - killed
         record_testsuite_property("supervisor's SIGKILL to last child's end, ms", round(gone * 1e3))
-        assert gone <= GONE_WITHIN
 
         assert server.process.wait(PATIENCE) == -signal.SIGKILL
         # One that was just starting, such as a reader of headers, finds its other end closed.

@@ -17,7 +17,11 @@ T = TypeVar("T")
 def wait_until(
     predicate: Callable[[], T | None], what: str | Callable[[], str], timeout: float = PATIENCE
 ) -> T:
-    """The first true value of `predicate`; fails with `what` was waited for when it never is."""
+    """The first true value of `predicate`; fails with `what` was waited for when it never is.
+
+    A machine that stands still (a virtual one, a crowded one) wakes us late: nobody could have done
+    anything in that time, and it does not count.
+    """
     deadline = time.monotonic() + timeout
     while True:
         if value := predicate():
@@ -25,9 +29,11 @@ def wait_until(
         if time.monotonic() > deadline:
             said = what if isinstance(what, str) else what()
             raise AssertionError(f"waited {timeout:g} s in vain: {said}")
-        # A poll of a process outside, which has no other way to
-        # tell us, and bounded by the deadline above.
+        # A poll of a process outside, which has no other way to tell us, and bounded by the
+        # deadline above.
+        slept = time.monotonic()
         time.sleep(_POLL)
+        deadline += time.monotonic() - slept - _POLL
 
 
 def pause(seconds: float) -> None:

@@ -149,6 +149,24 @@ def test_categories_are_the_usual_ones_until_somebody_has_his_own(house: Library
     assert names("bob") == usual
 
 
+def test_categories_that_were_changed_elsewhere_are_not_lost(house: LibraryHouse) -> None:
+    def put(before: Any, *names: str) -> Any:
+        wanted = [{"name": name, "color": "red"} for name in names]
+        body = {"categories": wanted} | ({} if before is None else {"before": before})
+        return house.ask("PUT", f"{PATH}/categories", json=body)
+
+    usual = house.good("GET", f"{PATH}/categories")["data"]
+    jsonschema.validate({"categories": usual, "before": usual}, prompt_requests.CATEGORIES_BODY)
+    seen = put(usual, "A", "B").json()["data"]
+    # Somebody else, or the other tab, has the usual ones before it still.
+    assert_refused(put(usual, "Mine"), Refusal(409, "conflict", "before"))
+    assert house.good("GET", f"{PATH}/categories")["data"] == seen
+    assert put(seen, "A", "C").status_code == 200
+    # Whoever says nothing of before means whichever.
+    assert put(None, "D").status_code == 200
+    assert_refused(put([{"name": "x"}], "E"), bad("before[0].color"))
+
+
 @pytest.mark.parametrize(
     ("categories", "param"),
     [

@@ -75,7 +75,9 @@ export const promptVersions = (id: string, signal?: AbortSignal) =>
   call<{ data: PromptVersion[] }>(`${one(id)}/versions`, within(signal)).then(({ data }) => data);
 export const restorePrompt = (id: string, version: number) => call<Prompt>(`${one(id)}/restore`, { method: 'POST', body: { version } });
 export const listCategories = (signal?: AbortSignal) => call<{ data: Category[] }>(`${PATH}/categories`, within(signal)).then(({ data }) => data);
-export const changeCategories = (categories: readonly Category[]) => call<{ data: Category[] }>(`${PATH}/categories`, { method: 'PUT', body: { categories } });
+/** Made from those of `before`; when they are others by now, it is a 409. */
+export const changeCategories = (categories: readonly Category[], before: readonly Category[]) =>
+  call<{ data: Category[] }>(`${PATH}/categories`, { method: 'PUT', body: { categories, before } });
 export const importPrompts = (prompts: unknown[], categories: readonly unknown[]) =>
   call<{ imported: Prompt[]; refused: Refused[] }>(`${PATH}/import`, { method: 'POST', body: { prompts, categories } });
 export const exportPrompts = () => send(`${PATH}/export`).then((answer) => answer.blob());

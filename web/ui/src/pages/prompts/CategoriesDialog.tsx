@@ -1,8 +1,9 @@
-import { ActionIcon, Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
+import { ActionIcon, Alert, Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { type Category, CATEGORY_COLORS, type CategoryColor, changeCategories, PROMPTS_KEY } from '@/api/prompts';
+import { ApiError } from '@/api/errors';
+import { type Category, CATEGORY_COLORS, type CategoryColor, changeCategories, listCategories, PROMPTS_KEY } from '@/api/prompts';
 import { ErrorNotice } from '@/components/ErrorNotice';
 import { Dot } from './CategoryMark';
 import { usePromptsTexts } from './texts';
@@ -32,6 +33,8 @@ function Form({ categories, onClose }: Omit<Props, 'isOpen'>) {
   const say = usePromptsTexts();
   const queries = useQueryClient();
   const [rows, setRows] = useState<Row[]>(() => categories.map((one, key) => ({ ...one, was: one.name, key })));
+  // What the rows were made from, also when the list behind the dialog is another by now.
+  const [before, setBefore] = useState(categories);
   const [error, setError] = useState<unknown>(null);
   const [isBusy, setBusy] = useState(false);
   const [isTried, setTried] = useState(false);
@@ -42,11 +45,15 @@ function Form({ categories, onClose }: Omit<Props, 'isOpen'>) {
     setTried(true);
     if (problems.size > 0) return;
     setBusy(true);
+    setError(null);
+    const wanted = rows.map(({ name, color, icon, was }) => ({ name: name.trim(), color, ...(icon !== undefined && { icon }), ...(was !== undefined && { was }) }));
     try {
-      await changeCategories(rows.map(({ name, color, icon, was }) => ({ name: name.trim(), color, ...(icon !== undefined && { icon }), ...(was !== undefined && { was }) })));
+      await changeCategories(wanted, before);
       await queries.invalidateQueries({ queryKey: PROMPTS_KEY });
       onClose();
     } catch (failure) {
+      if (isConflict(failure)) setBefore(await listCategories().catch(() => before));
+      await queries.invalidateQueries({ queryKey: PROMPTS_KEY });
       setError(failure);
     } finally {
       setBusy(false);
@@ -86,7 +93,12 @@ function Form({ categories, onClose }: Omit<Props, 'isOpen'>) {
             </ActionIcon>
           </Group>
         ))}
-        {error !== null && <ErrorNotice error={error} />}
+        {isConflict(error) && (
+          <Alert role="alert" color="yellow">
+            {say.manage.conflict}
+          </Alert>
+        )}
+        {error !== null && !isConflict(error) && <ErrorNotice error={error} />}
         <Group justify="space-between">
           <Button
             variant="default"
@@ -104,6 +116,8 @@ function Form({ categories, onClose }: Omit<Props, 'isOpen'>) {
     </form>
   );
 }
+
+const isConflict = (error: unknown) => error instanceof ApiError && error.status === 409;
 
 /** What is wrong with the name of each row, by its key. */
 function problemsOf(rows: readonly Row[], empty: string, twice: string): Map<number, string> {

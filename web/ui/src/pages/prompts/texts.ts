@@ -90,6 +90,7 @@ export const usePromptsTexts = texts({
       hint: 'Prompts of a category that you rename go with it; those of one that you remove keep its name.',
       twice: 'There is one of that name.',
       empty: 'A category needs a name.',
+      conflict: 'The categories were changed elsewhere meanwhile. Save again to have yours instead; close this to see the others.',
     },
     colors: {
       gray: 'Grey', red: 'Red', pink: 'Pink', grape: 'Purple', violet: 'Violet', indigo: 'Indigo', blue: 'Blue', cyan: 'Cyan', teal: 'Teal',
@@ -185,6 +186,7 @@ export const usePromptsTexts = texts({
       hint: 'Prompts einer Kategorie, die du umbenennst, gehen mit; die einer entfernten behalten ihren Namen.',
       twice: 'Eine mit diesem Namen gibt es schon.',
       empty: 'Eine Kategorie braucht einen Namen.',
+      conflict: 'Die Kategorien wurden inzwischen anderswo geändert. Speichere noch einmal, dann gelten deine; schließe dies, um die anderen zu sehen.',
     },
     colors: {
       gray: 'Grau', red: 'Rot', pink: 'Rosa', grape: 'Lila', violet: 'Violett', indigo: 'Indigo', blue: 'Blau', cyan: 'Cyan', teal: 'Petrol',
