@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -28,6 +29,8 @@ from .waiting import PATIENCE, wait_until
 KRONK = str(Path(sys.prefix, "bin", "kronk"))
 # In the environment of everything a test starts; not a KRONK_ name, which Kronk would warn of.
 MARK = "HARNESS_ID"
+# Above those that servers have by custom: 8080, 11434.
+LEAST_PORT = 12_000
 # Small, so that a load takes no time; one thread each, because tests load several on two cores.
 SMALL = {"context_window": 1024, "n_seq_max": 8, "n_threads": 1}
 
@@ -321,6 +324,12 @@ def environment(mark: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody else gets before it is used: port 0, and connections, get theirs from above
+    these, and thousands of them in a run of tests."""
+    above = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        # Not by `random`, which Hypothesis begins anew, and in all test processes alike.
+        port = LEAST_PORT + secrets.randbelow(above - LEAST_PORT)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
