@@ -123,7 +123,7 @@ async def categories(request: Request) -> Response:
     PATH + "/categories",
     access=ACCESS,
     openapi_extra=request_document(requests.CATEGORIES_BODY),
-    responses=answer_documents(_CATEGORIES),
+    responses=answer_documents(_CATEGORIES, errors=(409,)),
     summary="Change the categories of prompts",
 )
 async def set_categories(request: Request) -> Response:
