@@ -52,9 +52,10 @@ function Form({ categories, onClose }: Omit<Props, 'isOpen'>) {
       await queries.invalidateQueries({ queryKey: PROMPTS_KEY });
       onClose();
     } catch (failure) {
-      if (isConflict(failure)) setBefore(await listCategories().catch(() => before));
-      await queries.invalidateQueries({ queryKey: PROMPTS_KEY });
       setError(failure);
+      if (!isConflict(failure)) return;
+      setBefore(await listCategories().catch(() => before));
+      await queries.invalidateQueries({ queryKey: PROMPTS_KEY });
     } finally {
       setBusy(false);
     }
